@@ -1,0 +1,61 @@
+/** The direction of the code: schemas <- services <- layers <- index; the other faces sit beside index. */
+module.exports = {
+  forbidden: [
+    { name: "no-circle", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "schemas-import-schemas",
+      severity: "error",
+      from: { path: "^src/schemas" },
+      to: { path: "^src/", pathNot: "^src/schemas" }
+    },
+    {
+      name: "services-import-schemas",
+      severity: "error",
+      from: { path: "^src/services" },
+      to: { path: "^src/", pathNot: "^src/(schemas|services)" }
+    },
+    {
+      name: "layers-import-services-and-schemas",
+      severity: "error",
+      from: { path: "^src/layers" },
+      to: { path: "^src/", pathNot: "^src/(schemas|services|layers)" }
+    },
+    {
+      name: "faces-are-imported-by-nothing",
+      severity: "error",
+      from: { path: "^src/(?!(testing|sandbox|cli|promise)/)" },
+      to: { path: "^src/(testing|sandbox|cli|promise)/" }
+    },
+    {
+      name: "sandbox-shares-the-contract-only",
+      comment: "An emulator that shared the client's logic would agree with its mistakes.",
+      severity: "error",
+      from: { path: "^src/sandbox" },
+      to: { path: "^src/", pathNot: "^src/(sandbox/|schemas/NombaApi\\.ts)" }
+    },
+    {
+      name: "the-client-runs-in-a-browser",
+      severity: "error",
+      from: { path: "^src/(schemas|services|layers|index)", pathNot: "^src/layers/TokenStore(File|Redis)" },
+      to: { dependencyTypes: ["core"] }
+    },
+    {
+      name: "no-orphans",
+      severity: "error",
+      from: { orphan: true, path: "^src/" },
+      to: {}
+    },
+    {
+      name: "no-dev-dependencies",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(sandbox|cli)/" },
+      to: { dependencyTypes: ["npm-dev"], pathNot: "node_modules/(effect|@effect/platform)/" }
+    }
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsConfig: { fileName: "tsconfig.json" },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "types", "default"] }
+  }
+}
