@@ -1,0 +1,42 @@
+/**
+ * What Nomba grants: an access token, the means to renew it, and how long it lives.
+ *
+ * @since 0.1.0
+ */
+import * as DateTime from "effect/DateTime"
+import * as Schema from "effect/Schema"
+import { AccessToken, Secret } from "./Secrets.js"
+
+/**
+ * A session with Nomba. One client has one session: issuing another ends this one.
+ *
+ * Encoding it with the schema yields the secrets in clear, which is what a token store's codec is for; everything else
+ * (`inspect`, `JSON.stringify`, logs) prints `<redacted>`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Session extends Schema.Class<Session>("nomba-auth/Session")(
+  {
+    /** Goes into `Authorization: Bearer …`. A JWT that carries an e-mail address: secret and personal. */
+    accessToken: AccessToken,
+    /** Good for one refresh. */
+    refreshToken: Schema.Option(Secret),
+    /** Counted from the moment the request was sent; programs decide by `TokenCache.session`'s `remaining`. */
+    lifetime: Schema.Duration,
+    /** When it was issued, on the clock that `clock` names. */
+    issuedAt: Schema.DateTimeUtc,
+    /** Whose clock `issuedAt` was read from: Nomba's (`Date` header or the token's `iat`) or this machine's. */
+    clock: Schema.Literal("server", "local"),
+    /** `Bearer`, unless Nomba said otherwise. */
+    tokenType: Schema.String,
+    /** The business the token acts for, where Nomba names it. */
+    businessId: Schema.Option(Schema.String)
+  },
+  { message: () => ({ message: "is not a session", override: true }) }
+) {
+  /** `issuedAt` plus `lifetime`: for people to read, on the clock that `clock` names. */
+  get expiresAt(): DateTime.Utc {
+    return DateTime.addDuration(this.issuedAt, this.lifetime)
+  }
+}

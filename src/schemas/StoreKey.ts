@@ -1,0 +1,38 @@
+/**
+ * The name of a session in a token store.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * Names one session: holders of the same key share the session, the exclusive right to renew it and the tombstone.
+ * Opaque, printable, and free of secrets.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const StoreKey = Schema.String.pipe(Schema.brand("nomba-auth/StoreKey"))
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type StoreKey = typeof StoreKey.Type
+
+/**
+ * The one place where a key is made. The account id is not part of it: one client is one session, whichever account
+ * header is sent.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (parts: {
+  /** Normalised: no trailing slash, no `/v1`. */
+  readonly baseUrl: string
+  readonly clientId: string
+  readonly grant: "client_credentials" | "authorization_code"
+  /** The person or installation that logged in; empty for client credentials. */
+  readonly subject: string
+}): StoreKey =>
+  StoreKey.make([parts.baseUrl, parts.clientId, parts.grant, parts.subject].map(encodeURIComponent).join("|"))

@@ -1,0 +1,123 @@
+/**
+ * The tolerant decoder of what issue, refresh and exchange really answer. It accepts both dialects of the API and
+ * whatever else has been seen; the contract (`NombaApi`) is what the sandbox serves, never what the client decodes with.
+ *
+ * @since 0.1.0
+ */
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { member } from "./ErrorResponse.js"
+import * as Expiry from "./Expiry.js"
+import { isHeaderSafe } from "./Secrets.js"
+import { Session } from "./Session.js"
+
+/**
+ * What of the HTTP exchange the lifetime depends on; all in milliseconds since 1970.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Exchange {
+  /** When the request was sent, by this machine's clock. */
+  readonly sentAt: number
+  /** The answer's `Date` header; none where there is an `Age` header. */
+  readonly date: Option.Option<number>
+}
+
+/**
+ * A good answer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Granted {
+  readonly session: Session
+  /** Members that were skipped because they are malformed, as `path: kind`; a good token is not thrown away over them. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+/**
+ * Why an answer grants nothing. `issues` holds paths, kinds and clock readings, never what the server sent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Refused {
+  readonly reason: "NoUsableToken" | "DeadOnArrival"
+  readonly issues: ReadonlyArray<string>
+}
+
+const kind = (value: unknown): string => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value)
+
+const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === ""
+
+/**
+ * Reads the session from a successful answer's JSON.
+ *
+ * @since 0.1.0
+ */
+export const decode = (body: unknown, exchange: Exchange): Either.Either<Granted, Refused> => {
+  const data = member(body, "data")
+  const warnings: Array<string> = []
+
+  const optional = <A>(name: string, read: (value: unknown) => Option.Option<A>): Option.Option<A> => {
+    const value = member(data, name)
+    if (isAbsent(value)) return Option.none()
+    const result = read(value)
+    if (Option.isNone(result)) warnings.push(`data.${name}: malformed ${kind(value)}`)
+    return result
+  }
+
+  const accessToken = member(data, "access_token")
+  if (typeof accessToken !== "string" || !isHeaderSafe(accessToken)) {
+    const problem = isAbsent(accessToken)
+      ? "missing"
+      : typeof accessToken === "string"
+        ? "has characters that a header cannot carry"
+        : `${kind(accessToken)} in place of a string`
+    return Either.left({ reason: "NoUsableToken", issues: [`data.access_token: ${problem}`] })
+  }
+
+  const refreshToken = optional("refresh_token", nonEmpty)
+  const tokenType = Option.getOrElse(optional("token_type", nonEmpty), () => "Bearer")
+  const businessId = optional("businessId", nonEmpty)
+  const expiry = Expiry.lifetime({
+    sentAt: exchange.sentAt,
+    date: exchange.date,
+    claims: Expiry.claims(accessToken),
+    expiresIn: optional("expires_in", duration),
+    expiresAt: optional("expiresAt", date)
+  })
+  return Either.mapBoth(expiry, {
+    onLeft: ({ local, server }): Refused => ({
+      reason: "DeadOnArrival",
+      issues: [
+        `Nomba's clock says ${Option.match(server, { onNone: () => "nothing", onSome: (at) => at.toJSON() })}`,
+        `this machine's clock says ${local.toJSON()}`,
+        ...warnings
+      ]
+    }),
+    onRight: (stated): Granted => ({
+      session: new Session({
+        accessToken: Redacted.make(accessToken),
+        refreshToken: Option.map(refreshToken, Redacted.make),
+        tokenType,
+        businessId,
+        ...stated
+      }),
+      warnings
+    })
+  })
+}
+
+const nonEmpty = (value: unknown): Option.Option<string> =>
+  typeof value === "string" && value.trim() !== "" ? Option.some(value) : Option.none()
+
+const duration = (value: unknown): Option.Option<number> => {
+  const seconds = typeof value === "string" && /^\s*-?\d{1,15}(?:\.\d{1,9})?\s*$/.test(value) ? Number(value) : value
+  return typeof seconds === "number" && Number.isFinite(seconds) ? Option.some(seconds * 1000) : Option.none()
+}
+
+const date = (value: unknown): Option.Option<number> =>
+  typeof value === "string" || typeof value === "number" ? Expiry.parseDate(value) : Option.none()

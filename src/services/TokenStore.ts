@@ -1,0 +1,120 @@
+/**
+ * Where sessions live and who may renew one: the seam between one process and a fleet.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type { AuthError, Unavailable } from "../schemas/AuthError.js"
+import type { Session } from "../schemas/Session.js"
+import type { StoreKey } from "../schemas/StoreKey.js"
+
+/**
+ * A session as the store holds it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stored {
+  readonly session: Session
+  /** Never goes back: `max(previous + 1, the store's time in milliseconds)`. */
+  readonly version: number
+  /** What is left of its lifetime by the store's clock, at the moment it was read. */
+  readonly remaining: Duration.Duration
+  /** Whether its refresh token is being spent, or was by a holder that died. */
+  readonly marked: boolean
+  /** `false` when the store refused or failed to write it; `version` is then the one that its mint had read. */
+  readonly saved: boolean
+}
+
+/**
+ * A session fresh from Nomba.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Minted {
+  readonly session: Session
+  /** What is left of its lifetime, which counts from the moment the request was sent. */
+  readonly remaining: Duration.Duration
+}
+
+/**
+ * The exclusive right is held by another: `renew` reads again. It never reaches a caller.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class LeaseLost extends Data.TaggedError("LeaseLost") {}
+
+/**
+ * The exclusive right to renew one session, for a time.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Lease {
+  /** Before each call to Nomba: it is still ours, with time for one request. */
+  readonly check: Effect.Effect<void, LeaseLost>
+  /** The same, and marks the refresh token as being spent. */
+  readonly spend: Effect.Effect<void, LeaseLost | Unavailable>
+  /** The request certainly was not processed: takes the mark back. */
+  readonly unspend: Effect.Effect<void>
+}
+
+/**
+ * One session's place in a store.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SessionStore {
+  /** What is held now; none where there is nothing or a tombstone. */
+  readonly read: Effect.Effect<Option.Option<Stored>, Unavailable>
+  /**
+   * Reads, and answers what it read if `adoptable`; else takes the exclusive right, reads again in the same step, tests
+   * again, and only then runs `mint`, whose session it commits and announces. A session that could not be committed is
+   * answered all the same, with `saved: false`. Waits for the right as long as it is let.
+   */
+  readonly renew: (
+    adoptable: (stored: Stored) => boolean,
+    mint: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<Minted, AuthError | LeaseLost>
+  ) => Effect.Effect<Stored, AuthError>
+  /**
+   * Tries once to write a session that `renew` answered with `saved: false`: takes the right, reads again, and answers
+   * what the store then holds: the session, now saved, or another that is newer. None where a tombstone has overtaken
+   * it: the session is to be revoked and dropped.
+   */
+  readonly save: (unsaved: Stored) => Effect.Effect<Option.Option<Stored>, Unavailable>
+  /**
+   * Takes the exclusive right, runs `revoke` on what is held, and commits a tombstone whatever it answers. If `revoke`
+   * fails, the tombstone keeps the session, so that another `clear` can try again.
+   */
+  readonly clear: <E>(
+    revoke: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<void, E | LeaseLost>
+  ) => Effect.Effect<void, E | Unavailable>
+  /** The version of each change, whoever made it. */
+  readonly changes: Stream.Stream<number>
+  /** Whether nobody else can hold this session: the last layer of its key in a store that is not shared. */
+  readonly soleHolder: Effect.Effect<boolean>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenStoreService {
+  /** Opens a session's place; connects when it is first used. One connection serves every key. */
+  readonly open: (key: StoreKey) => Effect.Effect<SessionStore, never, Scope.Scope>
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class TokenStore extends Context.Tag("nomba-auth/TokenStore")<TokenStore, TokenStoreService>() {}
