@@ -14,9 +14,9 @@ import * as HttpApiSecurity from "@effect/platform/HttpApiSecurity"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
+import { malformed, withoutPlatformExtras } from "./NombaApiDocument.js"
 
 const text = (description: string) => Schema.String.annotations({ description })
 const secret = (description: string) => Schema.Redacted(Schema.String).annotations({ description })
@@ -74,6 +74,43 @@ export const ErrorResponse = Schema.Struct({
 }).annotations({ identifier: "ErrorResponse", description: "The call failed, and why." })
 
 /**
+ * What issue takes (spec: `paths./v1/auth/token/issue`).
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const IssuePayload = Schema.Struct({
+  grant_type: Schema.Literal("client_credentials").annotations({
+    description: "How the caller proves who it is; a server does so with its own credentials.",
+    examples: ["client_credentials"]
+  }),
+  client_id: text("The client id shown on the dashboard."),
+  client_secret: secret("The client secret; the dashboard calls it the private key.")
+})
+
+/**
+ * What refresh takes (spec: `paths./v1/auth/token/refresh`).
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const RefreshPayload = Schema.Struct({
+  grant_type: Schema.Literal("refresh_token").annotations({
+    description: "Always a refresh.",
+    examples: ["refresh_token"]
+  }),
+  refresh_token: secret("The refresh token of the session that goes on.")
+})
+
+/**
+ * What revoke takes (spec: `paths./v1/auth/token/revoke`).
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const RevokePayload = Schema.Struct({ token: secret("The access token to end.") })
+
+/**
  * A 400: the request is not what the operation takes.
  *
  * @since 0.1.0
@@ -97,19 +134,24 @@ export class Unauthorized extends Data.TaggedError("Unauthorized")<typeof ErrorR
   }
 }
 
-const failure = <Failure extends typeof ErrorResponse.Type>(
+/**
+ * The schema of a failure that travels as the envelope: a class on our side, so that HttpApi, which encodes a failure
+ * with the first schema that takes it, does not take one for another.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const failure = <Failure extends typeof ErrorResponse.Type>(
   constructor: new (fields: typeof ErrorResponse.Type) => Failure,
-  status: number,
-  description: string
-) =>
-  Schema.transform(ErrorResponse, Schema.instanceOf(constructor, { description }), {
+  options: { readonly status: number; readonly description: string }
+): Schema.transform<typeof ErrorResponse, Schema.instanceOf<Failure>> =>
+  Schema.transform(ErrorResponse, Schema.instanceOf(constructor, { description: options.description }), {
     strict: true,
     decode: (fields) => new constructor(fields),
     encode: (error) => Struct.pick(error, "code", "description", "errors")
-  }).annotations(HttpApiSchema.annotations({ status, identifier: "ErrorResponse" }))
+  }).annotations(HttpApiSchema.annotations({ status: options.status, identifier: "ErrorResponse" }))
 
-const malformed = "A member is missing, of the wrong type, or not one of the values allowed."
-const badRequest = failure(BadRequest, 400, malformed)
+const badRequest = failure(BadRequest, { status: 400, description: malformed })
 
 /**
  * Whose bearer token a request carries, as the server that verified it knows.
@@ -135,7 +177,7 @@ export class Bearer extends Context.Tag("nomba-auth/Bearer")<
  * @category middleware
  */
 export class BearerAuth extends HttpApiMiddleware.Tag<BearerAuth>()("nomba-auth/BearerAuth", {
-  failure: failure(Unauthorized, 401, "The bearer token is missing or dead."),
+  failure: failure(Unauthorized, { status: 401, description: "The bearer token is missing or dead." }),
   provides: Bearer,
   security: {
     bearerAuth: HttpApiSecurity.bearer.pipe(
@@ -147,19 +189,12 @@ export class BearerAuth extends HttpApiMiddleware.Tag<BearerAuth>()("nomba-auth/
 }) {}
 
 const obtainAccessToken = HttpApiEndpoint.post("obtainAccessToken", "/v1/auth/token/issue")
-  .setPayload(
-    Schema.Struct({
-      grant_type: Schema.Literal("client_credentials").annotations({
-        description: "How the caller proves who it is; a server does so with its own credentials.",
-        examples: ["client_credentials"]
-      }),
-      client_id: text("The client id shown on the dashboard."),
-      client_secret: secret("The client secret; the dashboard calls it the private key.")
-    })
-  )
+  .setPayload(IssuePayload)
   .addSuccess(TokenResponse)
   .addError(badRequest)
-  .addError(failure(Unauthorized, 401, "The client id and secret are not a pair that Nomba knows."))
+  .addError(
+    failure(Unauthorized, { status: 401, description: "The client id and secret are not a pair that Nomba knows." })
+  )
   .annotateContext(
     OpenApi.annotations({
       summary: "Start a session",
@@ -168,18 +203,10 @@ const obtainAccessToken = HttpApiEndpoint.post("obtainAccessToken", "/v1/auth/to
   )
 
 const refreshAccessToken = HttpApiEndpoint.post("refreshAccessToken", "/v1/auth/token/refresh")
-  .setPayload(
-    Schema.Struct({
-      grant_type: Schema.Literal("refresh_token").annotations({
-        description: "Always a refresh.",
-        examples: ["refresh_token"]
-      }),
-      refresh_token: secret("The refresh token of the session that goes on.")
-    })
-  )
+  .setPayload(RefreshPayload)
   .addSuccess(TokenResponse)
   .addError(badRequest)
-  .addError(failure(Unauthorized, 401, "The refresh token is unknown, used up or too old."))
+  .addError(failure(Unauthorized, { status: 401, description: "The refresh token is unknown, used up or too old." }))
   .annotateContext(
     OpenApi.annotations({
       summary: "Carry a session on",
@@ -188,7 +215,7 @@ const refreshAccessToken = HttpApiEndpoint.post("refreshAccessToken", "/v1/auth/
   )
 
 const revokeAccessToken = HttpApiEndpoint.post("revokeAccessToken", "/v1/auth/token/revoke")
-  .setPayload(Schema.Struct({ token: secret("The access token to end.") }))
+  .setPayload(RevokePayload)
   .addSuccess(SuccessResponse)
   .addError(badRequest)
   .middleware(BearerAuth)
@@ -199,49 +226,17 @@ const revokeAccessToken = HttpApiEndpoint.post("revokeAccessToken", "/v1/auth/to
     })
   )
 
-const isDecodeError = (node: unknown): boolean =>
-  Predicate.hasProperty(node, "$ref") && node.$ref === "#/components/schemas/HttpApiDecodeError"
-
-const isNoise = ([key, value]: [string, unknown]): boolean =>
-  key === "additionalProperties" ||
-  (["parameters", "required", "security"].includes(key) && Array.isArray(value) && value.length === 0)
-
-const tidy = (node: unknown): unknown => {
-  if (Array.isArray(node)) return node.filter((item) => !isDecodeError(item)).map(tidy)
-  if (!Predicate.isRecord(node)) return node
-  const tidied = Object.fromEntries(
-    Object.entries(node)
-      .filter((member) => !isNoise(member))
-      .map(([key, value]) => [key, tidy(value)])
-  )
-  const { anyOf } = tidied
-  return Array.isArray(anyOf) && anyOf.length === 1 ? anyOf[0] : tidied
-}
-
-const withoutPlatformExtras = (document: Record<string, unknown>): Record<string, unknown> => {
-  const { openapi, info, servers, tags, paths, components } = tidy(document) as OpenApi.OpenAPISpec
-  const { ErrorResponse, SuccessResponse, TokenResponse } = components.schemas
-  for (const { post } of Object.values(paths)) Object.assign(post?.responses[400] ?? {}, { description: malformed })
-  return {
-    openapi,
-    info: {
-      ...info,
-      contact: { name: "Nomba Developer Support", url: "https://developer.nomba.com" },
-      termsOfService: "https://nomba.com/terms"
-    },
-    externalDocs: {
-      description: "Nomba's own page on authentication",
-      url: "https://developer.nomba.com/nomba-api-reference/authenticate/obtain-access-token"
-    },
-    servers,
-    tags,
-    paths,
-    components: {
-      securitySchemes: components.securitySchemes,
-      schemas: { TokenResponse, SuccessResponse, ErrorResponse }
-    }
-  }
-}
+/**
+ * The three operations.
+ *
+ * @since 0.1.0
+ * @category contract
+ */
+export class Authentication extends HttpApiGroup.make("Authentication", { topLevel: true })
+  .add(obtainAccessToken)
+  .add(refreshAccessToken)
+  .add(revokeAccessToken)
+  .annotateContext(OpenApi.annotations({ description: "Starts, carries on and ends the session of a client." })) {}
 
 /**
  * The three operations, both servers and the bearer on revoke. `OpenApi.fromApi(NombaApi)` is the document in
@@ -264,13 +259,7 @@ const withoutPlatformExtras = (document: Record<string, unknown>): Record<string
  * @category contract
  */
 export class NombaApi extends HttpApi.make("nomba")
-  .add(
-    HttpApiGroup.make("Authentication", { topLevel: true })
-      .add(obtainAccessToken)
-      .add(refreshAccessToken)
-      .add(revokeAccessToken)
-      .annotateContext(OpenApi.annotations({ description: "Starts, carries on and ends the session of a client." }))
-  )
+  .add(Authentication)
   .annotateContext(
     OpenApi.annotations({
       title: "Nomba Authentication API",
