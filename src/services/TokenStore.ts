@@ -100,8 +100,8 @@ export interface SessionStore {
   ) => Effect.Effect<void, E | Unavailable>
   /** The version of each change, whoever made it. */
   readonly changes: Stream.Stream<number>
-  /** Whether nobody else can hold this session: the last layer of its key in a store that is not shared. */
-  readonly soleHolder: Effect.Effect<boolean>
+  /** Gives up this hold. Answers whether nobody else can hold the session any more: never in a store that is shared. */
+  readonly leave: Effect.Effect<boolean>
 }
 
 /**
@@ -109,8 +109,11 @@ export interface SessionStore {
  * @category models
  */
 export interface TokenStoreService {
-  /** Opens a session's place; connects when it is first used. One connection serves every key. */
-  readonly open: (key: StoreKey) => Effect.Effect<SessionStore, never, Scope.Scope>
+  /**
+   * Opens a session's place; connects when it is first used. One connection serves every key. A lease lasts twice the
+   * holder's request time-out and 5 s.
+   */
+  readonly open: (key: StoreKey, requestTimeout: Duration.Duration) => Effect.Effect<SessionStore, never, Scope.Scope>
 }
 
 /**

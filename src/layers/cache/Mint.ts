@@ -1,0 +1,121 @@
+/**
+ * One session from Nomba: refresh where that is safe, else start anew. Runs under the lease of the token store.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
+import type { Session } from "../../schemas/Session.js"
+import { AttemptGate, type AttemptGateService, hasTime } from "../../services/AttemptGate.js"
+import type { NombaAuthService } from "../../services/NombaAuth.js"
+import type { SessionSourceService } from "../../services/SessionSource.js"
+import type { Lease, LeaseLost, Minted, Stored } from "../../services/TokenStore.js"
+
+/** What one renewal works with. */
+export interface Circumstances {
+  readonly auth: NombaAuthService
+  readonly source: SessionSourceService
+  readonly requestTimeout: Duration.Duration
+  /** By the process's clock, in milliseconds: the renewal has ended by then. */
+  readonly deadline: number
+  /** Done when the cache is closing: nothing new is begun. */
+  readonly closing: Deferred.Deferred<void>
+  /** Whether callers can be served without this renewal. */
+  readonly hasLiveToken: Effect.Effect<boolean>
+}
+
+/** The layer was closed before Nomba was asked. */
+export const closed = new Unavailable({ operation: "store", reason: "Closed", processed: "no" })
+
+const outOfTime = new Unavailable({
+  operation: "store",
+  reason: "Timeout",
+  hint: "No time was left for a call to Nomba within this renewal.",
+  processed: "no"
+})
+
+/**
+ * Refreshes with the stored refresh token, the old access token as bearer, and starts anew when Nomba refuses it. After
+ * a failure that may have been processed the refresh token counts as spent: with a live token in hand the next renewal
+ * starts anew, without one this renewal does.
+ */
+export const mint =
+  (renewal: Circumstances) =>
+  (current: Option.Option<Stored>, lease: Lease): Effect.Effect<Minted, AuthError | LeaseLost> => {
+    const { auth, hasLiveToken, source } = renewal
+
+    const start = (otherwise: AuthError) => call(renewal, lease, lease.check, source.start, otherwise)
+
+    const refresh = (accessToken: Redacted.Redacted<string>, refreshToken: Redacted.Redacted<string>) =>
+      Effect.catchAll(
+        call(renewal, lease, lease.spend, auth.refresh({ refreshToken, accessToken }), outOfTime),
+        (error): Effect.Effect<Minted, AuthError | LeaseLost> => {
+          switch (error._tag) {
+            case "Expired":
+            case "InvalidCredentials":
+            case "InvalidRequest":
+              return start(error)
+            case "LeaseLost":
+              return error
+            case "Unavailable":
+              if (error.operation === "store") return error
+              if (error.processed === "no") return Effect.zipRight(lease.unspend, error)
+          }
+          return Effect.flatMap(hasLiveToken, (isLive) => (isLive ? error : start(error)))
+        }
+      )
+
+    const refreshable = Option.flatMap(
+      Option.filter(current, ({ marked }) => !marked || source.interactive),
+      ({ session }) => Option.map(session.refreshToken, (token) => refresh(session.accessToken, token))
+    )
+    return Option.getOrElse(refreshable, () => start(outOfTime))
+  }
+
+/** One call to Nomba, begun only with permission and with enough time, repeated only under the lease. */
+const call = (
+  { closing, deadline, requestTimeout }: Circumstances,
+  lease: Lease,
+  permission: Effect.Effect<void, LeaseLost | Unavailable>,
+  operation: Effect.Effect<Session, AuthError>,
+  otherwise: AuthError
+): Effect.Effect<Minted, AuthError | LeaseLost> =>
+  Effect.gen(function* () {
+    if (yield* Deferred.isDone(closing)) return yield* closed
+    if (!hasTime(deadline, yield* Clock.currentTimeMillis, Duration.zero, requestTimeout)) return yield* otherwise
+    yield* permission
+
+    let sentAt = yield* Clock.currentTimeMillis
+    let lost: LeaseLost | undefined
+    const gate: AttemptGateService = {
+      open: (needed) =>
+        Effect.succeed((wait) =>
+          Effect.gen(function* () {
+            if (!hasTime(deadline, yield* Clock.currentTimeMillis, wait, needed)) return false
+            const isClosing = yield* Effect.raceFirst(
+              Effect.as(Effect.sleep(wait), false),
+              Effect.as(Deferred.await(closing), true)
+            )
+            if (isClosing) return false
+            lost = yield* Effect.matchEffect(lease.check, {
+              onFailure: Effect.succeed,
+              onSuccess: () => Effect.succeed(undefined)
+            })
+            sentAt = yield* Clock.currentTimeMillis
+            return lost === undefined
+          })
+        )
+    }
+
+    const session = yield* operation.pipe(
+      Effect.provideService(AttemptGate, gate),
+      Effect.catchAll((error): Effect.Effect<never, AuthError | LeaseLost> => lost ?? error)
+    )
+    const elapsed = Math.max(0, (yield* Clock.currentTimeMillis) - sentAt)
+    return { session, remaining: Duration.subtract(session.lifetime, Duration.millis(elapsed)) }
+  })

@@ -1,0 +1,184 @@
+/**
+ * The protocol of renewing a shared session, over the atomic steps of any store.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Unavailable } from "../../schemas/AuthError.js"
+import { type Lease, LeaseLost, type Minted, type SessionStore, type Stored } from "../../services/TokenStore.js"
+import { overtaken } from "./overtaken.js"
+import type { Entry, StoreDriver } from "./StoreDriver.js"
+
+/** Who waits for the right looks again after this time, should the announcement of its release be lost. */
+const POLL: Duration.Duration = Duration.millis(250)
+
+const newOwner: Effect.Effect<string> = Effect.sync(() =>
+  Encoding.encodeHex(globalThis.crypto.getRandomValues(new Uint8Array(16)))
+)
+
+const versionOf = (entry: Option.Option<Entry>): number =>
+  Option.match(entry, { onNone: () => 0, onSome: (_) => _.version })
+
+const held = (entry: Option.Option<Entry>): Option.Option<Stored> =>
+  Option.flatMap(entry, ({ marked, remaining, session, version }) =>
+    Option.map(session, (_) => ({ session: _, version, remaining, marked, saved: true }))
+  )
+
+const isLost = (error: unknown): error is LeaseLost => error instanceof LeaseLost
+
+const adoptableOf = (entry: Option.Option<Entry>): Option.Option<Stored> =>
+  held(Option.filter(entry, (_) => !_.tombstone))
+
+/**
+ * Builds a session's place from the steps of a store.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const announced = yield* PubSub.sliding<number>(16)
+    yield* driver.changes.pipe(
+      Stream.runForEach((version) => PubSub.publish(announced, version)),
+      Effect.forkScoped
+    )
+
+    const leaseOf = (owner: string): Lease => {
+      const still = (step: Effect.Effect<boolean, Unavailable>) =>
+        Effect.flatMap(step, (ours) => (ours ? Effect.void : new LeaseLost()))
+      return {
+        check: still(driver.extend(owner)).pipe(Effect.catchTag("Unavailable", () => new LeaseLost())),
+        spend: still(driver.mark(owner, true)),
+        unspend: Effect.ignore(driver.mark(owner, false))
+      }
+    }
+
+    /** Runs `use` under the lease, again whenever the lease was lost; `whileWaiting` may answer before it is had. */
+    const withRight = <A, E>(
+      use: (owner: string, entry: Option.Option<Entry>) => Effect.Effect<A, E | LeaseLost>,
+      whileWaiting: (entry: Option.Option<Entry>) => Option.Option<A> = Option.none
+    ): Effect.Effect<A, E | Unavailable> => {
+      const attempt = Effect.flatMap(newOwner, (owner) =>
+        Effect.acquireUseRelease(
+          driver.acquire(owner),
+          ({ entry, held }) =>
+            held
+              ? Effect.asSome(Effect.scoped(Effect.zipRight(keep(owner), use(owner, entry))))
+              : Effect.succeed(whileWaiting(entry)),
+          ({ held }) => (held ? driver.release(owner) : Effect.void)
+        )
+      )
+      return Effect.scoped(
+        Effect.gen(function* () {
+          let news: Queue.Dequeue<number> | undefined
+          while (true) {
+            const answer = yield* Effect.catchIf(attempt, isLost, () => Effect.succeedNone)
+            if (Option.isSome(answer)) return answer.value
+            if (news === undefined) news = yield* PubSub.subscribe(announced)
+            else yield* Effect.raceFirst(Queue.takeBetween(news, 1, 16), Effect.sleep(POLL))
+          }
+        })
+      )
+    }
+
+    const keep = (owner: string) =>
+      driver
+        .extend(owner)
+        .pipe(Effect.delay(Duration.times(driver.leaseTime, 0.5)), Effect.ignore, Effect.forever, Effect.forkScoped)
+
+    const commit = (owner: string, basis: number, minted: Minted): Effect.Effect<Stored> =>
+      driver
+        .commit(owner, basis, { session: Option.some(minted.session), tombstone: false, remaining: minted.remaining })
+        .pipe(
+          Effect.orElseSucceed(() => Option.none<number>()),
+          Effect.map((version) => ({
+            ...minted,
+            version: Option.getOrElse(version, () => basis),
+            saved: Option.isSome(version),
+            marked: false
+          }))
+        )
+
+    const renew: SessionStore["renew"] = (adoptable, mint) => {
+      const test = (entry: Option.Option<Entry>) => Option.filter(adoptableOf(entry), adoptable)
+      return Effect.flatMap(
+        Effect.map(driver.read, test),
+        Option.match({
+          onSome: Effect.succeed,
+          onNone: () =>
+            withRight(
+              (owner, entry) =>
+                Option.match(test(entry), {
+                  onSome: (stored) => Effect.succeed(stored),
+                  onNone: () =>
+                    Effect.uninterruptibleMask((restore) =>
+                      Effect.flatMap(restore(mint(adoptableOf(entry), leaseOf(owner))), (minted) =>
+                        commit(owner, versionOf(entry), minted)
+                      )
+                    )
+                }),
+              test
+            )
+        })
+      )
+    }
+
+    const save: SessionStore["save"] = (unsaved) =>
+      withRight((owner, entry) => {
+        const verdict = overtaken(unsaved, entry)
+        if (verdict === "tombstone") return Effect.succeed(Option.none<Stored>())
+        if (verdict === "session") return Effect.succeed(adoptableOf(entry))
+        return driver
+          .commit(owner, versionOf(entry), {
+            session: Option.some(unsaved.session),
+            tombstone: false,
+            remaining: unsaved.remaining
+          })
+          .pipe(
+            Effect.flatMap(
+              Option.match({
+                onNone: () => new LeaseLost(),
+                onSome: (version) => Effect.succeed(Option.some({ ...unsaved, version, saved: true }))
+              })
+            )
+          )
+      })
+
+    const clear: SessionStore["clear"] = (revoke) =>
+      Effect.flatMap(
+        withRight((owner, entry) =>
+          Effect.gen(function* () {
+            const unproved = yield* Effect.matchEffect(revoke(held(entry), leaseOf(owner)), {
+              onFailure: (error) => (isLost(error) ? Effect.fail(error) : Effect.succeedSome(error)),
+              onSuccess: () => Effect.succeedNone
+            })
+            const version = yield* driver.commit(owner, versionOf(entry), {
+              session: Option.zipRight(
+                unproved,
+                Option.flatMap(entry, (_) => _.session)
+              ),
+              tombstone: true,
+              remaining: Option.match(entry, { onNone: () => Duration.zero, onSome: (_) => _.remaining })
+            })
+            return Option.isSome(version) ? unproved : yield* new LeaseLost()
+          })
+        ),
+        Option.match({ onNone: () => Effect.void, onSome: (error) => Effect.fail(error) })
+      )
+
+    return {
+      read: Effect.map(driver.read, adoptableOf),
+      renew,
+      save,
+      clear,
+      changes: Stream.fromPubSub(announced),
+      leave: driver.leave
+    }
+  })
