@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
  * @category models
  */
 export interface Envelope {
-  /** As text, at least two digits: `"00"` is success; `0` and `"0"` are the same. */
+  /** As text, a single digit made two: `"00"` is success; `0` and `"0"` are the same. */
   readonly code: Option.Option<string>
   /** `description`, or `message`, which some live endpoints send in its place. */
   readonly description: Option.Option<string>
@@ -42,7 +42,7 @@ export const decode = (body: unknown): Envelope => {
   return {
     code: Option.map(
       typeof code === "number" && Number.isFinite(code) ? Option.some(String(code)) : text(code),
-      (digits) => digits.padStart(2, "0")
+      (code) => (/^\d$/.test(code) ? `0${code}` : code)
     ),
     description: Option.orElse(text(member(body, "description")), () => text(member(body, "message"))),
     errors: Array.isArray(errors) ? errors.slice(0, 20).flatMap((error) => Option.toArray(text(error))) : []

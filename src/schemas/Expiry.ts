@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
+import { member } from "./ErrorResponse.js"
 
 /** Used when an answer says nothing about the expiry: the 30 minutes that Nomba's pages document. */
 export const DEFAULT_LIFETIME: Duration.Duration = Duration.minutes(30)
@@ -65,8 +66,6 @@ export interface DeadOnArrival {
   readonly local: DateTime.Utc
   /** What the server's clock said, where the answer tells. */
   readonly server: Option.Option<DateTime.Utc>
-  /** The lifetime that was computed: zero or negative. */
-  readonly lifetime: Duration.DurationInput
 }
 
 const MAX_DATE = 8.64e15
@@ -87,10 +86,8 @@ export const lifetime = (sources: Sources): Either.Either<Lifetime, DeadOnArriva
     Option.map(expiresAt, (at) => at - Option.getOrElse(server, () => sentAt)),
     Option.zipWith(claims.exp, claims.iat, (exp, iat) => exp - iat)
   ].flatMap(Option.toArray)
-  const soonest = stated.length === 0 ? Duration.toMillis(DEFAULT_LIFETIME) : Math.min(...stated)
-  if (soonest <= 0) {
-    return Either.left({ local: utc(sentAt), server: Option.map(server, utc), lifetime: 0 })
-  }
+  const soonest = stated.length === 0 ? Duration.toMillis(DEFAULT_LIFETIME) : Math.floor(Math.min(...stated))
+  if (!(soonest > 0)) return Either.left({ local: utc(sentAt), server: Option.map(server, utc) })
   return Either.right({
     lifetime: Duration.millis(Math.min(soonest, Duration.toMillis(MAX_LIFETIME))),
     issuedAt: utc(Option.getOrElse(server, () => sentAt)),
@@ -98,7 +95,11 @@ export const lifetime = (sources: Sources): Either.Either<Lifetime, DeadOnArriva
   })
 }
 
-const isoDate = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?:([Zz])|([+-])(\d\d):?(\d\d))?$/
+const isoDate =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{0,9}))?)?(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?)?$/
+
+/** Since April 1970 a date in milliseconds has eleven digits or more; a smaller number is no date but, say, seconds. */
+const isEpochMillis = (value: number): boolean => value >= 1e10 && value <= MAX_DATE
 
 /**
  * Reads a date as Nomba's services write them: ISO 8601 with `Z`, an offset or no zone (UTC, whatever zone this machine
@@ -107,20 +108,19 @@ const isoDate = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}
  * @since 0.1.0
  */
 export const parseDate = (value: string | number): Option.Option<number> => {
-  if (typeof value === "number") return Number.isFinite(value) ? Option.some(value) : Option.none()
+  if (typeof value === "number") return Option.liftPredicate(value, isEpochMillis)
   const text = value.trim()
-  if (/^\d{11,16}$/.test(text)) return Option.some(Number(text))
+  if (/^\d{11,16}$/.test(text)) return Option.liftPredicate(Number(text), isEpochMillis)
   const match = isoDate.exec(text)
   if (match === null) return Option.none()
   const part = (index: number): number => Number(match[index] ?? "0")
   const [year, month, day, hour, minute, second] = [part(1), part(2), part(3), part(4), part(5), part(6)]
-  if (month < 1 || month > 12 || hour > 24 || minute > 59 || second > 60 || part(10) > 23 || part(11) > 59) {
-    return Option.none()
-  }
+  if (hour > 24 || minute > 59 || second > 60 || part(10) > 23 || part(11) > 59) return Option.none()
+  if (hour === 24 && (minute > 0 || second > 0)) return Option.none()
   const date = new Date(0)
   date.setUTCFullYear(year, month - 1, day)
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return Option.none()
-  const fraction = Math.floor(Number(`0.${match[7] ?? "0"}`) * 1000)
+  const fraction = Number((match[7] ?? "").padEnd(3, "0").slice(0, 3))
   const offset = (part(10) * 60 + part(11)) * (match[9] === "-" ? -1 : 1)
   return Option.some(date.getTime() + ((hour * 60 + minute - offset) * 60 + second) * 1000 + fraction)
 }
@@ -138,9 +138,10 @@ export const parseHttpDate = (text: string): Option.Option<number> => {
   return Number.isNaN(millis) ? Option.none() : Option.some(millis)
 }
 
-const seconds = (claims: unknown, name: string): Option.Option<number> => {
-  const value = typeof claims === "object" && claims !== null ? (claims as Record<string, unknown>)[name] : undefined
-  return typeof value === "number" && Number.isFinite(value) ? Option.some(value * 1000) : Option.none()
+/** RFC 7519's NumericDate, as a time that a `Date` can hold. */
+const numericDate = (claims: unknown, name: string): Option.Option<number> => {
+  const value = member(claims, name)
+  return typeof value === "number" && Math.abs(value * 1000) <= MAX_DATE ? Option.some(value * 1000) : Option.none()
 }
 
 /**
@@ -153,5 +154,5 @@ export const claims = (accessToken: string): Claims => {
   const payload = accessToken.split(".")[1] ?? ""
   const json = Either.flatMap(Encoding.decodeBase64UrlString(payload), (text) => Either.try(() => JSON.parse(text)))
   const parsed: unknown = Either.getOrUndefined(json)
-  return { iat: seconds(parsed, "iat"), exp: seconds(parsed, "exp") }
+  return { iat: numericDate(parsed, "iat"), exp: numericDate(parsed, "exp") }
 }

@@ -3,10 +3,14 @@
  *
  * @since 0.1.0
  */
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 
 /** The longest text, in UTF-16 code units, that an error's `message` may have. */
 export const MESSAGE_LIMIT = 499
+
+/** A longer text is not an explanation, and is not worth searching for secrets. */
+const SEARCH_LIMIT = 64 * 1024
 
 const MASK = "***"
 
@@ -23,21 +27,16 @@ const oddCharacters = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
  */
 export const oneLine = (text: string, limit: number = MESSAGE_LIMIT): string => {
   const line = text
-    .slice(0, 64 * 1024)
     .replace(/[\r\n\t\u2028\u2029]+/g, " ")
     .replace(oddCharacters, "")
     .trim()
   return line.length <= limit ? line : `${line.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, "")}…`
 }
 
-const spellings = (secret: string): ReadonlyArray<string> => {
-  const quoted = JSON.stringify(secret).slice(1, -1)
-  return [secret, quoted, quoted.replaceAll("/", "\\/"), encodeURIComponent(secret)]
-}
-
 /**
- * Masks every spelling of the given secrets, and whatever looks like a JWT, in a text that a server sent: servers do
- * echo what they were sent. Control characters go first, so that none can hide a secret from the comparison.
+ * Masks the given secrets, and whatever looks like a JWT, in a text that a server sent: servers do echo what they were
+ * sent. A secret is found however it is spelled: some or all of its characters escaped for JSON, a URL or HTML, once or
+ * repeatedly, in another case, with white space or control characters in between.
  *
  * @since 0.1.0
  */
@@ -45,12 +44,74 @@ export const withoutSecrets = (
   text: string,
   secrets: ReadonlyArray<Redacted.Redacted<string>>,
   limit: number = MESSAGE_LIMIT
-): string => {
-  let line = oneLine(text, 64 * 1024)
-  for (const secret of secrets) {
-    const value = oneLine(Redacted.value(secret), 64 * 1024)
-    if (value === "") continue
-    for (const spelling of spellings(value)) line = line.replaceAll(spelling, MASK)
+): string =>
+  text.length > SEARCH_LIMIT
+    ? `(${text.length} characters)`
+    : oneLine(oneLine(masked(text, secrets), SEARCH_LIMIT).replace(jwtLike, MASK), limit)
+
+const reveal = Option.liftThrowable((secret: Redacted.Redacted<string>) => Redacted.value(secret))
+
+/** A secret as it is, with the letters of its JSON escapes, and as forms encode its spaces. */
+const variants = (secret: string): ReadonlyArray<string> =>
+  secret.length > SEARCH_LIMIT ? [] : [secret, JSON.stringify(secret).slice(1, -1), secret.replaceAll(" ", "+")]
+
+const masked = (text: string, secrets: ReadonlyArray<Redacted.Redacted<string>>): string => {
+  const plain = spellOut(text)
+  const covered = new Uint8Array(text.length)
+  const needles = secrets.flatMap((secret) => Option.toArray(reveal(secret)).flatMap(variants))
+  for (const { letters } of needles.map(spellOut)) {
+    if (letters === "") continue
+    for (let at = plain.letters.indexOf(letters); at >= 0; at = plain.letters.indexOf(letters, at + 1)) {
+      covered.fill(1, plain.starts[at], plain.ends[at + letters.length - 1])
+    }
   }
-  return oneLine(line.replace(jwtLike, MASK), limit)
+  let result = ""
+  for (let at = 0; at < text.length; at++) {
+    if (covered[at] === 0) result += text[at]
+    else if (at === 0 || covered[at - 1] === 0) result += MASK
+  }
+  return result
+}
+
+interface Plain {
+  /** The text's UTF-8 bytes, one character each, in lower case, without escapes, white space and control characters. */
+  readonly letters: string
+  /** Where each letter's spelling starts and ends in the text. */
+  readonly starts: ReadonlyArray<number>
+  readonly ends: ReadonlyArray<number>
+}
+
+const spellings =
+  /\\+u(?<json>[\da-f]{4})|%(?:25)*(?<url>[\da-f]{2})|&(?:amp;)*(?:#x(?<hex>[\da-f]{1,6})|#(?<decimal>\d{1,7})|(?<entity>amp|lt|gt|quot|apos));|(?<itself>.)/gisu
+
+/** Of a text, what nobody sees; of its bytes, what escaping adds or line breaking inserts. */
+const invisible = /[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+const silent = /[\\\s\p{Cc}]/gu
+
+const entities: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }
+
+const codePoint = (value: number): string => (value <= 0x10ffff ? String.fromCodePoint(value) : "")
+
+const utf8 = (text: string): string =>
+  text < "\u0080" ? text : String.fromCharCode(...new TextEncoder().encode(text.replace(invisible, "")))
+
+const letters = ({ decimal, entity, hex, itself, json, url }: Record<string, string | undefined>): string => {
+  if (itself !== undefined) return utf8(itself)
+  if (url !== undefined) return String.fromCharCode(Number.parseInt(url, 16))
+  if (entity !== undefined) return entities[entity.toLowerCase()] ?? ""
+  return utf8(codePoint(decimal === undefined ? Number.parseInt(json ?? hex ?? "", 16) : Number(decimal)))
+}
+
+const spellOut = (text: string): Plain => {
+  const starts: Array<number> = []
+  const ends: Array<number> = []
+  let spelt = ""
+  for (const match of text.matchAll(spellings)) {
+    for (const letter of letters(match.groups ?? {}).replace(silent, "")) {
+      spelt += letter.toLowerCase()
+      starts.push(match.index)
+      ends.push(match.index + match[0].length)
+    }
+  }
+  return { letters: spelt, starts, ends }
 }

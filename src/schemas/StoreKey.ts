@@ -34,5 +34,7 @@ export const make = (parts: {
   readonly grant: "client_credentials" | "authorization_code"
   /** The person or installation that logged in; empty for client credentials. */
   readonly subject: string
-}): StoreKey =>
-  StoreKey.make([parts.baseUrl, parts.clientId, parts.grant, parts.subject].map(encodeURIComponent).join("|"))
+}): StoreKey => StoreKey.make([parts.baseUrl, parts.clientId, parts.grant, parts.subject].map(encodePart).join("|"))
+
+/** JSON first, because `encodeURIComponent` throws on a lone surrogate. */
+const encodePart = (part: string): string => encodeURIComponent(JSON.stringify(part).slice(1, -1))

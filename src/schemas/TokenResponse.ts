@@ -9,11 +9,12 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { member } from "./ErrorResponse.js"
 import * as Expiry from "./Expiry.js"
+import { withoutSecrets } from "./SafeText.js"
 import { isHeaderSafe } from "./Secrets.js"
 import { Session } from "./Session.js"
 
 /**
- * What of the HTTP exchange the lifetime depends on; all in milliseconds since 1970.
+ * What of the HTTP exchange the session depends on; times in milliseconds since 1970.
  *
  * @since 0.1.0
  * @category models
@@ -23,6 +24,8 @@ export interface Exchange {
   readonly sentAt: number
   /** The answer's `Date` header; none where there is an `Age` header. */
   readonly date: Option.Option<number>
+  /** What was sent in confidence: a member that is printed in clear must not echo it. */
+  readonly secrets: ReadonlyArray<Redacted.Redacted<string>>
 }
 
 /**
@@ -80,8 +83,12 @@ export const decode = (body: unknown, exchange: Exchange): Either.Either<Granted
   }
 
   const refreshToken = optional("refresh_token", nonEmpty)
-  const tokenType = Option.getOrElse(optional("token_type", nonEmpty), () => "Bearer")
-  const businessId = optional("businessId", nonEmpty)
+  const plain = printable([
+    ...exchange.secrets,
+    ...[accessToken, ...Option.toArray(refreshToken)].map((token) => Redacted.make(token))
+  ])
+  const tokenType = Option.getOrElse(optional("token_type", plain), () => "Bearer")
+  const businessId = optional("businessId", plain)
   const expiry = Expiry.lifetime({
     sentAt: exchange.sentAt,
     date: exchange.date,
@@ -93,8 +100,8 @@ export const decode = (body: unknown, exchange: Exchange): Either.Either<Granted
     onLeft: ({ local, server }): Refused => ({
       reason: "DeadOnArrival",
       issues: [
-        `Nomba's clock says ${Option.match(server, { onNone: () => "nothing", onSome: (at) => at.toJSON() })}`,
-        `this machine's clock says ${local.toJSON()}`,
+        `Nomba's clock: ${Option.match(server, { onNone: () => "not stated", onSome: (at) => at.toJSON() })}`,
+        `this machine's clock: ${local.toJSON()}`,
         ...warnings
       ]
     }),
@@ -113,6 +120,12 @@ export const decode = (body: unknown, exchange: Exchange): Either.Either<Granted
 
 const nonEmpty = (value: unknown): Option.Option<string> =>
   typeof value === "string" && value.trim() !== "" ? Option.some(value) : Option.none()
+
+/** One line of at most a hundred characters without any of the secrets. */
+const printable =
+  (secrets: Exchange["secrets"]) =>
+  (value: unknown): Option.Option<string> =>
+    Option.filter(nonEmpty(value), (text) => withoutSecrets(text, secrets, 100) === text)
 
 const duration = (value: unknown): Option.Option<number> => {
   const seconds = typeof value === "string" && /^\s*-?\d{1,15}(?:\.\d{1,9})?\s*$/.test(value) ? Number(value) : value
