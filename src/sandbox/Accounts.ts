@@ -1,0 +1,33 @@
+/**
+ * The protected resource.
+ *
+ * @since 0.1.0
+ */
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import { Bearer, type BearerAuth } from "../schemas/NombaApi.js"
+import * as Authorization from "./Authorization.js"
+import { Emulator } from "./Emulator.js"
+import { SandboxApi } from "./SandboxApi.js"
+
+/** The handler of the balance. */
+export const layer: Layer.Layer<
+  HttpApiGroup.ApiGroup<"sandbox", "Accounts">,
+  never,
+  Emulator | BearerAuth
+> = HttpApiBuilder.group(SandboxApi, "Accounts", (handlers) =>
+  Effect.map(Emulator, (emulator) =>
+    handlers.handle(
+      "getBalance",
+      ({ request }) =>
+        Effect.gen(function* () {
+          const { clientId } = yield* Bearer
+          if (!Authorization.admits(emulator, request.headers)(clientId)) return yield* Authorization.wrongAccount
+          return { code: "00", description: "Success", data: { amount: "250000.00", currency: "NGN" } }
+        }),
+      { uninterruptible: true }
+    )
+  )
+)

@@ -1,0 +1,35 @@
+/**
+ * The documented envelope of every failure (spec: `components.schemas.ErrorResponse`). What the contract has no word
+ * for, such as a 404, wears it too. Nothing that came with a request is ever put into one.
+ *
+ * @since 0.1.0
+ */
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import { BadRequest, Unauthorized } from "../schemas/NombaApi.js"
+
+const reasons: Readonly<Record<number, string>> = {
+  200: "Success",
+  403: "Forbidden",
+  404: "Not found",
+  405: "Method not allowed",
+  429: "Too many requests",
+  500: "Internal error",
+  502: "Bad gateway",
+  503: "Service unavailable",
+  504: "Gateway timeout"
+}
+
+/** An answer in the envelope. Its code is the status, in words of the spec an "error status code". */
+export const respond = (status: number, errors: ReadonlyArray<string> = []): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.unsafeJson(
+    { code: String(status), description: reasons[status] ?? `Status ${status}`, errors },
+    { status }
+  )
+
+/** A 400 that names each thing that is wrong. */
+export const badRequest = (...errors: ReadonlyArray<string>): BadRequest =>
+  new BadRequest({ code: "400", description: "Invalid request parameters", errors })
+
+/** A 401, and why. */
+export const unauthorized = (description: string, ...errors: ReadonlyArray<string>): Unauthorized =>
+  new Unauthorized({ code: "401", description, errors })

@@ -1,0 +1,111 @@
+/**
+ * Reads a request's body: at most 64 KiB of JSON, and says so by its content type. Platform by itself takes forms and
+ * a missing content type for JSON, reads bodies of any size, and repeats values in its complaints.
+ *
+ * @since 0.1.0
+ */
+import * as HttpApiMiddleware from "@effect/platform/HttpApiMiddleware"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import * as AST from "effect/SchemaAST"
+import * as Stream from "effect/Stream"
+import { BadRequest, type ErrorResponse, failure } from "../schemas/NombaApi.js"
+import { badRequest } from "./Envelope.js"
+
+/** A 413: more than 64 KiB. */
+export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<typeof ErrorResponse.Type> {}
+
+/** A 415: not `application/json`. */
+export class UnsupportedMediaType extends Data.TaggedError("UnsupportedMediaType")<typeof ErrorResponse.Type> {}
+
+/** The parsed body of a request. */
+export class JsonBody extends Context.Tag("nomba-auth/sandbox/JsonBody")<JsonBody, unknown>() {}
+
+/** Provides the body to the handlers, or refuses it. */
+export class ReadJson extends HttpApiMiddleware.Tag<ReadJson>()("nomba-auth/sandbox/ReadJson", {
+  failure: Schema.Union(
+    failure(BadRequest, { status: 400, description: "The body is not JSON." }),
+    failure(PayloadTooLarge, { status: 413, description: "The body is larger than 64 KiB." }),
+    failure(UnsupportedMediaType, { status: 415, description: "The body is not declared to be JSON." })
+  ),
+  provides: JsonBody
+}) {}
+
+const limit = 64 * 1024
+
+const tooLarge = new PayloadTooLarge({
+  code: "413",
+  description: "Payload too large",
+  errors: ["body: has to be at most 64 KiB"]
+})
+
+const notJson = new UnsupportedMediaType({
+  code: "415",
+  description: "Unsupported media type",
+  errors: ["content-type: has to be application/json"]
+})
+
+const isJson = (contentType: string | undefined): boolean =>
+  contentType?.split(";")[0]?.trim().toLowerCase() === "application/json"
+
+const read = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<Uint8Array, BadRequest | PayloadTooLarge> =>
+  request.stream.pipe(
+    Stream.mapError(() => badRequest("body: is empty or was cut off")),
+    Stream.runFoldEffect({ size: 0, chunks: [] as ReadonlyArray<Uint8Array> }, ({ chunks, size }, chunk) =>
+      size + chunk.length > limit
+        ? Effect.fail(tooLarge)
+        : Effect.succeed({ size: size + chunk.length, chunks: [...chunks, chunk] })
+    ),
+    Effect.map(({ chunks }) => Buffer.concat(chunks))
+  )
+
+/** The middleware, for every operation that takes a body. */
+export const layer: Layer.Layer<ReadJson> = Layer.succeed(
+  ReadJson,
+  ReadJson.of(
+    Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      if (Number(request.headers["content-length"] ?? 0) > limit) return yield* tooLarge
+      if (!isJson(request.headers["content-type"])) return yield* notJson
+      const bytes = yield* read(request)
+      return yield* Effect.try({
+        try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)),
+        catch: () => badRequest("body: is not JSON")
+      })
+    })
+  )
+)
+
+const expected = (ast: AST.AST): string =>
+  AST.isLiteral(ast) ? JSON.stringify(ast.literal) : AST.isStringKeyword(ast) ? "a string" : "an object"
+
+const complaints = (issue: ParseResult.ParseIssue, path = "body"): ReadonlyArray<string> => {
+  switch (issue._tag) {
+    case "Pointer":
+      return complaints(issue.issue, String(issue.path))
+    case "Composite":
+      return [issue.issues].flat().flatMap((inner) => complaints(inner as ParseResult.ParseIssue, path))
+    case "Refinement":
+    case "Transformation":
+      return complaints(issue.issue, path)
+    case "Missing":
+      return [`${path}: is missing`]
+    case "Type":
+      return [`${path}: has to be ${expected(issue.ast)}`]
+    default:
+      return [`${path}: is not allowed`]
+  }
+}
+
+/** The body as the given schema reads it, or a 400 that names members and what they have to be, never what they are. */
+export const decode = <A, I>(schema: Schema.Schema<A, I>): Effect.Effect<A, BadRequest, JsonBody> => {
+  const decodeUnknown = Schema.decodeUnknown(schema, { errors: "all" })
+  return Effect.flatMap(JsonBody, (body) =>
+    Effect.mapError(decodeUnknown(body), ({ issue }) => badRequest(...complaints(issue)))
+  )
+}

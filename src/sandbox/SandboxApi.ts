@@ -1,0 +1,63 @@
+/**
+ * Everything the sandbox serves: the contract, and a resource behind the bearer token to try the token on.
+ *
+ * @since 0.1.0
+ */
+import * as HttpApi from "@effect/platform/HttpApi"
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
+import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as OpenApi from "@effect/platform/OpenApi"
+import * as Schema from "effect/Schema"
+import { Authentication, BearerAuth } from "../schemas/NombaApi.js"
+import { ReadJson } from "./JsonBody.js"
+import type { Endpoint } from "./SandboxState.js"
+
+const getBalance = HttpApiEndpoint.get("getBalance", "/v1/accounts/balance")
+  .addSuccess(
+    Schema.Struct({
+      code: Schema.String,
+      description: Schema.String,
+      data: Schema.Struct({ amount: Schema.String, currency: Schema.String })
+    })
+  )
+  .middleware(BearerAuth)
+  .annotateContext(
+    OpenApi.annotations({ summary: "Read the balance", description: "A made-up amount, for a live bearer token." })
+  )
+
+/**
+ * A resource that asks for a bearer token. It is not part of `NombaApi`; derive a client from it to try one:
+ * `HttpApiClient.makeWith(AccountsApi, { httpClient: yield* NombaClient })`.
+ *
+ * @since 0.1.0
+ * @category contract
+ */
+export class AccountsApi extends HttpApi.make("accounts").add(
+  HttpApiGroup.make("Accounts", { topLevel: true }).add(getBalance)
+) {}
+
+/** Both, as they are served. */
+export class SandboxApi extends HttpApi.make("sandbox")
+  .add(Authentication.middleware(ReadJson))
+  .addHttpApi(AccountsApi) {}
+
+const names: Readonly<Record<string, Endpoint>> = {
+  obtainAccessToken: "issue",
+  refreshAccessToken: "refresh",
+  revokeAccessToken: "revoke",
+  getBalance: "balance"
+}
+
+/** What is served where: operations by path and method, read off the API itself. */
+export const routes: ReadonlyMap<string, ReadonlyMap<string, Endpoint>> = (() => {
+  const table = new Map<string, Map<string, Endpoint>>()
+  HttpApi.reflect(SandboxApi, {
+    onGroup: () => {},
+    onEndpoint: ({ endpoint: { method, name, path } }) => {
+      const methods = table.get(path) ?? new Map<string, Endpoint>()
+      const endpoint = names[name]
+      table.set(path, endpoint === undefined ? methods : methods.set(method, endpoint))
+    }
+  })
+  return table
+})()

@@ -1,0 +1,57 @@
+/**
+ * The sandbox on a socket of this machine.
+ *
+ * @since 0.1.0
+ */
+import { createServer } from "node:http"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+import type { App } from "./App.js"
+import { SandboxError } from "./SandboxError.js"
+
+const anyAddress = new Set(["0.0.0.0", "::"])
+
+const urlOf = (hostname: string, port: number): string => {
+  const host = anyAddress.has(hostname) ? "127.0.0.1" : hostname
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`
+}
+
+const codeOf = (cause: unknown): string => (Predicate.hasProperty(cause, "code") ? String(cause.code) : "unknown")
+
+/** A dropped connection: the socket is destroyed, which interrupts this fiber. */
+const hangUp = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+  NodeHttpServerRequest.toServerResponse(request).destroy()
+  return Effect.never
+})
+
+/**
+ * Listens until the scope closes, which cuts the connections that are still open. No request is logged or traced.
+ * Gives the URL.
+ */
+export const serve = (
+  app: App,
+  options: { readonly host: string; readonly port: number }
+): Effect.Effect<string, SandboxError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const node = createServer()
+    const server = yield* NodeHttpServer.make(() => node, options).pipe(
+      Effect.mapError(({ cause }) => {
+        const issues = [`${options.host}:${options.port} cannot be listened on (${codeOf(cause)})`]
+        return new SandboxError({ reason: "Listen", issues })
+      })
+    )
+    yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+    yield* Effect.catchTag(app, "ConnectionDropped", () => hangUp).pipe(
+      Effect.interruptible,
+      HttpServer.serveEffect(),
+      HttpMiddleware.withTracerDisabledWhenEffect(() => true),
+      Effect.provideService(HttpServer.HttpServer, server)
+    )
+    return server.address._tag === "TcpAddress" ? urlOf(server.address.hostname, server.address.port) : ""
+  })

@@ -1,0 +1,30 @@
+/**
+ * How a session is told to the client that gets it, in the dialect that the sandbox was told to speak.
+ *
+ * @since 0.1.0
+ */
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as DateTime from "effect/DateTime"
+import * as Schema from "effect/Schema"
+import { TokenResponse } from "../schemas/NombaApi.js"
+import type { EmulatorService } from "./Emulator.js"
+import type { Session } from "./SandboxState.js"
+
+const encode = Schema.encodeSync(TokenResponse)
+
+/** The 200 of issue and refresh: what both dialects share, and what each adds. */
+export const granted = (emulator: EmulatorService, session: Session): HttpServerResponse.HttpServerResponse => {
+  const { dialect } = emulator.settings
+  const spec = { token_type: "Bearer", expires_in: Math.round((session.expiresAt - session.issuedAt) / 1000) }
+  const live = {
+    businessId: emulator.businessId(session.clientId),
+    expiresAt: DateTime.formatIso(DateTime.unsafeMake(session.expiresAt))
+  }
+  const shared = { access_token: session.accessToken, refresh_token: session.refreshToken }
+  const { data, ...envelope } = encode({
+    code: "00",
+    description: "Success",
+    data: dialect === "live" ? shared : { ...shared, ...spec }
+  })
+  return HttpServerResponse.unsafeJson({ ...envelope, data: dialect === "spec" ? data : { ...data, ...live } })
+}

@@ -1,0 +1,19 @@
+/**
+ * `nomba-auth/sandbox`: a Nomba to develop and test against.
+ *
+ * @since 0.1.0
+ */
+export type { Fault, FaultyAnswer } from "./Fault.js"
+export {
+  type AccountHeader,
+  type Client,
+  type Dialect,
+  defaultClient,
+  type Options,
+  type ServerOptions
+} from "./Options.js"
+export { Sandbox } from "./Sandbox.js"
+export { AccountsApi } from "./SandboxApi.js"
+export { SandboxError } from "./SandboxError.js"
+export type { LiveSession, SandboxService } from "./SandboxService.js"
+export type { Counts, Endpoint, Tally } from "./SandboxState.js"
