@@ -1,0 +1,61 @@
+/**
+ * What an answer's headers say.
+ *
+ * @since 0.1.0
+ */
+import type * as Headers from "@effect/platform/Headers"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Expiry from "../../schemas/Expiry.js"
+
+/** No stated wait counts for longer than this. */
+export const MAX_WAIT: Duration.Duration = Duration.hours(1)
+
+/**
+ * The server's time in milliseconds since 1970; none where an `Age` header says that the answer comes from a cache.
+ *
+ * @since 0.1.0
+ */
+export const date = (headers: Headers.Headers): Option.Option<number> =>
+  headers["age"] === undefined ? httpDate(headers["date"]) : Option.none()
+
+/**
+ * The wait that the server states, between zero and an hour: `Retry-After` (RFC 9110 section 10.2.3), in seconds or as
+ * a date, which is compared with the server's own; else, on a 429, the length of Nomba's rate limit window. Junk states
+ * nothing.
+ *
+ * @since 0.1.0
+ */
+export const wait = (status: number, headers: Headers.Headers, now: number): Option.Option<Duration.Duration> =>
+  retryAfter(headers, now).pipe(
+    Option.orElse(() => (status === 429 ? rateLimitWindow(headers["x-rate-limit-window"]) : Option.none())),
+    Option.map((millis) => Duration.clamp(Duration.millis(millis), { minimum: Duration.zero, maximum: MAX_WAIT }))
+  )
+
+/**
+ * The server's own id of the request, unmasked.
+ *
+ * @since 0.1.0
+ */
+export const requestId = (headers: Headers.Headers): Option.Option<string> =>
+  Option.fromNullable(
+    headers["x-request-id"] ?? headers["x-correlation-id"] ?? headers["request-id"] ?? headers["cf-ray"]
+  )
+
+const httpDate = (text: string | undefined): Option.Option<number> =>
+  Option.flatMap(Option.fromNullable(text), Expiry.parseHttpDate)
+
+const retryAfter = (headers: Headers.Headers, now: number): Option.Option<number> => {
+  const text = headers["retry-after"]?.trim()
+  if (text !== undefined && /^\d+$/.test(text)) return Option.some(Number(text) * 1000)
+  return Option.map(httpDate(text), (at) => at - Option.getOrElse(date(headers), () => now))
+}
+
+/** `1s`, `60s`, or a bare number of milliseconds. */
+const rateLimitWindow = (text: string | undefined): Option.Option<number> => {
+  const match = /^\s*(\d+)\s*(s|ms)?\s*$/i.exec(text ?? "")
+  return Option.map(
+    Option.fromNullable(match),
+    ([, digits, unit]) => Number(digits) * (unit?.toLowerCase() === "s" ? 1000 : 1)
+  )
+}
