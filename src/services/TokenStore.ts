@@ -59,6 +59,8 @@ export class LeaseLost extends Data.TaggedError("LeaseLost") {}
  * @category models
  */
 export interface Lease {
+  /** The version that was read under it, which its commit has to find again; 0 where there was nothing. */
+  readonly version: number
   /** Before each call to Nomba: it is still ours, with time for one request. */
   readonly check: Effect.Effect<void, LeaseLost>
   /** The same, and marks the refresh token as being spent. */

@@ -121,8 +121,7 @@ export const make = ({ auth, cell, closing, config, fork, source, store }: Depen
           isMinting = true
           return Effect.tap(mint(current, lease), (minted) =>
             Effect.sync(() => {
-              const version = Option.match(current, { onNone: () => 0, onSome: (_) => _.version })
-              granted = { ...minted, version, marked: false, saved: false }
+              granted = { ...minted, version: lease.version, marked: false, saved: false }
             })
           )
         })

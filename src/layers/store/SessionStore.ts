@@ -50,10 +50,11 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
       Effect.forkScoped
     )
 
-    const leaseOf = (owner: string): Lease => {
+    const leaseOf = (owner: string, entry: Option.Option<Entry>): Lease => {
       const still = (step: Effect.Effect<boolean, Unavailable>) =>
         Effect.flatMap(step, (ours) => (ours ? Effect.void : new LeaseLost()))
       return {
+        version: versionOf(entry),
         check: still(driver.extend(owner)).pipe(Effect.catchTag("Unavailable", () => new LeaseLost())),
         spend: still(driver.mark(owner, true)),
         unspend: Effect.ignore(driver.mark(owner, false))
@@ -119,7 +120,7 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
                   onSome: (stored) => Effect.succeed(stored),
                   onNone: () =>
                     Effect.uninterruptibleMask((restore) =>
-                      Effect.flatMap(restore(mint(adoptableOf(entry), leaseOf(owner))), (minted) =>
+                      Effect.flatMap(restore(mint(adoptableOf(entry), leaseOf(owner, entry))), (minted) =>
                         commit(owner, versionOf(entry), minted)
                       )
                     )
@@ -155,7 +156,7 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
       Effect.flatMap(
         withRight((owner, entry) =>
           Effect.gen(function* () {
-            const unproved = yield* Effect.matchEffect(revoke(held(entry), leaseOf(owner)), {
+            const unproved = yield* Effect.matchEffect(revoke(held(entry), leaseOf(owner, entry)), {
               onFailure: (error) => (isLost(error) ? Effect.fail(error) : Effect.succeedSome(error)),
               onSuccess: () => Effect.succeedNone
             })
