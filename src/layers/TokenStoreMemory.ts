@@ -11,12 +11,11 @@ import { globalValue } from "effect/GlobalValue"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { StoreKey } from "../schemas/StoreKey.js"
-import { type SessionStore, TokenStore, type TokenStoreService } from "../services/TokenStore.js"
-import * as Protocol from "./store/SessionStore.js"
-import type { Entry, Next, StoreDriver } from "./store/StoreDriver.js"
+import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
+import * as SessionStore from "./store/SessionStore.js"
+import type { Connect, Entry, Next, StoreDriver } from "./store/StoreDriver.js"
 
 /** A session is kept this long past its expiry while it can be refreshed and nobody holds it. */
 const KEEP = Duration.toMillis("30 days")
@@ -103,11 +102,17 @@ const driverOf = (slot: Slot, clock: Clock.Clock, leaseTime: Duration.Duration):
   }
 }
 
-const open = (key: StoreKey, requestTimeout: Duration.Duration): Effect.Effect<SessionStore, never, Scope.Scope> =>
+/**
+ * The steps that the store is made of.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const connect: Connect = (key, leaseTime) =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
     const announced = yield* PubSub.sliding<number>(16)
-    const driver = yield* Effect.acquireRelease(
+    return yield* Effect.acquireRelease(
       Effect.sync(() => {
         const slots = slotsOf.get(clock) ?? new Map<StoreKey, Slot>()
         slotsOf.set(clock, slots)
@@ -116,18 +121,17 @@ const open = (key: StoreKey, requestTimeout: Duration.Duration): Effect.Effect<S
         const slot = slots.get(key) ?? { content: undefined, lease: undefined, holders: 0, announced }
         slots.set(key, slot)
         slot.holders += 1
-        return driverOf(slot, clock, Duration.sum(Duration.times(requestTimeout, 2), "5 seconds"))
+        return driverOf(slot, clock, leaseTime)
       }),
       (driver) => driver.leave
     )
-    return yield* Protocol.make(driver)
   })
 
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const make: TokenStoreService = { open }
+export const make: TokenStoreService = SessionStore.fromDriver(connect)
 
 /**
  * Sessions live in this process, shared by key, for as long as they are usable.

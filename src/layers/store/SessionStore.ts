@@ -12,9 +12,16 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../schemas/AuthError.js"
-import { type Lease, LeaseLost, type Minted, type SessionStore, type Stored } from "../../services/TokenStore.js"
+import {
+  type Lease,
+  LeaseLost,
+  type Minted,
+  type SessionStore,
+  type Stored,
+  type TokenStoreService
+} from "../../services/TokenStore.js"
 import { overtaken } from "./overtaken.js"
-import type { Entry, StoreDriver } from "./StoreDriver.js"
+import type { Connect, Entry, StoreDriver } from "./StoreDriver.js"
 
 /** Who waits for the right looks again after this time, should the announcement of its release be lost. */
 const POLL: Duration.Duration = Duration.millis(250)
@@ -183,3 +190,14 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
       leave: driver.leave
     }
   })
+
+/**
+ * Builds a token store from the steps of any key.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromDriver = (connect: Connect): TokenStoreService => ({
+  open: (key, requestTimeout) =>
+    Effect.flatMap(connect(key, Duration.sum(Duration.times(requestTimeout, 2), "5 seconds")), make)
+})

@@ -6,9 +6,11 @@
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Unavailable } from "../../schemas/AuthError.js"
 import type { Session } from "../../schemas/Session.js"
+import type { StoreKey } from "../../schemas/StoreKey.js"
 
 /**
  * What one key holds: a session, or a tombstone, which may keep a session whose revocation is unproved.
@@ -67,3 +69,12 @@ export interface StoreDriver {
   /** How long a lease lasts unless it is extended. */
   readonly leaseTime: Duration.Duration
 }
+
+/**
+ * Opens the steps of one key, whose leases last for `leaseTime` unless they are extended; gives up the hold when the scope
+ * closes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Connect = (key: StoreKey, leaseTime: Duration.Duration) => Effect.Effect<StoreDriver, never, Scope.Scope>
