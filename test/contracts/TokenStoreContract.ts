@@ -1,0 +1,15 @@
+/**
+ * What every token store keeps to, told as cases that a test runner registers. Most of them are accidents: a holder dies,
+ * loses its right, writes too late, or does not hear the answer.
+ */
+import { makeKit } from "./tokenStore/Kit.js"
+import type { ContractCase, TokenStoreContractOptions } from "./tokenStore/Options.js"
+import { reading } from "./tokenStore/reading.js"
+
+export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tokenStore/Options.js"
+
+/** The cases for one store; each uses keys of its own, so that they may run beside each other. */
+export const tokenStoreContract = (options: TokenStoreContractOptions): ReadonlyArray<ContractCase> => {
+  const kit = makeKit(options)
+  return [...reading(kit)]
+}

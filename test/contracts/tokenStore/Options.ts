@@ -1,0 +1,37 @@
+/** What the contract asks of whoever runs it. */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { StoreKey } from "../../../src/schemas/StoreKey.js"
+import type { TokenStoreService } from "../../../src/services/TokenStore.js"
+
+/** A store whose way to what it stores can be broken. */
+export interface FaultyStore {
+  readonly store: TokenStoreService
+  /** From now on it reaches nothing and hears nothing; each step fails with `Unavailable`. */
+  readonly cut: Effect.Effect<void>
+  readonly mend: Effect.Effect<void>
+  /** The next commit fails with `Unavailable`, after it was applied or instead. */
+  readonly loseCommit: (what: "answer" | "request") => Effect.Effect<void>
+}
+
+export interface TokenStoreContractOptions {
+  /** A store as a process of its own would build it. All that are built hold the same sessions. */
+  readonly store: Effect.Effect<TokenStoreService, Error, Scope.Scope>
+  /** Lets time pass, for the holders and for the store. */
+  readonly pass: (duration: Duration.Duration) => Effect.Effect<void>
+  /** What is given to `open`: a lease lasts twice as long and 5 s. 100 ms unless given. */
+  readonly requestTimeout?: Duration.Duration | undefined
+  /** The same store, breakable. Without it, what needs an outage is left out, and what needs a lost lease takes longer. */
+  readonly faulty?: Effect.Effect<FaultyStore, Error, Scope.Scope> | undefined
+  /** Makes unreadable what is held under a key. Without it, what needs an unreadable entry is left out. */
+  readonly corrupt?: ((key: StoreKey) => Effect.Effect<void, Error>) | undefined
+}
+
+/** One thing that holds for every store. Fails or dies, with a message that says what was broken. */
+export interface ContractCase {
+  readonly name: string
+  /** How much time it lets pass: in a store that counts real time, it takes that long. */
+  readonly passes: Duration.Duration
+  readonly effect: Effect.Effect<void, Error, Scope.Scope>
+}

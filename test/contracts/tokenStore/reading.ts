@@ -1,0 +1,234 @@
+/** What is written is read back, by everybody, under its own key only. */
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { Session } from "../../../src/schemas/Session.js"
+import type { SessionStore } from "../../../src/services/TokenStore.js"
+import {
+  adoptAny,
+  ensure,
+  freshKey,
+  holds,
+  holdsNothing,
+  type Kit,
+  makeMint,
+  makeRevoke,
+  put,
+  same,
+  sameSession,
+  scenario,
+  sessionOf,
+  some,
+  soon
+} from "./Kit.js"
+import type { ContractCase } from "./Options.js"
+
+/** Every field at its oddest. */
+const oddSessions: ReadonlyArray<Session> = [
+  sessionOf("plain"),
+  new Session({
+    accessToken: Redacted.make("!\"#$%&'()*+,-./0:;<=>?@A[\\]^_`a{|}~"),
+    refreshToken: Option.some(Redacted.make("\u0000 line\r\nline \t\"'\\ é \u{1f511} {} null ")),
+    lifetime: Duration.millis(1_234_567),
+    issuedAt: DateTime.unsafeMake(Date.UTC(1999, 11, 31, 23, 59, 59, 999)),
+    clock: "local",
+    tokenType: "bearer",
+    businessId: Option.some("é\u{1f511}|\n")
+  }),
+  new Session({
+    accessToken: Redacted.make("x".repeat(20_000)),
+    refreshToken: Option.none(),
+    lifetime: Duration.days(400),
+    issuedAt: DateTime.unsafeMake(0),
+    clock: "server",
+    tokenType: "",
+    businessId: Option.some("")
+  })
+]
+
+const long = "a".repeat(1_500)
+
+/** Pairs of keys that a careless name for a file or an entry would make one. */
+const lookAlikes: ReadonlyArray<readonly [Parameters<typeof freshKey>[0], Parameters<typeof freshKey>[0]]> = [
+  [{ subject: "a" }, { subject: "b" }],
+  [{ subject: "someone" }, { subject: "Someone" }],
+  [{ subject: "" }, { subject: " " }],
+  [{ subject: "*" }, { subject: "x" }],
+  [{ subject: "../x" }, { subject: "x" }],
+  [{ subject: "a:b" }, { subject: "a" }],
+  [{ subject: "e\u0301" }, { subject: "\u00e9" }],
+  [{ subject: `${long}1` }, { subject: `${long}2` }],
+  [{ grant: "client_credentials" }, { grant: "authorization_code" }]
+]
+
+/** Gathers what a holder announces. Answers once it certainly listens: what is announced before that is lost. */
+const listen = (kit: Kit, listener: SessionStore, writer: SessionStore) =>
+  Effect.gen(function* () {
+    const heard: Array<number> = []
+    const written: Array<number> = []
+    yield* listener.changes.pipe(
+      Stream.runForEach((version) => Effect.sync(() => heard.push(version))),
+      Effect.forkScoped
+    )
+    const write = Effect.gen(function* () {
+      written.push((yield* put(writer, sessionOf("probe"))).version)
+      yield* kit.settle
+      return heard.length > 0
+    })
+    yield* ensure(yield* soon(write), "no change was announced")
+    return { heard, written }
+  })
+
+export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
+  scenario(
+    "reads nothing where nothing was written",
+    Effect.gen(function* () {
+      yield* holdsNothing(yield* kit.holder(yield* freshKey()))
+    })
+  ),
+
+  scenario(
+    "gives every holder the session whole, as the one who renewed it got it",
+    Effect.gen(function* () {
+      for (const session of oddSessions) {
+        const key = yield* freshKey()
+        const a = yield* kit.holder(key)
+        const b = yield* kit.holder(key)
+        const answered = yield* put(a, session)
+        yield* sameSession(answered.session, session, "what renew answers")
+        yield* ensure(answered.version > 0, `a version is positive, not ${answered.version}`)
+        yield* same(answered.marked, false, "a new session is marked")
+        for (const store of [a, b]) {
+          const stored = yield* holds(store, session)
+          yield* same(stored.version, answered.version, "the version that is read")
+          yield* same(stored.marked, false, "a new session is marked")
+        }
+      }
+    })
+  ),
+
+  scenario(
+    "keeps the session when its holder closes",
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const session = sessionOf("kept")
+      const { version } = yield* Effect.scoped(Effect.flatMap(kit.holder(key), (store) => put(store, session)))
+      const stored = yield* holds(yield* kit.holder(key), session)
+      yield* same(stored.version, version, "the version that is read")
+    })
+  ),
+
+  scenario(
+    "counts down what is left of a session, and not below nothing",
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const a = yield* kit.holder(key)
+      const b = yield* kit.holder(key)
+      yield* put(a, sessionOf("long"), Duration.minutes(10))
+      const before = (yield* holds(b, sessionOf("long"))).remaining
+      yield* ensure(Duration.lessThanOrEqualTo(before, Duration.minutes(10)), "more is left than was granted")
+      yield* ensure(Duration.greaterThan(before, Duration.minutes(9)), "much less is left than was granted")
+      yield* kit.pass("2 seconds")
+      const after = (yield* holds(b, sessionOf("long"))).remaining
+      yield* ensure(Duration.lessThan(after, before), "what is left does not count down")
+      yield* ensure(Duration.greaterThan(after, Duration.minutes(9)), "what is left counts down too fast")
+
+      yield* put(a, sessionOf("short"), Duration.seconds(1))
+      yield* kit.pass("2 seconds")
+      const { remaining } = yield* holds(b, sessionOf("short"))
+      yield* same(Duration.toMillis(remaining), 0, "what is left of an expired session")
+    }),
+    "4 seconds"
+  ),
+
+  scenario(
+    "answers an adopted session with what is left of it",
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      yield* put(yield* kit.holder(key), sessionOf("held"), Duration.minutes(10))
+      const { mint, runs } = yield* makeMint(sessionOf("other"))
+      const { remaining } = yield* Effect.flatMap(kit.holder(key), (_) => _.renew(adoptAny, mint))
+      yield* same(runs(), 0, "runs of the mint")
+      yield* ensure(Duration.lessThanOrEqualTo(remaining, Duration.minutes(10)), "more is left than was granted")
+      yield* ensure(Duration.greaterThan(remaining, Duration.minutes(9)), "much less is left than was granted")
+    })
+  ),
+
+  scenario(
+    "keeps the sessions and tombstones of keys that look alike apart",
+    Effect.gen(function* () {
+      for (const [one, other] of lookAlikes) {
+        const clientId = globalThis.crypto.randomUUID()
+        const a = yield* kit.holder(yield* freshKey({ clientId, ...one }))
+        const b = yield* kit.holder(yield* freshKey({ clientId, ...other }))
+        yield* put(a, sessionOf("a"))
+        yield* holdsNothing(b)
+        yield* put(b, sessionOf("b"))
+        yield* holds(a, sessionOf("a"))
+        const { current, revoke } = yield* makeRevoke()
+        yield* b.clear(revoke)
+        yield* sameSession((yield* some(current(), "what clear revokes")).session, sessionOf("b"), "what clear revokes")
+        yield* holds(a, sessionOf("a"))
+        yield* holdsNothing(b)
+      }
+    })
+  ),
+
+  scenario(
+    "gives the right of each key to a holder of its own",
+    Effect.gen(function* () {
+      const a = yield* kit.holder(yield* freshKey())
+      const b = yield* kit.holder(yield* freshKey())
+      const slow = yield* makeMint(sessionOf("a"), { gated: true })
+      const fiber = yield* Effect.fork(a.renew(adoptAny, slow.mint))
+      yield* slow.arrived
+      yield* put(b, sessionOf("b"))
+      yield* slow.open
+      yield* Fiber.join(fiber)
+      yield* holds(a, sessionOf("a"))
+    })
+  ),
+
+  scenario(
+    "announces each session and each tombstone to every holder of the key, and to no other",
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const writer = yield* kit.holder(key)
+      const stranger = yield* kit.holder(yield* freshKey())
+      const other = yield* listen(kit, yield* kit.holder(key), writer)
+      const own = yield* listen(kit, writer, writer)
+      const strange = yield* listen(kit, stranger, stranger)
+      const isHeard = (test: (version: number) => boolean) =>
+        soon(Effect.map(kit.settle, () => [other, own].every(({ heard }) => heard.some(test))))
+
+      const { version } = yield* put(writer, sessionOf("first"))
+      yield* ensure(yield* isHeard((_) => _ === version), "a new session was not announced to every holder")
+      const { revoke } = yield* makeRevoke()
+      yield* writer.clear(revoke)
+      yield* ensure(yield* isHeard((_) => _ > version), "a tombstone was not announced to every holder")
+      yield* ensure(
+        strange.heard.every((_) => strange.written.includes(_)),
+        "a change was announced to the holder of another key"
+      )
+    }),
+    "2 seconds"
+  ),
+
+  scenario(
+    "gives up a hold without touching the others",
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const a = yield* kit.holder(key)
+      const b = yield* kit.holder(key)
+      yield* put(a, sessionOf("held"))
+      yield* same(yield* a.leave, false, "the last to leave, while another holds the key")
+      yield* holds(b, sessionOf("held"))
+      yield* put(b, sessionOf("next"))
+      yield* holds(b, sessionOf("next"))
+    })
+  )
+]
