@@ -9,6 +9,7 @@ import * as Arr from "effect/Array"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { InvalidRequest, type Operation, Unavailable } from "../../schemas/AuthError.js"
+import { present } from "./present.js"
 
 /**
  * An unsendable request is `InvalidRequest`; everything else is `Unavailable`.
@@ -38,7 +39,7 @@ export const fromCause = (operation: Operation, cause: unknown): Unavailable =>
     operation,
     reason: "Network",
     processed: wasNotProcessed(cause) ? "no" : "unknown",
-    detail: Option.getOrUndefined(systemCode(cause))
+    ...present("detail", systemCode(cause))
   })
 
 /**

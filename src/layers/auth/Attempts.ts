@@ -1,0 +1,69 @@
+/**
+ * How often one token operation is attempted: the retry policy says whether and after what delay, the server's stated
+ * wait takes the place of that delay, and the gate says whether there is time.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
+import { Unavailable } from "../../schemas/AuthError.js"
+import { AttemptGate, type Passage } from "../../services/AttemptGate.js"
+import type { RetryPolicyService } from "../../services/RetryPolicy.js"
+
+/**
+ * The attempts of one operation.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Attempts {
+  /** Runs an attempt, again for as long as it fails with an `Unavailable` that `mayRepeat` and there is time. */
+  readonly run: <A, E, R>(
+    attempt: Effect.Effect<A, E, R>,
+    mayRepeat: (error: Unavailable) => boolean
+  ) => Effect.Effect<A, E, R>
+  /** Waits, and answers whether another attempt may begin. */
+  readonly passage: Passage
+}
+
+/**
+ * Opens the gate in the caller's context for one operation, of which an attempt takes at most `needed`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const open = (policy: RetryPolicyService, needed: Duration.Duration): Effect.Effect<Attempts> =>
+  Effect.gen(function* () {
+    const gate = yield* AttemptGate
+    const passage = yield* gate.open(needed)
+    const driver = yield* Schedule.driver(delaysOf(policy))
+    const count = yield* Ref.make(0)
+
+    const run: Attempts["run"] = (attempt, mayRepeat) =>
+      Ref.updateAndGet(count, (attempts) => attempts + 1).pipe(
+        Effect.flatMap((attempts) => Effect.annotateCurrentSpan("nomba.attempts", attempts)),
+        Effect.zipRight(attempt),
+        Effect.catchAll((error) =>
+          error instanceof Unavailable && mayRepeat(error)
+            ? Effect.if(mayGoOn(error), {
+                onTrue: () => run(attempt, mayRepeat),
+                onFalse: () => Effect.fail(error)
+              })
+            : Effect.fail(error)
+        )
+      )
+
+    const mayGoOn = (error: Unavailable): Effect.Effect<boolean> =>
+      Effect.matchEffect(driver.next(error), {
+        onFailure: () => Effect.succeed(false),
+        onSuccess: (delay) => passage(error.retryAfter ?? delay)
+      })
+
+    return { run, passage }
+  })
+
+/** The policy's delays as its output, because the wait itself belongs to the gate. */
+const delaysOf = (policy: RetryPolicyService): Schedule.Schedule<Duration.Duration, Unavailable> =>
+  Schedule.modifyDelay(Schedule.delays(policy), () => Duration.zero)

@@ -1,0 +1,105 @@
+/**
+ * What each token operation sends, beside the headers that all of them carry.
+ *
+ * @since 0.1.0
+ */
+import type * as Arr from "effect/Array"
+import type * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { ExchangeRequest, IssueRequest, RefreshRequest, RevokeRequest } from "../../schemas/Requests.js"
+import type { ExchangeOptions, RefreshOptions } from "../../services/NombaAuth.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Outgoing {
+  readonly path: `/v1/auth/token/${"issue" | "refresh" | "revoke"}`
+  /** As it travels: secrets in clear. */
+  readonly body: object
+  readonly bearer?: Redacted.Redacted<string> | undefined
+  /** All that must not come back in an error. */
+  readonly secrets: ReadonlyArray<Redacted.Redacted<string>>
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const issue = (clientId: string, clientSecret: Redacted.Redacted<string>): Outgoing => ({
+  path: "/v1/auth/token/issue",
+  body: encodeIssue({ grant_type: "client_credentials", client_id: clientId, client_secret: clientSecret }),
+  secrets: [clientSecret]
+})
+
+/**
+ * The live API wants the old access token as the bearer, though it may have expired.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const refresh = ({ accessToken, refreshToken }: RefreshOptions): Outgoing => ({
+  path: "/v1/auth/token/refresh",
+  body: encodeRefresh({ grant_type: "refresh_token", refresh_token: refreshToken }),
+  bearer: accessToken,
+  secrets: accessToken === undefined ? [refreshToken] : [refreshToken, accessToken]
+})
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const exchange = (clientId: string, { code, redirectUri, verifier }: ExchangeOptions): Outgoing => ({
+  path: "/v1/auth/token/issue",
+  body: encodeExchange({
+    grant_type: "authorization_code",
+    client_id: clientId,
+    code,
+    code_verifier: verifier,
+    redirect_uri: redirectUri
+  }),
+  secrets: [code, verifier]
+})
+
+/**
+ * A body for revoke.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RevokeBody = (accessToken: Redacted.Redacted<string>, clientId: string) => object
+
+/**
+ * The bodies in the order in which they are tried: the two descriptions of the API disagree, and whether unknown members
+ * are refused is not known.
+ *
+ * @since 0.1.0
+ */
+export const revokeBodies: Arr.NonEmptyReadonlyArray<RevokeBody> = [
+  (token, clientId) => encodeBoth({ token, clientId, access_token: token }),
+  (token) => encodeSpec({ token }),
+  (token, clientId) => encodeLive({ clientId, access_token: token })
+]
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const revoke = (
+  body: RevokeBody,
+  clientId: string,
+  accessToken: Redacted.Redacted<string>,
+  bearer: Redacted.Redacted<string>
+): Outgoing => ({
+  path: "/v1/auth/token/revoke",
+  body: body(accessToken, clientId),
+  bearer,
+  secrets: [accessToken, bearer]
+})
+
+const encodeIssue = Schema.encodeSync(IssueRequest)
+const encodeRefresh = Schema.encodeSync(RefreshRequest)
+const encodeExchange = Schema.encodeSync(ExchangeRequest)
+const encodeBoth = Schema.encodeSync(RevokeRequest.both)
+const encodeSpec = Schema.encodeSync(RevokeRequest.spec)
+const encodeLive = Schema.encodeSync(RevokeRequest.live)

@@ -1,0 +1,508 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Duration, Effect, Logger, Option, Redacted, TestClock } from "effect"
+import { Unavailable } from "../../src/schemas/AuthError.js"
+import type { NombaAuthService } from "../../src/services/NombaAuth.js"
+import { accessToken, granted, once, refreshToken } from "../support/auth.js"
+import { accountId, clientId, clientSecret } from "../support/config.js"
+import { type Fake, fake, json, script, text } from "../support/http.js"
+
+const token = Redacted.make("the-old-access-token")
+const single = (answer: () => Response): Fake => script(answer)
+
+const jwt = (claims: object): string =>
+  ["{}", JSON.stringify(claims), "s"].map((part) => Buffer.from(part).toString("base64url")).join(".")
+
+describe("what is sent", () => {
+  const sentBy = (use: (auth: NombaAuthService) => Effect.Effect<unknown, unknown>, changes = {}) =>
+    Effect.gen(function* () {
+      const http = single(() => granted())
+      yield* use(yield* once(http, changes))
+      const [sent] = http.sent
+      return sent ?? assert.fail("nothing was sent")
+    })
+
+  it.effect("issue sends the spec's body and the account id", () =>
+    Effect.gen(function* () {
+      const sent = yield* sentBy((auth) => auth.issue)
+      assert.strictEqual(sent.method, "POST")
+      assert.strictEqual(sent.url, "https://nomba.test/v1/auth/token/issue")
+      assert.deepStrictEqual(sent.json(), {
+        grant_type: "client_credentials",
+        client_id: clientId,
+        client_secret: clientSecret
+      })
+      assert.strictEqual(sent.headers["accountid"], accountId)
+      assert.strictEqual(sent.headers["content-type"], "application/json")
+      assert.strictEqual(sent.headers["accept"], "application/json")
+      assert.isUndefined(sent.headers["authorization"])
+    })
+  )
+
+  it.effect("refresh sends the refresh token, and the old access token as the bearer", () =>
+    Effect.gen(function* () {
+      const sent = yield* sentBy((auth) => auth.refresh({ refreshToken: Redacted.make("r"), accessToken: token }))
+      assert.strictEqual(sent.url, "https://nomba.test/v1/auth/token/refresh")
+      assert.deepStrictEqual(sent.json(), { grant_type: "refresh_token", refresh_token: "r" })
+      assert.strictEqual(sent.headers["authorization"], "Bearer the-old-access-token")
+      assert.strictEqual(sent.headers["accountid"], accountId)
+    })
+  )
+
+  it.effect("refresh without an access token sends no bearer", () =>
+    Effect.gen(function* () {
+      const sent = yield* sentBy((auth) => auth.refresh({ refreshToken: Redacted.make("r") }))
+      assert.isUndefined(sent.headers["authorization"])
+    })
+  )
+
+  it.effect("revoke sends one body for both dialects, with the token as its own bearer", () =>
+    Effect.gen(function* () {
+      const sent = yield* sentBy((auth) => auth.revoke(token))
+      assert.strictEqual(sent.url, "https://nomba.test/v1/auth/token/revoke")
+      assert.deepStrictEqual(sent.json(), {
+        token: "the-old-access-token",
+        clientId,
+        access_token: "the-old-access-token"
+      })
+      assert.strictEqual(sent.headers["authorization"], "Bearer the-old-access-token")
+      assert.strictEqual(sent.headers["accountid"], accountId)
+    })
+  )
+
+  it.effect("revoke sends another bearer when it is given one", () =>
+    Effect.gen(function* () {
+      const sent = yield* sentBy((auth) => auth.revoke(token, { bearer: Redacted.make("another") }))
+      assert.strictEqual(sent.headers["authorization"], "Bearer another")
+      assert.deepInclude(sent.json(), { token: "the-old-access-token" })
+    })
+  )
+
+  it.effect("exchange sends the authorization code to issue", () =>
+    Effect.gen(function* () {
+      const sent = yield* sentBy((auth) =>
+        auth.exchange({ code: Redacted.make("c"), verifier: Redacted.make("v"), redirectUri: "https://app.test/back" })
+      )
+      assert.strictEqual(sent.url, "https://nomba.test/v1/auth/token/issue")
+      assert.deepStrictEqual(sent.json(), {
+        grant_type: "authorization_code",
+        client_id: clientId,
+        code: "c",
+        code_verifier: "v",
+        redirect_uri: "https://app.test/back"
+      })
+      assert.strictEqual(sent.headers["accountid"], accountId)
+    })
+  )
+
+  it.effect("no account id, no header", () =>
+    Effect.gen(function* () {
+      const sent = yield* sentBy((auth) => auth.issue, { accountId: Option.none() })
+      assert.notProperty(sent.headers, "accountid")
+    })
+  )
+
+  it.effect("no trace header goes to Nomba", () =>
+    Effect.gen(function* () {
+      const sent = yield* sentBy((auth) => Effect.withSpan(auth.issue, "the caller's"))
+      assert.deepStrictEqual(Object.keys(sent.headers).sort(), [
+        "accept",
+        "accountid",
+        "content-length",
+        "content-type"
+      ])
+    })
+  )
+
+  it.effect("a rotated secret is used by the next issue", () =>
+    Effect.gen(function* () {
+      const http = fake(() => granted())
+      let n = 0
+      const auth = yield* once(http, { clientSecret: Effect.sync(() => Redacted.make(`secret-${++n}`)) })
+      yield* auth.issue
+      yield* auth.issue
+      assert.deepStrictEqual(
+        http.sent.map((sent) => (sent.json() as { client_secret: string }).client_secret),
+        ["secret-1", "secret-2"]
+      )
+    })
+  )
+})
+
+describe("the session", () => {
+  const issued = (answer: () => Response) => Effect.flatMap(once(single(answer)), (auth) => auth.issue)
+
+  it.effect("reads the spec's dialect", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(1_755_000_000_000)
+      const session = yield* issued(() => granted())
+      assert.strictEqual(Redacted.value(session.accessToken), accessToken)
+      assert.deepStrictEqual(Option.map(session.refreshToken, Redacted.value), Option.some(refreshToken))
+      assert.deepStrictEqual(session.lifetime, Duration.hours(1))
+      assert.strictEqual(session.tokenType, "Bearer")
+      assert.deepStrictEqual(session.businessId, Option.none())
+      assert.strictEqual(session.clock, "local")
+      assert.strictEqual(session.issuedAt.epochMillis, 1_755_000_000_000)
+    })
+  )
+
+  it.effect("reads the live dialect by the server's own clock, however wrong ours is", () =>
+    Effect.gen(function* () {
+      const session = yield* issued(() =>
+        json(
+          200,
+          {
+            code: "00",
+            description: "Success",
+            data: { businessId: "b-1", access_token: "t", refresh_token: "r", expiresAt: "2025-08-13T15:30:00Z" }
+          },
+          { date: "Wed, 13 Aug 2025 15:00:00 GMT" }
+        )
+      )
+      assert.deepStrictEqual(session.lifetime, Duration.minutes(30))
+      assert.strictEqual(session.clock, "server")
+      assert.strictEqual(session.expiresAt.toJSON(), "2025-08-13T15:30:00.000Z")
+      assert.strictEqual(session.tokenType, "Bearer")
+      assert.deepStrictEqual(session.businessId, Option.some("b-1"))
+    })
+  )
+
+  it.effect("the Date of an answer from a cache is not the server's clock", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(Date.UTC(2025, 7, 13, 15, 20))
+      const session = yield* issued(() =>
+        json(
+          200,
+          { data: { access_token: "t", expiresAt: "2025-08-13T15:30:00Z" } },
+          { date: "Wed, 13 Aug 2025 15:00:00 GMT", age: "1200" }
+        )
+      )
+      assert.deepStrictEqual(session.lifetime, Duration.minutes(10))
+      assert.strictEqual(session.clock, "local")
+    })
+  )
+
+  it.effect("the lifetime counts from the sending, not from the answer", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(1_755_000_000_000)
+      const http = fake(() =>
+        Effect.delay(
+          Effect.sync(() => granted()),
+          "4 seconds"
+        )
+      )
+      const auth = yield* once(http)
+      const fiber = yield* Effect.fork(auth.issue)
+      yield* TestClock.adjust("4 seconds")
+      const session = yield* fiber
+      assert.strictEqual(session.issuedAt.epochMillis, 1_755_000_000_000)
+      assert.strictEqual(yield* Clock.currentTimeMillis, 1_755_000_004_000)
+    })
+  )
+
+  it.effect("the time that the secret took is not counted", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(1_755_000_000_000)
+      const auth = yield* once(
+        single(() => granted()),
+        {
+          clientSecret: Effect.delay(Effect.succeed(Redacted.make("s")), "3 seconds")
+        }
+      )
+      const fiber = yield* Effect.fork(auth.issue)
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual((yield* fiber).issuedAt.epochMillis, 1_755_000_003_000)
+    })
+  )
+
+  for (const [what, code] of [
+    ["absent", undefined],
+    ["00", "00"],
+    ["0", "0"],
+    ["the number 0", 0],
+    ["200, an HTTP success", "200"],
+    ["the number 201", 201],
+    ["null", null]
+  ] as const) {
+    it.effect(`a code that is ${what} is a success`, () =>
+      Effect.gen(function* () {
+        const session = yield* issued(() => json(200, { code, status: false, data: { access_token: "t" } }))
+        assert.strictEqual(Redacted.value(session.accessToken), "t")
+        assert.deepStrictEqual(session.lifetime, Duration.minutes(30))
+      })
+    )
+  }
+
+  it.effect("a malformed date costs one warning that names the path and not the value, and not the token", () =>
+    Effect.gen(function* () {
+      const messages: Array<unknown> = []
+      const logger = Logger.make(({ logLevel, message }) => void messages.push(`${logLevel.label} ${message}`))
+      const session = yield* issued(() =>
+        granted({ expires_in: undefined, expiresAt: [2025, 8, 13, 15, 30], token_type: 7 })
+      ).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)), Effect.provide(Logger.add(logger)))
+      assert.deepStrictEqual(session.lifetime, Duration.minutes(30))
+      assert.deepStrictEqual(messages, [
+        "WARN NombaAuth.issue: skipped data.token_type: malformed number, data.expiresAt: malformed array"
+      ])
+    })
+  )
+
+  it.effect("deeply nested JSON beside the token is nobody's concern", () =>
+    Effect.gen(function* () {
+      const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`
+      const session = yield* issued(() => text(200, `{"junk":${deep},"data":{"access_token":"t"}}`))
+      assert.strictEqual(Redacted.value(session.accessToken), "t")
+    })
+  )
+
+  it.effect("a token that is dead on arrival is refused, and both clocks are named", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(Date.UTC(2025, 7, 13, 15, 20))
+      const error = yield* Effect.flip(
+        issued(() =>
+          json(
+            200,
+            { data: { access_token: "t", expiresAt: "2025-08-13T15:30:00Z" } },
+            { date: "Wed, 13 Aug 2025 16:00:00 GMT", "x-request-id": "req-1" }
+          )
+        )
+      )
+      assert.strictEqual(error._tag, "UnexpectedResponse")
+      assert.deepInclude(error, {
+        operation: "issue",
+        status: 200,
+        reason: "DeadOnArrival",
+        issues: ["Nomba's clock: 2025-08-13T16:00:00.000Z", "this machine's clock: 2025-08-13T15:20:00.000Z"],
+        requestId: "req-1"
+      })
+      assert.include(error.message, "2025-08-13T16:00:00.000Z")
+      assert.include(error.message, "2025-08-13T15:20:00.000Z")
+    })
+  )
+
+  it.effect("the JWT's own lifetime counts too", () =>
+    Effect.gen(function* () {
+      const session = yield* issued(() => granted({ access_token: jwt({ iat: 1_755_000_000, exp: 1_755_000_060 }) }))
+      assert.deepStrictEqual(session.lifetime, Duration.minutes(1))
+      assert.strictEqual(session.issuedAt.epochMillis, 1_755_000_000_000)
+    })
+  )
+
+  for (const [data, issue] of [
+    [undefined, "data.access_token: missing"],
+    [{}, "data.access_token: missing"],
+    [{ access_token: "" }, "data.access_token: missing"],
+    [{ access_token: 42 }, "data.access_token: number in place of a string"],
+    [{ access_token: "two words" }, "data.access_token: has characters that a header cannot carry"]
+  ] as const) {
+    it.effect(`no usable token in ${JSON.stringify(data)}`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(issued(() => json(200, { code: "00", data })))
+        assert.deepInclude(error, { reason: "NoUsableToken", issues: [issue], status: 200 })
+      })
+    )
+  }
+
+  it.effect("a token type that echoes a secret is not printed with the session", () =>
+    Effect.gen(function* () {
+      const session = yield* issued(() => granted({ token_type: `x ${clientSecret}`, businessId: accessToken }))
+      assert.strictEqual(session.tokenType, "Bearer")
+      assert.deepStrictEqual(session.businessId, Option.none())
+    })
+  )
+})
+
+describe("the client secret", () => {
+  const issuedWith = (secret: Effect.Effect<Redacted.Redacted<string>, Unavailable>) => {
+    const http = fake(() => granted())
+    return Effect.map(
+      Effect.flatMap(once(http, { clientSecret: secret }), (auth) => Effect.flip(auth.issue)),
+      (error) => ({ error, sent: http.sent.length })
+    )
+  }
+
+  for (const [what, secret, problem] of [
+    ["empty", "", "is empty"],
+    ["blank", " \t", "is empty"],
+    ["followed by a line break", `${clientSecret}\n`, "has white space around it"],
+    ["after a space", ` ${clientSecret}`, "has white space around it"],
+    ["split by a control character", "a\u0000b", "has control characters"]
+  ] as const) {
+    it.effect(`a secret that is ${what} is refused by name before anything is sent`, () =>
+      Effect.gen(function* () {
+        const { error, sent } = yield* issuedWith(Effect.succeed(Redacted.make(secret)))
+        assert.strictEqual(error._tag, "InvalidRequest")
+        assert.deepInclude(error, { operation: "issue", errors: [`clientSecret (NOMBA_PRIVATE_KEY): ${problem}`] })
+        assert.notProperty(error, "status")
+        assert.strictEqual(sent, 0)
+      })
+    )
+  }
+
+  it.effect("a source out of reach is Unavailable, of issue, with the source's own wait", () =>
+    Effect.gen(function* () {
+      const { error, sent } = yield* issuedWith(
+        Effect.fail(
+          new Unavailable({
+            operation: "store",
+            reason: "Network",
+            detail: "ETIMEDOUT",
+            retryAfter: Duration.seconds(7)
+          })
+        )
+      )
+      assert.deepInclude(error, { _tag: "Unavailable", operation: "issue", reason: "Secret", detail: "ETIMEDOUT" })
+      assert.deepStrictEqual(error.retryAfter, Duration.seconds(7))
+      assert.strictEqual(sent, 0)
+    })
+  )
+
+  it.effect("a source that dies, or never answers, is Unavailable too", () =>
+    Effect.gen(function* () {
+      const died = yield* issuedWith(Effect.die(new Error("vault")))
+      assert.deepInclude(died.error, { _tag: "Unavailable", operation: "issue", reason: "Secret", processed: "no" })
+      const fiber = yield* Effect.fork(issuedWith(Effect.uninterruptible(Effect.never)))
+      yield* TestClock.adjust("10 seconds")
+      const slow = yield* fiber
+      assert.deepInclude(slow.error, { _tag: "Unavailable", operation: "issue", reason: "Secret" })
+    })
+  )
+
+  it.effect("a wiped secret is refused", () =>
+    Effect.gen(function* () {
+      const secret = Redacted.make("s")
+      Redacted.unsafeWipe(secret)
+      const { error } = yield* issuedWith(Effect.succeed(secret))
+      assert.deepInclude(error, {
+        _tag: "InvalidRequest",
+        errors: ["clientSecret (NOMBA_PRIVATE_KEY): cannot be read"]
+      })
+    })
+  )
+})
+
+describe("inputs that are refused before anything is sent", () => {
+  const use = (run: (auth: NombaAuthService) => Effect.Effect<unknown, unknown>, changes = {}) =>
+    Effect.gen(function* () {
+      const http = fake(() => granted())
+      const error = yield* Effect.flip(run(yield* once(http, changes)))
+      assert.strictEqual(http.sent.length, 0)
+      return error
+    })
+  const bad = Redacted.make("line\r\nbreak")
+  const good = Redacted.make("good")
+  const header = "has characters that a header cannot carry"
+  const redirectUri = "https://app.test"
+
+  const cases: ReadonlyArray<
+    readonly [string, (auth: NombaAuthService) => Effect.Effect<unknown, unknown>, ReadonlyArray<string>]
+  > = [
+    ["refresh", (auth) => auth.refresh({ refreshToken: Redacted.make("") }), ["refreshToken: is empty"]],
+    ["refresh", (auth) => auth.refresh({ refreshToken: good, accessToken: bad }), [`accessToken: ${header}`]],
+    ["revoke", (auth) => auth.revoke(bad), [`accessToken: ${header}`]],
+    ["revoke", (auth) => auth.revoke(Redacted.make("")), ["accessToken: is empty"]],
+    ["revoke", (auth) => auth.revoke(Redacted.make("tökén"), { bearer: good }), [`accessToken: ${header}`]],
+    ["revoke", (auth) => auth.revoke(good, { bearer: bad }), [`bearer: ${header}`]],
+    [
+      "exchange",
+      (auth) => auth.exchange({ code: Redacted.make(" "), verifier: good, redirectUri }),
+      ["code: is empty"]
+    ],
+    [
+      "exchange",
+      (auth) => auth.exchange({ code: good, verifier: Redacted.make(""), redirectUri }),
+      ["verifier: is empty"]
+    ],
+    ["exchange", (auth) => auth.exchange({ code: good, verifier: good, redirectUri: "" }), ["redirectUri: is empty"]]
+  ]
+  for (const [operation, run, errors] of cases) {
+    it.effect(`${operation}: ${errors.join(", ")}`, () =>
+      Effect.gen(function* () {
+        const error = yield* use(run)
+        assert.deepInclude(error, { _tag: "InvalidRequest", operation, errors })
+        assert.notProperty(error, "status")
+        assert.notInclude(String(error), "break")
+      })
+    )
+  }
+
+  it.effect("an account id that a header cannot carry", () =>
+    Effect.gen(function* () {
+      const error = yield* use((auth) => auth.issue, { accountId: Option.some("añb") })
+      assert.deepInclude(error, { _tag: "InvalidRequest", errors: [`accountId: ${header}`] })
+    })
+  )
+})
+
+describe("revoke finds the body that the server takes", () => {
+  const bodies = (http: Fake) => http.sent.map((sent) => Object.keys(sent.json() as object).join())
+  const picky = (takes: string, status = 400): Fake =>
+    fake((sent) =>
+      Object.keys(sent.json() as object).join() === takes
+        ? json(200, { code: "00" })
+        : json(status, { code: String(status) })
+    )
+
+  it.effect("only the spec's member", () =>
+    Effect.gen(function* () {
+      const http = picky("token")
+      const auth = yield* once(http)
+      yield* auth.revoke(token)
+      assert.deepStrictEqual(bodies(http), ["token,clientId,access_token", "token"])
+      yield* auth.revoke(token)
+      assert.deepStrictEqual(bodies(http).slice(2), ["token"])
+    })
+  )
+
+  it.effect("only the live members, refused with 422", () =>
+    Effect.gen(function* () {
+      const http = picky("clientId,access_token", 422)
+      const auth = yield* once(http)
+      yield* auth.revoke(token)
+      yield* auth.revoke(token)
+      assert.deepStrictEqual(bodies(http), [
+        "token,clientId,access_token",
+        "token",
+        "clientId,access_token",
+        "clientId,access_token"
+      ])
+    })
+  )
+
+  it.effect("a refusal inside a 200 counts", () =>
+    Effect.gen(function* () {
+      const http = script(
+        () => json(200, { code: "400", status: false, message: "unknown member" }),
+        () => json(200, { code: "00" })
+      )
+      yield* (yield* once(http)).revoke(token)
+      assert.deepStrictEqual(bodies(http), ["token,clientId,access_token", "token"])
+    })
+  )
+
+  it.effect("all refused: the last refusal, and nothing is remembered", () =>
+    Effect.gen(function* () {
+      const http = fake((_, n) => json(400, { code: "400", description: `refusal ${n}` }))
+      const auth = yield* once(http)
+      const error = yield* Effect.flip(auth.revoke(token))
+      assert.deepInclude(error, { _tag: "InvalidRequest", status: 400, description: "refusal 3" })
+      yield* Effect.flip(auth.revoke(token))
+      assert.strictEqual(bodies(http)[3], "token,clientId,access_token")
+    })
+  )
+
+  it.effect("another 4xx is the answer", () =>
+    Effect.gen(function* () {
+      const http = fake(() => json(404, {}))
+      yield* Effect.flip((yield* once(http)).revoke(token))
+      assert.strictEqual(http.sent.length, 1)
+    })
+  )
+
+  it.effect("an empty success is a success", () =>
+    Effect.gen(function* () {
+      for (const answer of [() => text(204, null), () => text(200, ""), () => text(200, " \n")]) {
+        yield* (yield* once(script(answer))).revoke(token)
+      }
+    })
+  )
+})
