@@ -1,0 +1,90 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Metric, TestClock, Tracer } from "effect"
+import { makeFaultyStore } from "../../support/faults.js"
+import { getText, makeCache, makeUpstream } from "../../support/upstream.js"
+
+const countingTracer = () => {
+  const native = Effect.runSync(Effect.tracer)
+  const spans: Array<string> = []
+  const tracer = Tracer.make({
+    span: (name, ...rest) => {
+      spans.push(name)
+      return native.span(name, ...rest)
+    },
+    context: (run) => run()
+  })
+  return { spans, tracer }
+}
+
+describe("the hot path is broken if", () => {
+  it.scoped("a hit asks the store", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      const cache = yield* makeCache({ upstream, store: faulty.store })
+      yield* cache.get
+      const before = faulty.count()
+      yield* Effect.replicateEffect(cache.get, 100)
+      assert.isAbove(before, 0)
+      assert.strictEqual(faulty.count(), before)
+      assert.strictEqual(upstream.count(), 1)
+    })
+  )
+
+  it.scoped("a hit opens a span or writes a metric", () =>
+    Effect.gen(function* () {
+      const { spans, tracer } = countingTracer()
+      const cache = yield* Effect.withTracer(makeCache({ upstream: makeUpstream() }), tracer)
+      yield* cache.get
+      assert.deepStrictEqual(spans, ["TokenCache.renew"])
+      yield* Effect.withTracer(Effect.replicateEffect(cache.get, 100), tracer)
+      assert.deepStrictEqual(spans, ["TokenCache.renew"])
+      const metrics = (yield* Metric.snapshot).map(({ metricKey }) => metricKey.name)
+      assert.deepStrictEqual(
+        metrics.filter((name) => !name.startsWith("effect_fiber")),
+        []
+      )
+    })
+  )
+
+  it.scoped("a hit waits for a lock, so that it cannot be answered at once", () =>
+    Effect.gen(function* () {
+      const cache = yield* makeCache({ upstream: makeUpstream() })
+      const token = yield* cache.get
+      assert.strictEqual(Effect.runSync(cache.get), token)
+      assert.strictEqual(Effect.runSync(cache.session).session.accessToken, token)
+    })
+  )
+
+  it.scoped("a hit is answered from a state that a rejection has left behind", () =>
+    Effect.gen(function* () {
+      const cache = yield* makeCache({ upstream: makeUpstream() })
+      yield* cache.invalidate(yield* cache.get)
+      assert.strictEqual(yield* getText(cache), "access-2")
+    })
+  )
+
+  it.scoped("the clock has jumped back behind the adoption and the token is still handed out", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      yield* TestClock.adjust("2 hours")
+      const cache = yield* makeCache({ upstream })
+      assert.strictEqual(yield* getText(cache), "access-1")
+      yield* TestClock.setTime(3_600_000)
+      assert.strictEqual(yield* getText(cache), "access-2")
+      assert.strictEqual(yield* getText(cache), "access-2")
+      assert.strictEqual(upstream.count(), 2)
+    })
+  )
+
+  it.scoped("the clock has jumped forward over the expiry and the token is still handed out", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const cache = yield* makeCache({ upstream })
+      assert.strictEqual(yield* getText(cache), "access-1")
+      yield* TestClock.setTime(30 * 60_000)
+      assert.strictEqual(yield* getText(cache), "access-2")
+      assert.strictEqual(upstream.count(), 2)
+    })
+  )
+})

@@ -1,0 +1,19 @@
+/** Test time. */
+import { type Duration, Effect, type Exit, Fiber, TestClock } from "effect"
+
+/** Runs a program while the given time passes, and waits for it. */
+export const during =
+  (duration: Duration.DurationInput) =>
+  <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.fork(program)
+      yield* TestClock.adjust(duration)
+      return yield* Fiber.join(fiber)
+    })
+
+/** Lets everything run that needs no time. */
+export const settle: Effect.Effect<void> = TestClock.adjust(0)
+
+/** How a fiber has ended, if it has. */
+export const ended = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<Exit.Exit<A, E> | undefined> =>
+  Effect.map(Fiber.poll(fiber), (exit) => (exit._tag === "Some" ? exit.value : undefined))
