@@ -56,9 +56,8 @@ export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.ge
     const endpoint = methods?.get(request.method)
     if (methods === undefined) return yield* Effect.as(transition(SandboxState.stray), Envelope.respond(404))
     if (endpoint === undefined) {
-      const allow = Array.from(methods.keys()).join(", ")
-      const refusal = HttpServerResponse.setHeader(Envelope.respond(405), "allow", allow)
-      return yield* Effect.as(transition(SandboxState.stray), refusal)
+      const headers = { allow: Array.from(methods.keys()).join(", ") }
+      return yield* Effect.as(transition(SandboxState.stray), Envelope.respond(405, { headers }))
     }
     const fault = yield* transition(SandboxState.arrive(endpoint))
     return yield* Fault.befalling(fault, api).pipe(

@@ -19,11 +19,14 @@ const reasons: Readonly<Record<number, string>> = {
   504: "Gateway timeout"
 }
 
-/** An answer in the envelope. Its code is the status, in words of the spec an "error status code". */
-export const respond = (status: number, errors: ReadonlyArray<string> = []): HttpServerResponse.HttpServerResponse =>
+/** A failure in the envelope. Its code is the status: what the spec calls an error status code. */
+export const respond = (
+  status: number,
+  options: { readonly headers?: Readonly<Record<string, string>> } = {}
+): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.unsafeJson(
-    { code: String(status), description: reasons[status] ?? `Status ${status}`, errors },
-    { status }
+    { code: String(status), description: reasons[status] ?? `Status ${status}`, errors: [] },
+    { status, headers: options.headers }
   )
 
 /** A 400 that names each thing that is wrong. */

@@ -7,6 +7,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Envelope from "./Envelope.js"
 import { SandboxError } from "./SandboxError.js"
@@ -53,6 +54,9 @@ export interface Fault {
 /** The connection breaks in place of an answer; each face of the sandbox does so in its own way. */
 export class ConnectionDropped extends Data.TaggedError("ConnectionDropped") {}
 
+const isJson = (body: unknown): boolean =>
+  body === undefined || Either.isRight(Either.try(() => JSON.stringify(body).length))
+
 /** Refuses what cannot be sent, as `SandboxError` with the reason `Fault`. */
 export const check = (fault: Fault): Effect.Effect<Fault, SandboxError> => {
   const { answer, latency = 0, times = 1 } = fault
@@ -64,7 +68,8 @@ export const check = (fault: Fault): Effect.Effect<Fault, SandboxError> => {
         answer === "drop" ||
         (Number.isInteger(answer.status) && answer.status >= 200 && answer.status <= 599),
       "answer.status: has to be an integer from 200 to 599"
-    ]
+    ],
+    [answer === undefined || answer === "drop" || isJson(answer.body), "answer.body: has to be text or JSON"]
   ]
   const issues = rules.filter(([holds]) => !holds).map(([, issue]) => issue)
   return issues.length === 0 ? Effect.succeed(fault) : Effect.fail(new SandboxError({ reason: "Fault", issues }))
@@ -72,14 +77,12 @@ export const check = (fault: Fault): Effect.Effect<Fault, SandboxError> => {
 
 const bodiless: ReadonlyArray<number> = [204, 205, 304]
 
-const respond = ({ body, headers, status }: FaultyAnswer): HttpServerResponse.HttpServerResponse => {
+const respond = ({ body, headers = {}, status }: FaultyAnswer): HttpServerResponse.HttpServerResponse => {
   if (bodiless.includes(status)) return HttpServerResponse.empty({ status, headers })
-  if (body === undefined) return HttpServerResponse.setHeaders(Envelope.respond(status), headers ?? {})
-  const response =
-    typeof body === "string"
-      ? HttpServerResponse.text(body, { status })
-      : HttpServerResponse.unsafeJson(body, { status })
-  return HttpServerResponse.setHeaders(response, headers ?? {})
+  if (body === undefined) return Envelope.respond(status, { headers })
+  return typeof body === "string"
+    ? HttpServerResponse.text(body, { status, headers })
+    : HttpServerResponse.unsafeJson(body, { status, headers })
 }
 
 /** Processes a request under a fault. */

@@ -35,8 +35,8 @@ const streaming = { duplex: "half" }
 export const make = (app: App, url: string): HttpClient.HttpClient => {
   const { origin } = new URL(url)
   return HttpClient.make((request, target) => {
-    const unreachable = (description: string, cause?: unknown) =>
-      new HttpClientError.RequestError({ request, reason: "Transport", description, cause })
+    const unreachable = (description: string) =>
+      new HttpClientError.RequestError({ request, reason: "Transport", description })
     if (target.origin !== origin) {
       return Effect.fail(unreachable(`in process only ${origin} answers, not ${target.origin}`))
     }

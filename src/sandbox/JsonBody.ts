@@ -6,6 +6,7 @@
  */
 import * as HttpApiMiddleware from "@effect/platform/HttpApiMiddleware"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -37,6 +38,7 @@ export class ReadJson extends HttpApiMiddleware.Tag<ReadJson>()("nomba-auth/sand
 }) {}
 
 const limit = 64 * 1024
+const patience = 1024 * 1024
 
 const tooLarge = new PayloadTooLarge({
   code: "413",
@@ -53,16 +55,47 @@ const notJson = new UnsupportedMediaType({
 const isJson = (contentType: string | undefined): boolean =>
   contentType?.split(";")[0]?.trim().toLowerCase() === "application/json"
 
-const read = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<Uint8Array, BadRequest | PayloadTooLarge> =>
+const cutOff = () => badRequest("body: is empty or was cut off")
+
+/**
+ * A body whose length nobody announced. What is beyond the limit is read and thrown away, up to 1 MiB: platform cuts the
+ * connection of a body that is not read to its end, and the answer with it.
+ */
+const readStream = (
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<Uint8Array, BadRequest | PayloadTooLarge> =>
   request.stream.pipe(
-    Stream.mapError(() => badRequest("body: is empty or was cut off")),
-    Stream.runFoldEffect({ size: 0, chunks: [] as ReadonlyArray<Uint8Array> }, ({ chunks, size }, chunk) =>
-      size + chunk.length > limit
-        ? Effect.fail(tooLarge)
-        : Effect.succeed({ size: size + chunk.length, chunks: [...chunks, chunk] })
+    Stream.mapError(cutOff),
+    Stream.runFoldWhile(
+      { size: 0, chunks: Chunk.empty<Uint8Array>() },
+      ({ size }) => size <= patience,
+      ({ chunks, size }, chunk) => ({
+        size: size + chunk.length,
+        chunks: size + chunk.length > limit ? chunks : Chunk.append(chunks, chunk)
+      })
     ),
-    Effect.map(({ chunks }) => Buffer.concat(chunks))
+    Effect.filterOrFail(
+      ({ size }) => size <= limit,
+      () => tooLarge
+    ),
+    Effect.map(({ chunks }) => Buffer.concat(Chunk.toReadonlyArray(chunks)))
   )
+
+const read = (
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<Uint8Array, BadRequest | PayloadTooLarge> => {
+  const announced = request.headers["content-length"]
+  if (announced === undefined) return readStream(request)
+  if (Number(announced) > limit) return Effect.fail(tooLarge)
+  return request.arrayBuffer.pipe(
+    Effect.mapError(cutOff),
+    Effect.filterOrFail(
+      (buffer) => buffer.byteLength <= limit,
+      () => tooLarge
+    ),
+    Effect.map((buffer) => new Uint8Array(buffer))
+  )
+}
 
 /** The middleware, for every operation that takes a body. */
 export const layer: Layer.Layer<ReadJson> = Layer.succeed(
@@ -70,7 +103,6 @@ export const layer: Layer.Layer<ReadJson> = Layer.succeed(
   ReadJson.of(
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      if (Number(request.headers["content-length"] ?? 0) > limit) return yield* tooLarge
       if (!isJson(request.headers["content-type"])) return yield* notJson
       const bytes = yield* read(request)
       return yield* Effect.try({

@@ -1,0 +1,189 @@
+import { HttpClientError } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Fiber, Option, TestClock } from "effect"
+import { Sandbox, SandboxError } from "nomba-auth/sandbox"
+import { assertRefused, balance, bearer, issue, login, refresh } from "./support.js"
+
+const sandbox = Effect.provide(Sandbox.layer())
+
+const assertDropped = (exit: Exit.Exit<unknown, unknown>): void => {
+  const error = Option.getOrThrow(Exit.match(exit, { onFailure: Cause.failureOption, onSuccess: () => Option.none() }))
+  assert.instanceOf(error, HttpClientError.RequestError)
+  assert.strictEqual(error.reason, "Transport")
+}
+
+describe("a fault", () => {
+  it.effect("answers in place of the sandbox as often as it was told to, and then no more", () =>
+    Effect.gen(function* () {
+      const { counts, fault } = yield* Sandbox
+      yield* fault("issue", { answer: { status: 503 }, times: 2 })
+      assertRefused(yield* issue(), 503)
+      assertRefused(yield* issue(), 503)
+      assert.strictEqual((yield* issue()).status, 200)
+      assert.include((yield* counts).issue, { requests: 3, faulted: 2, succeeded: 1 })
+      assert.strictEqual((yield* counts).issued, 1)
+    }).pipe(sandbox)
+  )
+
+  it.effect("happens to its own operation only", () =>
+    Effect.gen(function* () {
+      yield* (yield* Sandbox).fault("refresh", { answer: { status: 500 } })
+      const { access, refresh: token } = yield* login
+      assert.strictEqual((yield* balance(bearer(access))).status, 200)
+      assertRefused(yield* refresh(token), 500)
+      assert.strictEqual((yield* refresh(token)).status, 200)
+    }).pipe(sandbox)
+  )
+
+  it.effect("waits behind those that came before it", () =>
+    Effect.gen(function* () {
+      const { fault } = yield* Sandbox
+      yield* fault("issue", { answer: { status: 503 } })
+      yield* fault("issue", { answer: { status: 429 }, times: 2 })
+      const answers = yield* Effect.all([issue(), issue(), issue(), issue()])
+      assert.deepStrictEqual(
+        answers.map(({ status }) => status),
+        [503, 429, 429, 200]
+      )
+    }).pipe(sandbox)
+  )
+
+  it.effect("answers with the headers and the body it was given", () =>
+    Effect.gen(function* () {
+      const { fault } = yield* Sandbox
+      yield* fault("issue", { answer: { status: 429, headers: { "retry-after": "7", date: "yesterday" } } })
+      const limited = yield* issue()
+      assertRefused(limited, 429)
+      assert.include(limited.headers, { "retry-after": "7", date: "yesterday" })
+
+      const body = "<html>502</html>"
+      yield* fault("issue", { answer: { status: 502, headers: { "content-type": "text/html" }, body } })
+      const html = yield* issue()
+      assert.strictEqual(html.text, body)
+      assert.strictEqual(html.headers["content-type"], "text/html")
+
+      yield* fault("issue", { answer: { status: 200, body: { code: "02", description: "no" } } })
+      assert.deepStrictEqual((yield* issue()).json, { code: "02", description: "no" })
+
+      yield* fault("issue", { answer: { status: 204, body: "none is sent" } })
+      assert.strictEqual((yield* issue()).text, "")
+    }).pipe(sandbox)
+  )
+
+  it.effect("of an answer leaves the request unprocessed", () =>
+    Effect.gen(function* () {
+      const { fault } = yield* Sandbox
+      const first = yield* login
+      yield* fault("refresh", { answer: { status: 502 } })
+      yield* refresh(first.refresh)
+      assert.strictEqual((yield* balance(bearer(first.access))).status, 200)
+    }).pipe(sandbox)
+  )
+
+  it.effect("of a lost answer processes the request first", () =>
+    Effect.gen(function* () {
+      const { counts, fault } = yield* Sandbox
+      const first = yield* login
+      yield* fault("refresh", { answer: { status: 502 }, processed: true })
+      assertRefused(yield* refresh(first.refresh), 502)
+      assertRefused(yield* refresh(first.refresh), 401, "refresh_token: was used before; it works once")
+      assert.strictEqual((yield* counts).refreshed, 1)
+      assert.include((yield* counts).refresh, { requests: 2, faulted: 1, refused: 1, succeeded: 0 })
+    }).pipe(sandbox)
+  )
+
+  it.effect("of a dropped connection is a transport error, processed or not as it was told", () =>
+    Effect.gen(function* () {
+      const { counts, fault } = yield* Sandbox
+      const first = yield* login
+      yield* fault("refresh", { answer: "drop" })
+      yield* fault("refresh", { answer: "drop", processed: true })
+      assertDropped(yield* Effect.exit(refresh(first.refresh)))
+      assert.strictEqual((yield* counts).refreshed, 0)
+      assertDropped(yield* Effect.exit(refresh(first.refresh)))
+      assert.strictEqual((yield* counts).refreshed, 1)
+      assert.strictEqual((yield* counts).refresh.faulted, 2)
+    }).pipe(sandbox)
+  )
+
+  it.effect("of latency holds the answer back, and not the work", () =>
+    Effect.gen(function* () {
+      const { counts, fault } = yield* Sandbox
+      yield* fault("issue", { latency: "5 seconds" })
+      const fiber = yield* Effect.fork(issue())
+      yield* TestClock.adjust("4999 millis")
+      assert.strictEqual((yield* counts).issued, 1)
+      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      yield* TestClock.adjust("1 millis")
+      const { headers, json, status } = yield* Fiber.join(fiber)
+      assert.strictEqual(status, 200)
+      assert.strictEqual(json.data.expiresAt, "1970-01-01T00:30:00.000Z")
+      assert.strictEqual(headers["date"], "Thu, 01 Jan 1970 00:00:05 GMT")
+    }).pipe(sandbox)
+  )
+
+  it.effect("of latency serves a caller that gives up all the same", () =>
+    Effect.gen(function* () {
+      const { counts, fault } = yield* Sandbox
+      const first = yield* login
+      yield* fault("refresh", { latency: "1 minute" })
+      const fiber = yield* Effect.fork(Effect.timeout(refresh(first.refresh), "10 seconds"))
+      yield* TestClock.adjust("10 seconds")
+      assert.isTrue(Exit.isFailure(yield* Fiber.await(fiber)))
+      assert.strictEqual((yield* counts).refreshed, 1)
+      assertRefused(yield* refresh(first.refresh), 401)
+    }).pipe(sandbox)
+  )
+
+  it.effect("can be all of it: late, processed, and another answer", () =>
+    Effect.gen(function* () {
+      const { counts, fault } = yield* Sandbox
+      yield* fault("issue", { latency: "2 seconds", processed: true, answer: { status: 504 } })
+      const fiber = yield* Effect.fork(issue())
+      yield* TestClock.adjust("2 seconds")
+      assertRefused(yield* Fiber.join(fiber), 504)
+      assert.strictEqual((yield* counts).issued, 1)
+    }).pipe(sandbox)
+  )
+
+  it.effect("is forgotten by a reset", () =>
+    Effect.gen(function* () {
+      const { fault, reset } = yield* Sandbox
+      yield* fault("issue", { answer: { status: 503 }, times: Number.POSITIVE_INFINITY })
+      assertRefused(yield* issue(), 503)
+      yield* reset
+      assert.strictEqual((yield* issue()).status, 200)
+    }).pipe(sandbox)
+  )
+
+  it.effect("that cannot happen is refused, in words", () =>
+    Effect.gen(function* () {
+      const { fault } = yield* Sandbox
+      for (const impossible of [
+        { times: 0 },
+        { times: 1.5 },
+        { times: Number.NaN },
+        { latency: "later" as "1 second" },
+        { answer: { status: 99 } },
+        { answer: { status: 200, body: 1n } },
+        { answer: { status: 200, body: () => {} } }
+      ]) {
+        const error = yield* Effect.flip(fault("issue", impossible))
+        assert.instanceOf(error, SandboxError)
+        assert.strictEqual(error.reason, "Fault")
+        assert.include(error.message, "has to be")
+      }
+    }).pipe(sandbox)
+  )
+})
+
+describe("what is done to a session that is not there", () => {
+  it.effect("is refused, in words", () =>
+    Effect.gen(function* () {
+      const { expire, session, steal } = yield* Sandbox
+      assert.strictEqual((yield* Effect.flip(expire("access"))).reason, "Session")
+      assert.strictEqual((yield* Effect.flip(steal("nobody"))).reason, "Client")
+      assert.isTrue(Option.isNone(yield* session("nobody")))
+    }).pipe(sandbox)
+  )
+})

@@ -1,0 +1,100 @@
+import { HttpClient } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Redacted } from "effect"
+import { defaultClient, type Options, Sandbox, SandboxError, type ServerOptions } from "nomba-auth/sandbox"
+import { issue, login } from "./support.js"
+
+const secret = Redacted.make("s")
+
+describe("Sandbox.layer", () => {
+  const wrong: ReadonlyArray<readonly [string, Options]> = [
+    ["clients", { clients: [] }],
+    ["clients", { clients: [defaultClient, defaultClient] }],
+    ["clients.0.clientId", { clients: [{ clientId: "", clientSecret: secret }] }],
+    ["clients.0.clientSecret", { clients: [{ clientId: "c", clientSecret: Redacted.make("") }] }],
+    ["clients.0.accountId", { clients: [{ clientId: "c", clientSecret: secret, accountId: "" }] }],
+    ["accessLifetime", { accessLifetime: 0 }],
+    ["accessLifetime", { accessLifetime: "1500 millis" }],
+    ["accessLifetime", { accessLifetime: "infinity" as "1 second" }],
+    ["accessLifetime", { accessLifetime: "soon" as "1 second" }],
+    ["refreshLifetime", { refreshLifetime: 0 }],
+    ["clockOffset", { clockOffset: Number.NaN }],
+    ["clockOffset", { clockOffset: Number.POSITIVE_INFINITY }],
+    ["dialect", { dialect: "french" as "spec" }],
+    ["accountHeader", { accountHeader: "maybe" as "optional" }]
+  ]
+
+  for (const [name, options] of wrong) {
+    it.effect(`names the option that is out of range: ${name} (${JSON.stringify(options)})`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(Layer.build(Sandbox.layer(options)))
+        assert.instanceOf(error, SandboxError)
+        assert.strictEqual(error.reason, "Options")
+        assert.lengthOf(error.issues, 1)
+        assert.isTrue(error.issues[0]?.startsWith(`${name}: `), error.message)
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  it.effect("names all of them at once, and no secret", () =>
+    Effect.gen(function* () {
+      const clients = [{ clientId: "", clientSecret: "PLAIN" as unknown as Redacted.Redacted }]
+      const error = yield* Effect.flip(Sandbox.make({ clients, accessLifetime: 1, clockOffset: Number.NaN }))
+      assert.lengthOf(error.issues, 4)
+      assert.notInclude(error.message, "PLAIN")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("gives two sandboxes that share nothing", () =>
+    Effect.gen(function* () {
+      const [one, two] = yield* Effect.all([Sandbox.make(), Sandbox.make({ dialect: "spec" })])
+      yield* Effect.provideService(login, Sandbox, one)
+      assert.strictEqual((yield* one.counts).issued, 1)
+      assert.strictEqual((yield* two.counts).issued, 0)
+      assert.notProperty((yield* Effect.provideService(issue(), Sandbox, two)).json.data, "expiresAt")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("reaches itself and nothing else", () =>
+    Effect.gen(function* () {
+      const client = yield* HttpClient.HttpClient
+      const { url } = yield* Sandbox
+      assert.strictEqual(url, "https://sandbox.nomba.com")
+      for (const elsewhere of ["https://api.nomba.com", "http://sandbox.nomba.com", "https://sandbox.nomba.com:444"]) {
+        const error = yield* Effect.flip(client.get(`${elsewhere}/v1/accounts/balance`))
+        assert.strictEqual(error.reason, "Transport")
+        assert.include(error.message, elsewhere)
+      }
+    }).pipe(Effect.provide(Sandbox.layer()))
+  )
+
+  it("has a client by default that looks like a real one", () => {
+    const { accountId, clientId, clientSecret } = Sandbox.defaultClient
+    const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+    assert.match(clientId, uuid)
+    assert.match(accountId, uuid)
+    assert.notStrictEqual(clientId, accountId)
+    assert.lengthOf(Redacted.value(clientSecret), 44)
+    assert.lengthOf(Buffer.from(Redacted.value(clientSecret), "base64"), 32)
+  })
+})
+
+describe("Sandbox.layerServer", () => {
+  const wrong: ReadonlyArray<readonly [string, ServerOptions]> = [
+    ["port", { port: -1 }],
+    ["port", { port: 65_536 }],
+    ["port", { port: 80.5 }],
+    ["host", { host: "" }],
+    ["dialect", { dialect: "french" as "spec" }]
+  ]
+
+  for (const [name, options] of wrong) {
+    it.effect(`names the option that is out of range: ${name} (${JSON.stringify(options)})`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(Layer.build(Sandbox.layerServer(options)))
+        assert.strictEqual(error.reason, "Options")
+        assert.isTrue(error.issues[0]?.startsWith(`${name}: `), error.message)
+      }).pipe(Effect.scoped)
+    )
+  }
+})
