@@ -5,11 +5,12 @@
 import { makeKit } from "./tokenStore/Kit.js"
 import type { ContractCase, TokenStoreContractOptions } from "./tokenStore/Options.js"
 import { reading } from "./tokenStore/reading.js"
+import { renewing } from "./tokenStore/renewing.js"
 
 export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tokenStore/Options.js"
 
 /** The cases for one store; each uses keys of its own, so that they may run beside each other. */
 export const tokenStoreContract = (options: TokenStoreContractOptions): ReadonlyArray<ContractCase> => {
   const kit = makeKit(options)
-  return [...reading(kit)]
+  return [...reading(kit), ...renewing(kit)]
 }

@@ -12,6 +12,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../schemas/AuthError.js"
+import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import {
   type Lease,
   LeaseLost,
@@ -96,10 +97,17 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
       )
     }
 
+    /** Extends the lease at half, until a renewal has to have ended: who is stuck after that loses it. */
     const keep = (owner: string) =>
       driver
         .extend(owner)
-        .pipe(Effect.delay(Duration.times(driver.leaseTime, 0.5)), Effect.ignore, Effect.forever, Effect.forkScoped)
+        .pipe(
+          Effect.delay(Duration.times(driver.leaseTime, 0.5)),
+          Effect.ignore,
+          Effect.forever,
+          Effect.timeoutOption(RENEWAL_LIMIT),
+          Effect.forkScoped
+        )
 
     const commit = (owner: string, basis: number, minted: Minted): Effect.Effect<Stored> =>
       driver
