@@ -3,6 +3,7 @@
  * loses its right, writes too late, or does not hear the answer.
  */
 import { makeKit } from "./tokenStore/Kit.js"
+import { losing } from "./tokenStore/losing.js"
 import type { ContractCase, TokenStoreContractOptions } from "./tokenStore/Options.js"
 import { reading } from "./tokenStore/reading.js"
 import { renewing } from "./tokenStore/renewing.js"
@@ -12,5 +13,5 @@ export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tok
 /** The cases for one store; each uses keys of its own, so that they may run beside each other. */
 export const tokenStoreContract = (options: TokenStoreContractOptions): ReadonlyArray<ContractCase> => {
   const kit = makeKit(options)
-  return [...reading(kit), ...renewing(kit)]
+  return [...reading(kit), ...renewing(kit), ...losing(kit)]
 }

@@ -1,0 +1,279 @@
+/** A holder that lost its right without noticing learns of it in time, and does no harm. */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import {
+  adoptAny,
+  adoptNone,
+  down,
+  ensure,
+  type Frail,
+  failsWith,
+  freshKey,
+  holds,
+  holdsNothing,
+  type Kit,
+  makeMint,
+  makeRevoke,
+  newerThan,
+  none,
+  put,
+  same,
+  sameSession,
+  scenario,
+  sessionOf,
+  some,
+  type TestMint
+} from "./Kit.js"
+import type { ContractCase } from "./Options.js"
+
+/** Begins to renew, and loses the right while the mint is under way. */
+const loseRight = ({ lapse, store }: Frail, version: number, { arrived, mint }: TestMint) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.fork(store.renew(newerThan(version), mint))
+    yield* arrived
+    yield* lapse
+    return fiber
+  })
+
+const permissions: ReadonlyArray<"check" | "spend"> = ["check", "spend"]
+
+export const losing = (kit: Kit): ReadonlyArray<ContractCase> => {
+  const passes = Duration.sum(kit.lapse, "1 second")
+
+  /** Asks for permission and keeps the answer; a mint goes on only with it. */
+  const asking = (permission: "check" | "spend", name: string) =>
+    Effect.gen(function* () {
+      const answers: Array<string> = []
+      const mint = yield* makeMint(sessionOf(name), {
+        gated: true,
+        afterGate: (lease) =>
+          Effect.tapBoth(lease[permission], {
+            onFailure: (error) => Effect.sync(() => answers.push(error._tag)),
+            onSuccess: () => Effect.sync(() => answers.push("permitted"))
+          })
+      })
+      return { ...mint, answers }
+    })
+
+  return [
+    ...permissions.flatMap((permission) => [
+      scenario(
+        `refuses to ${permission} for a holder that another has overtaken, which then adopts`,
+        Effect.gen(function* () {
+          const key = yield* freshKey()
+          const a = yield* kit.frail(key)
+          const b = yield* kit.holder(key)
+          const { version } = yield* put(b, sessionOf("old"))
+          const late = yield* asking(permission, "late")
+          const fiber = yield* loseRight(a, version, late)
+          const renewed = yield* put(b, sessionOf("renewed"))
+          yield* late.open
+          yield* kit.pass("1 second")
+          const adopted = yield* Fiber.join(fiber)
+          yield* same(late.answers.join(), "LeaseLost", `the answers to ${permission}`)
+          yield* sameSession(adopted.session, sessionOf("renewed"), "what the overtaken holder gets")
+          yield* same(adopted.version, renewed.version, "the version that the overtaken holder gets")
+          yield* same(adopted.saved, true, "saved")
+          yield* same((yield* holds(b, sessionOf("renewed"))).marked, false, "a mark by a holder without the right")
+        }),
+        passes
+      ),
+
+      scenario(
+        `refuses to ${permission} for a holder whose lease has run out, though nobody took it; it takes it again`,
+        Effect.gen(function* () {
+          const key = yield* freshKey()
+          const a = yield* kit.frail(key)
+          const late = yield* asking(permission, "late")
+          const fiber = yield* loseRight(a, 0, late)
+          yield* late.open
+          yield* kit.pass("1 second")
+          const stored = yield* Fiber.join(fiber)
+          yield* same(late.answers.join(), "LeaseLost,permitted", `the answers to ${permission}`)
+          yield* same(stored.saved, true, "saved, under the second lease")
+          yield* holds(yield* kit.holder(key), sessionOf("late"))
+        }),
+        passes
+      )
+    ]),
+
+    scenario(
+      "refuses a late write; the session is answered unsaved, with the version that its mint had read",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const b = yield* kit.holder(key)
+        const { version } = yield* put(b, sessionOf("old"))
+        const late = yield* makeMint(sessionOf("late"), { gated: true })
+        const fiber = yield* loseRight(a, version, late)
+        yield* put(b, sessionOf("renewed"))
+        yield* late.open
+        const stored = yield* Fiber.join(fiber)
+        yield* sameSession(stored.session, sessionOf("late"), "what the late holder gets: Nomba granted it")
+        yield* same(stored.saved, false, "saved")
+        yield* same(stored.version, version, "the version of an unsaved session")
+        yield* holds(b, sessionOf("renewed"))
+      }),
+      passes
+    ),
+
+    scenario(
+      "refuses a late write over a tombstone",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const b = yield* kit.holder(key)
+        const late = yield* makeMint(sessionOf("late"), { gated: true })
+        const fiber = yield* loseRight(a, 0, late)
+        const { revoke } = yield* makeRevoke()
+        yield* b.clear(revoke)
+        yield* late.open
+        const stored = yield* Fiber.join(fiber)
+        yield* same(stored.saved, false, "saved")
+        yield* same(stored.version, 0, "the version of an unsaved session")
+        yield* holdsNothing(b)
+        yield* none(yield* a.store.save(stored), "what save answers for a session that a logout has overtaken")
+        yield* holdsNothing(b)
+      }),
+      passes
+    ),
+
+    scenario(
+      "refuses a late write by a holder whose lease has run out, though nobody took it; it is saved then",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const b = yield* kit.holder(key)
+        const late = yield* makeMint(sessionOf("late"), { gated: true })
+        const fiber = yield* loseRight(a, 0, late)
+        yield* late.open
+        const stored = yield* Fiber.join(fiber)
+        yield* same(stored.saved, false, "saved, without a lease")
+        yield* holdsNothing(b)
+        const saved = yield* some(yield* a.store.save(stored), "what save answers")
+        yield* same(saved.saved, true, "saved")
+        yield* holds(b, sessionOf("late"))
+      }),
+      passes
+    ),
+
+    scenario(
+      "lets another take over from a holder that died with the right",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const b = yield* kit.holder(key)
+        const { version } = yield* put(b, sessionOf("old"))
+        const dead = yield* makeMint(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.check })
+        const next = yield* makeMint(sessionOf("next"))
+        const first = yield* Effect.fork(a.store.renew(newerThan(version), dead.mint))
+        yield* dead.arrived
+        const second = yield* Effect.fork(b.renew(newerThan(version), next.mint))
+        yield* kit.settle
+        yield* same(next.runs(), 0, "mints while another holds the right")
+        yield* a.lapse
+        yield* kit.pass("1 second")
+        const stored = yield* Fiber.join(second)
+        yield* sameSession(stored.session, sessionOf("next"), "what the next holder gets")
+        const current = yield* some(next.current(), "what the next mint is shown")
+        yield* same(current.marked, false, "a mark, though nothing was spent")
+        yield* Fiber.interrupt(first)
+        yield* holds(b, sessionOf("next"))
+      }),
+      passes
+    ),
+
+    scenario(
+      "tells the next holder of the mark by one that died while it spent",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const b = yield* kit.holder(key)
+        const { version } = yield* put(b, sessionOf("old"))
+        const dead = yield* makeMint(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.spend })
+        yield* loseRight(a, version, dead)
+        const next = yield* makeMint(sessionOf("next"))
+        yield* b.renew((_) => !_.marked, next.mint)
+        const current = yield* some(next.current(), "what the next mint is shown")
+        yield* sameSession(current.session, sessionOf("old"), "what the next mint is shown")
+        yield* same(current.marked, true, "the mark that the next mint is shown")
+      }),
+      passes
+    ),
+
+    scenario(
+      "leaves the right to its new holder when the old one ends",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const [b, c] = yield* Effect.all([kit.holder(key), kit.holder(key)])
+        const old = yield* makeMint(sessionOf("never"), { gated: true, afterGate: () => Effect.fail(down) })
+        const first = yield* loseRight(a, 0, old)
+        const next = yield* makeMint(sessionOf("next"), { gated: true, afterGate: (lease) => lease.check })
+        const second = yield* Effect.fork(b.renew(adoptAny, next.mint))
+        yield* next.arrived
+        yield* old.open
+        yield* failsWith(Fiber.join(first), "Unavailable", "a failing mint")
+        const other = yield* makeMint(sessionOf("other"))
+        const third = yield* Effect.fork(c.renew(adoptAny, other.mint))
+        yield* kit.settle
+        yield* same(other.runs(), 0, "mints while another holds the right")
+        yield* next.open
+        yield* same((yield* Fiber.join(second)).saved, true, "saved")
+        yield* sameSession((yield* Fiber.join(third)).session, sessionOf("next"), "what the one who waited gets")
+      }),
+      passes
+    ),
+
+    scenario(
+      "revokes again what is held when a logout has lost its right",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const b = yield* kit.holder(key)
+        yield* put(b, sessionOf("old"))
+        const { arrived, current, open, revoke, runs } = yield* makeRevoke({ gated: true })
+        const fiber = yield* Effect.fork(a.store.clear(revoke))
+        yield* arrived
+        yield* a.lapse
+        const renewed = yield* put(b, sessionOf("renewed"))
+        yield* open
+        yield* kit.pass("1 second")
+        yield* Fiber.join(fiber)
+        yield* same(runs(), 2, "revocations")
+        const last = yield* some(current(), "what was revoked last")
+        yield* sameSession(last.session, sessionOf("renewed"), "what was revoked last")
+        yield* holdsNothing(b)
+        const after = yield* put(b, sessionOf("after"))
+        yield* ensure(after.version > renewed.version + 1, "a version did not rise over a tombstone")
+      }),
+      passes
+    ),
+
+    scenario(
+      "answers a renewal that lost its right to a logout with a session of its own",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const b = yield* kit.holder(key)
+        yield* put(b, sessionOf("old"))
+        const late = yield* asking("check", "late")
+        const fiber = yield* Effect.fork(a.store.renew(adoptNone, late.mint))
+        yield* late.arrived
+        yield* a.lapse
+        const { revoke } = yield* makeRevoke()
+        yield* b.clear(revoke)
+        yield* late.open
+        yield* kit.pass("1 second")
+        const stored = yield* Fiber.join(fiber)
+        yield* same(late.answers.join(), "LeaseLost,permitted", "the answers to check")
+        yield* same(Option.isNone(late.current()), true, "the second run finds nothing")
+        yield* same(stored.saved, true, "saved")
+        yield* holds(b, sessionOf("late"))
+      }),
+      passes
+    )
+  ]
+}

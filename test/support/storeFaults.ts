@@ -1,0 +1,92 @@
+/** Faults between the protocol of a token store and the steps of any store. */
+import { Deferred, Duration, Effect, Stream } from "effect"
+import * as SessionStore from "../../src/layers/store/SessionStore.js"
+import type { Connect, StoreDriver } from "../../src/layers/store/StoreDriver.js"
+import { Unavailable } from "../../src/schemas/AuthError.js"
+import type { FaultyStore } from "../contracts/TokenStoreContract.js"
+
+export type Step = "read" | "acquire" | "extend" | "mark" | "commit" | "release"
+
+/** What happens to one step. */
+export type Fault =
+  /** It is not done, and fails. */
+  | "request lost"
+  /** It is done, and fails. */
+  | "answer lost"
+  /** It is done after this time. */
+  | Duration.Duration
+  /** It is done when the gate opens; `arrived` is done before. */
+  | { readonly arrived: Deferred.Deferred<void>; readonly gate: Deferred.Deferred<void> }
+
+export const outOfReach = new Unavailable({ operation: "store", reason: "Store", detail: "ECONNRESET" })
+
+export interface StoreFaults {
+  /** The same steps, with the faults. */
+  readonly connect: Connect
+  /** What becomes of the next steps of this kind, in order. */
+  readonly next: (step: Step, ...faults: ReadonlyArray<Fault>) => void
+  /** What becomes of every other step of this kind; `undefined` for nothing. */
+  readonly every: (step: Step, fault: Fault | undefined) => void
+  /** While cut, nothing is reached and nothing is heard. */
+  readonly cut: (isCut: boolean) => void
+  readonly count: (step: Step) => number
+}
+
+export const makeFaults = (connect: Connect): StoreFaults => {
+  const calls: Array<Step> = []
+  const planned: Array<readonly [Step, Fault]> = []
+  const lasting = new Map<Step, Fault>()
+  let isCut = false
+
+  const faultOf = (step: Step): Fault | undefined => {
+    const index = planned.findIndex(([_]) => _ === step)
+    return (index < 0 ? undefined : planned.splice(index, 1)[0]?.[1]) ?? lasting.get(step)
+  }
+
+  const through = <A, E>(step: Step, run: Effect.Effect<A, E>, lost: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+    const whole = Effect.suspend(() => (isCut ? lost : run))
+    return Effect.suspend(() => {
+      calls.push(step)
+      const fault = faultOf(step)
+      if (fault === undefined) return whole
+      if (fault === "request lost") return lost
+      if (fault === "answer lost") return Effect.zipRight(whole, lost)
+      if (Duration.isDuration(fault)) return Effect.delay(whole, fault)
+      const { arrived, gate } = fault
+      return Effect.zipRight(Effect.zipRight(Deferred.succeed(arrived, undefined), Deferred.await(gate)), whole)
+    })
+  }
+
+  const wrap = (driver: StoreDriver): StoreDriver => ({
+    ...driver,
+    read: through("read", driver.read, outOfReach),
+    acquire: (owner) => through("acquire", driver.acquire(owner), outOfReach),
+    extend: (owner) => through("extend", driver.extend(owner), outOfReach),
+    mark: (owner, marked) => through("mark", driver.mark(owner, marked), outOfReach),
+    commit: (owner, basis, next) => through("commit", driver.commit(owner, basis, next), outOfReach),
+    release: (owner) => through("release", driver.release(owner), Effect.void),
+    changes: Stream.filter(driver.changes, () => !isCut)
+  })
+
+  return {
+    connect: (key, leaseTime) => Effect.map(connect(key, leaseTime), wrap),
+    next: (step, ...faults) => void planned.push(...faults.map((fault) => [step, fault] as const)),
+    every: (step, fault) => void (fault === undefined ? lasting.delete(step) : lasting.set(step, fault)),
+    cut: (_) => {
+      isCut = _
+    },
+    count: (step) => calls.filter((_) => _ === step).length
+  }
+}
+
+/** A breakable store for the contract, from the steps of any store. */
+export const faultyStore = (connect: Connect): Effect.Effect<FaultyStore> =>
+  Effect.sync(() => {
+    const faults = makeFaults(connect)
+    return {
+      store: SessionStore.fromDriver(faults.connect),
+      cut: Effect.sync(() => faults.cut(true)),
+      mend: Effect.sync(() => faults.cut(false)),
+      loseCommit: (what) => Effect.sync(() => faults.next("commit", `${what} lost`))
+    }
+  })
