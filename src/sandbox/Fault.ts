@@ -54,24 +54,26 @@ export interface Fault {
 /** The connection breaks in place of an answer; each face of the sandbox does so in its own way. */
 export class ConnectionDropped extends Data.TaggedError("ConnectionDropped") {}
 
-const isJson = (body: unknown): boolean =>
-  body === undefined || Either.isRight(Either.try(() => JSON.stringify(body).length))
+const works = (attempt: () => unknown): boolean => Either.isRight(Either.try(attempt))
+
+const answerIssues = ({ body, headers, status }: FaultyAnswer): ReadonlyArray<string> => [
+  ...(Number.isInteger(status) && status >= 200 && status <= 599
+    ? []
+    : ["answer.status: has to be an integer from 200 to 599"]),
+  ...(works(() => new Headers(headers)) ? [] : ["answer.headers: a name or value has to be one that HTTP allows"]),
+  ...(body === undefined || works(() => JSON.stringify(body).length) ? [] : ["answer.body: has to be text or JSON"])
+]
 
 /** Refuses what cannot be sent, as `SandboxError` with the reason `Fault`. */
 export const check = (fault: Fault): Effect.Effect<Fault, SandboxError> => {
   const { answer, latency = 0, times = 1 } = fault
-  const rules: ReadonlyArray<readonly [boolean, string]> = [
-    [times === Number.POSITIVE_INFINITY || (Number.isInteger(times) && times >= 1), "times: has to be 1 or more"],
-    [Option.isSome(Duration.decodeUnknown(latency)), "latency: has to be a duration"],
-    [
-      answer === undefined ||
-        answer === "drop" ||
-        (Number.isInteger(answer.status) && answer.status >= 200 && answer.status <= 599),
-      "answer.status: has to be an integer from 200 to 599"
-    ],
-    [answer === undefined || answer === "drop" || isJson(answer.body), "answer.body: has to be text or JSON"]
+  const issues = [
+    ...(times === Number.POSITIVE_INFINITY || (Number.isInteger(times) && times >= 1)
+      ? []
+      : ["times: has to be a whole number, 1 or more, or infinity"]),
+    ...(Option.isSome(Duration.decodeUnknown(latency)) ? [] : ["latency: has to be a duration"]),
+    ...(answer === undefined || answer === "drop" ? [] : answerIssues(answer))
   ]
-  const issues = rules.filter(([holds]) => !holds).map(([, issue]) => issue)
   return issues.length === 0 ? Effect.succeed(fault) : Effect.fail(new SandboxError({ reason: "Fault", issues }))
 }
 

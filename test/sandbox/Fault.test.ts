@@ -165,6 +165,8 @@ describe("a fault", () => {
         { times: Number.NaN },
         { latency: "later" as "1 second" },
         { answer: { status: 99 } },
+        { answer: { status: 200, headers: { "retry after": "1" } } },
+        { answer: { status: 200, headers: { "retry-after": "1\r\nx: y" } } },
         { answer: { status: 200, body: 1n } },
         { answer: { status: 200, body: () => {} } }
       ]) {

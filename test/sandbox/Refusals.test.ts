@@ -328,6 +328,6 @@ describe("whatever is posted", () => {
         assert.isBelow(answer.status, 500)
         assertRefused(answer, answer.status)
       }).pipe(sandbox),
-    { fastCheck: { numRuns: 200 } }
+    { fastCheck: { numRuns: 100 } }
   )
 })
