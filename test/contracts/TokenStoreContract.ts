@@ -7,11 +7,12 @@ import { losing } from "./tokenStore/losing.js"
 import type { ContractCase, TokenStoreContractOptions } from "./tokenStore/Options.js"
 import { reading } from "./tokenStore/reading.js"
 import { renewing } from "./tokenStore/renewing.js"
+import { saving } from "./tokenStore/saving.js"
 
 export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tokenStore/Options.js"
 
 /** The cases for one store; each uses keys of its own, so that they may run beside each other. */
 export const tokenStoreContract = (options: TokenStoreContractOptions): ReadonlyArray<ContractCase> => {
   const kit = makeKit(options)
-  return [...reading(kit), ...renewing(kit), ...losing(kit)]
+  return [...reading(kit), ...renewing(kit), ...losing(kit), ...saving(kit)]
 }

@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
@@ -39,6 +40,10 @@ const held = (entry: Option.Option<Entry>): Option.Option<Stored> =>
     Option.map(session, (_) => ({ session: _, version, remaining, marked, saved: true }))
   )
 
+/** Ends when its scope or its waiter does, also where these cannot be interrupted, as when a layer closes. */
+const inBackground = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, Scope.Scope> =>
+  Effect.forkScoped(Effect.interruptible(effect))
+
 const isLost = (error: unknown): error is LeaseLost => error instanceof LeaseLost
 
 const adoptableOf = (entry: Option.Option<Entry>): Option.Option<Stored> =>
@@ -53,10 +58,7 @@ const adoptableOf = (entry: Option.Option<Entry>): Option.Option<Stored> =>
 export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Scope.Scope> =>
   Effect.gen(function* () {
     const announced = yield* PubSub.sliding<number>(16)
-    yield* driver.changes.pipe(
-      Stream.runForEach((version) => PubSub.publish(announced, version)),
-      Effect.forkScoped
-    )
+    yield* inBackground(Stream.runForEach(driver.changes, (version) => PubSub.publish(announced, version)))
 
     const leaseOf = (owner: string, entry: Option.Option<Entry>): Lease => {
       const still = (step: Effect.Effect<boolean, Unavailable>) =>
@@ -91,7 +93,10 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
             const answer = yield* Effect.catchIf(attempt, isLost, () => Effect.succeedNone)
             if (Option.isSome(answer)) return answer.value
             if (news === undefined) news = yield* PubSub.subscribe(announced)
-            else yield* Effect.raceFirst(Queue.takeBetween(news, 1, 16), Effect.sleep(POLL))
+            else {
+              const next = Effect.raceFirst(Queue.takeBetween(news, 1, 16), Effect.sleep(POLL))
+              yield* Effect.scoped(Effect.flatMap(inBackground(next), Fiber.join))
+            }
           }
         })
       )
@@ -106,7 +111,7 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
           Effect.ignore,
           Effect.forever,
           Effect.timeoutOption(RENEWAL_LIMIT),
-          Effect.forkScoped
+          inBackground
         )
 
     const commit = (owner: string, basis: number, minted: Minted): Effect.Effect<Stored> =>

@@ -1,0 +1,249 @@
+/** What becomes of a session that Nomba granted and the store did not take at once. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type { Session } from "../../../src/schemas/Session.js"
+import type { SessionStore } from "../../../src/services/TokenStore.js"
+import {
+  adoptAny,
+  adoptNone,
+  ensure,
+  freshKey,
+  holds,
+  holdsNothing,
+  type Kit,
+  makeMint,
+  makeRevoke,
+  none,
+  put,
+  same,
+  sameSession,
+  scenario,
+  sessionOf,
+  some,
+  unsaved
+} from "./Kit.js"
+import type { ContractCase } from "./Options.js"
+
+/** Saves, and finds the session written, for every holder. */
+const isWritten = (store: SessionStore, session: Session, basis: number, other: SessionStore) =>
+  Effect.gen(function* () {
+    const saved = yield* some(yield* store.save(unsaved(session, basis)), "what save answers")
+    yield* sameSession(saved.session, session, "what save answers")
+    yield* same(saved.saved, true, "saved")
+    yield* ensure(saved.version > basis, "a version did not rise")
+    const stored = yield* holds(other, session)
+    yield* same(stored.version, saved.version, "the version that is held")
+    return stored
+  })
+
+/** Saves, and is answered with the other session, which stays. */
+const isReplaced = (store: SessionStore, session: Session, basis: number, other: SessionStore) =>
+  Effect.gen(function* () {
+    const before = yield* some(yield* other.read, "what the store holds")
+    const saved = yield* some(yield* store.save(unsaved(session, basis)), "what save answers")
+    yield* sameSession(saved.session, before.session, "what save answers")
+    yield* same(saved.saved, true, "saved")
+    yield* same(saved.version, before.version, "the version that save answers")
+    yield* same((yield* holds(other, before.session)).version, before.version, "the version that is held")
+  })
+
+const rivals: ReadonlyArray<{
+  readonly when: string
+  readonly ours: Session
+  readonly theirs: Session
+  readonly written: boolean
+}> = [
+  { when: "issued later by Nomba's clock", ours: sessionOf("ours", 2), theirs: sessionOf("theirs", 1), written: true },
+  { when: "issued earlier", ours: sessionOf("ours", 1), theirs: sessionOf("theirs", 2), written: false },
+  { when: "issued in the same second", ours: sessionOf("ours", 1), theirs: sessionOf("theirs", 1), written: false },
+  {
+    when: "issued later by a clock of our own",
+    ours: sessionOf("ours", 2, "local"),
+    theirs: sessionOf("theirs", 1),
+    written: false
+  },
+  {
+    when: "issued later than by the other's own clock",
+    ours: sessionOf("ours", 2),
+    theirs: sessionOf("theirs", 1, "local"),
+    written: false
+  },
+  {
+    when: "issued later, both by clocks of their own",
+    ours: sessionOf("ours", 2, "local"),
+    theirs: sessionOf("theirs", 1, "local"),
+    written: false
+  }
+]
+
+export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
+  const two = Effect.gen(function* () {
+    const key = yield* freshKey()
+    return { a: yield* kit.holder(key), b: yield* kit.holder(key) }
+  })
+
+  return [
+    scenario(
+      "writes an unsaved session where there is nothing",
+      Effect.gen(function* () {
+        const { a, b } = yield* two
+        yield* isWritten(a, sessionOf("ours"), 0, b)
+      })
+    ),
+
+    scenario(
+      "writes an unsaved session where the store has come back empty",
+      Effect.gen(function* () {
+        const { a, b } = yield* two
+        const ahead = Date.UTC(2100, 0, 1)
+        const saved = yield* some(yield* a.save(unsaved(sessionOf("ours"), ahead)), "what save answers")
+        yield* same(saved.saved, true, "saved")
+        yield* holds(b, sessionOf("ours"))
+      })
+    ),
+
+    scenario(
+      "writes an unsaved session over the version that its mint had read, whatever that was",
+      Effect.gen(function* () {
+        const { a, b } = yield* two
+        const { version } = yield* put(b, sessionOf("old", 9))
+        yield* isWritten(a, sessionOf("ours", 1, "local"), version, b)
+      })
+    ),
+
+    scenario(
+      "writes an unsaved session over the tombstone that its mint had read",
+      Effect.gen(function* () {
+        const { a, b } = yield* two
+        yield* put(b, sessionOf("old"))
+        const { revoke } = yield* makeRevoke()
+        yield* b.clear(revoke)
+        let basis = -1
+        const { mint } = yield* makeMint(sessionOf("never"), {
+          beforeGate: (lease) => Effect.sync(() => (basis = lease.version)),
+          gated: true
+        })
+        const fiber = yield* Effect.fork(b.renew(adoptAny, mint))
+        yield* kit.settle
+        yield* Fiber.interrupt(fiber)
+        yield* isWritten(a, sessionOf("ours"), basis, b)
+      })
+    ),
+
+    ...rivals.map(({ ours, theirs, when, written }) =>
+      scenario(
+        `${written ? "writes an unsaved session" : "adopts the session that is held rather than write one"} ${when}`,
+        Effect.gen(function* () {
+          const { a, b } = yield* two
+          const { version } = yield* put(b, sessionOf("old"))
+          yield* put(b, theirs)
+          yield* written ? isWritten(a, ours, version, b) : isReplaced(a, ours, version, b)
+        })
+      )
+    ),
+
+    scenario(
+      "drops an unsaved session that a logout has overtaken, whenever it was issued",
+      Effect.gen(function* () {
+        const { a, b } = yield* two
+        const { version } = yield* put(b, sessionOf("old"))
+        const { revoke } = yield* makeRevoke()
+        yield* b.clear(revoke)
+        yield* none(yield* a.save(unsaved(sessionOf("ours", 9), version)), "what save answers")
+        yield* holdsNothing(b)
+        yield* none(yield* a.save(unsaved(sessionOf("ours", 9), 0)), "what save answers")
+        yield* holdsNothing(b)
+      })
+    ),
+
+    scenario(
+      "finds a session saved that is there already",
+      Effect.gen(function* () {
+        const { a, b } = yield* two
+        for (const clock of ["server", "local"] as const) {
+          const { version } = yield* put(b, sessionOf("old"))
+          const ours = sessionOf(`ours-${clock}`, 1, clock)
+          const { version: written } = yield* put(a, ours)
+          const again = yield* some(yield* a.save(unsaved(ours, version)), "what save answers")
+          yield* sameSession(again.session, ours, "what save answers")
+          yield* same(again.saved, true, "saved")
+          yield* same(again.version, written, "the version of a session that was there already")
+          yield* same((yield* holds(b, ours)).version, written, "the version that is held")
+        }
+      })
+    ),
+
+    scenario(
+      "takes a mark with it when it writes an unsaved session",
+      Effect.gen(function* () {
+        const { a, b } = yield* two
+        const { version } = yield* put(b, sessionOf("old"))
+        const { arrived, mint } = yield* makeMint(sessionOf("ours"), {
+          gated: true,
+          beforeGate: (lease) => lease.spend
+        })
+        const fiber = yield* Effect.fork(a.renew(adoptNone, mint))
+        yield* arrived
+        yield* Fiber.interrupt(fiber)
+        const stored = yield* isWritten(a, sessionOf("ours"), version, b)
+        yield* same(stored.marked, false, "the mark of the session that was replaced")
+      })
+    ),
+
+    scenario(
+      "waits with saving until a renewal has ended, and decides by what is there then",
+      Effect.gen(function* () {
+        const { a, b } = yield* two
+        const slow = yield* makeMint(sessionOf("theirs", 5), { gated: true })
+        const renewal = yield* Effect.fork(b.renew(adoptAny, slow.mint))
+        yield* slow.arrived
+        const saving = yield* Effect.fork(a.save(unsaved(sessionOf("ours", 1), 0)))
+        yield* kit.settle
+        yield* ensure(Option.isNone(yield* Fiber.poll(saving)), "save did not wait for the right")
+        yield* slow.open
+        yield* Fiber.join(renewal)
+        const saved = yield* some(yield* Fiber.join(saving), "what save answers")
+        yield* sameSession(saved.session, sessionOf("theirs", 5), "what save answers")
+      })
+    ),
+
+    scenario(
+      "ends, even where nothing can interrupt it, as when a layer closes",
+      Effect.gen(function* () {
+        const { a, b } = yield* two
+        yield* Effect.uninterruptible(Effect.scoped(Effect.flatMap(kit.holder(yield* freshKey()), (_) => _.read)))
+        yield* Effect.uninterruptible(isWritten(a, sessionOf("ours"), 0, b))
+        const slow = yield* makeMint(sessionOf("theirs", 5), { gated: true })
+        const renewal = yield* Effect.fork(b.renew(adoptNone, slow.mint))
+        yield* slow.arrived
+        const saving = yield* Effect.fork(Effect.uninterruptible(a.save(unsaved(sessionOf("late", 1), 0))))
+        yield* kit.settle
+        yield* slow.open
+        yield* Fiber.join(renewal)
+        const saved = yield* some(yield* Fiber.join(saving), "what save answers")
+        yield* sameSession(saved.session, sessionOf("theirs", 5), "what save answers")
+      })
+    ),
+
+    scenario(
+      "takes over from one who died, even where nothing can interrupt it",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.holder(key)
+        const b = yield* kit.frail(key)
+        const dead = yield* makeMint(sessionOf("never"), { gated: true })
+        yield* Effect.fork(b.store.renew(adoptNone, dead.mint))
+        yield* dead.arrived
+        const saving = yield* Effect.fork(Effect.uninterruptible(a.save(unsaved(sessionOf("ours"), 0))))
+        yield* b.lapse
+        yield* kit.pass("1 second")
+        const exit = yield* Fiber.poll(saving)
+        yield* ensure(Option.exists(exit, Exit.isSuccess), "save still waits for one who died")
+        yield* holds(a, sessionOf("ours"))
+      }),
+      kit.lapse
+    )
+  ]
+}
