@@ -13,16 +13,20 @@ import * as AccessToken from "./AccessToken.js"
 import type { Settings } from "./Options.js"
 import * as SandboxState from "./SandboxState.js"
 
+/** The workings of one sandbox. */
 export interface EmulatorService {
   readonly settings: Settings
+  /** What it remembers at the moment. */
   readonly state: Effect.Effect<SandboxState.State>
   /** Changes the memory in one step. */
   readonly transition: <A>(transition: SandboxState.Transition<A>) => Effect.Effect<A>
+  /** Forgets everything. */
   readonly reset: Effect.Effect<void>
   /** The sandbox's time in milliseconds: the clock of the calling fiber, and the configured offset. */
   readonly now: Effect.Effect<number>
   /** New tokens, drawn now, for whichever client turns out to get them. */
   readonly mint: Effect.Effect<(clientId: string) => SandboxState.Session>
+  /** Whose token this is, if it was signed here. */
   readonly verify: AccessToken.AccessTokens["verify"]
   /** Whether the `accountId` header of a request fits the client. */
   readonly admits: (accountId: string | undefined) => (clientId: string) => boolean
@@ -30,12 +34,15 @@ export interface EmulatorService {
   readonly businessId: (clientId: string) => string
 }
 
+/** The workings, for the handlers. */
 export class Emulator extends Context.Tag("nomba-auth/sandbox/Emulator")<Emulator, EmulatorService>() {}
 
 const random = (bytes: number): Uint8Array => crypto.getRandomValues(new Uint8Array(bytes))
 
+/** The `businessId` of a client that was configured without an account. */
 const someBusiness = "0b5f2a86-6f0a-4f6c-9d0e-4a7f1c6f3d52"
 
+/** New workings, with a memory and a signing key of their own. */
 export const make = (settings: Settings): Effect.Effect<EmulatorService> =>
   Effect.gen(function* () {
     const ref = yield* Ref.make(SandboxState.empty)

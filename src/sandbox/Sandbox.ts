@@ -72,10 +72,15 @@ const build = <E>(
 const make = (options: Options = {}): Effect.Effect<SandboxService, SandboxError, Scope.Scope> =>
   Effect.flatMap(settle(options), (settings) => build(settings, () => Effect.succeed(inProcessUrl)))
 
+const server = Effect.tryPromise({
+  try: () => import("./Server.js"),
+  catch: () => new SandboxError({ reason: "Listen", issues: ["a socket needs the package @effect/platform-node"] })
+})
+
 const makeServer = (options: ServerOptions = {}): Effect.Effect<SandboxService, SandboxError, Scope.Scope> =>
   Effect.gen(function* () {
     const settings = yield* settle(options)
-    const { serve } = yield* Effect.promise(() => import("./Server.js"))
+    const { serve } = yield* server
     return yield* build(settings, (app) => serve(app, settings))
   })
 
@@ -83,20 +88,20 @@ const makeServer = (options: ServerOptions = {}): Effect.Effect<SandboxService, 
  * A running sandbox.
  *
  * ```ts
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { Nomba, TokenCache } from "nomba-auth"
  * import { Sandbox } from "nomba-auth/sandbox"
  *
- * const program = Effect.gen(function* () {
+ * const NombaTest = Nomba.layer({ ...Sandbox.defaultClient, environment: "sandbox" }).pipe(
+ *   Layer.provideMerge(Sandbox.layer())
+ * )
+ *
+ * const issued = Effect.gen(function* () {
  *   const cache = yield* TokenCache
  *   const sandbox = yield* Sandbox
  *   yield* cache.get
- *   yield* sandbox.steal()
  *   return (yield* sandbox.counts).issued
- * }).pipe(
- *   Effect.provide(Nomba.layer({ ...Sandbox.defaultClient, environment: "sandbox" })),
- *   Effect.provide(Sandbox.layer())
- * )
+ * }).pipe(Effect.provide(NombaTest))
  * ```
  *
  * @since 0.1.0
@@ -131,7 +136,8 @@ export class Sandbox extends Context.Tag("nomba-auth/Sandbox")<Sandbox, SandboxS
     )
 
   /**
-   * A sandbox that listens on a socket until its scope closes.
+   * A sandbox that listens on a socket until its scope closes. Answers are stamped by the clock that was there when it
+   * began. Needs `@effect/platform-node`, which is loaded only here.
    *
    * @since 0.1.0
    */
@@ -139,8 +145,7 @@ export class Sandbox extends Context.Tag("nomba-auth/Sandbox")<Sandbox, SandboxS
     makeServer
 
   /**
-   * A sandbox that listens on a socket, `Sandbox.url`; bring an `HttpClient` of your own. Needs
-   * `@effect/platform-node`, which is loaded only here.
+   * A sandbox that listens on a socket, at its `url`; bring an `HttpClient` of your own. See `makeServer`.
    *
    * @since 0.1.0
    */

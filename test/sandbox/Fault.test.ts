@@ -179,6 +179,34 @@ describe("a fault", () => {
   )
 })
 
+describe("a caller that must not be interrupted", () => {
+  const interruptedAfter = (steps: number) =>
+    Effect.gen(function* () {
+      let answered: Exit.Exit<unknown, unknown> | undefined
+      const request = Effect.map(Effect.exit(issue()), (exit) => {
+        answered = exit
+      })
+      const fiber = yield* Effect.fork(Effect.uninterruptible(request))
+      for (let step = 0; step < steps; step++) yield* Effect.yieldNow()
+      yield* Fiber.interruptFork(fiber)
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.await(fiber)
+      return answered
+    })
+
+  it.effect("is not, wherever the sandbox is with its request", () =>
+    Effect.gen(function* () {
+      const { counts, fault } = yield* Sandbox
+      for (let steps = 1; steps <= 20; steps++) {
+        yield* fault("issue", { latency: "5 seconds" })
+        const answered = yield* interruptedAfter(steps)
+        assert.isTrue(answered !== undefined && Exit.isSuccess(answered), `after ${steps} steps: ${answered}`)
+      }
+      assert.strictEqual((yield* counts).issued, 20)
+    }).pipe(sandbox)
+  )
+})
+
 describe("what is done to a session that is not there", () => {
   it.effect("is refused, in words", () =>
     Effect.gen(function* () {

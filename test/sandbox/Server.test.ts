@@ -194,6 +194,14 @@ describe("a sandbox on a socket", () => {
     })
   )
 
+  it.live("is a layer of its own", () =>
+    Effect.gen(function* () {
+      const { counts, url } = yield* Sandbox
+      yield* issue(url)
+      assert.strictEqual((yield* counts).issued, 1)
+    }).pipe(Effect.provide(Sandbox.layerServer()))
+  )
+
   it.live("does not know the client of another", () =>
     serving(
       ({ url }) =>
