@@ -31,6 +31,8 @@ const lastingRejection =
  * Builds the cache on the token store. When its scope closes, a renewal that has reached for Nomba is waited for, so that
  * no session is lost between its answer and the store.
  *
+ * Interruptible wherever it is built: what it forks would otherwise not heed its time-outs.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -125,7 +127,7 @@ export const make: Effect.Effect<
     logout: endSession,
     changes: cell.changes
   })
-})
+}).pipe(Effect.interruptible)
 
 /**
  * @since 0.1.0
