@@ -17,3 +17,10 @@ export const settle: Effect.Effect<void> = TestClock.adjust(0)
 /** How a fiber has ended, if it has. */
 export const ended = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<Exit.Exit<A, E> | undefined> =>
   Effect.map(Fiber.poll(fiber), (exit) => (exit._tag === "Some" ? exit.value : undefined))
+
+/** Runs many copies of a program at once. */
+export const together = <A, E, R>(copies: number, program: Effect.Effect<A, E, R>): Effect.Effect<Array<A>, E, R> =>
+  Effect.all(
+    Array.from({ length: copies }, () => program),
+    { concurrency: "unbounded" }
+  )

@@ -51,9 +51,9 @@ export const mint =
 
     const start = (otherwise: AuthError) => call(renewal, lease, lease.check, source.start, otherwise)
 
-    const refresh = (accessToken: Redacted.Redacted<string>, refreshToken: Redacted.Redacted<string>) =>
+    const refresh = ({ marked, session }: Stored, refreshToken: Redacted.Redacted<string>) =>
       Effect.catchAll(
-        call(renewal, lease, lease.spend, auth.refresh({ refreshToken, accessToken }), outOfTime),
+        call(renewal, lease, lease.spend, auth.refresh({ refreshToken, accessToken: session.accessToken }), outOfTime),
         (error): Effect.Effect<Minted, AuthError | LeaseLost> => {
           switch (error._tag) {
             case "Expired":
@@ -63,8 +63,8 @@ export const mint =
             case "LeaseLost":
               return error
             case "Unavailable":
+              if (error.processed === "no") return marked ? error : Effect.zipRight(lease.unspend, error)
               if (error.operation === "store") return error
-              if (error.processed === "no") return Effect.zipRight(lease.unspend, error)
           }
           return Effect.flatMap(hasLiveToken, (isLive) => (isLive ? error : start(error)))
         }
@@ -72,7 +72,7 @@ export const mint =
 
     const refreshable = Option.flatMap(
       Option.filter(current, ({ marked }) => !marked || source.interactive),
-      ({ session }) => Option.map(session.refreshToken, (token) => refresh(session.accessToken, token))
+      (stored) => Option.map(stored.session.refreshToken, (token) => refresh(stored, token))
     )
     return Option.getOrElse(refreshable, () => start(outOfTime))
   }
@@ -86,9 +86,13 @@ const call = (
   otherwise: AuthError
 ): Effect.Effect<Minted, AuthError | LeaseLost> =>
   Effect.gen(function* () {
-    if (yield* Deferred.isDone(closing)) return yield* closed
-    if (!hasTime(deadline, yield* Clock.currentTimeMillis, Duration.zero, requestTimeout)) return yield* otherwise
+    const mayBegin = Effect.gen(function* () {
+      if (yield* Deferred.isDone(closing)) return yield* closed
+      if (!hasTime(deadline, yield* Clock.currentTimeMillis, Duration.zero, requestTimeout)) return yield* otherwise
+    })
+    yield* mayBegin
     yield* permission
+    yield* mayBegin
 
     let sentAt = yield* Clock.currentTimeMillis
     let lost: LeaseLost | undefined
@@ -107,7 +111,7 @@ const call = (
               onSuccess: () => Effect.succeed(undefined)
             })
             sentAt = yield* Clock.currentTimeMillis
-            return lost === undefined
+            return lost === undefined && hasTime(deadline, sentAt, Duration.zero, needed)
           })
         )
     }
