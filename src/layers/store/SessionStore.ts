@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
@@ -35,6 +36,9 @@ const newOwner: Effect.Effect<string> = Effect.sync(() =>
 const versionOf = (entry: Option.Option<Entry>): number =>
   Option.match(entry, { onNone: () => 0, onSome: (_) => _.version })
 
+const remainingOf = (entry: Option.Option<Entry>): Duration.Duration =>
+  Option.match(entry, { onNone: () => Duration.zero, onSome: (_) => _.remaining })
+
 const held = (entry: Option.Option<Entry>): Option.Option<Stored> =>
   Option.flatMap(entry, ({ marked, remaining, session, version }) =>
     Option.map(session, (_) => ({ session: _, version, remaining, marked, saved: true }))
@@ -45,6 +49,12 @@ const inBackground = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Fiber.Ru
   Effect.forkScoped(Effect.interruptible(effect))
 
 const isLost = (error: unknown): error is LeaseLost => error instanceof LeaseLost
+
+/** From what is left now, what is left later: waiting for the right, Nomba and the store take time. */
+const countDown = (remaining: Duration.Duration): Effect.Effect<Effect.Effect<Duration.Duration>> =>
+  Effect.map(Clock.currentTimeMillis, (since) =>
+    Effect.map(Clock.currentTimeMillis, (now) => Duration.subtract(remaining, Math.max(0, now - since)))
+  )
 
 const adoptableOf = (entry: Option.Option<Entry>): Option.Option<Stored> =>
   held(Option.filter(entry, (_) => !_.tombstone))
@@ -114,18 +124,20 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
           inBackground
         )
 
-    const commit = (owner: string, basis: number, minted: Minted): Effect.Effect<Stored> =>
-      driver
-        .commit(owner, basis, { session: Option.some(minted.session), tombstone: false, remaining: minted.remaining })
-        .pipe(
-          Effect.orElseSucceed(() => Option.none<number>()),
-          Effect.map((version) => ({
-            ...minted,
-            version: Option.getOrElse(version, () => basis),
-            saved: Option.isSome(version),
-            marked: false
-          }))
-        )
+    const commit = (owner: string, basis: number, { remaining, session }: Minted): Effect.Effect<Stored> =>
+      Effect.gen(function* () {
+        const left = yield* countDown(remaining)
+        const version = yield* driver
+          .commit(owner, basis, { session: Option.some(session), tombstone: false, remaining })
+          .pipe(Effect.orElseSucceed(() => Option.none<number>()))
+        return {
+          session,
+          version: Option.getOrElse(version, () => basis),
+          remaining: yield* left,
+          marked: false,
+          saved: Option.isSome(version)
+        }
+      })
 
     const renew: SessionStore["renew"] = (adoptable, mint) => {
       const test = (entry: Option.Option<Entry>) => Option.filter(adoptableOf(entry), adoptable)
@@ -152,30 +164,28 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
     }
 
     const save: SessionStore["save"] = (unsaved) =>
-      withRight((owner, entry) => {
-        const verdict = overtaken(unsaved, entry)
-        if (verdict === "tombstone") return Effect.succeed(Option.none<Stored>())
-        if (verdict === "session") return Effect.succeed(adoptableOf(entry))
-        return driver
-          .commit(owner, versionOf(entry), {
-            session: Option.some(unsaved.session),
-            tombstone: false,
-            remaining: unsaved.remaining
+      Effect.flatMap(countDown(unsaved.remaining), (left) =>
+        withRight((owner, entry) =>
+          Effect.gen(function* () {
+            const verdict = overtaken(unsaved, entry)
+            if (verdict === "tombstone") return Option.none<Stored>()
+            if (verdict === "session") return adoptableOf(entry)
+            const version = yield* driver.commit(owner, versionOf(entry), {
+              session: Option.some(unsaved.session),
+              tombstone: false,
+              remaining: yield* left
+            })
+            if (Option.isNone(version)) return yield* new LeaseLost()
+            return Option.some({ ...unsaved, version: version.value, remaining: yield* left, saved: true })
           })
-          .pipe(
-            Effect.flatMap(
-              Option.match({
-                onNone: () => new LeaseLost(),
-                onSome: (version) => Effect.succeed(Option.some({ ...unsaved, version, saved: true }))
-              })
-            )
-          )
-      })
+        )
+      )
 
     const clear: SessionStore["clear"] = (revoke) =>
       Effect.flatMap(
         withRight((owner, entry) =>
           Effect.gen(function* () {
+            const left = yield* countDown(remainingOf(entry))
             const unproved = yield* Effect.matchEffect(revoke(held(entry), leaseOf(owner, entry)), {
               onFailure: (error) => (isLost(error) ? Effect.fail(error) : Effect.succeedSome(error)),
               onSuccess: () => Effect.succeedNone
@@ -186,7 +196,7 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
                 Option.flatMap(entry, (_) => _.session)
               ),
               tombstone: true,
-              remaining: Option.match(entry, { onNone: () => Duration.zero, onSome: (_) => _.remaining })
+              remaining: yield* left
             })
             return Option.isSome(version) ? unproved : yield* new LeaseLost()
           })

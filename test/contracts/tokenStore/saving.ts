@@ -1,4 +1,5 @@
 /** What becomes of a session that Nomba granted and the store did not take at once. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -13,6 +14,7 @@ import {
   holds,
   holdsNothing,
   type Kit,
+  LIFETIME,
   makeMint,
   makeRevoke,
   none,
@@ -207,6 +209,28 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
         const saved = yield* some(yield* Fiber.join(saving), "what save answers")
         yield* sameSession(saved.session, sessionOf("theirs", 5), "what save answers")
       })
+    ),
+
+    scenario(
+      "counts the wait for the right off what is left of an unsaved session",
+      Effect.gen(function* () {
+        const { a, b } = yield* two
+        const slow = yield* makeMint(sessionOf("never"), { gated: true })
+        const renewal = yield* Effect.fork(b.renew(adoptAny, slow.mint))
+        yield* slow.arrived
+        const saving = yield* Effect.fork(a.save(unsaved(sessionOf("ours"), 0)))
+        yield* kit.pass("2 seconds")
+        yield* Fiber.interrupt(renewal)
+        const saved = yield* some(yield* Fiber.join(saving), "what save answers")
+        const read = yield* holds(b, sessionOf("ours"))
+        for (const { remaining } of [saved, read]) {
+          yield* ensure(
+            Duration.lessThanOrEqualTo(remaining, Duration.subtract(LIFETIME, "2 seconds")),
+            "the time that save waited is left of the session once more"
+          )
+        }
+      }),
+      "2 seconds"
     ),
 
     scenario(
