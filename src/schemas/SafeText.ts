@@ -51,16 +51,18 @@ export const withoutSecrets = (
 
 const reveal = Option.liftThrowable((secret: Redacted.Redacted<string>) => Redacted.value(secret))
 
-/** A secret as it is, with the letters of its JSON escapes, and as forms encode its spaces. */
-const variants = (secret: string): ReadonlyArray<string> =>
-  secret.length > SEARCH_LIMIT ? [] : [secret, JSON.stringify(secret).slice(1, -1), secret.replaceAll(" ", "+")]
+/** The letters of a secret as it is, of its JSON escapes, and of how forms encode its spaces. */
+const needles = (secret: string): ReadonlyArray<string> => {
+  if (secret.length > SEARCH_LIMIT) return []
+  if (hasNoSpelling.test(secret)) return [secret.toLowerCase()]
+  const variants = [secret, JSON.stringify(secret).slice(1, -1), secret.replaceAll(" ", "+")]
+  return variants.map((variant) => spellOut(variant).letters).filter((letters) => letters !== "")
+}
 
 const masked = (text: string, secrets: ReadonlyArray<Redacted.Redacted<string>>): string => {
   const plain = spellOut(text)
   const covered = new Uint8Array(text.length)
-  const needles = secrets.flatMap((secret) => Option.toArray(reveal(secret)).flatMap(variants))
-  for (const { letters } of needles.map(spellOut)) {
-    if (letters === "") continue
+  for (const letters of secrets.flatMap((secret) => Option.toArray(reveal(secret)).flatMap(needles))) {
     for (let at = plain.letters.indexOf(letters); at >= 0; at = plain.letters.indexOf(letters, at + 1)) {
       covered.fill(1, plain.starts[at], plain.ends[at + letters.length - 1])
     }
@@ -83,6 +85,9 @@ interface Plain {
 
 const spellings =
   /\\+u(?<json>[\da-f]{4})|%(?:25)*(?<url>[\da-f]{2})|&(?:amp;)*(?:#x(?<hex>[\da-f]{1,6})|#(?<decimal>\d{1,7})|(?<entity>amp|lt|gt|quot|apos));|(?<itself>.)/gisu
+
+/** Visible ASCII without what escapes are made of: such a text is its own letters. */
+const hasNoSpelling = /^[!-$'-[\]-~]+$/
 
 /** Of a text, what nobody sees; of its bytes, what escaping adds or line breaking inserts. */
 const invisible = /[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu

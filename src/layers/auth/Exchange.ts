@@ -9,9 +9,10 @@ import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { type InvalidRequest, type Operation, Unavailable } from "../../schemas/AuthError.js"
 import * as Body from "../http/Body.js"
@@ -39,8 +40,8 @@ export interface Exchange {
 }
 
 /**
- * Sends a request and reads the answer. Time that runs out before there is a status is `Unavailable`; after that the
- * status counts, with as much of the body as arrived.
+ * Sends a request and reads the answer, until `late` is done. Time that runs out before there is a status is
+ * `Unavailable`; after that the status counts, with as much of the body as arrived.
  *
  * @since 0.1.0
  */
@@ -48,7 +49,7 @@ export const run = (
   client: ScopedClient,
   request: HttpClientRequest.HttpClientRequest,
   operation: Operation,
-  remaining: Effect.Effect<Duration.Duration>
+  late: Effect.Effect<void>
 ): Effect.Effect<Exchange, InvalidRequest | Unavailable, Scope.Scope> =>
   Effect.gen(function* () {
     const sentAt = yield* Clock.currentTimeMillis
@@ -58,24 +59,19 @@ export const run = (
       ),
       Effect.catchAllCause((cause) => Effect.fail(failure(operation, cause))),
       Effect.disconnect,
-      Effect.timeoutFail({
-        duration: yield* remaining,
-        onTimeout: () => new Unavailable({ operation, reason: "Timeout" })
-      })
+      Effect.raceFirst(Effect.zipRight(late, Effect.fail(new Unavailable({ operation, reason: "Timeout" }))))
     )
-    const body = yield* Body.read(response, yield* remaining)
+    const body = yield* Body.readUntil(response, late)
     return { response, body, sentAt, receivedAt: yield* Clock.currentTimeMillis }
   })
 
 /**
- * What is left of a time that begins now.
+ * A time-out that begins now, for several steps: it is done when the time is over, however often it is awaited.
  *
  * @since 0.1.0
  */
-export const countdown = (duration: Duration.Duration): Effect.Effect<Effect.Effect<Duration.Duration>> =>
-  Effect.map(Clock.currentTimeNanos, (start) =>
-    Effect.map(Clock.currentTimeNanos, (now) => Duration.subtract(duration, Duration.nanos(now - start)))
-  )
+export const timeout = (duration: Duration.Duration): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
+  Effect.map(Effect.forkScoped(Effect.sleep(duration)), Fiber.join)
 
 /** A client that dies, or interrupts itself, is a client that could not reach Nomba. */
 const failure = (

@@ -54,9 +54,9 @@ export const make = (config: NombaConfigService, client: HttpClient.HttpClient):
   const scoped = client.pipe(HttpClient.withTracerDisabledWhen(constTrue), HttpClient.withScope)
   return (rules, prepare) =>
     Effect.gen(function* () {
-      const remaining = yield* Exchange.countdown(config.requestTimeout)
+      const late = yield* Exchange.timeout(config.requestTimeout)
       const outgoing = yield* prepare
-      const exchange = yield* Exchange.run(scoped, toRequest(config, outgoing), rules.operation, remaining)
+      const exchange = yield* Exchange.run(scoped, toRequest(config, outgoing), rules.operation, late)
       const { headers, status } = exchange.response
       yield* Effect.annotateCurrentSpan("http.response.status_code", status)
       const { secrets } = outgoing

@@ -9,7 +9,6 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { constant, identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { isObject } from "../../schemas/ErrorResponse.js"
@@ -44,12 +43,25 @@ const tooLarge: End = { _tag: "TooLarge" }
 const tooSlow: End = { _tag: "TooSlow" }
 
 /**
- * Reads a body for at most `within`. A body that states more than 1 MiB is not read at all. The connection is freed when
- * the request's scope closes (`HttpClient.withScope`).
+ * Reads a body for at most `within`. One that states more than 1 MiB is not read at all. The connection is freed when the
+ * request's scope closes (`HttpClient.withScope`).
  *
  * @since 0.1.0
  */
-export const read = (response: HttpClientResponse.HttpClientResponse, within: Duration.Duration): Effect.Effect<Body> =>
+export const read = (
+  response: HttpClientResponse.HttpClientResponse,
+  within: Duration.DurationInput
+): Effect.Effect<Body> => readUntil(response, Effect.sleep(within))
+
+/**
+ * The same, until `late` is done.
+ *
+ * @since 0.1.0
+ */
+export const readUntil = (
+  response: HttpClientResponse.HttpClientResponse,
+  late: Effect.Effect<void>
+): Effect.Effect<Body> =>
   Effect.suspend(() => {
     if (statedLength(response) > LIMIT) return Effect.succeed({ text: "", end: tooLarge })
     const decoder = new TextDecoder()
@@ -64,7 +76,7 @@ export const read = (response: HttpClientResponse.HttpClientResponse, within: Du
     ).pipe(
       Effect.matchCause({ onFailure: endOf, onSuccess: () => (size > LIMIT ? tooLarge : complete) }),
       Effect.disconnect,
-      Effect.timeoutTo({ duration: within, onSuccess: identity, onTimeout: constant(tooSlow) }),
+      Effect.raceFirst(Effect.as(late, tooSlow)),
       Effect.map((end) => ({ text: text + decoder.decode(), end }))
     )
   })

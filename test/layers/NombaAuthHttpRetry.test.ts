@@ -1,0 +1,368 @@
+import type { HttpClient } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Duration, Effect, Layer, Random, Redacted, Schedule, TestClock } from "effect"
+import * as NombaAuthHttp from "../../src/layers/NombaAuthHttp.js"
+import type { Unavailable } from "../../src/schemas/AuthError.js"
+import { AttemptGate } from "../../src/services/AttemptGate.js"
+import { NombaAuth, type NombaAuthService } from "../../src/services/NombaAuth.js"
+import { RetryPolicy } from "../../src/services/RetryPolicy.js"
+import { granted, once, withPolicy } from "../support/auth.js"
+import { layerConfig } from "../support/config.js"
+import { type Answer, fake, json, type Sent, text, unreachable } from "../support/http.js"
+import { operations, presented } from "../support/operations.js"
+
+const refused = (sent: Sent): Answer => unreachable(sent, Object.assign(new Error(), { code: "ECONNREFUSED" }))
+const reset = (sent: Sent): Answer => unreachable(sent, Object.assign(new Error(), { code: "ECONNRESET" }))
+
+const everySecond = RetryPolicy.layer(Schedule.spaced("1 second").pipe(Schedule.intersect(Schedule.recurs(3))))
+
+/** A client, and the times since now at which it was sent a request. */
+const timed = (respond: (sent: Sent, n: number) => Answer) =>
+  Effect.map(Clock.currentTimeMillis, (start) => {
+    const times: Array<number> = []
+    const http = fake((sent, n) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        times.push(now - start)
+        const answer = respond(sent, n)
+        return Effect.isEffect(answer) ? answer : Effect.succeed(answer)
+      })
+    )
+    return { http, times }
+  })
+
+const issue = (auth: NombaAuthService) => auth.issue
+const refresh = (auth: NombaAuthService) => auth.refresh({ refreshToken: Redacted.make(presented.refreshToken) })
+
+/** Runs to the end while a minute passes, and tells how it ended. */
+const ending = <A, E>(effect: Effect.Effect<A, E>) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.fork(Effect.either(effect))
+    yield* TestClock.adjust("1 minute")
+    return yield* fiber
+  })
+
+describe("whether an operation is repeated", () => {
+  it.effect("by default four times, 200 ms doubling", () =>
+    Effect.gen(function* () {
+      const { http, times } = yield* timed(() => json(503, {}))
+      const auth = yield* withPolicy(undefined, http)
+      yield* ending(auth.issue).pipe(Effect.withRandom(Random.fixed([0.5])))
+      assert.deepStrictEqual(times, [0, 200, 600, 1400, 3000])
+    })
+  )
+
+  it.effect("until it succeeds", () =>
+    Effect.gen(function* () {
+      const { http, times } = yield* timed((_, n) => (n < 3 ? json(500, {}) : granted()))
+      const result = yield* ending((yield* withPolicy(everySecond, http)).issue)
+      assert.strictEqual(result._tag, "Right")
+      assert.deepStrictEqual(times, [0, 1000, 2000])
+    })
+  )
+
+  it.effect("never with RetryPolicy.layerNone, which never waits either", () =>
+    Effect.gen(function* () {
+      for (const { run } of operations) {
+        const { http, times } = yield* timed(() => json(429, {}, { "retry-after": "5" }))
+        const error = yield* Effect.flip(run(yield* once(http)))
+        assert.deepStrictEqual(times, [0])
+        assert.deepStrictEqual(error.retryAfter, Duration.seconds(5))
+      }
+    })
+  )
+
+  it.effect("not after a failure that waiting cannot cure", () =>
+    Effect.gen(function* () {
+      for (const { run } of operations) {
+        for (const status of [302, 401, 403, 404, 409]) {
+          const { http, times } = yield* timed(() => json(status, {}))
+          yield* Effect.flip(run(yield* withPolicy(everySecond, http)))
+          assert.strictEqual(times.length, 1)
+        }
+        const { http, times } = yield* timed(() => text(200, "<html>"))
+        yield* Effect.flip(run(yield* withPolicy(everySecond, http)))
+        assert.strictEqual(times.length, 1)
+      }
+    })
+  )
+
+  const unavailable: ReadonlyArray<readonly [string, (sent: Sent) => Answer, "no" | "unknown"]> = [
+    ["refused", refused, "no"],
+    ["a rate limit", () => json(429, {}), "no"],
+    ["a reset", reset, "unknown"],
+    ["500", () => json(500, {}), "unknown"],
+    ["503", () => json(503, {}), "unknown"],
+    ["408", () => json(408, {}), "unknown"],
+    ["a 200 that says 429", () => json(200, { code: "429" }), "no"],
+    ["a 200 that says 500", () => json(200, { code: "500" }), "unknown"]
+  ]
+  for (const [what, answer, processed] of unavailable) {
+    for (const { operation, run } of operations) {
+      const singleUse = operation === "refresh" || operation === "exchange"
+      const repeated = !singleUse || processed === "no"
+      it.effect(`${operation} after ${what}: ${repeated ? "repeated" : "its token counts as spent"}`, () =>
+        Effect.gen(function* () {
+          const { http, times } = yield* timed(answer)
+          yield* ending(run(yield* withPolicy(everySecond, http)))
+          assert.strictEqual(times.length, repeated ? 4 : 1)
+        })
+      )
+    }
+  }
+
+  it.effect("a time-out is repeated for issue and revoke only, and only while there is time", () =>
+    Effect.gen(function* () {
+      for (const { operation, run } of operations) {
+        const { http, times } = yield* timed(() => Effect.never)
+        yield* ending(run(yield* withPolicy(everySecond, http)))
+        assert.deepStrictEqual(times, operation === "issue" || operation === "revoke" ? [0, 11_000] : [0])
+      }
+    })
+  )
+
+  it.effect("the policy sees what failed", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const onlyNetwork = Schedule.spaced("1 second").pipe(
+        Schedule.whileInput((error: Unavailable) => {
+          seen.push(error.reason)
+          return error.reason === "Network"
+        })
+      )
+      const { http } = yield* timed((sent, n) => (n < 3 ? refused(sent) : json(503, {})))
+      const result = yield* ending((yield* withPolicy(RetryPolicy.layer(onlyNetwork), http)).issue)
+      assert.deepStrictEqual(seen, ["Network", "Network", "ServerError"])
+      assert.strictEqual(result._tag, "Left")
+    })
+  )
+
+  it.effect("a policy that is used up by one operation is fresh for the next", () =>
+    Effect.gen(function* () {
+      const { http, times } = yield* timed(() => json(503, {}))
+      const auth = yield* withPolicy(everySecond, http)
+      yield* ending(auth.issue)
+      yield* ending(auth.issue)
+      assert.strictEqual(times.length, 8)
+    })
+  )
+
+  it.effect("a source of the secret that is out of reach is asked again", () =>
+    Effect.gen(function* () {
+      let n = 0
+      const { http, times } = yield* timed(() => granted())
+      const auth = yield* withPolicy(everySecond, http, {
+        clientSecret: Effect.suspend(() => (++n < 3 ? Effect.die("vault") : Effect.succeed(Redacted.make("s"))))
+      })
+      const result = yield* ending(auth.issue)
+      assert.strictEqual(result._tag, "Right")
+      assert.deepStrictEqual(times, [2000])
+    })
+  )
+})
+
+describe("when it is repeated", () => {
+  /** When the second request was sent. */
+  const second = (headers: Record<string, string>, status = 429) =>
+    Effect.gen(function* () {
+      const { http, times } = yield* timed((_, n) => (n === 1 ? json(status, {}, headers) : granted()))
+      yield* ending((yield* withPolicy(everySecond, http)).issue)
+      return times[1]
+    })
+
+  for (const [headers, wait] of [
+    [{ "retry-after": "3" }, 3000],
+    [{ "retry-after": " 3 " }, 3000],
+    [{ "retry-after": "0" }, 0],
+    [{ "retry-after": "3", "x-rate-limit-window": "5s" }, 3000],
+    [{ "x-rate-limit-window": "5s" }, 5000],
+    [{ "x-rate-limit-window": "1500" }, 1500],
+    [{ "x-rate-limit-window": "1500ms" }, 1500],
+    [{ "retry-after": "Thu, 01 Jan 1970 00:00:04 GMT" }, 4000],
+    [{ "retry-after": "Wed, 13 Aug 2025 15:00:07 GMT", date: "Wed, 13 Aug 2025 15:00:00 GMT" }, 7000],
+    [{ "retry-after": "Wed, 13 Aug 2025 15:00:00 GMT", date: "Wed, 13 Aug 2025 15:00:07 GMT" }, 0],
+    [{ "retry-after": "junk" }, 1000],
+    [{ "retry-after": "junk", "x-rate-limit-window": "2s" }, 2000],
+    [{ "retry-after": "-3" }, 1000],
+    [{ "retry-after": "3, 4" }, 1000],
+    [{ "retry-after": "" }, 1000],
+    [{ "x-rate-limit-window": "soon" }, 1000],
+    [{ "x-rate-limit-limit": "1" }, 1000]
+  ] as const) {
+    it.effect(`429 with ${JSON.stringify(headers)}: after ${wait} ms`, () =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* second(headers), wait)
+      })
+    )
+  }
+
+  it.effect("503 honours Retry-After, and knows no rate limit window", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* second({ "retry-after": "4" }, 503), 4000)
+      assert.strictEqual(yield* second({ "x-rate-limit-window": "5s" }, 503), 1000)
+    })
+  )
+
+  it.effect("a wait that leaves no time is not begun: the failure comes at once and tells it", () =>
+    Effect.gen(function* () {
+      for (const [headers, wait] of [
+        [{ "retry-after": "19" }, Duration.seconds(19)],
+        [{ "x-rate-limit-window": "60s" }, Duration.seconds(60)],
+        [{ "retry-after": "999999999999" }, Duration.hours(1)],
+        [{ "retry-after": "9".repeat(400) }, Duration.hours(1)]
+      ] as const) {
+        const { http, times } = yield* timed(() => json(429, {}, headers))
+        const error = yield* Effect.flip((yield* withPolicy(everySecond, http)).issue)
+        assert.deepStrictEqual(error.retryAfter, wait)
+        assert.deepStrictEqual(times, [0])
+      }
+    })
+  )
+
+  it.effect("18 s fit into the 30 s beside an attempt's 10 s and 2 s of headroom", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* second({ "retry-after": "18" }), 18000)
+    })
+  )
+
+  it.effect("a last failure keeps the wait that the server stated, and has none of ours", () =>
+    Effect.gen(function* () {
+      const stated = yield* ending(
+        issue(
+          yield* withPolicy(
+            everySecond,
+            fake(() => json(503, {}, { "retry-after": "2" }))
+          )
+        )
+      )
+      assert.deepStrictEqual(stated._tag === "Left" && stated.left.retryAfter, Duration.seconds(2))
+      const unstated = yield* ending(
+        issue(
+          yield* withPolicy(
+            everySecond,
+            fake(() => json(503, {}))
+          )
+        )
+      )
+      assert.isTrue(unstated._tag === "Left" && !("retryAfter" in unstated.left))
+    })
+  )
+})
+
+describe("the gate between attempts", () => {
+  const gate = (answers: ReadonlyArray<boolean>) => {
+    const asked: Array<unknown> = []
+    let n = 0
+    return {
+      asked,
+      provided: Effect.provideService(AttemptGate, {
+        open: (needed) =>
+          Effect.sync(() => {
+            asked.push(["open", Duration.toMillis(needed)])
+            return (wait) =>
+              Effect.sync(() => {
+                asked.push(["passage", Duration.toMillis(wait)])
+                return answers[n++] ?? false
+              })
+          })
+      })
+    }
+  }
+
+  it.effect("the caller's gate is opened once with the attempt's time-out, and asked before each repetition", () =>
+    Effect.gen(function* () {
+      const { asked, provided } = gate([true, true, true, true])
+      const { http, times } = yield* timed((_, n) => json(503, {}, n === 2 ? { "retry-after": "7" } : {}))
+      yield* Effect.flip((yield* withPolicy(everySecond, http)).issue).pipe(provided)
+      assert.deepStrictEqual(asked, [
+        ["open", 10_000],
+        ["passage", 1000],
+        ["passage", 7000],
+        ["passage", 1000]
+      ])
+      assert.strictEqual(times.length, 4)
+    })
+  )
+
+  it.effect("a closed gate ends it with the last failure, at once", () =>
+    Effect.gen(function* () {
+      const { asked, provided } = gate([true, false])
+      const { http, times } = yield* timed((_, n) => json(503, { description: `failure ${n}` }, { "retry-after": "7" }))
+      const error = yield* Effect.flip((yield* withPolicy(everySecond, http)).issue).pipe(provided)
+      assert.strictEqual(asked.length, 3)
+      assert.strictEqual(times.length, 2)
+      assert.deepInclude(error, { description: "failure 2" })
+      assert.deepStrictEqual(error.retryAfter, Duration.seconds(7))
+    })
+  )
+
+  it.effect("no gate is asked when nothing is repeated", () =>
+    Effect.gen(function* () {
+      const { asked, provided } = gate([true])
+      yield* Effect.flip(
+        refresh(
+          yield* withPolicy(
+            everySecond,
+            fake(() => json(500, {}))
+          )
+        )
+      ).pipe(provided)
+      yield* Effect.flip(issue(yield* once(fake(() => json(503, {}))))).pipe(provided)
+      assert.deepStrictEqual(asked, [
+        ["open", 10_000],
+        ["open", 10_000]
+      ])
+    })
+  )
+
+  it.effect("another body for revoke needs time for one more attempt, too", () =>
+    Effect.gen(function* () {
+      const { asked, provided } = gate([true, false])
+      const { http, times } = yield* timed(() => json(400, {}))
+      yield* Effect.flip((yield* once(http)).revoke(Redacted.make("t"))).pipe(provided)
+      assert.deepStrictEqual(asked.slice(1), [
+        ["passage", 0],
+        ["passage", 0]
+      ])
+      assert.strictEqual(times.length, 2)
+    })
+  )
+})
+
+describe("where the policy is provided", () => {
+  const call = Effect.flatMap(NombaAuth, (auth) => Effect.flip(auth.issue))
+  const attempts = <E>(program: Effect.Effect<unknown, E, HttpClient.HttpClient>) =>
+    Effect.gen(function* () {
+      const { http, times } = yield* timed(() => json(503, {}))
+      yield* ending(Effect.provide(program, http.layer))
+      return times.length
+    })
+  const two = RetryPolicy.layer(Schedule.recurs(1))
+
+  it.effect("under the layer it governs", () =>
+    Effect.gen(function* () {
+      const layer = NombaAuthHttp.layer.pipe(Layer.provide(layerConfig()), Layer.provide(two))
+      assert.strictEqual(yield* attempts(Effect.provide(call, layer)), 2)
+    })
+  )
+
+  it.effect("around the whole program it governs", () =>
+    Effect.gen(function* () {
+      const layer = NombaAuthHttp.layer.pipe(Layer.provide(layerConfig()))
+      assert.strictEqual(yield* attempts(call.pipe(Effect.provide(layer), Effect.provide(two))), 2)
+    })
+  )
+
+  it.effect("merged beside the layer it has no effect", () =>
+    Effect.gen(function* () {
+      const layer = NombaAuthHttp.layer.pipe(Layer.provide(layerConfig()), Layer.merge(two))
+      assert.strictEqual(yield* attempts(Effect.provide(call, layer)), 5)
+    })
+  )
+
+  it.effect("nearer to the call it has no effect", () =>
+    Effect.gen(function* () {
+      const layer = NombaAuthHttp.layer.pipe(Layer.provide(layerConfig()))
+      assert.strictEqual(yield* attempts(call.pipe(Effect.provide(two), Effect.provide(layer))), 5)
+    })
+  )
+})
