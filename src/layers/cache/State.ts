@@ -209,10 +209,10 @@ export const confirm = (state: State, token: Redacted.Redacted<string>): State =
   return remedies === state.remedies ? state : { ...state, remedies }
 }
 
-/** The session was ended. */
+/** The session was ended. What holds renewals back stays: only a newer session ends that. */
 export const forget = (state: State): State => ({
-  ...initial,
-  highest: state.highest,
+  ...state,
+  held: undefined,
   refused: state.held?.session.accessToken ?? state.refused,
   epoch: state.epoch + 1
 })

@@ -1,0 +1,56 @@
+/** One run of the model: any sequence of commands, then an end to all faults, from which everything recovers. */
+import { Exit, FastCheck as fc } from "effect"
+import { commands, type Model } from "./commands.js"
+import { Broken, makeWorld, type World } from "./world.js"
+
+const demand = (holds: boolean, what: string): void => {
+  if (!holds) throw new Broken(what)
+}
+
+const answerOf = (world: World): string => {
+  const fiber = world.get()
+  let answer: string | undefined
+  fiber.addObserver((exit) => {
+    if (Exit.isSuccess(exit)) answer = exit.value
+  })
+  world.simulation.pass("30 seconds")
+  return answer ?? "nothing"
+}
+
+/** Once faults end, everything recovers without help. */
+const recovers = (world: World): void => {
+  world.upstream.always = {}
+  world.upstream.forget()
+  world.setStoreDown(false)
+  world.simulation.pass("6 minutes")
+  const first = answerOf(world)
+  if (first !== world.upstream.alive()) {
+    world.report(first)
+    world.simulation.pass("61 seconds")
+    demand(answerOf(world) === world.upstream.alive(), "the cache did not recover when all faults had ended")
+  }
+  world.close()
+  demand(world.broken.length === 0, world.broken.join("; "))
+}
+
+export interface Volume {
+  readonly sequences: number
+  readonly seed?: number
+  readonly path?: string
+}
+
+/** Throws with the seed, the path and the shrunk commands of the first sequence that breaks a promise. */
+export const checkModel = ({ path, seed = Date.now() & 0x7fffffff, sequences }: Volume): void => {
+  fc.assert(
+    fc.property(fc.commands([...commands()], { maxCommands: 40, size: "+1" }), (sequence) => {
+      const world = makeWorld()
+      world.open()
+      fc.modelRun(
+        () => ({ model: { isDown: false, isStoreDown: false } satisfies Model as Model, real: world }),
+        sequence
+      )
+      recovers(world)
+    }),
+    { numRuns: sequences, seed, ...(path === undefined ? {} : { path }), endOnFailure: false }
+  )
+}

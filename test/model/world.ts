@@ -1,0 +1,216 @@
+/** One cache in simulated time, driven by commands, and what must hold whatever they are. */
+import { Cause, Clock, Duration, Effect, Exit, Fiber, Option, Redacted, Scope } from "effect"
+import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
+import { type AuthError, Unavailable } from "../../src/schemas/AuthError.js"
+import type { Session } from "../../src/schemas/Session.js"
+import type { NombaAuthService } from "../../src/services/NombaAuth.js"
+import type { TokenCacheService } from "../../src/services/TokenCache.js"
+import type { SessionStore, TokenStoreService } from "../../src/services/TokenStore.js"
+import { makeSimulation } from "../support/simulator.js"
+import { makeCache, makeConfig, makeUpstream } from "../support/upstream.js"
+
+export const LIFETIME = Duration.minutes(30)
+
+interface Grant {
+  readonly expiresAt: number
+  /** Which of the grants that have arrived it was. */
+  readonly order: number
+}
+
+/** Failed renewals in a row, of one kind. */
+interface Streak {
+  readonly endedAt: number
+  readonly count: number
+  readonly isCredentials: boolean
+  readonly inFlight: boolean
+}
+
+const storeDown = new Unavailable({ operation: "store", reason: "Store", detail: "ECONNREFUSED" })
+
+/** The memory store, which can be out of reach. */
+const flakyStore = (isDown: () => boolean): TokenStoreService => {
+  const guard = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Unavailable, R> =>
+    Effect.suspend((): Effect.Effect<A, E | Unavailable, R> => (isDown() ? storeDown : effect))
+  return {
+    open: (key, requestTimeout) =>
+      Effect.map(
+        TokenStoreMemory.make.open(key, requestTimeout),
+        (store): SessionStore => ({
+          ...store,
+          read: guard(store.read),
+          renew: (adoptable, mint) => guard(store.renew(adoptable, mint)),
+          save: (unsaved) => guard(store.save(unsaved)),
+          clear: (revoke) => guard(store.clear(revoke))
+        })
+      )
+  }
+}
+
+/** Thrown when something that must hold does not. */
+export class Broken extends Error {}
+
+export const makeWorld = () => {
+  const simulation = makeSimulation(1_760_000_000_000)
+  const upstream = makeUpstream()
+  upstream.lifetime = LIFETIME
+  const grants = new Map<string, Grant>()
+  const spent = new Set<string>()
+  const reported = new Map<string, number>()
+  const config = makeConfig()
+  const broken: Array<string> = []
+  let storeIsDown = false
+  let underWay = 0
+  let received = 0
+  let streak: Streak | undefined
+  let lastEnd = Number.NEGATIVE_INFINITY
+  let cache: TokenCacheService
+  let scope: Scope.CloseableScope
+  let callers: Array<Fiber.RuntimeFiber<string, AuthError>> = []
+  let lastToken: string | undefined
+
+  const check = (holds: boolean, what: string): void => {
+    if (!holds) broken.push(what)
+  }
+
+  /** A token request begins: one at a time, and after failures no sooner than their pause is over. */
+  const begin = (at: number): void => {
+    check(underWay === 0, "two token requests were in flight at once")
+    underWay += 1
+    const isSameFlight = at === lastEnd
+    if (streak !== undefined && !isSameFlight) {
+      const pause = Math.min(30_000, 1_000 * 2 ** (streak.count - 1))
+      check(at >= streak.endedAt + pause, `Nomba was called ${at - streak.endedAt} ms after failure ${streak.count}`)
+    }
+  }
+
+  const end = (isGranted: boolean, isCredentials: boolean): void => {
+    underWay -= 1
+    const isSameFlight = streak !== undefined && streak.endedAt === lastEnd && streak.inFlight
+    lastEnd = simulation.now()
+    if (isGranted) streak = undefined
+    else {
+      const isSameKind = streak !== undefined && streak.isCredentials === isCredentials
+      const count = streak === undefined || !isSameKind ? 1 : isSameFlight ? streak.count : streak.count + 1
+      streak = { endedAt: lastEnd, count, isCredentials, inFlight: true }
+    }
+  }
+
+  const booked = <E extends AuthError>(call: Effect.Effect<Session, E>): Effect.Effect<Session, E> =>
+    Effect.gen(function* () {
+      const at = yield* Clock.currentTimeMillis
+      begin(at)
+      return yield* Effect.onExit(call, (exit) =>
+        Effect.sync(() => {
+          check(!Exit.isInterrupted(exit), "a token request that was sent was interrupted")
+          const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+          end(Exit.isSuccess(exit), error?._tag === "InvalidCredentials")
+          if (Exit.isFailure(exit)) return
+          received += 1
+          grants.set(Redacted.value(exit.value.accessToken), {
+            expiresAt: at + Duration.toMillis(exit.value.lifetime),
+            order: received
+          })
+        })
+      )
+    })
+
+  const auth: NombaAuthService = {
+    ...upstream.auth,
+    issue: booked(upstream.auth.issue),
+    refresh: (options) =>
+      Effect.suspend(() => {
+        const token = Redacted.value(options.refreshToken)
+        check(!spent.has(token), "a refresh token was sent again after an answer that may have been processed")
+        return Effect.onExit(booked(upstream.auth.refresh(options)), (exit) =>
+          Effect.sync(() => {
+            const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+            if (!(error?._tag === "Unavailable" && error.processed === "no")) spent.add(token)
+          })
+        )
+      })
+  }
+
+  const open = (): void => {
+    streak = undefined
+    scope = Effect.runSync(Scope.make())
+    const exit = simulation.run(
+      Scope.extend(makeCache({ upstream: { auth }, config, store: flakyStore(() => storeIsDown) }), scope)
+    )
+    if (Exit.isFailure(exit)) throw new Broken("the layer could not be built")
+    cache = exit.value
+  }
+
+  const interrupt = (index: number): void => {
+    const caller = callers[index % Math.max(1, callers.length)]
+    if (caller === undefined) return
+    simulation.fork(Fiber.interrupt(caller))
+    simulation.settle()
+  }
+
+  const close = (): void => {
+    while (callers.length > 0) interrupt(0)
+    const exit = simulation.run(Scope.close(scope, Exit.void))
+    check(Exit.isSuccess(exit), "the scope could not be closed")
+    simulation.settle()
+    check(underWay === 0, "a token request outlived its scope")
+    check(simulation.sleeping() === 0, `${simulation.sleeping()} sleeps were left when the scope had closed`)
+  }
+
+  /** A caller, whose answer is held to the promises when it comes. */
+  const get = (): Fiber.RuntimeFiber<string, AuthError> => {
+    const fiber = simulation.fork(Effect.map(cache.get, Redacted.value))
+    callers.push(fiber)
+    fiber.addObserver((exit) => {
+      callers = callers.filter((caller) => caller !== fiber)
+      if (Exit.isFailure(exit)) {
+        const isExpected = Option.isSome(Cause.failureOption(exit.cause)) || Exit.isInterrupted(exit)
+        check(isExpected, `a caller got a ${exit.cause._tag} in the place of a typed error`)
+        return
+      }
+      lastToken = exit.value
+      const grant = grants.get(exit.value)
+      check(grant !== undefined, "a caller got a token that Nomba did not grant")
+      if (grant === undefined) return
+      check(simulation.now() < grant.expiresAt, "a caller got a token past its lifetime")
+      const isReported = reported.has(exit.value)
+      check(!(isReported && grant.order < received), "a caller got a rejected token while another was there")
+    })
+    simulation.settle()
+    return fiber
+  }
+
+  /** Runs a program beside the callers, and lets no time pass. */
+  const start = <A, E>(program: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> => {
+    const fiber = simulation.fork(program)
+    simulation.settle()
+    return fiber
+  }
+
+  return {
+    simulation,
+    upstream,
+    broken,
+    open,
+    close,
+    get,
+    interrupt,
+    start,
+    cache: () => cache,
+    isWaiting: () => callers.length > 0,
+    /** The token that a caller got last. */
+    lastToken: () => lastToken,
+    report: (token: string) => {
+      reported.set(token, simulation.now())
+      start(cache.invalidate(Redacted.make(token)))
+    },
+    confirm: (token: string) => start(cache.confirm(Redacted.make(token))),
+    logout: () => {
+      start(Effect.exit(cache.logout))
+    },
+    setStoreDown: (isDown: boolean) => {
+      storeIsDown = isDown
+    }
+  }
+}
+
+export type World = ReturnType<typeof makeWorld>
