@@ -73,7 +73,6 @@ try {
     "@effect/cluster",
     "@effect/rpc",
     "@effect/sql",
-    "jose",
     "typescript",
     "@types/node"
   ]
