@@ -2,6 +2,7 @@
  * What every token store keeps to, told as cases that a test runner registers. Most of them are accidents: a holder dies,
  * loses its right, writes too late, or does not hear the answer.
  */
+import { clearing } from "./tokenStore/clearing.js"
 import { makeKit } from "./tokenStore/Kit.js"
 import { losing } from "./tokenStore/losing.js"
 import type { ContractCase, TokenStoreContractOptions } from "./tokenStore/Options.js"
@@ -14,5 +15,5 @@ export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tok
 /** The cases for one store; each uses keys of its own, so that they may run beside each other. */
 export const tokenStoreContract = (options: TokenStoreContractOptions): ReadonlyArray<ContractCase> => {
   const kit = makeKit(options)
-  return [...reading(kit), ...renewing(kit), ...losing(kit), ...saving(kit)]
+  return [...reading(kit), ...renewing(kit), ...losing(kit), ...saving(kit), ...clearing(kit)]
 }

@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
@@ -182,26 +183,27 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
       )
 
     const clear: SessionStore["clear"] = (revoke) =>
-      Effect.flatMap(
+      Effect.flatten(
         withRight((owner, entry) =>
-          Effect.gen(function* () {
-            const left = yield* countDown(remainingOf(entry))
-            const unproved = yield* Effect.matchEffect(revoke(held(entry), leaseOf(owner, entry)), {
-              onFailure: (error) => (isLost(error) ? Effect.fail(error) : Effect.succeedSome(error)),
-              onSuccess: () => Effect.succeedNone
+          Effect.uninterruptibleMask((restore) =>
+            Effect.gen(function* () {
+              const left = yield* countDown(remainingOf(entry))
+              const end = yield* restore(revoke(held(entry), leaseOf(owner, entry))).pipe(
+                Effect.as(true),
+                Effect.catchIf(isLost, () => Effect.succeed(false)),
+                Effect.exit
+              )
+              const proved = Exit.isSuccess(end)
+              if (proved && !end.value) return yield* new LeaseLost()
+              const version = yield* driver.commit(owner, versionOf(entry), {
+                session: proved ? Option.none() : Option.flatMap(entry, (_) => _.session),
+                tombstone: true,
+                remaining: yield* left
+              })
+              return Option.isSome(version) ? Exit.asVoid(end) : yield* new LeaseLost()
             })
-            const version = yield* driver.commit(owner, versionOf(entry), {
-              session: Option.zipRight(
-                unproved,
-                Option.flatMap(entry, (_) => _.session)
-              ),
-              tombstone: true,
-              remaining: yield* left
-            })
-            return Option.isSome(version) ? unproved : yield* new LeaseLost()
-          })
-        ),
-        Option.match({ onNone: () => Effect.void, onSome: (error) => Effect.fail(error) })
+          )
+        )
       )
 
     return {

@@ -1,11 +1,20 @@
 /** The protocol over steps that fail, whose answers are lost, or that take their time. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Option, TestClock } from "effect"
+import { Deferred, Duration, Effect, Fiber, Option, TestClock } from "effect"
 import * as SessionStore from "../../../src/layers/store/SessionStore.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
-import { down, freshKey, LIFETIME, makeRevoke, put, sessionOf } from "../../contracts/tokenStore/Kit.js"
-import { makeFaults } from "../../support/storeFaults.js"
+import {
+  down,
+  freshKey,
+  holds,
+  holdsNothing,
+  LIFETIME,
+  makeRevoke,
+  put,
+  sessionOf
+} from "../../contracts/tokenStore/Kit.js"
+import { makeFaults, type StoreFaults } from "../../support/storeFaults.js"
 
 const requestTimeout = Duration.seconds(10)
 
@@ -44,6 +53,40 @@ describe("what is left of a session", () => {
       yield* b.store.clear(revoke)
       const kept = Option.getOrThrow(current())
       assert.deepStrictEqual(kept.remaining, Duration.subtract(LIFETIME, "20 seconds"))
+    })
+  )
+})
+
+describe("an interruption during a commit", () => {
+  const interruptDuringCommit = <A, E>(faults: StoreFaults, run: Effect.Effect<A, E>) =>
+    Effect.gen(function* () {
+      const [arrived, gate] = yield* Effect.all([Deferred.make<void>(), Deferred.make<void>()])
+      faults.next("commit", { arrived, gate })
+      const fiber = yield* Effect.fork(run)
+      yield* Deferred.await(arrived)
+      const interruption = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("1 second")
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(interruption)
+    })
+
+  it.scoped("does not lose a granted session", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      yield* interruptDuringCommit(a.faults, put(a.store, sessionOf("granted")))
+      yield* holds(b.store, sessionOf("granted"))
+    })
+  )
+
+  it.scoped("does not lose the tombstone of a proved revocation", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      yield* put(b.store, sessionOf("held"))
+      const { current, revoke } = yield* makeRevoke()
+      yield* interruptDuringCommit(a.faults, a.store.clear(revoke))
+      yield* holdsNothing(b.store)
+      yield* b.store.clear(revoke)
+      assert.isTrue(Option.isNone(current()))
     })
   )
 })
