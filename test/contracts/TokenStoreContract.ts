@@ -3,6 +3,7 @@
  * loses its right, writes too late, or does not hear the answer.
  */
 import { clearing } from "./tokenStore/clearing.js"
+import { outages, unreadable } from "./tokenStore/failing.js"
 import { makeKit } from "./tokenStore/Kit.js"
 import { losing } from "./tokenStore/losing.js"
 import type { ContractCase, TokenStoreContractOptions } from "./tokenStore/Options.js"
@@ -14,6 +15,15 @@ export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tok
 
 /** The cases for one store; each uses keys of its own, so that they may run beside each other. */
 export const tokenStoreContract = (options: TokenStoreContractOptions): ReadonlyArray<ContractCase> => {
+  const { corrupt, faulty } = options
   const kit = makeKit(options)
-  return [...reading(kit), ...renewing(kit), ...losing(kit), ...saving(kit), ...clearing(kit)]
+  return [
+    ...reading(kit),
+    ...renewing(kit),
+    ...losing(kit),
+    ...saving(kit),
+    ...clearing(kit),
+    ...(faulty === undefined ? [] : outages(kit, faulty)),
+    ...(corrupt === undefined ? [] : unreadable(kit, corrupt))
+  ]
 }
