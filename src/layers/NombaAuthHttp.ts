@@ -38,7 +38,7 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
     const config = yield* NombaConfig
     const policy = yield* RetryPolicy
     const client = config.transformClient(yield* GuardedClient.make(yield* HttpClient.HttpClient))
-    const call = TokenCall.make(config, client)
+    const call = TokenCall.make(config, GuardedClient.withoutRedirects(client))
     const acceptedRevokeBody = yield* Ref.make(Arr.headNonEmpty(Outgoing.revokeBodies))
     const rules = {
       issue: Classification.issueRules(config.origins),

@@ -36,11 +36,7 @@ export const make = (client: HttpClient.HttpClient): Effect.Effect<HttpClient.Ht
       Effect.withFiberRuntime((fiber) => {
         const context = fiber.getFiberRef(FiberRef.currentContext)
         const isUntraced = fiber.getFiberRef(HttpClient.currentTracerDisabledWhen)
-        const guarded = Context.add(context, FetchHttpClient.RequestInit, {
-          ...(initOf(context) ?? initOfLayer),
-          redirect: "manual",
-          credentials: "omit"
-        })
+        const guarded = withSafeInit(context, initOfLayer)
         if (!fiber.getFiberRef(FiberRef.currentTracerEnabled) || isUntraced(request)) {
           return between(FiberRef.set(FiberRef.currentContext, guarded), execute, (exit) =>
             Effect.zipRight(FiberRef.set(FiberRef.currentContext, context), refuseRedirect(exit, request))
@@ -99,6 +95,29 @@ const refuseRedirect = (
  * @since 0.1.0
  */
 export const isRedirect = (status: number): boolean => status === 0 || (status >= 300 && status < 400 && status !== 304)
+
+/**
+ * The first point again, for a client that a user's transformation may have put in the place of the guarded one.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withoutRedirects = (client: HttpClient.HttpClient): HttpClient.HttpClient =>
+  HttpClient.transformResponse(
+    client,
+    Effect.mapInputContext((context: Context.Context<never>) => withSafeInit(context, {}))
+  )
+
+const withSafeInit = (
+  context: Context.Context<never>,
+  initOfLayer: RequestInit
+): Context.Context<FetchHttpClient.RequestInit> =>
+  Context.add(context, FetchHttpClient.RequestInit, {
+    ...initOfLayer,
+    ...initOf(context),
+    redirect: "manual",
+    credentials: "omit"
+  })
 
 const initOf = (context: Context.Context<never>): RequestInit | undefined =>
   Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))

@@ -1,0 +1,216 @@
+import type { ServerResponse } from "node:http"
+import { FetchHttpClient, HttpClient } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Fiber, Layer, Redacted } from "effect"
+import type { AuthError } from "../../src/schemas/AuthError.js"
+import type { NombaConfigService } from "../../src/services/NombaConfig.js"
+import { once } from "../support/auth.js"
+import { operations } from "../support/operations.js"
+import { closedPort, serve, serveTcp } from "../support/server.js"
+
+type Changes = Partial<NombaConfigService>
+
+const overFetch = (baseUrl: string, changes: Changes = {}, layer = FetchHttpClient.layer) =>
+  once({ layer }, { baseUrl, requestTimeout: Duration.seconds(5), ...changes })
+
+const issueError = (baseUrl: string, changes?: Changes): Effect.Effect<AuthError, unknown> =>
+  Effect.flatMap(overFetch(baseUrl, changes), (auth) => Effect.flip(auth.issue))
+
+const brief: Changes = { requestTimeout: Duration.millis(300) }
+
+const grant = (response: ServerResponse): void => {
+  response.writeHead(200, { "content-type": "application/json" })
+  response.end(JSON.stringify({ code: "00", data: { access_token: "t", expires_in: 60 } }))
+}
+
+/** Writes for as long as it is read, and counts. */
+const pour = (response: ServerResponse, bytes: number): { written: number } => {
+  const count = { written: 0 }
+  const chunk = Buffer.alloc(65_536, 32)
+  const write = (): void => {
+    while (!response.destroyed && count.written < bytes) {
+      count.written += chunk.length
+      if (!response.write(chunk)) return void response.once("drain", write)
+    }
+    if (count.written >= bytes) response.end()
+  }
+  write()
+  return count
+}
+
+describe("over fetch and sockets", () => {
+  it.scopedLive("a session is issued, and the connection serves again", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((_, response) => grant(response))
+      const auth = yield* overFetch(server.url)
+      for (let n = 0; n < 3; n++) assert.strictEqual(Redacted.value((yield* auth.issue).accessToken), "t")
+      assert.deepStrictEqual(server.seen, Array(3).fill("POST /v1/auth/token/issue"))
+    })
+  )
+
+  for (const status of [301, 302, 303, 307, 308]) {
+    it.scopedLive(`a ${status} to a second host is not followed: it sees nothing, whatever the RequestInit says`, () =>
+      Effect.gen(function* () {
+        const second = yield* serve((_, response) => grant(response))
+        const first = yield* serve((_, response) => {
+          response.writeHead(status, { location: `${second.url}/stolen` })
+          response.end()
+        })
+        const follow = Layer.succeed(FetchHttpClient.RequestInit, { redirect: "follow", credentials: "include" })
+        const inLayer = FetchHttpClient.layer.pipe(Layer.provide(follow))
+        const inTransform: Changes = {
+          transformClient: HttpClient.transformResponse(Effect.provide(follow))
+        }
+        const replaced = yield* HttpClient.HttpClient.pipe(Effect.provide(FetchHttpClient.layer))
+        const following: Changes = { transformClient: HttpClient.followRedirects(3) }
+        for (const auth of [
+          yield* overFetch(first.url),
+          yield* overFetch(first.url, {}, inLayer),
+          yield* overFetch(first.url, inTransform),
+          yield* overFetch(first.url, following),
+          yield* overFetch(first.url, { transformClient: () => replaced })
+        ]) {
+          for (const { run } of operations) {
+            for (const call of [run(auth), Effect.provide(run(auth), follow)]) {
+              const error = yield* Effect.flip(call)
+              assert.deepInclude(error, { _tag: "UnexpectedResponse", reason: "Redirect", status })
+            }
+          }
+        }
+        assert.deepStrictEqual(second.seen, [])
+      })
+    )
+  }
+
+  it.scopedLive("what else is in the RequestInit is kept", () =>
+    Effect.gen(function* () {
+      let seen: string | string[] | undefined
+      const server = yield* serve((request, response) => {
+        seen = request.headers["x-of-the-user"]
+        grant(response)
+      })
+      const init = Layer.succeed(FetchHttpClient.RequestInit, { headers: { "x-of-the-user": "kept" } })
+      yield* (yield* overFetch(server.url)).issue.pipe(Effect.provide(init))
+      assert.strictEqual(seen, "kept")
+      seen = undefined
+      yield* (yield* overFetch(server.url, {}, FetchHttpClient.layer.pipe(Layer.provide(init)))).issue
+      assert.strictEqual(seen, "kept")
+    })
+  )
+
+  it.scopedLive("slow headers: Unavailable, and the connection is let go", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(() => {})
+      const error = yield* issueError(server.url, brief)
+      assert.deepInclude(error, { _tag: "Unavailable", reason: "Timeout", processed: "unknown" })
+      assert.notProperty(error, "status")
+      yield* server.closed
+    })
+  )
+
+  it.scopedLive(
+    "a slow body: Unavailable on a success, the status's meaning otherwise, and the connection is let go",
+    () =>
+      Effect.gen(function* () {
+        for (const [status, expected] of [
+          [200, { _tag: "Unavailable", reason: "Timeout", status: 200 }],
+          [401, { _tag: "InvalidCredentials", status: 401, description: "known" }]
+        ] as const) {
+          const server = yield* serve((_, response) => {
+            response.writeHead(status, { "content-type": "application/json" })
+            response.write('{"code":"401","description":"known"}')
+          })
+          assert.deepInclude<object>(yield* issueError(server.url, brief), expected)
+          yield* server.closed
+        }
+      })
+  )
+
+  it.scopedLive("a body cut off: Unavailable, maybe processed", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((_, response) => {
+        response.writeHead(200, { "content-type": "application/json", "content-length": "1000" })
+        response.write('{"code":"00","data":{"access_token":"t"', () => response.destroy())
+      })
+      const error = yield* issueError(server.url)
+      assert.deepInclude(error, { _tag: "Unavailable", reason: "Network", processed: "unknown", status: 200 })
+      assert.match(String("detail" in error && error.detail), /^(UND_ERR_SOCKET|ECONNRESET)$/)
+    })
+  )
+
+  it.scopedLive("a body cut off on an error status: the status decides", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((_, response) => {
+        response.writeHead(403, { "content-type": "application/json", "content-length": "1000" })
+        response.write('{"code":', () => response.destroy())
+      })
+      assert.deepInclude(yield* issueError(server.url), { _tag: "InvalidCredentials", status: 403 })
+    })
+  )
+
+  for (const [what, headers, status, expected] of [
+    ["200 MB that say so", { "content-length": "200000000" }, 200, { _tag: "UnexpectedResponse", reason: "TooLarge" }],
+    ["200 MB that do not say so", {}, 200, { _tag: "UnexpectedResponse", reason: "TooLarge" }],
+    ["200 MB of an error", { "content-length": "200000000" }, 401, { _tag: "InvalidCredentials" }],
+    ["an endless body of an error", {}, 503, { _tag: "Unavailable", reason: "ServerError" }]
+  ] as const) {
+    it.scopedLive(`${what}: nothing is read past 1 MiB, and the connection is let go`, () =>
+      Effect.gen(function* () {
+        let count = { written: 0 }
+        const server = yield* serve((_, response) => {
+          response.writeHead(status, { "content-type": "application/json", ...headers })
+          count = pour(response, what.includes("endless") ? Number.POSITIVE_INFINITY : 200_000_000)
+        })
+        assert.deepInclude<object>(yield* issueError(server.url), expected)
+        yield* server.closed
+        assert.isBelow(count.written, 20_000_000)
+      })
+    )
+  }
+
+  it.scopedLive("nobody listens: certainly not processed", () =>
+    Effect.gen(function* () {
+      const error = yield* issueError(`http://127.0.0.1:${yield* closedPort}`)
+      assert.deepInclude(error, { _tag: "Unavailable", reason: "Network", detail: "ECONNREFUSED", processed: "no" })
+    })
+  )
+
+  it.scopedLive("no TLS there: certainly not processed", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((_, response) => grant(response))
+      const error = yield* issueError(server.url.replace("http:", "https:"))
+      assert.deepInclude(error, { _tag: "Unavailable", reason: "Network", processed: "no" })
+      assert.deepStrictEqual(server.seen, [])
+    })
+  )
+
+  it.scopedLive("the connection is reset after the request: maybe processed", () =>
+    Effect.gen(function* () {
+      const server = yield* serveTcp((socket) => void socket.once("data", () => socket.resetAndDestroy()))
+      const error = yield* issueError(server.url)
+      assert.deepInclude(error, { _tag: "Unavailable", reason: "Network", processed: "unknown" })
+      assert.match(String("detail" in error && error.detail), /^(UND_ERR_SOCKET|ECONNRESET)$/)
+    })
+  )
+
+  it.scopedLive("bytes that are not HTTP: maybe processed", () =>
+    Effect.gen(function* () {
+      const server = yield* serveTcp((socket) => void socket.once("data", () => socket.end("SSH-2.0-junk\r\n")))
+      assert.deepInclude(yield* issueError(server.url), {
+        _tag: "Unavailable",
+        reason: "Network",
+        processed: "unknown"
+      })
+    })
+  )
+
+  it.scopedLive("an interrupted caller lets the connection go", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(() => {})
+      const fiber = yield* Effect.fork((yield* overFetch(server.url)).issue)
+      yield* Effect.repeat(Effect.yieldNow(), { until: () => server.seen.length === 1 })
+      yield* Fiber.interrupt(fiber)
+      yield* server.closed
+    })
+  )
+})
