@@ -1,5 +1,5 @@
 /** Test time. */
-import { type Duration, Effect, type Exit, Fiber, TestClock } from "effect"
+import { type Duration, Effect, type Exit, Fiber, Scope, TestClock } from "effect"
 
 /** Runs a program while the given time passes, and waits for it. */
 export const during =
@@ -9,6 +9,17 @@ export const during =
       const fiber = yield* Effect.fork(program)
       yield* TestClock.adjust(duration)
       return yield* Fiber.join(fiber)
+    })
+
+/** Runs a program in a scope of its own, and lets the given time pass while that closes. */
+export const closingDuring =
+  (duration: Duration.DurationInput) =>
+  <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Scope.Scope>> =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const exit = yield* Effect.exit(Scope.extend(program, scope))
+      yield* Scope.close(scope, exit).pipe(Effect.uninterruptible, during(duration))
+      return yield* exit
     })
 
 /** Lets everything run that needs no time. */

@@ -7,15 +7,17 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import { type AuthError, Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
+import type { Session } from "../../schemas/Session.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { SessionSourceService } from "../../services/SessionSource.js"
 import type { SessionStore, Stored } from "../../services/TokenStore.js"
-import type { Cell } from "./Cell.js"
+import type * as Cell from "./Cell.js"
 import * as Mint from "./Mint.js"
 import { sleep } from "./quietly.js"
 import * as SingleFlight from "./SingleFlight.js"
@@ -37,7 +39,7 @@ export interface Dependencies {
   readonly config: NombaConfigService
   readonly source: SessionSourceService
   readonly store: SessionStore
-  readonly cell: Cell
+  readonly cell: Cell.Cell
   readonly fork: SingleFlight.Fork
   readonly closing: Deferred.Deferred<void>
 }
@@ -56,58 +58,81 @@ const usedUp = new UnexpectedResponse({
 export const make = ({ auth, cell, closing, config, fork, source, store }: Dependencies): Renewal => {
   const isAdoptable = (stored: Stored): boolean => State.isAdoptable(cell.current(), stored, config.renewAhead)
 
-  const adopt = (stored: Stored, origin: State.Held["origin"], isRemedy = false): Effect.Effect<unknown> =>
+  /** Unless a logout has come since that epoch. */
+  const adopt = (
+    stored: Stored,
+    epoch: number,
+    origin: State.Held["origin"],
+    isRemedy = false
+  ): Effect.Effect<Cell.Change> =>
     Effect.flatMap(Random.next, (jitter) =>
       cell.update((state, now) =>
-        State.adopt(state, stored, { origin, isRemedy, jitter, now, renewAhead: config.renewAhead })
+        state.epoch === epoch
+          ? State.adopt(state, stored, { origin, isRemedy, jitter, now, renewAhead: config.renewAhead })
+          : state
       )
     )
 
-  /** Tries once to save; none where a logout has overtaken the session, which is revoked then. */
-  const save = (unsaved: Stored): Effect.Effect<Option.Option<Stored>, Unavailable> =>
-    store.save(unsaved).pipe(
-      Effect.timeoutFail({ duration: STORE_LIMIT, onTimeout: storeTimeout }),
-      Effect.tap((kept) =>
-        Effect.when(Effect.ignoreLogged(auth.revoke(unsaved.session.accessToken)), () => Option.isNone(kept))
-      )
-    )
+  const discarded = new Set<Fiber.RuntimeFiber<void>>()
+
+  /** Ends at Nomba a session that a logout has overtaken. Only the closing of the cache waits for it. */
+  const discard = ({ accessToken }: Session): Effect.Effect<void> =>
+    Effect.sync(() => {
+      const fiber = fork(Effect.ignoreLogged(Effect.timeout(auth.revoke(accessToken), RENEWAL_LIMIT)))
+      discarded.add(fiber)
+      fiber.addObserver(() => discarded.delete(fiber))
+    })
 
   const needsSaving = (held: State.Held | undefined): held is State.Held =>
     held !== undefined && !held.saved && !held.rejected
 
-  /** The same for the session in hand. */
-  const saveHeld: Effect.Effect<void, Unavailable> = Effect.suspend(() => {
-    const { held } = cell.current()
-    if (!needsSaving(held)) return Effect.void
-    const remaining = Duration.millis(Math.max(0, held.expiresAt - cell.now()))
-    return Effect.flatMap(
-      save({ ...held, remaining, marked: false }),
-      Option.match({
-        onNone: () => cell.update((state) => (state.held?.session === held.session ? State.forget(state) : state)),
-        onSome: (kept) =>
-          adopt(kept, State.sameToken(kept.session.accessToken, held.session.accessToken) ? held.origin : "adopted")
-      })
-    )
-  })
+  /** Tries once to save the session in hand. */
+  const save = SingleFlight.make<Unavailable>(
+    fork,
+    Effect.suspend(() => {
+      const { epoch, held } = cell.current()
+      if (!needsSaving(held)) return Effect.void
+      const remaining = Duration.millis(Math.max(0, held.expiresAt - cell.now()))
+      return store.save({ ...held, remaining, marked: false }).pipe(
+        atMost(STORE_LIMIT),
+        Effect.flatMap(
+          Option.match({
+            onNone: () =>
+              Effect.zipRight(
+                cell.update((state) => (state.held?.session === held.session ? State.forget(state) : state)),
+                discard(held.session)
+              ),
+            onSome: (kept) =>
+              adopt(
+                kept,
+                epoch,
+                State.sameToken(kept.session.accessToken, held.session.accessToken) ? held.origin : "adopted"
+              )
+          })
+        )
+      )
+    }),
+    Exit.fail(Mint.closed)
+  )
 
   const saving = SingleFlight.make<never>(
     fork,
     Effect.gen(function* () {
       for (let wait = 1_000; needsSaving(cell.current().held); wait = Math.min(wait * 2, 30_000)) {
         yield* sleep(Duration.millis(wait))
-        yield* Effect.ignore(saveHeld)
+        yield* Effect.ignore(save.run)
       }
     }),
     Exit.void
   )
 
-  /** Whether the run that is under way has begun to mint, and is waited for when the cache closes. */
+  /** Whether the run that is under way has reached for Nomba, and is waited for when the cache closes. */
   let isMinting = false
 
   /** What the store holds after one renewal. What Nomba granted is kept, whatever becomes of the store. */
   const renewStored = (deadline: number) =>
     Effect.suspend(() => {
-      let granted: Stored | undefined
+      let granted: { readonly stored: Stored; readonly at: number } | undefined
       const mint = Mint.mint({
         auth,
         source,
@@ -119,54 +144,54 @@ export const make = ({ auth, cell, closing, config, fork, source, store }: Depen
       return store
         .renew(isAdoptable, (current, lease) => {
           isMinting = true
-          return Effect.tap(mint(current, lease), (minted) =>
-            Effect.sync(() => {
-              granted = { ...minted, version: lease.version, marked: false, saved: false }
-            })
+          return mint(current, lease).pipe(
+            Effect.tap((minted) =>
+              Effect.sync(() => {
+                granted = { stored: { ...minted, version: lease.version, marked: false, saved: false }, at: cell.now() }
+              })
+            ),
+            Effect.onError(() => Effect.sync(() => (isMinting = false)))
           )
         })
         .pipe(
-          within(deadline),
-          Effect.catchAllCause((cause) => (granted === undefined ? Effect.failCause(cause) : Effect.succeed(granted))),
+          atMost(Duration.millis(deadline - cell.now())),
+          Effect.catchAllCause((cause) =>
+            granted === undefined ? Effect.failCause(cause) : Effect.succeed(aged(granted))
+          ),
           Effect.map((stored) => ({
             stored,
-            isMinted: granted !== undefined && State.sameToken(granted.session.accessToken, stored.session.accessToken)
+            isMinted:
+              granted !== undefined && State.sameToken(granted.stored.session.accessToken, stored.session.accessToken)
           }))
         )
     })
 
-  const within =
-    (deadline: number) =>
-    <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
-      Effect.timeoutFail(Effect.disconnect(effect), {
-        duration: Duration.millis(Math.max(0, deadline - cell.now())),
-        onTimeout: storeTimeout
-      })
+  /** With what is left of it now. */
+  const aged = ({ at, stored }: { readonly stored: Stored; readonly at: number }): Stored => ({
+    ...stored,
+    remaining: Duration.subtract(stored.remaining, Math.max(0, cell.now() - at))
+  })
 
   const renew: Effect.Effect<void, AuthError> = Effect.gen(function* () {
     if (yield* Deferred.isDone(closing)) return yield* Mint.closed
     isMinting = false
     const deadline = cell.now() + Duration.toMillis(RENEWAL_LIMIT)
-    yield* saveHeld
-    const { epoch, held } = cell.current()
-    if (State.isFresh(held, cell.now())) return
+    yield* save.run
+    const state = cell.current()
+    if (State.isFresh(state.held, cell.now())) return
 
     const { isMinted, stored } = yield* renewStored(deadline)
-    const kept = stored.saved
-      ? Option.some(stored)
-      : yield* save(stored).pipe(
-          within(deadline),
-          Effect.orElseSucceed(() => Option.some(stored))
-        )
-    if (Option.isNone(kept)) return
-    const isOurs = isMinted && State.sameToken(kept.value.session.accessToken, stored.session.accessToken)
-    if (cell.current().epoch !== epoch) {
-      if (!kept.value.saved) yield* Effect.ignoreLogged(auth.revoke(stored.session.accessToken))
-      return
-    }
-    if (isOurs && !State.isUsable(kept.value)) return yield* usedUp
-    yield* adopt(kept.value, isOurs ? "minted" : "adopted", isOurs && (held?.rejected ?? false))
-    if (!kept.value.saved) yield* saving.start
+    if (isMinted && !State.isUsable(stored)) return yield* usedUp
+    const { after } = yield* adopt(
+      stored,
+      state.epoch,
+      isMinted ? "minted" : "adopted",
+      isMinted && (state.held?.rejected ?? false)
+    )
+    if (stored.saved) return
+    if (after.epoch !== state.epoch) return yield* discard(stored.session)
+    yield* Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(save.run))
+    yield* saving.start
   })
 
   const failed = (error: AuthError): Effect.Effect<void> =>
@@ -193,21 +218,19 @@ export const make = ({ auth, cell, closing, config, fork, source, store }: Depen
     Effect.suspend(() => {
       const { epoch } = cell.current()
       return store.read.pipe(
-        Effect.timeoutFail({ duration: STORE_LIMIT, onTimeout: storeTimeout }),
+        atMost(STORE_LIMIT),
         Effect.flatMap((found) => {
-          const state = cell.current()
-          if (state.epoch !== epoch) return Effect.void
           if (Option.isSome(found)) {
-            return isAdoptable(found.value) ? adopt(found.value, "adopted") : Effect.void
+            return isAdoptable(found.value) ? adopt(found.value, epoch, "adopted") : Effect.void
           }
-          return announced ? cell.update(State.forget) : Effect.void
+          return announced && cell.current().epoch === epoch ? cell.update(State.forget) : Effect.void
         }),
         Effect.ignore
       )
     })
 
   const takeOver = (announced: boolean): Effect.Effect<void> =>
-    Effect.suspend(() => (needsSaving(cell.current().held) ? Effect.ignore(saveHeld) : readStore(announced)))
+    Effect.suspend(() => (needsSaving(cell.current().held) ? Effect.ignore(save.run) : readStore(announced)))
 
   const look = SingleFlight.make<never>(
     fork,
@@ -222,7 +245,15 @@ export const make = ({ auth, cell, closing, config, fork, source, store }: Depen
     close: Effect.suspend(() => (isMinting ? flight.settled : flight.stop)).pipe(
       Effect.zipRight(saving.stop),
       Effect.zipRight(look.stop),
-      Effect.zipRight(Effect.ignore(saveHeld))
+      Effect.zipRight(Effect.ignore(save.run)),
+      Effect.zipRight(Effect.suspend(() => Fiber.awaitAll(discarded))),
+      Effect.asVoid
     )
   }
 }
+
+/** Ends after this time, whatever the effect does with its interruption. */
+const atMost =
+  (duration: Duration.Duration) =>
+  <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
+    Effect.timeoutFail(Effect.disconnect(effect), { duration, onTimeout: storeTimeout })

@@ -16,7 +16,7 @@ import {
   TestClock
 } from "effect"
 import { at, makeFaultyStore } from "../../support/faults.js"
-import { during, ended, settle, together } from "../../support/time.js"
+import { closingDuring, during, ended, settle, together } from "../../support/time.js"
 import { down, getText, makeCache, makeUpstream, type Upstream, unreachable } from "../../support/upstream.js"
 
 const issuing = (upstream: Upstream, issue: Upstream["auth"]["issue"]) => ({
@@ -154,7 +154,7 @@ describe("the single flight is broken if", () => {
     )
   }
 
-  it.scoped("a store that hangs at the commit holds a caller longer than 30 s, or costs it the session", () =>
+  it.effect("a store that hangs at the commit holds a caller longer than 30 s, or costs it the session", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const faulty = makeFaultyStore()
@@ -163,8 +163,7 @@ describe("the single flight is broken if", () => {
       assert.strictEqual(yield* getText(cache).pipe(during("30 seconds")), "access-1")
       assert.isFalse((yield* cache.session).saved)
       assert.strictEqual(upstream.count(), 1)
-      faulty.before = () => Effect.void
-    })
+    }).pipe(closingDuring("5 seconds"))
   )
 
   it.scoped("a Nomba that never answers holds a caller longer than 30 s", () =>
