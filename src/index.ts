@@ -1,0 +1,40 @@
+/**
+ * A valid Nomba access token, always, for every fiber, process and host, from one session.
+ *
+ * @since 0.1.0
+ */
+export * as Nomba from "./layers/Nomba.js"
+export * as NombaAuthHttp from "./layers/NombaAuthHttp.js"
+export * as NombaClientHttp from "./layers/NombaClientHttp.js"
+export * as NombaConfigOptions from "./layers/NombaConfigOptions.js"
+export * as SessionSourceIssue from "./layers/SessionSourceIssue.js"
+export * as TokenCacheRef from "./layers/TokenCacheRef.js"
+export * as TokenStoreMemory from "./layers/TokenStoreMemory.js"
+export {
+  AuthError,
+  type ExchangeError,
+  Expired,
+  InvalidCredentials,
+  InvalidRequest,
+  type IssueError,
+  type RefreshError,
+  type RevokeError,
+  Unavailable,
+  UnexpectedResponse
+} from "./schemas/AuthError.js"
+export { Session } from "./schemas/Session.js"
+export { type ExchangeOptions, NombaAuth, type NombaAuthService, type RefreshOptions } from "./services/NombaAuth.js"
+export { NombaClient, type NombaClientService } from "./services/NombaClient.js"
+export { NombaConfig, type NombaConfigService } from "./services/NombaConfig.js"
+export { RetryPolicy, type RetryPolicyService } from "./services/RetryPolicy.js"
+export { SessionSource, type SessionSourceService } from "./services/SessionSource.js"
+export { type HeldSession, TokenCache, type TokenCacheService } from "./services/TokenCache.js"
+export {
+  type Lease,
+  LeaseLost,
+  type Minted,
+  type SessionStore,
+  type Stored,
+  TokenStore,
+  type TokenStoreService
+} from "./services/TokenStore.js"

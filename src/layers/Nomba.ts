@@ -1,0 +1,118 @@
+/**
+ * The whole client: a session with Nomba, kept valid, and an `HttpClient` that uses it.
+ *
+ * A layer function that is called twice makes two clients. Bind the layer to a `const`.
+ *
+ * @since 0.1.0
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { NombaAuth } from "../services/NombaAuth.js"
+import type { NombaClient } from "../services/NombaClient.js"
+import { NombaConfig } from "../services/NombaConfig.js"
+import type { TokenCache } from "../services/TokenCache.js"
+import type { TokenStore } from "../services/TokenStore.js"
+import { memoryOnly } from "./config/memoryOnly.js"
+import * as Setting from "./config/Setting.js"
+import * as NombaAuthHttp from "./NombaAuthHttp.js"
+import * as NombaClientHttp from "./NombaClientHttp.js"
+import * as NombaConfigOptions from "./NombaConfigOptions.js"
+import * as SessionSourceIssue from "./SessionSourceIssue.js"
+import * as TokenCacheRef from "./TokenCacheRef.js"
+import * as TokenStoreMemory from "./TokenStoreMemory.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Options = NombaConfigOptions.Options
+
+/**
+ * Options that take the place of what the environment says.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Overrides = NombaConfigOptions.Overrides
+
+/**
+ * What the layers give.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Services = NombaAuth | TokenCache | NombaClient
+
+/**
+ * Configured in code, with the session kept in this process.
+ *
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Layer, Redacted } from "effect"
+ * import { Nomba } from "nomba-auth"
+ *
+ * const NombaLive = Nomba.layer({
+ *   clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33",
+ *   clientSecret: Redacted.make("…"),
+ *   accountId: "f666ef9b-888e-4799-85ce-acb505b28023",
+ *   environment: "production"
+ * }).pipe(Layer.provide(FetchHttpClient.layer))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: Options): Layer.Layer<Services, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  compose(NombaConfigOptions.layer(options)).pipe(Layer.provide(TokenStoreMemory.layer))
+
+/**
+ * Configured by the environment (`NOMBA_CLIENT_ID` and so on), with the session kept in this process. It fails where
+ * `NOMBA_TOKEN_STORE` asks for another store.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  overrides?: Overrides
+): Layer.Layer<Services, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  compose(
+    Layer.effect(
+      NombaConfig,
+      Effect.all({ config: NombaConfigOptions.makeConfig(overrides), store: memoryOnly }, { mode: "validate" }).pipe(
+        Effect.mapBoth({ onFailure: Setting.report, onSuccess: ({ config }) => config })
+      )
+    )
+  ).pipe(Layer.provide(TokenStoreMemory.layer))
+
+/**
+ * Configured in code, with the session in a `TokenStore` of your own, which other processes may share.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerWithoutStore = (
+  options: Omit<Options, "revokeOnClose">
+): Layer.Layer<Services, ConfigError.ConfigError, HttpClient.HttpClient | TokenStore> =>
+  compose(NombaConfigOptions.layer(options))
+
+/**
+ * Configured by the environment, with the session in a `TokenStore` of your own. `NOMBA_TOKEN_STORE` is not read.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerWithoutStoreConfig = (
+  overrides?: Omit<Overrides, "revokeOnClose">
+): Layer.Layer<Services, ConfigError.ConfigError, HttpClient.HttpClient | TokenStore> =>
+  compose(NombaConfigOptions.layerConfig(overrides))
+
+const compose = <E>(
+  config: Layer.Layer<NombaConfig, E>
+): Layer.Layer<Services, E, HttpClient.HttpClient | TokenStore> =>
+  NombaClientHttp.layer.pipe(
+    Layer.provideMerge(TokenCacheRef.layer.pipe(Layer.provide(SessionSourceIssue.layer))),
+    Layer.provideMerge(NombaAuthHttp.layer),
+    Layer.provide(config)
+  )
