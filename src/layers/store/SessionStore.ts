@@ -82,14 +82,17 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
       }
     }
 
-    /** Runs `use` under the lease, again whenever the lease was lost; `whileWaiting` may answer before it is had. */
+    /**
+     * Runs `use` under the lease, again whenever the lease was lost; `whileWaiting` may answer before it is had. Frees the
+     * lease also when only the answer that it is ours was lost.
+     */
     const withRight = <A, E>(
       use: (owner: string, entry: Option.Option<Entry>) => Effect.Effect<A, E | LeaseLost>,
       whileWaiting: (entry: Option.Option<Entry>) => Option.Option<A> = Option.none
     ): Effect.Effect<A, E | Unavailable> => {
       const attempt = Effect.flatMap(newOwner, (owner) =>
         Effect.acquireUseRelease(
-          driver.acquire(owner),
+          Effect.tapError(driver.acquire(owner), () => driver.release(owner)),
           ({ entry, held }) =>
             held
               ? Effect.asSome(Effect.scoped(Effect.zipRight(keep(owner), use(owner, entry))))

@@ -60,7 +60,10 @@ export interface StoreDriver {
    * new version. None when either no longer holds.
    */
   readonly commit: (owner: string, basis: number, next: Next) => Effect.Effect<Option.Option<number>, Unavailable>
-  /** Frees the lease if it is the owner's, and announces the version that is there, to wake who waits for it. */
+  /**
+   * Frees the lease if it is the owner's, and announces the version that is there, to wake who waits for it. Asked also
+   * after `acquire` failed, since the store may have got that far: it is to be carried out after it.
+   */
   readonly release: (owner: string) => Effect.Effect<void>
   /** The announced versions. */
   readonly changes: Stream.Stream<number>

@@ -5,16 +5,19 @@ import * as SessionStore from "../../../src/layers/store/SessionStore.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import {
+  adoptAny,
+  adoptNone,
   down,
   freshKey,
   holds,
   holdsNothing,
   LIFETIME,
+  makeMint,
   makeRevoke,
   put,
   sessionOf
 } from "../../contracts/tokenStore/Kit.js"
-import { makeFaults, type StoreFaults } from "../../support/storeFaults.js"
+import { makeFaults, outOfReach, type StoreFaults } from "../../support/storeFaults.js"
 
 const requestTimeout = Duration.seconds(10)
 
@@ -87,6 +90,66 @@ describe("an interruption during a commit", () => {
       yield* holdsNothing(b.store)
       yield* b.store.clear(revoke)
       assert.isTrue(Option.isNone(current()))
+    })
+  )
+})
+
+describe("a lost answer or request", () => {
+  it.scoped("leaves no right with one who does not know of it", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      a.faults.next("acquire", "answer lost")
+      assert.deepStrictEqual(yield* Effect.flip(put(a.store, sessionOf("never"))), outOfReach)
+      yield* put(b.store, sessionOf("next"))
+      yield* holds(a.store, sessionOf("next"))
+    })
+  )
+
+  it.scoped("frees nobody else's right", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      const slow = yield* makeMint(sessionOf("slow"), { gated: true, afterGate: (lease) => lease.check })
+      const fiber = yield* Effect.fork(b.store.renew(adoptAny, slow.mint))
+      yield* slow.arrived
+      a.faults.next("acquire", "answer lost")
+      yield* Effect.flip(put(a.store, sessionOf("never")))
+      yield* slow.open
+      assert.isTrue((yield* Fiber.join(fiber)).saved)
+    })
+  )
+
+  it.scoped("keeps others waiting for one lease at most, when a release is lost", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      a.faults.next("release", "request lost")
+      yield* put(a.store, sessionOf("first"))
+      const next = yield* makeMint(sessionOf("next"))
+      const fiber = yield* Effect.fork(b.store.renew(adoptNone, next.mint))
+      yield* TestClock.adjust("24 seconds")
+      assert.strictEqual(next.runs(), 0)
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(next.runs(), 1)
+    })
+  )
+
+  it.scoped("keeps others waiting for a moment only, when an announcement is lost", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      const slow = yield* makeMint(sessionOf("slow"), { gated: true })
+      yield* Effect.fork(a.store.renew(adoptAny, slow.mint))
+      yield* slow.arrived
+      const fiber = yield* Effect.fork(b.store.renew(adoptAny, slow.mint))
+      yield* TestClock.adjust("100 millis")
+      b.faults.cut(true)
+      yield* slow.open
+      yield* Effect.yieldNow()
+      yield* holds(a.store, sessionOf("slow"))
+      b.faults.cut(false)
+      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      yield* TestClock.adjust("250 millis")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(slow.runs(), 1)
     })
   )
 })
