@@ -27,7 +27,7 @@ import {
 import { overtaken } from "./overtaken.js"
 import type { Connect, Entry, StoreDriver } from "./StoreDriver.js"
 
-/** Who waits for the right looks again after this time, should the announcement of its release be lost. */
+/** Who waits for the right looks again after this time, should no announcement come; who lost it looks no sooner. */
 const POLL: Duration.Duration = Duration.millis(250)
 
 const newOwner: Effect.Effect<string> = Effect.sync(() =>
@@ -104,7 +104,7 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
         Effect.gen(function* () {
           let news: Queue.Dequeue<number> | undefined
           while (true) {
-            const answer = yield* Effect.catchIf(attempt, isLost, () => Effect.succeedNone)
+            const answer = yield* Effect.catchIf(attempt, isLost, () => Effect.as(Effect.sleep(POLL), Option.none<A>()))
             if (Option.isSome(answer)) return answer.value
             if (news === undefined) news = yield* PubSub.subscribe(announced)
             else {

@@ -86,13 +86,15 @@ export const outages = (
           const { mint, runs } = yield* makeMint(sessionOf("never"), {
             beforeGate: (lease) => Effect.zipRight(wire.cut, lease[permission])
           })
-          yield* failsWith(a.renew(adoptNone, mint), "Unavailable", `a renewal without permission to ${permission}`)
+          const fiber = yield* Effect.fork(a.renew(adoptNone, mint))
+          yield* kit.pass("1 second")
+          yield* failsWith(Fiber.join(fiber), "Unavailable", `a renewal without permission to ${permission}`)
           yield* same(runs(), 1, "runs of the mint")
           yield* wire.mend
           yield* holds(b, sessionOf("old"))
         }
       }),
-      "1 second"
+      "2 seconds"
     ),
 
     scenario(

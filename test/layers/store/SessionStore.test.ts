@@ -152,4 +152,18 @@ describe("a lost answer or request", () => {
       assert.strictEqual(slow.runs(), 1)
     })
   )
+
+  it.scoped("lets who lost the right try again a few times a second, not at once and for ever", () =>
+    Effect.gen(function* () {
+      const { a } = yield* two
+      a.faults.every("extend", "request lost")
+      const { mint, runs } = yield* makeMint(sessionOf("new"), { beforeGate: (lease) => lease.check })
+      const fiber = yield* Effect.fork(a.store.renew(adoptAny, mint))
+      yield* TestClock.adjust("10 seconds")
+      assert.isAtMost(runs(), 41)
+      a.faults.every("extend", undefined)
+      yield* TestClock.adjust("1 second")
+      assert.isTrue((yield* Fiber.join(fiber)).saved)
+    })
+  )
 })
