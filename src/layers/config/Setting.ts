@@ -71,7 +71,7 @@ const reveal = Option.liftThrowable((value: Redacted.Redacted<unknown>): unknown
 const problemOf = (value: string): string | undefined => {
   if (value.trim() === "") return "is empty"
   if (value.trim() !== value) return "has white space around it"
-  if (/[\p{Cc}\p{Cf}\p{Cs}]/u.test(value)) return "has control or invisible characters"
+  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(value)) return "has control or invisible characters"
   if (/^(["'`]).*\1$/.test(value)) return "has quotation marks around it"
   return placeholders.some((placeholder) => placeholder.test(value))
     ? "is a placeholder: put the value from the Nomba dashboard there"
