@@ -23,7 +23,7 @@ export const overtaken = (unsaved: Stored, entry: Option.Option<Entry>): "tombst
     onNone: () => "nothing",
     onSome: ({ session, tombstone, version }) => {
       if (version === unsaved.version) return "nothing"
-      if (tombstone) return "tombstone"
+      if (tombstone) return version > unsaved.version ? "tombstone" : "nothing"
       return Option.exists(session, (theirs) => !laterAtNomba(unsaved.session, theirs)) ? "session" : "nothing"
     }
   })
