@@ -95,8 +95,9 @@ const driverOf = (slot: Slot, clock: Clock.Clock, leaseTime: Duration.Duration):
       }),
     changes: Stream.fromPubSub(slot.announced),
     leave: Effect.sync(() => {
-      if (present) slot.holders -= 1
+      if (!present) return false
       present = false
+      slot.holders -= 1
       return slot.holders === 0
     })
   }

@@ -1,14 +1,231 @@
-import { describe, it } from "@effect/vitest"
-import { Effect, TestClock } from "effect"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Exit, Fiber, Layer, Option, Scope, TestClock } from "effect"
 import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
+import { Session } from "../../src/schemas/Session.js"
+import type { StoreKey } from "../../src/schemas/StoreKey.js"
+import { TokenStore } from "../../src/services/TokenStore.js"
 import { tokenStoreContract } from "../contracts/TokenStoreContract.js"
+import {
+  adoptAny,
+  freshKey,
+  holds,
+  holdsNothing,
+  LIFETIME,
+  makeMint,
+  makeRevoke,
+  put,
+  sessionOf
+} from "../contracts/tokenStore/Kit.js"
+import { makeHandClock } from "../support/storeClock.js"
 import { faultyStore } from "../support/storeFaults.js"
 
+const store = Effect.succeed(TokenStoreMemory.make)
+const pass = TestClock.adjust
+
 describe("TokenStoreMemory keeps the contract of token stores", () => {
-  const cases = tokenStoreContract({
-    store: Effect.succeed(TokenStoreMemory.make),
-    faulty: faultyStore(TokenStoreMemory.connect),
-    pass: TestClock.adjust
-  })
+  const cases = tokenStoreContract({ store, pass, faulty: faultyStore(TokenStoreMemory.connect) })
   for (const { effect, name } of cases) it.scoped(name, () => effect)
+})
+
+describe("TokenStoreMemory keeps it also where a right is lost by a holder that is stuck, not cut off", () => {
+  const cases = tokenStoreContract({ store, pass, requestTimeout: Duration.seconds(10) })
+  for (const { effect, name, passes } of cases) {
+    if (Duration.greaterThan(passes, "30 seconds")) it.scoped(name, () => effect)
+  }
+})
+
+const requestTimeout = Duration.seconds(10)
+const open = (key: StoreKey) => TokenStoreMemory.make.open(key, requestTimeout)
+
+describe("what TokenStoreMemory keeps", () => {
+  const withoutRefresh = (name: string) => new Session({ ...sessionOf(name), refreshToken: Option.none() })
+
+  /** Commits a session of 30 minutes and closes. */
+  const leaveBehind = (key: StoreKey, session: Session) =>
+    Effect.scoped(Effect.flatMap(open(key), (_) => put(_, session)))
+
+  it.scoped("is shared by every layer of a key", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const build = Effect.flatMap(Layer.build(Layer.fresh(TokenStoreMemory.layer)), (context) =>
+        Effect.flatMap(Effect.provide(TokenStore, context), (_) => _.open(key, requestTimeout))
+      )
+      yield* put(yield* build, sessionOf("held"))
+      yield* holds(yield* build, sessionOf("held"))
+    })
+  )
+
+  it.scoped("serves a layer that is built for each request", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const { mint, runs } = yield* makeMint(sessionOf("only"))
+      for (let requests = 0; requests < 20; requests++) {
+        const Request = Layer.fresh(TokenStoreMemory.layer)
+        yield* Effect.scoped(
+          Effect.flatMap(TokenStore, (_) => _.open(key, requestTimeout)).pipe(
+            Effect.flatMap((_) => _.renew(adoptAny, mint)),
+            Effect.provide(Request)
+          )
+        )
+        yield* TestClock.adjust("1 minute")
+      }
+      assert.strictEqual(runs(), 1)
+    })
+  )
+
+  it.scoped("never meets another clock", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      yield* put(yield* open(key), sessionOf("held"))
+      yield* holdsNothing(yield* Effect.withClock(open(key), makeHandClock().clock))
+    })
+  )
+
+  it.scoped("goes with a session that has expired and cannot be refreshed", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      yield* leaveBehind(key, withoutRefresh("held"))
+      yield* TestClock.adjust("29 minutes")
+      yield* Effect.scoped(Effect.flatMap(open(key), (_) => holds(_, withoutRefresh("held"))))
+      yield* TestClock.adjust("1 minute")
+      yield* holdsNothing(yield* open(key))
+    })
+  )
+
+  it.scoped("goes 30 days after the expiry of a session that can be refreshed", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      yield* leaveBehind(key, sessionOf("held"))
+      yield* TestClock.adjust("30 days")
+      const stored = yield* Effect.scoped(Effect.flatMap(open(key), (_) => holds(_, sessionOf("held"))))
+      assert.strictEqual(Duration.toMillis(stored.remaining), 0)
+      yield* TestClock.adjust("30 minutes")
+      yield* holdsNothing(yield* open(key))
+    })
+  )
+
+  it.scoped("goes with a tombstone that nobody holds", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const { revoke } = yield* makeRevoke()
+      yield* Effect.scoped(Effect.flatMap(open(key), (_) => _.clear(revoke)))
+      const { mint } = yield* makeMint(sessionOf("next"), {
+        beforeGate: (lease) => Effect.sync(() => assert.strictEqual(lease.version, 0))
+      })
+      yield* Effect.flatMap(open(key), (_) => _.renew(adoptAny, mint))
+    })
+  )
+
+  it.scoped("stays while it is held", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const holder = yield* open(key)
+      yield* put(holder, withoutRefresh("held"))
+      yield* TestClock.adjust("365 days")
+      yield* holds(yield* open(key), withoutRefresh("held"))
+      yield* holds(holder, withoutRefresh("held"))
+    })
+  )
+
+  it.scoped("stays while somebody renews it, though its layer was closed", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const slow = yield* makeMint(sessionOf("slow"), { gated: true })
+      const scope = yield* Scope.make()
+      const closing = yield* Scope.extend(open(key), scope)
+      const renewal = yield* Effect.fork(closing.renew(adoptAny, slow.mint))
+      yield* slow.arrived
+      yield* Scope.close(scope, Exit.void)
+      const other = yield* makeMint(sessionOf("other"))
+      const next = yield* Effect.fork(Effect.flatMap(open(key), (_) => _.renew(adoptAny, other.mint)))
+      yield* TestClock.adjust("100 millis")
+      yield* slow.open
+      yield* Fiber.join(renewal)
+      yield* Fiber.join(next)
+      assert.strictEqual(other.runs(), 0)
+    })
+  )
+})
+
+describe("leaving TokenStoreMemory", () => {
+  it.scoped("tells the last holder that it was the last, once", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const [a, b] = yield* Effect.all([open(key), open(key)])
+      yield* open(yield* freshKey())
+      assert.isFalse(yield* a.leave)
+      assert.isFalse(yield* a.leave)
+      assert.isTrue(yield* b.leave)
+      assert.isFalse(yield* b.leave)
+      assert.isFalse(yield* a.leave)
+      assert.isTrue(yield* Effect.flatMap(open(key), (_) => _.leave))
+    })
+  )
+
+  it.scoped("counts a hold that ended with its scope", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const a = yield* open(key)
+      yield* Effect.scoped(open(key))
+      assert.isTrue(yield* a.leave)
+    })
+  )
+
+  it.scoped("gives up one hold, whether by itself, by its scope or by both", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const a = yield* open(key)
+      yield* open(key)
+      yield* Effect.scoped(Effect.flatMap(open(key), (_) => _.leave))
+      assert.isFalse(yield* a.leave)
+    })
+  )
+})
+
+describe("the time of TokenStoreMemory", () => {
+  it.scoped("leaves nothing of a session that was written in what is now the future", () =>
+    Effect.gen(function* () {
+      const hand = makeHandClock(1_000_000)
+      const store = yield* Effect.withClock(open(yield* freshKey()), hand.clock)
+      const { version } = yield* put(store, sessionOf("held"))
+      hand.now -= 1
+      const stored = yield* holds(store, sessionOf("held"))
+      assert.strictEqual(Duration.toMillis(stored.remaining), 0)
+      const next = yield* put(store, sessionOf("next"))
+      assert.strictEqual(next.version, version + 1)
+      assert.deepStrictEqual((yield* holds(store, sessionOf("next"))).remaining, LIFETIME)
+    })
+  )
+
+  it.scoped("frees a right at its deadline, and one that was taken in what is now the future", () =>
+    Effect.gen(function* () {
+      const hand = makeHandClock(1_000_000)
+      const connect = TokenStoreMemory.connect(yield* freshKey(), Duration.seconds(25))
+      const steps = yield* Effect.withClock(connect, hand.clock)
+      const holdsRight = (owner: string) => Effect.map(steps.acquire(owner), ({ held }) => held)
+      assert.isTrue(yield* holdsRight("a"))
+      hand.now += 24_999
+      assert.isFalse(yield* holdsRight("b"))
+      hand.now += 1
+      assert.isFalse(yield* steps.extend("a"))
+      assert.isTrue(yield* holdsRight("b"))
+      hand.now -= 1
+      assert.isTrue(yield* holdsRight("a"))
+      assert.isFalse(yield* holdsRight("b"))
+    })
+  )
+
+  it.scoped("makes versions, which count on when it stands still", () =>
+    Effect.gen(function* () {
+      const hand = makeHandClock(1_000_000)
+      const store = yield* Effect.withClock(open(yield* freshKey()), hand.clock)
+      const versions = [yield* put(store, sessionOf("a")), yield* put(store, sessionOf("b"))]
+      hand.now += 60_000
+      versions.push(yield* put(store, sessionOf("c")))
+      assert.deepStrictEqual(
+        versions.map((_) => _.version),
+        [1_000_000, 1_000_001, 1_060_000]
+      )
+    })
+  )
 })
