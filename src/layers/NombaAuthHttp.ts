@@ -26,6 +26,8 @@ import * as Outgoing from "./auth/Outgoing.js"
 import * as TokenCall from "./auth/TokenCall.js"
 import * as GuardedClient from "./http/GuardedClient.js"
 
+type TokenOperation = "issue" | "refresh" | "revoke" | "exchange"
+
 /**
  * The operations, each in a span of its own (`NombaAuth.issue` …) that carries the outcome, the number of attempts and
  * the last status. The `RetryPolicy` is read here, once. Redirects are not followed and no trace header is sent.
@@ -38,17 +40,12 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
     const config = yield* NombaConfig
     const policy = yield* RetryPolicy
     const client = config.transformClient(yield* GuardedClient.make(yield* HttpClient.HttpClient))
-    const call = TokenCall.make(config, GuardedClient.withoutRedirects(client))
-    const acceptedRevokeBody = yield* Ref.make(Arr.headNonEmpty(Outgoing.revokeBodies))
-    const rules = {
-      issue: Classification.issueRules(config.origins),
-      refresh: Classification.renewalRules("refresh", config.origins),
-      revoke: Classification.renewalRules("revoke", config.origins),
-      exchange: Classification.renewalRules("exchange", config.origins)
-    }
+    const clientSecret = yield* ClientSecret.make(config)
+    const call = TokenCall.make(config, GuardedClient.withoutRedirects(client), clientSecret.known)
+    const revokeBody = yield* Ref.make(Arr.headNonEmpty(Outgoing.revokeBodies))
 
     const operation = <A, E extends AuthError>(
-      name: keyof typeof rules,
+      name: TokenOperation,
       inputs: ReadonlyArray<Inputs.Problem>,
       run: (attempts: Attempts.Attempts) => Effect.Effect<A, E>
     ): Effect.Effect<A, E | InvalidRequest> =>
@@ -59,13 +56,16 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
         Effect.withSpan(`NombaAuth.${name}`, { kind: "client", captureStackTrace: false })
       )
 
-    const issue = call(
-      rules.issue,
-      Effect.map(ClientSecret.read(config), (secret) => Outgoing.issue(config.clientId, secret))
-    ).pipe(Effect.flatMap(toSession("issue")))
-
     return NombaAuth.of({
-      issue: operation("issue", [], (attempts) => attempts.run(issue, constTrue)),
+      issue: operation("issue", [], (attempts) =>
+        attempts.run(
+          call(
+            Classification.issueRules(config.origins),
+            Effect.map(clientSecret.read, (secret) => Outgoing.issue(config.clientId, secret))
+          ).pipe(Effect.flatMap(toSession("issue"))),
+          constTrue
+        )
+      ),
 
       refresh: (options) =>
         operation(
@@ -74,7 +74,7 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
           (attempts) =>
             attempts.run(
               call(
-                rules.refresh,
+                Classification.renewalRules("refresh", config.origins),
                 Effect.sync(() => Outgoing.refresh(options))
               ).pipe(Effect.flatMap(toSession("refresh"))),
               wasNotProcessed
@@ -82,37 +82,23 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
         ),
 
       revoke: (accessToken, { bearer } = {}) =>
-        operation(
-          "revoke",
-          [Inputs.header("accessToken", accessToken), Inputs.header("bearer", bearer)],
-          (attempts) => {
-            const send = (body: Outgoing.RevokeBody) =>
-              attempts.run(
-                call(
-                  rules.revoke,
-                  Effect.sync(() => Outgoing.revoke(body, config.clientId, accessToken, bearer ?? accessToken))
-                ),
-                constTrue
-              )
-            const sendOneOf = ([body, ...others]: Arr.NonEmptyReadonlyArray<Outgoing.RevokeBody>): Effect.Effect<
-              void,
-              RevokeError
-            > =>
-              send(body).pipe(
-                Effect.zipRight(Ref.set(acceptedRevokeBody, body)),
-                Effect.catchIf(isRefusedBody, (error) =>
-                  Arr.isNonEmptyArray(others)
-                    ? Effect.if(attempts.passage(Duration.zero), {
-                        onTrue: () => sendOneOf(others),
-                        onFalse: () => Effect.fail(error)
-                      })
-                    : Effect.fail(error)
-                )
-              )
-            return Effect.flatMap(acceptedRevokeBody, (first) =>
-              sendOneOf([first, ...Outgoing.revokeBodies.filter((body) => body !== first)])
+        operation("revoke", [Inputs.header("accessToken", accessToken), Inputs.header("bearer", bearer)], (attempts) =>
+          Effect.flatMap(revokeBody, (accepted) =>
+            firstAccepted(
+              [accepted, ...Outgoing.revokeBodies.filter((body) => body !== accepted)],
+              (body) =>
+                attempts
+                  .run(
+                    call(
+                      Classification.renewalRules("revoke", config.origins),
+                      Effect.sync(() => Outgoing.revoke(body, config.clientId, accessToken, bearer ?? accessToken))
+                    ),
+                    constTrue
+                  )
+                  .pipe(Effect.zipRight(Ref.set(revokeBody, body))),
+              attempts.passage(Duration.zero)
             )
-          }
+          )
         ),
 
       exchange: (options) =>
@@ -126,7 +112,7 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
           (attempts) =>
             attempts.run(
               call(
-                rules.exchange,
+                Classification.renewalRules("exchange", config.origins),
                 Effect.sync(() => Outgoing.exchange(config.clientId, options))
               ).pipe(Effect.flatMap(toSession("exchange"))),
               wasNotProcessed
@@ -147,11 +133,23 @@ export const layer: Layer.Layer<NombaAuth, never, NombaConfig | HttpClient.HttpC
 /** A refresh token and an authorization code are single-use: after a request that may have been processed, they are spent. */
 const wasNotProcessed = (error: Unavailable): boolean => error.processed === "no"
 
-const isRefusedBody = (error: RevokeError): error is InvalidRequest => {
-  if (error._tag !== "InvalidRequest") return false
-  const status = Classification.effectiveStatus(error)
-  return status === 400 || status === 422
-}
+/** Sends one body after the other for as long as the server says that it is the body which is wrong. */
+const firstAccepted = (
+  [body, ...others]: Arr.NonEmptyReadonlyArray<Outgoing.RevokeBody>,
+  send: (body: Outgoing.RevokeBody) => Effect.Effect<void, RevokeError>,
+  hasTime: Effect.Effect<boolean>
+): Effect.Effect<void, RevokeError> =>
+  Effect.catchIf(send(body), isRefusedBody, (error) =>
+    Arr.isNonEmptyArray(others)
+      ? Effect.if(hasTime, {
+          onTrue: () => firstAccepted(others, send, hasTime),
+          onFalse: () => Effect.fail(error)
+        })
+      : Effect.fail(error)
+  )
+
+const isRefusedBody = (error: RevokeError): error is InvalidRequest =>
+  error._tag === "InvalidRequest" && [400, 422].includes(Classification.effectiveStatus(error) ?? 0)
 
 const outcome = (exit: Exit.Exit<unknown, AuthError>): string =>
   Exit.match(exit, {

@@ -5,27 +5,51 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import * as Ref from "effect/Ref"
 import { type InvalidRequest, Unavailable } from "../../schemas/AuthError.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import * as Inputs from "./Inputs.js"
 
 /**
- * Reads the secret within the time-out of one attempt. `Unavailable` when its source fails, `InvalidRequest` when what
- * it gave cannot be a secret.
- *
  * @since 0.1.0
+ * @category models
  */
-export const read = (
-  config: NombaConfigService
-): Effect.Effect<Redacted.Redacted<string>, InvalidRequest | Unavailable> =>
-  config.clientSecret.pipe(
-    Effect.catchAllCause((cause) => Effect.fail(unreadable(Option.getOrUndefined(Cause.failureOption(cause))))),
-    Effect.disconnect,
-    Effect.timeoutFail({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
-    Effect.tap((secret) => Inputs.check("issue", Inputs.exact(`clientSecret (${config.origins.clientSecret})`, secret)))
-  )
+export interface ClientSecret {
+  /**
+   * Reads the secret within the time-out of one attempt. `Unavailable` when its source fails, `InvalidRequest` when what
+   * it gave cannot be a secret.
+   */
+  readonly read: Effect.Effect<Redacted.Redacted<string>, InvalidRequest | Unavailable>
+  /** The secret as far as it is known without reading it: Nomba knows it too, and may echo it in any answer. */
+  readonly known: Effect.Effect<Option.Option<Redacted.Redacted<string>>>
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (config: NombaConfigService): Effect.Effect<ClientSecret> =>
+  Effect.map(Ref.make(constant(config.clientSecret)), (known) => ({
+    known,
+    read: config.clientSecret.pipe(
+      Effect.catchAllCause((cause) => Effect.fail(unreadable(Option.getOrUndefined(Cause.failureOption(cause))))),
+      Effect.disconnect,
+      Effect.timeoutFail({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
+      Effect.tap((secret) => Ref.set(known, Option.some(secret))),
+      Effect.tap((secret) =>
+        Inputs.check("issue", Inputs.exact(`clientSecret (${config.origins.clientSecret})`, secret))
+      )
+    )
+  }))
+
+/** The value of an effect that does nothing but have one: a secret that was configured as it is. */
+const constant = <A, E>(effect: Effect.Effect<A, E>): Option.Option<A> =>
+  Exit.isExit(effect)
+    ? Exit.match(effect as Exit.Exit<A, E>, { onFailure: Option.none, onSuccess: Option.some })
+    : Option.none()
 
 const unreadable = (error?: Unavailable): Unavailable =>
   new Unavailable({ ...error, operation: "issue", reason: "Secret", processed: "no" })

@@ -45,12 +45,17 @@ export type TokenCall = <E>(
 /**
  * Attempts within the configured time-out, `prepare` included. An attempt runs in a fiber of its own: its time-out fires
  * even where the caller cannot be interrupted, and an interrupted caller does not wait for a client that will not let
- * go. When it ends, so does whatever of the request is left.
+ * go. When it ends, so does whatever of the request is left. The client secret, where it is known, is masked in every
+ * answer.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (config: NombaConfigService, client: HttpClient.HttpClient): TokenCall => {
+export const make = (
+  config: NombaConfigService,
+  client: HttpClient.HttpClient,
+  clientSecret: Effect.Effect<Option.Option<Redacted.Redacted<string>>>
+): TokenCall => {
   const scoped = client.pipe(HttpClient.withTracerDisabledWhen(constTrue), HttpClient.withScope)
   return (rules, prepare) =>
     Effect.gen(function* () {
@@ -59,7 +64,7 @@ export const make = (config: NombaConfigService, client: HttpClient.HttpClient):
       const exchange = yield* Exchange.run(scoped, toRequest(config, outgoing), rules.operation, late)
       const { headers, status } = exchange.response
       yield* Effect.annotateCurrentSpan("http.response.status_code", status)
-      const { secrets } = outgoing
+      const secrets = [...outgoing.secrets, ...Option.toArray(yield* clientSecret)]
       const json = yield* Classification.classify({ ...exchange, headers, status, secrets }, rules)
       return { json, headers, status, secrets, sentAt: exchange.sentAt }
     }).pipe(Effect.scoped, Effect.interruptible, Effect.disconnect)
