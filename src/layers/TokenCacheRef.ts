@@ -18,8 +18,9 @@ import { NombaConfig } from "../services/NombaConfig.js"
 import { SessionSource } from "../services/SessionSource.js"
 import { TokenCache, type TokenCacheService } from "../services/TokenCache.js"
 import { TokenStore } from "../services/TokenStore.js"
+import * as Aside from "./cache/Aside.js"
 import * as Cell from "./cache/Cell.js"
-import { logout } from "./cache/Logout.js"
+import * as Logout from "./cache/Logout.js"
 import * as Pace from "./cache/Pace.js"
 import * as Renewal from "./cache/Renewal.js"
 import * as State from "./cache/State.js"
@@ -48,7 +49,8 @@ export const make: Effect.Effect<
   const fork = Runtime.runFork(yield* Effect.runtime<never>())
   const closing = yield* Deferred.make<void>()
   const cell = yield* Cell.make
-  const renewal = Renewal.make({ auth, cell, closing, config, fork, source, store })
+  const aside = Aside.make(fork)
+  const renewal = Renewal.make({ aside, auth, cell, closing, config, fork, source, store })
 
   const obtain: Effect.Effect<State.Held, AuthError> = Effect.suspend((): Effect.Effect<State.Held, AuthError> => {
     const decision = State.decide(cell.current(), cell.now())
@@ -79,25 +81,17 @@ export const make: Effect.Effect<
     ({ session }) => session.accessToken
   )
 
-  const ending = logout(auth, store, cell)
-  const underWay = new Set<Fiber.RuntimeFiber<void, AuthError>>()
-  const endSession: Effect.Effect<void, AuthError> = Effect.suspend(() => {
-    const fiber = fork(ending)
-    underWay.add(fiber)
-    return Effect.ensuring(
-      Fiber.join(fiber),
-      Effect.sync(() => underWay.delete(fiber))
-    )
-  })
+  const logout = Logout.make({ auth, cell, store })
 
   yield* Stream.runForEach(store.changes, renewal.follow).pipe(Effect.forkScoped)
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       yield* Deferred.succeed(closing, undefined)
-      yield* Effect.forEach(underWay, Fiber.await, { discard: true })
+      yield* aside.settled
       yield* renewal.close
       const isLast = yield* store.leave
-      if (isLast && config.revokeOnClose) yield* Effect.ignoreLogged(ending)
+      if (isLast && config.revokeOnClose) yield* aside.start(Effect.ignoreLogged(logout))
+      yield* aside.settled
     })
   )
 
@@ -124,7 +118,7 @@ export const make: Effect.Effect<
         }
       ),
     confirm: (accepted) => Effect.asVoid(cell.update((state) => State.confirm(state, accepted))),
-    logout: endSession,
+    logout: Effect.flatMap(aside.start(logout), Fiber.join),
     changes: cell.changes
   })
 }).pipe(Effect.interruptible)

@@ -5,58 +5,81 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { type AuthError, Unavailable, withHint } from "../../schemas/AuthError.js"
-import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
+import { HEADROOM, RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
-import type { Lease, LeaseLost, SessionStore, Stored } from "../../services/TokenStore.js"
+import type { SessionStore } from "../../services/TokenStore.js"
+import { atMost } from "./atMost.js"
 import type { Cell } from "./Cell.js"
 import * as State from "./State.js"
+
+export interface Dependencies {
+  readonly auth: NombaAuthService
+  readonly cell: Cell
+  readonly store: SessionStore
+}
+
+type Ending = Pick<State.Held, "session" | "version" | "expiresAt">
 
 const unproved =
   "It is not proved that the session has ended at Nomba. A 401 has three causes: the accountId header is absent, the account id is wrong, or the token was dead already. No cache uses the session any more; logging out again tries again."
 
-const revokeOne = (auth: NombaAuthService, lease: Lease, stored: Stored): Effect.Effect<void, AuthError | LeaseLost> =>
-  Effect.zipRight(
-    lease.check,
-    Effect.catchAll(auth.revoke(stored.session.accessToken), (error) =>
-      error._tag === "Expired" && Duration.toMillis(stored.remaining) === 0
-        ? Effect.void
-        : Effect.fail(withHint(error, unproved))
-    )
-  )
+const unchanged = "Nothing was changed: the token store was not reached. Log out again."
 
-/** The session in hand that the store does not have, with what is left of it now. */
-const unsaved = (cell: Cell): Option.Option<Stored> =>
-  Option.map(
-    Option.liftPredicate(cell.current().held, (held): held is State.Held => held?.saved === false),
-    (held) => ({ ...held, marked: false, remaining: Duration.millis(Math.max(0, held.expiresAt - cell.now())) })
-  )
+const unrecorded =
+  "It is not known whether the session has ended, because the token store did not answer. Log out again."
 
 /**
- * Takes the exclusive right, revokes what the store holds and what it was not yet given, and leaves a tombstone whatever
- * Nomba answers. A session that the unsaved one has replaced at Nomba is dead already and is not revoked.
+ * Takes the exclusive right, revokes what the store holds and what this process could not save, and leaves a tombstone
+ * whatever Nomba answers. A session that an unsaved one has replaced at Nomba is dead already and is not revoked.
  */
-export const logout = (auth: NombaAuthService, store: SessionStore, cell: Cell): Effect.Effect<void, AuthError> =>
-  Effect.suspend(() => {
-    const ours = unsaved(cell)
-    return store.clear((current, lease) => {
-      const theirs = Option.filter(current, (stored) => !Option.exists(ours, (_) => _.version === stored.version))
-      return Effect.zipRight(
-        cell.update(State.forget),
-        Effect.forEach(
-          [...Option.toArray(ours), ...Option.toArray(theirs)],
-          (stored) => revokeOne(auth, lease, stored),
-          {
-            discard: true
-          }
-        )
+export const make = ({ auth, cell, store }: Dependencies): Effect.Effect<void, AuthError> => {
+  /** What the store never had, so that no tombstone keeps it, and whose end is not proved. */
+  let owed: ReadonlyArray<Ending> = []
+
+  const revoke = ({ expiresAt, session }: Ending, deadline: number): Effect.Effect<void, AuthError> =>
+    auth.revoke(session.accessToken).pipe(
+      Effect.timeoutFail({
+        duration: Duration.millis(deadline - cell.now() - Duration.toMillis(HEADROOM)),
+        onTimeout: () => new Unavailable({ operation: "revoke", reason: "Timeout" })
+      }),
+      Effect.catchAll((error) =>
+        error._tag === "Expired" && cell.now() >= expiresAt ? Effect.void : Effect.fail(withHint(error, unproved))
       )
-    })
-  }).pipe(
-    Effect.disconnect,
-    Effect.timeoutFail({
-      duration: RENEWAL_LIMIT,
-      onTimeout: () => new Unavailable({ operation: "store", reason: "Store", detail: "ETIMEDOUT", hint: unproved })
-    })
-  )
+    )
+
+  return Effect.suspend(() => {
+    const deadline = cell.now() + Duration.toMillis(RENEWAL_LIMIT)
+    let hasBegun = false
+    const clear = store.clear((current, lease) =>
+      Effect.gen(function* () {
+        hasBegun = true
+        const { held } = (yield* cell.update(State.forget)).before
+        if (held?.saved === false) owed = [...owed, held]
+        const theirs = Option.match(current, {
+          onNone: () => [],
+          onSome: ({ remaining, session, version }) =>
+            owed.some((_) => _.version === version)
+              ? []
+              : [{ session, version, expiresAt: cell.now() + Duration.toMillis(remaining) }]
+        })
+        const outcomes: Array<Either.Either<void, AuthError>> = []
+        for (const ending of [...owed, ...theirs]) {
+          yield* lease.check
+          const outcome = yield* Effect.either(revoke(ending, deadline))
+          if (Either.isRight(outcome)) owed = owed.filter((_) => _ !== ending)
+          outcomes.push(outcome)
+        }
+        yield* Either.all(outcomes)
+      })
+    )
+    return clear.pipe(
+      atMost(RENEWAL_LIMIT),
+      Effect.mapError((error) =>
+        error.operation === "store" ? withHint(error, hasBegun ? unrecorded : unchanged) : error
+      )
+    )
+  })
+}

@@ -7,16 +7,17 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import { type AuthError, Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
+import { type AuthError, type Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
 import type { Session } from "../../schemas/Session.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { SessionSourceService } from "../../services/SessionSource.js"
 import type { SessionStore, Stored } from "../../services/TokenStore.js"
+import type { Aside } from "./Aside.js"
+import { atMost } from "./atMost.js"
 import type * as Cell from "./Cell.js"
 import * as Mint from "./Mint.js"
 import { sleep } from "./quietly.js"
@@ -35,6 +36,7 @@ export interface Renewal {
 }
 
 export interface Dependencies {
+  readonly aside: Aside
   readonly auth: NombaAuthService
   readonly config: NombaConfigService
   readonly source: SessionSourceService
@@ -47,16 +49,15 @@ export interface Dependencies {
 /** How long one look into the store may take, and one try to save a session. */
 const STORE_LIMIT: Duration.Duration = Duration.seconds(5)
 
-const storeTimeout = () => new Unavailable({ operation: "store", reason: "Store", detail: "ETIMEDOUT" })
-
 const usedUp = new UnexpectedResponse({
   operation: "issue",
   reason: "DeadOnArrival",
   issues: ["its lifetime was used up before its answer was complete"]
 })
 
-export const make = ({ auth, cell, closing, config, fork, source, store }: Dependencies): Renewal => {
-  const isAdoptable = (stored: Stored): boolean => State.isAdoptable(cell.current(), stored, config.renewAhead)
+export const make = ({ aside, auth, cell, closing, config, fork, source, store }: Dependencies): Renewal => {
+  const isAdoptable = (stored: Stored): boolean =>
+    State.isAdoptable(cell.current(), stored, cell.now(), config.renewAhead)
 
   /** Unless a logout has come since that epoch. */
   const adopt = (
@@ -73,15 +74,9 @@ export const make = ({ auth, cell, closing, config, fork, source, store }: Depen
       )
     )
 
-  const discarded = new Set<Fiber.RuntimeFiber<void>>()
-
-  /** Ends at Nomba a session that a logout has overtaken. Only the closing of the cache waits for it. */
-  const discard = ({ accessToken }: Session): Effect.Effect<void> =>
-    Effect.sync(() => {
-      const fiber = fork(Effect.ignoreLogged(Effect.timeout(auth.revoke(accessToken), RENEWAL_LIMIT)))
-      discarded.add(fiber)
-      fiber.addObserver(() => discarded.delete(fiber))
-    })
+  /** Ends at Nomba a session that a logout has overtaken. */
+  const discard = ({ accessToken }: Session): Effect.Effect<unknown> =>
+    aside.start(Effect.ignoreLogged(Effect.timeout(auth.revoke(accessToken), RENEWAL_LIMIT)))
 
   const needsSaving = (held: State.Held | undefined): held is State.Held =>
     held !== undefined && !held.saved && !held.rejected
@@ -129,10 +124,14 @@ export const make = ({ auth, cell, closing, config, fork, source, store }: Depen
   /** Whether the run that is under way has reached for Nomba, and is waited for when the cache closes. */
   let isMinting = false
 
-  /** What the store holds after one renewal. What Nomba granted is kept, whatever becomes of the store. */
-  const renewStored = (deadline: number) =>
+  /**
+   * What the store holds after one renewal. What Nomba granted is kept, whatever becomes of the store. None where a
+   * session was in hand and has been ended by a logout meanwhile: another is started only for who still asks.
+   */
+  const renewStored = ({ held, highest }: State.State, deadline: number) =>
     Effect.suspend(() => {
       let granted: { readonly stored: Stored; readonly at: number } | undefined
+      let isEnded = false
       const mint = Mint.mint({
         auth,
         source,
@@ -143,6 +142,13 @@ export const make = ({ auth, cell, closing, config, fork, source, store }: Depen
       })
       return store
         .renew(isAdoptable, (current, lease) => {
+          isEnded = held !== undefined && Option.isNone(current) && lease.version > highest
+          if (isEnded) {
+            return Effect.zipRight(
+              cell.update((state) => State.end(state, lease.version)),
+              Mint.closed
+            )
+          }
           isMinting = true
           return mint(current, lease).pipe(
             Effect.tap((minted) =>
@@ -162,7 +168,12 @@ export const make = ({ auth, cell, closing, config, fork, source, store }: Depen
             stored,
             isMinted:
               granted !== undefined && State.sameToken(granted.stored.session.accessToken, stored.session.accessToken)
-          }))
+          })),
+          Effect.asSome,
+          Effect.catchIf(
+            () => isEnded,
+            () => Effect.succeedNone
+          )
         )
     })
 
@@ -180,7 +191,9 @@ export const make = ({ auth, cell, closing, config, fork, source, store }: Depen
     const state = cell.current()
     if (State.isFresh(state.held, cell.now())) return
 
-    const { isMinted, stored } = yield* renewStored(deadline)
+    const renewed = yield* renewStored(state, deadline)
+    if (Option.isNone(renewed)) return
+    const { isMinted, stored } = renewed.value
     if (isMinted && !State.isUsable(stored)) return yield* usedUp
     const { after } = yield* adopt(
       stored,
@@ -189,7 +202,7 @@ export const make = ({ auth, cell, closing, config, fork, source, store }: Depen
       isMinted && (state.held?.rejected ?? false)
     )
     if (stored.saved) return
-    if (after.epoch !== state.epoch) return yield* discard(stored.session)
+    if (after.epoch !== state.epoch) return void (yield* discard(stored.session))
     yield* Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(save.run))
     yield* saving.start
   })
@@ -214,46 +227,32 @@ export const make = ({ auth, cell, closing, config, fork, source, store }: Depen
   )
 
   /** One read of the store. An announced version that turns out to hold nothing is a logout elsewhere. */
-  const readStore = (announced: boolean): Effect.Effect<void> =>
+  const readStore = (announced?: number): Effect.Effect<unknown, Unavailable> =>
     Effect.suspend(() => {
       const { epoch } = cell.current()
-      return store.read.pipe(
-        atMost(STORE_LIMIT),
-        Effect.flatMap((found) => {
-          if (Option.isSome(found)) {
-            return isAdoptable(found.value) ? adopt(found.value, epoch, "adopted") : Effect.void
-          }
-          return announced && cell.current().epoch === epoch ? cell.update(State.forget) : Effect.void
-        }),
-        Effect.ignore
-      )
+      return Effect.flatMap(atMost(STORE_LIMIT)(store.read), (found): Effect.Effect<unknown> => {
+        if (Option.isSome(found)) return isAdoptable(found.value) ? adopt(found.value, epoch, "adopted") : Effect.void
+        return announced === undefined ? Effect.void : cell.update((state) => State.end(state, announced))
+      })
     })
 
-  const takeOver = (announced: boolean): Effect.Effect<void> =>
-    Effect.suspend(() => (needsSaving(cell.current().held) ? Effect.ignore(save.run) : readStore(announced)))
+  const takeOver = (announced?: number): Effect.Effect<void> =>
+    Effect.suspend(() => Effect.ignore(needsSaving(cell.current().held) ? save.run : readStore(announced)))
 
   const look = SingleFlight.make<never>(
     fork,
-    cell.update((state, now) => ({ ...state, lookedAt: now })).pipe(Effect.zipRight(takeOver(false))),
+    cell.update((state, now) => ({ ...state, lookedAt: now })).pipe(Effect.zipRight(takeOver())),
     Exit.void
   )
 
   return {
     flight,
     look,
-    follow: (version) => Effect.suspend(() => (version > cell.current().highest ? takeOver(true) : Effect.void)),
+    follow: (version) => Effect.suspend(() => (version > cell.current().highest ? takeOver(version) : Effect.void)),
     close: Effect.suspend(() => (isMinting ? flight.settled : flight.stop)).pipe(
       Effect.zipRight(saving.stop),
       Effect.zipRight(look.stop),
-      Effect.zipRight(Effect.ignore(save.run)),
-      Effect.zipRight(Effect.suspend(() => Fiber.awaitAll(discarded))),
-      Effect.asVoid
+      Effect.zipRight(Effect.ignore(save.run))
     )
   }
 }
-
-/** Ends after this time, whatever the effect does with its interruption. */
-const atMost =
-  (duration: Duration.Duration) =>
-  <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
-    Effect.timeoutFail(Effect.disconnect(effect), { duration, onTimeout: storeTimeout })

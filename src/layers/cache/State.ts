@@ -106,16 +106,28 @@ const failed = (pause: Pace.Pause, now: number): Decision => ({
   error: withRetryAfter(pause.error, Duration.millis(pause.until - now))
 })
 
+/** What is left at the end of a session is not handed out. */
+const margin = (session: Session): number => Math.min(10_000, Duration.toMillis(session.lifetime) / 10)
+
 /** How long before its expiry a session is renewed. */
-export const aheadOf = (session: Session, renewAhead: Duration.Duration): number =>
+const aheadOf = (session: Session, renewAhead: Duration.Duration): number =>
   Math.min(Duration.toMillis(renewAhead), Duration.toMillis(session.lifetime) / 5)
 
-/** What of the store is taken instead of calling Nomba (rule "adopt before you mint"). */
-export const isAdoptable = ({ highest, refused }: State, stored: Stored, renewAhead: Duration.Duration): boolean =>
-  stored.version > highest &&
-  !stored.marked &&
-  !(refused !== undefined && sameToken(refused, stored.session.accessToken)) &&
-  Duration.toMillis(stored.remaining) > aheadOf(stored.session, renewAhead)
+/**
+ * What of the store is taken instead of calling Nomba: what is newer than all that was ever held, or is in hand by now and
+ * fresh, because an announcement was quicker than the renewal.
+ */
+export const isAdoptable = (state: State, stored: Stored, now: number, renewAhead: Duration.Duration): boolean => {
+  const { held, highest, refused } = state
+  const token = stored.session.accessToken
+  const isInHand = held !== undefined && isFresh(held, now) && sameToken(held.session.accessToken, token)
+  return (
+    (stored.version > highest || isInHand) &&
+    !stored.marked &&
+    !(refused !== undefined && sameToken(refused, token)) &&
+    Duration.toMillis(stored.remaining) > Math.max(aheadOf(stored.session, renewAhead), margin(stored.session))
+  )
+}
 
 /** The circumstances of an adoption. */
 export interface Arrival {
@@ -127,9 +139,6 @@ export interface Arrival {
   /** From 0 to 1: how much earlier than planned it is renewed, so that processes do not do it at the same moment. */
   readonly jitter: number
 }
-
-/** What is left at the end of a session is not handed out. */
-const margin = (session: Session): number => Math.min(10_000, Duration.toMillis(session.lifetime) / 10)
 
 /** Whether it can be handed out at all. */
 export const isUsable = ({ remaining, session }: Stored): boolean => Duration.toMillis(remaining) > margin(session)
@@ -216,3 +225,7 @@ export const forget = (state: State): State => ({
   refused: state.held?.session.accessToken ?? state.refused,
   epoch: state.epoch + 1
 })
+
+/** The session was ended elsewhere, and its tombstone has this version. What is newer than that stays. */
+export const end = (state: State, version: number): State =>
+  version > state.highest ? { ...forget(state), highest: version } : state
