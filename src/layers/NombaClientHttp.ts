@@ -36,7 +36,9 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
   Effect.gen(function* () {
     const { accountId, baseUrl, transformClient } = yield* NombaConfig
     const cache = yield* TokenCache
-    const client = transformClient(yield* GuardedClient.make(yield* HttpClient.HttpClient))
+    const guarded = yield* GuardedClient.make(yield* HttpClient.HttpClient)
+    const transformed = transformClient(guarded)
+    const client = transformed === guarded ? guarded : GuardedClient.withoutRedirects(transformed)
     const resolve = Destination.make(baseUrl)
     const authorize = Authorization.make(accountId)
 
@@ -44,7 +46,10 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
       const authorized = authorize(HttpClientRequest.setUrl(request, url), token)
       return Either.isLeft(authorized)
         ? Effect.fail(authorized.left)
-        : Effect.catchAll(client.execute(authorized.right), (error) => toAnswer(request, error))
+        : Effect.matchEffect(client.execute(authorized.right), {
+            onFailure: (error) => toAnswer(request, error),
+            onSuccess: refuseRedirect
+          })
     }
 
     const replay = (
@@ -96,17 +101,22 @@ export const layer: Layer.Layer<NombaClient, never, NombaConfig | TokenCache | H
   make
 )
 
-/** A status is not a failure here, even where the client beneath makes it one; but a redirect is. */
+/** A status is not a failure here, even where the client beneath makes it one. */
 const toAnswer = (request: Request, error: HttpClientError.HttpClientError): Effect.Effect<Answer, Failure> => {
   if (error._tag === "RequestError") return Effect.fail(requestError(request, error))
-  if (error.reason !== "StatusCode")
-    return Effect.fail(responseError(new CallersResponse(request, error.response), error))
-  if (!GuardedClient.isRedirect(error.response.status)) return Effect.succeed(error.response)
-  return Effect.zipRight(
-    discard(error.response),
-    new UnexpectedResponse({ operation: "request", status: error.response.status, reason: "Redirect" })
-  )
+  return error.reason === "StatusCode"
+    ? refuseRedirect(error.response)
+    : Effect.fail(responseError(new CallersResponse(request, error.response), error))
 }
+
+const refuseRedirect = (answer: Answer): Effect.Effect<Answer, UnexpectedResponse> =>
+  GuardedClient.isRedirect(answer.status)
+    ? Effect.zipRight(discard(answer), Effect.fail(redirected(answer.status)))
+    : Effect.succeed(answer)
+
+/** A browser does not tell the status of a redirect. */
+const redirected = (status: number): UnexpectedResponse =>
+  new UnexpectedResponse({ operation: "request", reason: "Redirect", ...(status === 0 ? {} : { status }) })
 
 /** Reads an answer that nobody will see, so that its connection is free for the next request. */
 const discard = (answer: Answer): Effect.Effect<void> => Body.read(answer, Duration.seconds(1))

@@ -1,0 +1,81 @@
+/** A `TokenCache` that follows a script, and what it was told. */
+import { DateTime, Duration, Effect, Equal, Layer, Option, Redacted, Stream } from "effect"
+import type { AuthError } from "../../src/schemas/AuthError.js"
+import { Session } from "../../src/schemas/Session.js"
+import { type HeldSession, TokenCache } from "../../src/services/TokenCache.js"
+
+/** What a renewal brings: another token from Nomba, one from the store, the same one again, or nothing. */
+export type Renewal = "minted" | "adopted" | "same" | AuthError
+
+export interface ScriptedCache {
+  readonly layer: Layer.Layer<TokenCache>
+  /** For instance `invalidate token-1`, in order. */
+  readonly told: ReadonlyArray<string>
+  readonly current: () => string
+}
+
+export const sessionOf = (token: string): Session =>
+  new Session({
+    accessToken: Redacted.make(token),
+    refreshToken: Option.none(),
+    lifetime: Duration.hours(1),
+    issuedAt: DateTime.unsafeMake(0),
+    clock: "server",
+    tokenType: "Bearer",
+    businessId: Option.none()
+  })
+
+/**
+ * Holds `token-1`, then `token-2` and so on. Each `session` after an `invalidate` that counted uses up one of the
+ * renewals; when they are used up, the token stays the same.
+ */
+export const scriptedCache = (...renewals: ReadonlyArray<Renewal>): ScriptedCache => {
+  const left = [...renewals]
+  const told: Array<string> = []
+  let serial = 1
+  let rejected = false
+  let origin: HeldSession["origin"] = "minted"
+  const current = (): string => `token-${serial}`
+
+  const session = Effect.suspend((): Effect.Effect<HeldSession, AuthError> => {
+    const renewal = rejected ? (left.shift() ?? "same") : "same"
+    if (typeof renewal !== "string") return Effect.fail(renewal)
+    rejected = false
+    if (renewal !== "same") {
+      serial += 1
+      origin = renewal
+    }
+    return Effect.succeed({ session: sessionOf(current()), remaining: Duration.hours(1), saved: true, origin })
+  })
+
+  const tell = (...what: ReadonlyArray<string>): number => told.push(what.join(" "))
+
+  return {
+    told,
+    current,
+    layer: Layer.succeed(
+      TokenCache,
+      TokenCache.of({
+        get: Effect.sync(() => Redacted.make(current())),
+        session: Effect.zipRight(
+          Effect.sync(() => tell("session")),
+          session
+        ),
+        invalidate: (token) =>
+          Effect.sync(() => {
+            tell("invalidate", Redacted.value(token))
+            const counts = !rejected && Equal.equals(token, Redacted.make(current()))
+            rejected ||= counts
+            return counts
+          }),
+        confirm: (token) => Effect.sync(() => void tell("confirm", Redacted.value(token))),
+        logout: Effect.dieMessage("not used"),
+        changes: Stream.empty
+      })
+    )
+  }
+}
+
+/** A cache that can only be asked, and answers always the same. */
+export const fixedCache = (get: Effect.Effect<Redacted.Redacted<string>, AuthError>): Layer.Layer<TokenCache> =>
+  Layer.mock(TokenCache, { get, session: Effect.dieMessage("not used"), logout: Effect.void, changes: Stream.empty })
