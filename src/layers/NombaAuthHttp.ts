@@ -21,12 +21,9 @@ import * as Attempts from "./auth/Attempts.js"
 import * as Classification from "./auth/Classification.js"
 import * as ClientSecret from "./auth/ClientSecret.js"
 import { toSession } from "./auth/Grant.js"
-import * as Inputs from "./auth/Inputs.js"
 import * as Outgoing from "./auth/Outgoing.js"
 import * as TokenCall from "./auth/TokenCall.js"
 import * as GuardedClient from "./http/GuardedClient.js"
-
-type TokenOperation = "issue" | "refresh" | "revoke" | "exchange"
 
 /**
  * The operations, each in a span of its own (`NombaAuth.issue` …) that carries the outcome, the number of attempts and
@@ -42,81 +39,51 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
     const client = config.transformClient(yield* GuardedClient.make(yield* HttpClient.HttpClient))
     const clientSecret = yield* ClientSecret.make(config)
     const call = TokenCall.make(config, GuardedClient.withoutRedirects(client), clientSecret.known)
+    const rules = Classification.rulesOf(config.origins)
     const revokeBody = yield* Ref.make(Arr.headNonEmpty(Outgoing.revokeBodies))
 
     const operation = <A, E extends AuthError>(
-      name: TokenOperation,
-      inputs: ReadonlyArray<Inputs.Problem>,
+      name: Classification.TokenOperation,
+      mayRepeat: (error: Unavailable) => boolean,
       run: (attempts: Attempts.Attempts) => Effect.Effect<A, E>
-    ): Effect.Effect<A, E | InvalidRequest> =>
-      Inputs.check(name, Inputs.header("accountId", Option.getOrUndefined(config.accountId)), ...inputs).pipe(
-        Effect.zipRight(Attempts.open(policy, config.requestTimeout)),
+    ): Effect.Effect<A, E> =>
+      Attempts.open({ policy, needed: config.requestTimeout, mayRepeat }).pipe(
         Effect.flatMap(run),
         Effect.onExit((exit) => Effect.annotateCurrentSpan("nomba.outcome", outcome(exit))),
         Effect.withSpan(`NombaAuth.${name}`, { kind: "client", captureStackTrace: false })
       )
 
+    const grant = <E>(
+      rules: Classification.Rules<E>,
+      outgoing: Effect.Effect<Outgoing.Outgoing, InvalidRequest | Unavailable>
+    ) => Effect.flatMap(call(rules, outgoing), toSession(rules.operation))
+
     return NombaAuth.of({
-      issue: operation("issue", [], (attempts) =>
-        attempts.run(
-          call(
-            Classification.issueRules(config.origins),
-            Effect.map(clientSecret.read, (secret) => Outgoing.issue(config.clientId, secret))
-          ).pipe(Effect.flatMap(toSession("issue"))),
-          constTrue
-        )
+      issue: operation("issue", constTrue, ({ run }) =>
+        run(grant(rules.issue, Outgoing.issue(config.clientId, clientSecret.read)))
       ),
 
       refresh: (options) =>
-        operation(
-          "refresh",
-          [Inputs.required("refreshToken", options.refreshToken), Inputs.header("accessToken", options.accessToken)],
-          (attempts) =>
-            attempts.run(
-              call(
-                Classification.renewalRules("refresh", config.origins),
-                Effect.sync(() => Outgoing.refresh(options))
-              ).pipe(Effect.flatMap(toSession("refresh"))),
-              wasNotProcessed
-            )
-        ),
+        operation("refresh", wasNotProcessed, ({ run }) => run(grant(rules.refresh, Outgoing.refresh(options)))),
 
       revoke: (accessToken, { bearer } = {}) =>
-        operation("revoke", [Inputs.header("accessToken", accessToken), Inputs.header("bearer", bearer)], (attempts) =>
-          Effect.flatMap(revokeBody, (accepted) =>
+        operation("revoke", constTrue, ({ passage, run }) => {
+          const send = (body: Outgoing.RevokeBody) =>
+            run(call(rules.revoke, Outgoing.revoke(config.clientId, accessToken, bearer, body))).pipe(
+              Effect.zipRight(Ref.set(revokeBody, body))
+            )
+          return Effect.flatMap(revokeBody, (accepted) =>
             firstAccepted(
               [accepted, ...Outgoing.revokeBodies.filter((body) => body !== accepted)],
-              (body) =>
-                attempts
-                  .run(
-                    call(
-                      Classification.renewalRules("revoke", config.origins),
-                      Effect.sync(() => Outgoing.revoke(body, config.clientId, accessToken, bearer ?? accessToken))
-                    ),
-                    constTrue
-                  )
-                  .pipe(Effect.zipRight(Ref.set(revokeBody, body))),
-              attempts.passage(Duration.zero)
+              send,
+              passage(Duration.zero)
             )
           )
-        ),
+        }),
 
       exchange: (options) =>
-        operation(
-          "exchange",
-          [
-            Inputs.required("code", options.code),
-            Inputs.required("verifier", options.verifier),
-            Inputs.required("redirectUri", options.redirectUri)
-          ],
-          (attempts) =>
-            attempts.run(
-              call(
-                Classification.renewalRules("exchange", config.origins),
-                Effect.sync(() => Outgoing.exchange(config.clientId, options))
-              ).pipe(Effect.flatMap(toSession("exchange"))),
-              wasNotProcessed
-            )
+        operation("exchange", wasNotProcessed, ({ run }) =>
+          run(grant(rules.exchange, Outgoing.exchange(config.clientId, options)))
         )
     })
   }

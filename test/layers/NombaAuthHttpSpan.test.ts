@@ -71,7 +71,7 @@ describe("the span of an operation", () => {
     })
   )
 
-  it.effect("no status where there was no answer, no attempt where nothing was sent", () =>
+  it.effect("no status where there was no answer", () =>
     Effect.gen(function* () {
       const [unanswered] = yield* traced((yield* once(fake((sent) => unreachable(sent, undefined)))).issue)
       assert.deepStrictEqual(Object.fromEntries(unanswered?.attributes ?? []), {
@@ -79,7 +79,10 @@ describe("the span of an operation", () => {
         "nomba.outcome": "Unavailable"
       })
       const [unsent] = yield* traced((yield* once(fake(() => granted()))).revoke(Redacted.make("")))
-      assert.deepStrictEqual(Object.fromEntries(unsent?.attributes ?? []), { "nomba.outcome": "InvalidRequest" })
+      assert.deepStrictEqual(Object.fromEntries(unsent?.attributes ?? []), {
+        "nomba.attempts": 1,
+        "nomba.outcome": "InvalidRequest"
+      })
     })
   )
 

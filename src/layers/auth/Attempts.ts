@@ -19,36 +19,47 @@ import type { RetryPolicyService } from "../../services/RetryPolicy.js"
  * @category models
  */
 export interface Attempts {
-  /** Runs an attempt, again for as long as it fails with an `Unavailable` that `mayRepeat` and there is time. */
-  readonly run: <A, E, R>(
-    attempt: Effect.Effect<A, E, R>,
-    mayRepeat: (error: Unavailable) => boolean
-  ) => Effect.Effect<A, E, R>
+  /** Runs an attempt, and again for as long as it is to be repeated and there is time. */
+  readonly run: <A, E, R>(attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Waits, and answers whether another attempt may begin. */
   readonly passage: Passage
 }
 
 /**
- * Opens the gate in the caller's context for one operation, of which an attempt takes at most `needed`.
+ * What one operation is repeated by.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly policy: RetryPolicyService
+  /** The time that one attempt may take. */
+  readonly needed: Duration.Duration
+  /** After which failures it may be repeated at all. */
+  readonly mayRepeat: (error: Unavailable) => boolean
+}
+
+/**
+ * Opens the gate in the caller's context for one operation.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const open = (policy: RetryPolicyService, needed: Duration.Duration): Effect.Effect<Attempts> =>
+export const open = ({ mayRepeat, needed, policy }: Options): Effect.Effect<Attempts> =>
   Effect.gen(function* () {
     const gate = yield* AttemptGate
     const passage = yield* gate.open(needed)
     const driver = yield* Schedule.driver(delaysOf(policy))
     const count = yield* Ref.make(0)
 
-    const run: Attempts["run"] = (attempt, mayRepeat) =>
+    const run: Attempts["run"] = (attempt) =>
       Ref.updateAndGet(count, (attempts) => attempts + 1).pipe(
         Effect.flatMap((attempts) => Effect.annotateCurrentSpan("nomba.attempts", attempts)),
         Effect.zipRight(attempt),
         Effect.catchAll((error) =>
           error instanceof Unavailable && mayRepeat(error)
             ? Effect.if(mayGoOn(error), {
-                onTrue: () => run(attempt, mayRepeat),
+                onTrue: () => run(attempt),
                 onFalse: () => Effect.fail(error)
               })
             : Effect.fail(error)

@@ -13,7 +13,6 @@ import {
   Expired,
   InvalidCredentials,
   InvalidRequest,
-  type Operation,
   type Origins,
   Unavailable,
   type UnexpectedReason,
@@ -24,6 +23,12 @@ import { withoutSecrets } from "../../schemas/SafeText.js"
 import * as Body from "../http/Body.js"
 import { present } from "../http/present.js"
 import * as AnswerHeaders from "./AnswerHeaders.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type TokenOperation = "issue" | "refresh" | "revoke" | "exchange"
 
 /**
  * An answer, and what of the exchange its meaning depends on.
@@ -48,7 +53,7 @@ export interface Answer {
  * @category models
  */
 export interface Rules<E> {
-  readonly operation: Operation
+  readonly operation: TokenOperation
   /** What a 401 means. */
   readonly rejected: (facts: Facts) => E
   /** The values of `code` that mean the same on a success. */
@@ -66,7 +71,7 @@ export interface Rules<E> {
  * @category models
  */
 export interface Facts {
-  readonly operation: Operation
+  readonly operation: TokenOperation
   readonly status: number
   readonly code?: string
   readonly description?: string
@@ -75,33 +80,40 @@ export interface Facts {
 type Failure = InvalidRequest | InvalidCredentials | Unavailable | UnexpectedResponse
 
 /**
- * The rules of `issue`: a refusal is about the credentials, and it cannot fail with `Expired`.
+ * The rules of the four operations. A refusal to issue is about the credentials, and cannot be `Expired`; the others
+ * present something which may have expired.
  *
  * @since 0.1.0
+ * @category constructors
  */
-export const issueRules = (origins: typeof Origins.Type): Rules<InvalidCredentials> => ({
-  operation: "issue",
-  rejected: (facts) => new InvalidCredentials({ ...facts, origins }),
-  rejectedCodes: ["01"],
-  mayBeEmpty: false,
-  origins
-})
-
-/**
- * The rules of an operation that presents something which may have expired.
- *
- * @since 0.1.0
- */
-export const renewalRules = (
-  operation: "refresh" | "revoke" | "exchange",
+export const rulesOf = (
   origins: typeof Origins.Type
-): Rules<Expired> => ({
-  operation,
-  rejected: (facts) => new Expired({ ...facts, ...(operation === "revoke" ? { hint: THREE_CAUSES } : {}) }),
-  rejectedCodes: ["01", "02"],
-  mayBeEmpty: operation === "revoke",
-  origins
-})
+): {
+  readonly issue: Rules<InvalidCredentials>
+  readonly refresh: Rules<Expired>
+  readonly revoke: Rules<Expired>
+  readonly exchange: Rules<Expired>
+} => {
+  const rejected = (facts: Facts): Expired => new Expired(facts)
+  const presenting = { rejected, rejectedCodes: ["01", "02"], mayBeEmpty: false, origins }
+  return {
+    issue: {
+      operation: "issue",
+      rejected: (facts) => new InvalidCredentials({ ...facts, origins }),
+      rejectedCodes: ["01"],
+      mayBeEmpty: false,
+      origins
+    },
+    refresh: { ...presenting, operation: "refresh" },
+    exchange: { ...presenting, operation: "exchange" },
+    revoke: {
+      ...presenting,
+      operation: "revoke",
+      rejected: (facts) => new Expired({ ...facts, hint: THREE_CAUSES }),
+      mayBeEmpty: true
+    }
+  }
+}
 
 const THREE_CAUSES =
   "A 401 has three causes: the accountId header is absent, the account id is wrong, or the token is dead already."

@@ -7,12 +7,13 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { type Operation, UnexpectedResponse } from "../../schemas/AuthError.js"
+import { UnexpectedResponse } from "../../schemas/AuthError.js"
 import { withoutSecrets } from "../../schemas/SafeText.js"
 import type { Session } from "../../schemas/Session.js"
 import * as TokenResponse from "../../schemas/TokenResponse.js"
 import { present } from "../http/present.js"
 import * as AnswerHeaders from "./AnswerHeaders.js"
+import type { TokenOperation } from "./Classification.js"
 import type { Accepted } from "./TokenCall.js"
 
 /**
@@ -21,7 +22,7 @@ import type { Accepted } from "./TokenCall.js"
  * @since 0.1.0
  */
 export const toSession =
-  (operation: Operation) =>
+  (operation: TokenOperation) =>
   ({ headers, json, secrets, sentAt, status }: Accepted): Effect.Effect<Session, UnexpectedResponse> =>
     Either.match(TokenResponse.decode(json, { sentAt, secrets, date: AnswerHeaders.date(headers) }), {
       onLeft: (refused) =>

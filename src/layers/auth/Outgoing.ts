@@ -1,13 +1,16 @@
 /**
- * What each token operation sends, beside the headers that all of them carry.
+ * What each token operation sends, beside the headers that all of them carry. Inputs that cannot be sent are refused.
  *
  * @since 0.1.0
  */
 import type * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import type { InvalidRequest } from "../../schemas/AuthError.js"
 import { ExchangeRequest, IssueRequest, RefreshRequest, RevokeRequest } from "../../schemas/Requests.js"
 import type { ExchangeOptions, RefreshOptions } from "../../services/NombaAuth.js"
+import * as Inputs from "./Inputs.js"
 
 /**
  * @since 0.1.0
@@ -26,11 +29,15 @@ export interface Outgoing {
  * @since 0.1.0
  * @category constructors
  */
-export const issue = (clientId: string, clientSecret: Redacted.Redacted<string>): Outgoing => ({
-  path: "/v1/auth/token/issue",
-  body: encodeIssue({ grant_type: "client_credentials", client_id: clientId, client_secret: clientSecret }),
-  secrets: [clientSecret]
-})
+export const issue = <E>(
+  clientId: string,
+  clientSecret: Effect.Effect<Redacted.Redacted<string>, E>
+): Effect.Effect<Outgoing, E> =>
+  Effect.map(clientSecret, (secret) => ({
+    path: "/v1/auth/token/issue",
+    body: encodeIssue({ grant_type: "client_credentials", client_id: clientId, client_secret: secret }),
+    secrets: [secret]
+  }))
 
 /**
  * The live API wants the old access token as the bearer, though it may have expired.
@@ -38,28 +45,44 @@ export const issue = (clientId: string, clientSecret: Redacted.Redacted<string>)
  * @since 0.1.0
  * @category constructors
  */
-export const refresh = ({ accessToken, refreshToken }: RefreshOptions): Outgoing => ({
-  path: "/v1/auth/token/refresh",
-  body: encodeRefresh({ grant_type: "refresh_token", refresh_token: refreshToken }),
-  bearer: accessToken,
-  secrets: accessToken === undefined ? [refreshToken] : [refreshToken, accessToken]
-})
+export const refresh = ({ accessToken, refreshToken }: RefreshOptions): Effect.Effect<Outgoing, InvalidRequest> =>
+  Effect.map(
+    Inputs.check("refresh", Inputs.required("refreshToken", refreshToken), Inputs.header("accessToken", accessToken)),
+    () => ({
+      path: "/v1/auth/token/refresh",
+      body: encodeRefresh({ grant_type: "refresh_token", refresh_token: refreshToken }),
+      bearer: accessToken,
+      secrets: accessToken === undefined ? [refreshToken] : [refreshToken, accessToken]
+    })
+  )
 
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const exchange = (clientId: string, { code, redirectUri, verifier }: ExchangeOptions): Outgoing => ({
-  path: "/v1/auth/token/issue",
-  body: encodeExchange({
-    grant_type: "authorization_code",
-    client_id: clientId,
-    code,
-    code_verifier: verifier,
-    redirect_uri: redirectUri
-  }),
-  secrets: [code, verifier]
-})
+export const exchange = (
+  clientId: string,
+  { code, redirectUri, verifier }: ExchangeOptions
+): Effect.Effect<Outgoing, InvalidRequest> =>
+  Effect.map(
+    Inputs.check(
+      "exchange",
+      Inputs.required("code", code),
+      Inputs.required("verifier", verifier),
+      Inputs.required("redirectUri", redirectUri)
+    ),
+    () => ({
+      path: "/v1/auth/token/issue",
+      body: encodeExchange({
+        grant_type: "authorization_code",
+        client_id: clientId,
+        code,
+        code_verifier: verifier,
+        redirect_uri: redirectUri
+      }),
+      secrets: [code, verifier]
+    })
+  )
 
 /**
  * A body for revoke.
@@ -86,16 +109,20 @@ export const revokeBodies: Arr.NonEmptyReadonlyArray<RevokeBody> = [
  * @category constructors
  */
 export const revoke = (
-  body: RevokeBody,
   clientId: string,
   accessToken: Redacted.Redacted<string>,
-  bearer: Redacted.Redacted<string>
-): Outgoing => ({
-  path: "/v1/auth/token/revoke",
-  body: body(accessToken, clientId),
-  bearer,
-  secrets: [accessToken, bearer]
-})
+  bearer: Redacted.Redacted<string> | undefined,
+  body: RevokeBody
+): Effect.Effect<Outgoing, InvalidRequest> =>
+  Effect.map(
+    Inputs.check("revoke", Inputs.header("accessToken", accessToken), Inputs.header("bearer", bearer)),
+    () => ({
+      path: "/v1/auth/token/revoke",
+      body: body(accessToken, clientId),
+      bearer: bearer ?? accessToken,
+      secrets: bearer === undefined ? [accessToken] : [accessToken, bearer]
+    })
+  )
 
 const encodeIssue = Schema.encodeSync(IssueRequest)
 const encodeRefresh = Schema.encodeSync(RefreshRequest)

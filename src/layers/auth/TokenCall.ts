@@ -15,6 +15,7 @@ import type { InvalidCredentials, InvalidRequest, Unavailable, UnexpectedRespons
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import * as Classification from "./Classification.js"
 import * as Exchange from "./Exchange.js"
+import * as Inputs from "./Inputs.js"
 import type { Outgoing } from "./Outgoing.js"
 
 /**
@@ -60,6 +61,7 @@ export const make = (
   return (rules, prepare) =>
     Effect.gen(function* () {
       const late = yield* Exchange.timeout(config.requestTimeout)
+      yield* Inputs.check(rules.operation, Inputs.header("accountId", Option.getOrUndefined(config.accountId)))
       const outgoing = yield* prepare
       const exchange = yield* Exchange.run(scoped, toRequest(config, outgoing), rules.operation, late)
       const { headers, status } = exchange.response
