@@ -1,0 +1,301 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Duration, Effect, Exit, Fiber, type Redacted, Scope, TestClock } from "effect"
+import type { AuthError } from "../../../src/schemas/AuthError.js"
+import { Expired } from "../../../src/schemas/AuthError.js"
+import type { TokenCacheService } from "../../../src/services/TokenCache.js"
+import { at, makeFaultyStore, type Step, storeDown } from "../../support/faults.js"
+import { ended, settle } from "../../support/time.js"
+import { type CacheOptions, getText, makeCache, makeConfig, makeUpstream, unreachable } from "../../support/upstream.js"
+
+interface Closable {
+  readonly cache: TokenCacheService
+  /** Begins to close it, as a layer is closed: where nothing can be interrupted. */
+  readonly close: Effect.Effect<Fiber.RuntimeFiber<void>>
+}
+
+const closable = (options: CacheOptions): Effect.Effect<Closable> =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const cache = yield* Scope.extend(makeCache(options), scope)
+    return { cache, close: Effect.fork(Effect.uninterruptible(Scope.close(scope, Exit.void))) }
+  })
+
+const isClosed = (exit: Exit.Exit<Redacted.Redacted<string>, AuthError> | undefined): boolean =>
+  exit !== undefined &&
+  Exit.isFailure(exit) &&
+  exit.cause._tag === "Fail" &&
+  exit.cause.error._tag === "Unavailable" &&
+  exit.cause.error.reason === "Closed"
+
+const gates = Effect.all([Deferred.make<void>(), Deferred.make<void>()])
+
+describe("closing is broken if", () => {
+  it.scoped("a request that was sent is given up, and its session lost", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const { cache, close } = yield* closable({ upstream, config })
+      const [arrived, gate] = yield* gates
+      upstream.script({ arrived, gate })
+      const get = yield* Effect.fork(getText(cache))
+      yield* Deferred.await(arrived)
+      const closing = yield* close
+      yield* TestClock.adjust("9 seconds")
+      assert.isUndefined(yield* ended(closing))
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(closing)
+      assert.strictEqual(yield* Fiber.join(get), "access-1")
+      assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-1")
+      assert.strictEqual(upstream.count(), 1)
+    })
+  )
+
+  it.scoped("a refresh that was sent is given up, and its refresh token spent for nothing", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const { cache, close } = yield* closable({ upstream, config })
+      yield* cache.invalidate(yield* cache.get)
+      const [arrived, gate] = yield* gates
+      upstream.script({ arrived, gate })
+      yield* Effect.fork(cache.get)
+      yield* Deferred.await(arrived)
+      const closing = yield* close
+      yield* settle
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(closing)
+      assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-2")
+      assert.deepStrictEqual(upstream.operations(), ["issue", "refresh"])
+    })
+  )
+
+  for (const when of ["before", "after"] as const) {
+    it.scoped(`it comes ${when} the store has written the answer, and the session is lost`, () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        const faulty = makeFaultyStore()
+        const [arrived, gate] = yield* gates
+        faulty[when] = at("commit")(Effect.zipRight(Deferred.succeed(arrived, undefined), Deferred.await(gate)))
+        const { cache, close } = yield* closable({ upstream, config, store: faulty.store })
+        yield* Effect.fork(cache.get)
+        yield* Deferred.await(arrived)
+        const closing = yield* close
+        yield* settle
+        assert.isUndefined(yield* ended(closing))
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.join(closing)
+        assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-1")
+        assert.strictEqual(upstream.count(), 1)
+      })
+    )
+  }
+
+  for (const step of ["read", "acquire"] satisfies ReadonlyArray<Step>) {
+    it.scoped(`it waits for a store that hangs at "${step}", although Nomba was not asked`, () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const faulty = makeFaultyStore()
+        faulty.before = at(step)(Effect.never)
+        const { cache, close } = yield* closable({ upstream, store: faulty.store })
+        const get = yield* Effect.fork(cache.get)
+        yield* settle
+        yield* Fiber.join(yield* close)
+        assert.isTrue(isClosed(yield* Fiber.await(get)))
+        assert.strictEqual(upstream.count(), 0)
+      })
+    )
+  }
+
+  it.scoped("it waits for a right that another holds", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const other = yield* makeCache({ upstream, config })
+      const { cache, close } = yield* closable({ upstream, config })
+      const [arrived, gate] = yield* gates
+      upstream.script({ arrived, gate })
+      const theirs = yield* Effect.fork(getText(other))
+      yield* Deferred.await(arrived)
+      const ours = yield* Effect.fork(cache.get)
+      yield* settle
+      yield* Fiber.join(yield* close)
+      assert.isTrue(isClosed(yield* Fiber.await(ours)))
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* Fiber.join(theirs), "access-1")
+    })
+  )
+
+  it.scoped("it waits for a right that was lost to another", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const faulty = makeFaultyStore()
+      faulty.before = at("extend")(Effect.sleep("26 seconds"))
+      const { cache, close } = yield* closable({ upstream, config, store: faulty.store })
+      const get = yield* Effect.fork(cache.get)
+      yield* TestClock.adjust("25 seconds")
+      const elsewhere = yield* faulty.elsewhere(config.storeKey)
+      assert.isTrue((yield* elsewhere.acquire("another")).held)
+      yield* TestClock.adjust("2 seconds")
+      assert.isUndefined(yield* ended(get))
+      yield* Fiber.join(yield* close)
+      assert.isTrue(isClosed(yield* Fiber.await(get)))
+      assert.strictEqual(upstream.count(), 0)
+    })
+  )
+
+  it.scoped("it waits for the pause before a retry, or the refresh token that was not spent is lost", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const { cache, close } = yield* closable({ upstream, config })
+      yield* cache.invalidate(yield* cache.get)
+      upstream.script({ operation: "refresh", refuse: unreachable, repeatAfter: "5 seconds" })
+      const get = yield* Effect.fork(cache.get)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(yield* close)
+      yield* Fiber.await(get)
+      const next = yield* makeCache({ upstream, config })
+      assert.strictEqual(yield* getText(next), "access-1")
+      yield* next.invalidate(yield* next.get)
+      assert.strictEqual(yield* getText(next), "access-2")
+      assert.deepStrictEqual(
+        upstream.calls.map(({ operation, token }) => [operation, token]),
+        [
+          ["issue", undefined],
+          ["refresh", "refresh-1"],
+          ["refresh", "refresh-1"]
+        ]
+      )
+    })
+  )
+
+  it.scoped("a second call is begun after it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const { cache, close } = yield* closable({ upstream })
+      yield* cache.invalidate(yield* cache.get)
+      const [arrived, gate] = yield* gates
+      upstream.script({ operation: "refresh", arrived, gate, lose: new Expired({ operation: "refresh", status: 401 }) })
+      const get = yield* Effect.fork(cache.get)
+      yield* Deferred.await(arrived)
+      const closing = yield* close
+      yield* settle
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(closing)
+      assert.isTrue(isClosed(yield* Fiber.await(get)))
+      assert.deepStrictEqual(upstream.operations(), ["issue", "refresh"])
+    })
+  )
+
+  it.scoped("a renewal is begun after it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const { cache, close } = yield* closable({ upstream })
+      yield* Fiber.join(yield* close)
+      assert.isTrue(isClosed(yield* Effect.exit(cache.get)))
+      assert.strictEqual(upstream.count(), 0)
+    })
+  )
+
+  it.scoped("a session that could not be saved is not tried once more", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const faulty = makeFaultyStore()
+      faulty.before = at("commit")(storeDown)
+      const { cache, close } = yield* closable({ upstream, config, store: faulty.store })
+      yield* cache.get
+      const commits = faulty.count("commit")
+      faulty.before = () => Effect.void
+      yield* Fiber.join(yield* close)
+      assert.strictEqual(faulty.count("commit"), commits + 1)
+      assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-1")
+    })
+  )
+
+  for (const step of ["acquire", "commit"] satisfies ReadonlyArray<Step>) {
+    it.scoped(`it waits for ever to save a session in a store that hangs at "${step}"`, () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const faulty = makeFaultyStore()
+        faulty.before = at("commit")(storeDown)
+        const { cache, close } = yield* closable({ upstream, store: faulty.store })
+        yield* cache.get
+        faulty.before = at(step)(Effect.never)
+        const closing = yield* close
+        yield* TestClock.adjust("5 seconds")
+        assert.isDefined(yield* ended(closing))
+      })
+    )
+  }
+
+  it.scoped("a session that a logout has overtaken outlives it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const faulty = makeFaultyStore()
+      faulty.before = at("commit")(storeDown)
+      const { cache, close } = yield* closable({ upstream, config, store: faulty.store })
+      yield* cache.get
+      faulty.before = at("acquire")(storeDown)
+      const other = yield* makeCache({ upstream, config })
+      yield* other.logout
+      yield* settle
+      assert.strictEqual(upstream.alive(), "access-1")
+      faulty.before = () => Effect.void
+      const [arrived, gate] = yield* gates
+      upstream.script({ operation: "revoke", arrived, gate })
+      const closing = yield* close
+      yield* Deferred.await(arrived)
+      yield* settle
+      assert.isUndefined(yield* ended(closing))
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(closing)
+      assert.isUndefined(upstream.alive())
+    })
+  )
+
+  it.scoped("the session is revoked while another cache holds it, or is not when the last one closes", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig({ revokeOnClose: true })
+      const one = yield* closable({ upstream, config })
+      const two = yield* closable({ upstream, config })
+      yield* one.cache.get
+      yield* Fiber.join(yield* one.close)
+      assert.strictEqual(upstream.alive(), "access-1")
+      assert.strictEqual(yield* getText(two.cache), "access-1")
+      yield* Fiber.join(yield* two.close)
+      assert.isUndefined(upstream.alive())
+    })
+  )
+
+  it.scoped("a revocation without an end keeps it for more than 30 s", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const { cache, close } = yield* closable({
+        config: makeConfig({ revokeOnClose: true }),
+        upstream: { auth: { ...upstream.auth, revoke: () => Effect.never } }
+      })
+      yield* cache.get
+      const closing = yield* close
+      yield* TestClock.adjust("30 seconds")
+      assert.isDefined(yield* ended(closing))
+    })
+  )
+
+  it.scoped("a Nomba without an end keeps it for more than 30 s", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const { cache, close } = yield* closable({ upstream: { auth: { ...upstream.auth, issue: Effect.never } } })
+      const get = yield* Effect.fork(cache.get)
+      yield* settle
+      const closing = yield* close
+      yield* TestClock.adjust(Duration.seconds(30))
+      assert.isDefined(yield* ended(closing))
+      assert.isDefined(yield* ended(get))
+    })
+  )
+})
