@@ -1,0 +1,23 @@
+import { assert, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { InvalidCredentials, NombaAuth, TokenCache } from "nomba-auth"
+import { NombaAuthTest, TokenCacheTest } from "nomba-auth/testing"
+
+it.effect("a program that needs a token alone", () =>
+  Effect.gen(function* () {
+    const cache = yield* TokenCache
+    assert.strictEqual(Redacted.value(yield* cache.get), "a-token")
+  }).pipe(Effect.provide(TokenCacheTest.layer("a-token")))
+)
+
+it.effect("a program that issues tokens itself", () =>
+  Effect.gen(function* () {
+    const auth = yield* NombaAuth
+    const tag = yield* Effect.match(auth.issue, { onFailure: (error) => error._tag, onSuccess: () => "none" })
+    assert.strictEqual(tag, "InvalidCredentials")
+  }).pipe(
+    Effect.provide(
+      NombaAuthTest.layer({ issue: Effect.fail(new InvalidCredentials({ operation: "issue", status: 401 })) })
+    )
+  )
+)

@@ -1,0 +1,301 @@
+/**
+ * A Nomba that is not there: the services a program needs, without a network, and a control to drive and inspect them.
+ *
+ * @since 0.1.0
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Ref from "effect/Ref"
+import * as NombaClientHttp from "../layers/NombaClientHttp.js"
+import * as NombaConfigOptions from "../layers/NombaConfigOptions.js"
+import * as SessionSourceIssue from "../layers/SessionSourceIssue.js"
+import * as TokenCacheRef from "../layers/TokenCacheRef.js"
+import * as TokenStoreMemory from "../layers/TokenStoreMemory.js"
+import {
+  type ExchangeError,
+  Expired,
+  type IssueError,
+  type RefreshError,
+  type RevokeError
+} from "../schemas/AuthError.js"
+import type { Session } from "../schemas/Session.js"
+import { NombaAuth, type NombaAuthService } from "../services/NombaAuth.js"
+import type { NombaClient } from "../services/NombaClient.js"
+import type { TokenCache } from "../services/TokenCache.js"
+import * as NombaState from "./NombaState.js"
+
+/**
+ * What can be counted, failed and delayed: the token operations, and `request` for a call of a resource.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TestOperation = "issue" | "refresh" | "revoke" | "exchange" | "request"
+
+/**
+ * What each token operation can be made to fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TestErrors {
+  readonly issue: IssueError
+  readonly refresh: RefreshError
+  readonly revoke: RevokeError
+  readonly exchange: ExchangeError
+}
+
+/**
+ * An answer to a resource call.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TestAnswer {
+  /** 200 by default. */
+  readonly status?: number | undefined
+  /** Sent as JSON; Nomba's envelope of a success by default. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * A resource call that has arrived. The bearer is masked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TestRequest {
+  readonly method: string
+  /** The path and the query. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  /** The body's text; empty where there is none or it is a stream. */
+  readonly body: string
+}
+
+/**
+ * How the pretended Nomba begins.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Script {
+  /** How long each token lives: 30 minutes by default. */
+  readonly lifetime?: Duration.DurationInput | undefined
+  /** How long each call takes: no time by default. */
+  readonly latency?: Duration.DurationInput | undefined
+  /** Answers to resource calls by path, for instance `{ "/v1/accounts/balance": { body: … } }`. */
+  readonly answers?: Readonly<Record<string, TestAnswer>> | undefined
+  /** How long before its expiry a token is renewed: 5 minutes by default, at most a fifth of its lifetime. */
+  readonly renewAhead?: Duration.DurationInput | undefined
+}
+
+/**
+ * Drives and inspects the pretended Nomba.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NombaTestService {
+  /** The next call of an operation fails with an error that it can have, or the next several. */
+  readonly fail: <Operation extends keyof TestErrors>(
+    operation: Operation,
+    error: TestErrors[Operation],
+    options?: { readonly times?: number | undefined }
+  ) => Effect.Effect<void>
+  /** From now on each call of a resource with this path gets this answer, if its token is alive. */
+  readonly answer: (path: string, answer: TestAnswer) => Effect.Effect<void>
+  /** From now on each call takes this long. */
+  readonly delay: (latency: Duration.DurationInput) => Effect.Effect<void>
+  /** The session is past its expiry at Nomba, although its lifetime said otherwise: calls get a 401, a refresh works. */
+  readonly expire: Effect.Effect<void>
+  /** The session has been ended: neither of its tokens works any more. */
+  readonly revoke: Effect.Effect<void>
+  /** Someone else logs in with the same credentials, which ends the session that there was. */
+  readonly login: Effect.Effect<Session>
+  /** How often each operation has been called, whatever came of it. */
+  readonly calls: Effect.Effect<Readonly<Record<TestOperation, number>>>
+  /** The resource calls so far. */
+  readonly requests: Effect.Effect<ReadonlyArray<TestRequest>>
+}
+
+const noCalls: Readonly<Record<TestOperation, number>> = { issue: 0, refresh: 0, revoke: 0, exchange: 0, request: 0 }
+
+type Failures = { readonly [Operation in keyof TestErrors]: Ref.Ref<ReadonlyArray<TestErrors[Operation]>> }
+
+const envelope = (code: string, description: string) => ({ code, description, data: {} })
+
+const bodyText = ({ body }: HttpClientRequest.HttpClientRequest): string =>
+  body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+
+/** A client of its own for each layer, so that no two share a session. */
+const newConfig = (renewAhead: Duration.DurationInput | undefined) =>
+  Layer.unwrapEffect(
+    Effect.sync(() =>
+      NombaConfigOptions.layer({
+        clientId: globalThis.crypto.randomUUID(),
+        clientSecret: Redacted.make("c2VjcmV0IG9mIGEgY2xpZW50IGluIGEgdGVzdCBvbmx5"),
+        environment: "sandbox",
+        renewAhead
+      })
+    )
+  ).pipe(Layer.orDie)
+
+const build = (script: Script) =>
+  Effect.gen(function* () {
+    const state = yield* Ref.make(NombaState.empty)
+    const calls = yield* Ref.make(noCalls)
+    const requests = yield* Ref.make<ReadonlyArray<TestRequest>>([])
+    const failures: Failures = {
+      issue: yield* Ref.make<ReadonlyArray<IssueError>>([]),
+      refresh: yield* Ref.make<ReadonlyArray<RefreshError>>([]),
+      revoke: yield* Ref.make<ReadonlyArray<RevokeError>>([]),
+      exchange: yield* Ref.make<ReadonlyArray<ExchangeError>>([])
+    }
+    const latency = yield* Ref.make(Duration.decode(script.latency ?? 0))
+    const answers = yield* Ref.make<ReadonlyMap<string, TestAnswer>>(new Map(Object.entries(script.answers ?? {})))
+    const lifetime = Duration.decode(script.lifetime ?? "30 minutes")
+
+    const arrive = (operation: TestOperation) =>
+      Effect.zipRight(
+        Ref.update(calls, (before) => ({ ...before, [operation]: before[operation] + 1 })),
+        Effect.flatMap(Ref.get(latency), (wait) =>
+          Duration.equals(wait, Duration.zero) ? Effect.void : Effect.sleep(wait)
+        )
+      )
+
+    const operate = <Operation extends keyof TestErrors, A>(
+      operation: Operation,
+      process: (now: number) => Effect.Effect<A, TestErrors[Operation]>
+    ): Effect.Effect<A, TestErrors[Operation]> =>
+      Effect.gen(function* () {
+        yield* arrive(operation)
+        const [failure] = yield* Ref.getAndUpdate(failures[operation], (waiting) => waiting.slice(1))
+        return yield* failure === undefined
+          ? Effect.flatMap(Clock.currentTimeMillis, process)
+          : Effect.fail<TestErrors[Operation]>(failure)
+      })
+
+    const grant = (now: number): Effect.Effect<Session> =>
+      Ref.modify(state, (before) => NombaState.grant(before, lifetime, now))
+
+    const auth = NombaAuth.of({
+      issue: operate("issue", grant),
+      refresh: ({ refreshToken }) =>
+        operate("refresh", (now) =>
+          Effect.flatMap(Ref.get(state), (before) =>
+            NombaState.isRefreshable(before, Redacted.value(refreshToken))
+              ? grant(now)
+              : new Expired({ operation: "refresh", status: 401 })
+          )
+        ),
+      revoke: (accessToken) =>
+        operate("revoke", (now) =>
+          Effect.flatMap(Ref.get(state), (before) =>
+            NombaState.isAlive(before, Redacted.value(accessToken), now)
+              ? Ref.update(state, (_) => ({ ..._, live: undefined }))
+              : new Expired({ operation: "revoke", status: 401 })
+          )
+        ),
+      exchange: () => operate("exchange", grant)
+    } satisfies NombaAuthService)
+
+    const client = HttpClient.make((request, url) =>
+      Effect.gen(function* () {
+        yield* arrive("request")
+        const bearer = /^Bearer (.+)$/.exec(request.headers["authorization"] ?? "")?.[1] ?? ""
+        yield* Ref.update(requests, (before) => [
+          ...before,
+          {
+            method: request.method,
+            url: `${url.pathname}${url.search}`,
+            headers: { ...request.headers, authorization: "Bearer ***" },
+            body: bodyText(request)
+          }
+        ])
+        const now = yield* Clock.currentTimeMillis
+        const isAlive = NombaState.isAlive(yield* Ref.get(state), bearer, now)
+        const {
+          body,
+          headers,
+          status = 200
+        } = isAlive
+          ? ((yield* Ref.get(answers)).get(url.pathname) ?? {})
+          : { status: 401, body: envelope("401", "Unauthorized") }
+        return HttpClientResponse.fromWeb(
+          request,
+          Response.json(body ?? envelope("00", "Success"), { status, headers: headers ?? {} })
+        )
+      })
+    )
+
+    const change = (step: (live: NonNullable<NombaState.NombaState["live"]>) => NombaState.NombaState["live"]) =>
+      Ref.update(state, (before) => ({ ...before, live: before.live === undefined ? undefined : step(before.live) }))
+
+    const control: NombaTestService = {
+      fail: (operation, error, options) =>
+        Ref.update(failures[operation], (waiting) => [
+          ...waiting,
+          ...Array.from({ length: options?.times ?? 1 }, () => error)
+        ]),
+      answer: (path, answer) => Ref.update(answers, (before) => new Map(before).set(path, answer)),
+      delay: (wait) => Ref.set(latency, Duration.decode(wait)),
+      expire: Effect.flatMap(Clock.currentTimeMillis, (now) => change((live) => ({ ...live, expiresAt: now }))),
+      revoke: change(() => undefined),
+      login: Effect.flatMap(Clock.currentTimeMillis, grant),
+      calls: Ref.get(calls),
+      requests: Ref.get(requests)
+    }
+    return Context.make(NombaAuth, auth).pipe(
+      Context.add(HttpClient.HttpClient, client),
+      Context.add(NombaTest, control)
+    )
+  })
+
+/**
+ * The control of a pretended Nomba, and the layer that provides it together with the services that programs use:
+ * `NombaAuth`, `TokenCache` and `NombaClient`. The cache and the client are the real ones; what they talk to keeps one
+ * session, as Nomba does, and lives by the `Clock`, so that a test under `TestClock` decides when a token expires.
+ *
+ * ```ts
+ * import { assert, it } from "@effect/vitest"
+ * import { Effect, TestClock } from "effect"
+ * import { TokenCache } from "nomba-auth"
+ * import { NombaTest } from "nomba-auth/testing"
+ *
+ * it.effect("a token is renewed when its time is over", () =>
+ *   Effect.gen(function* () {
+ *     const cache = yield* TokenCache
+ *     const nomba = yield* NombaTest
+ *     yield* cache.get
+ *     yield* TestClock.adjust("1 hour")
+ *     yield* cache.get
+ *     assert.strictEqual((yield* nomba.calls).refresh, 1)
+ *   }).pipe(Effect.provide(NombaTest.layer()))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class NombaTest extends Context.Tag("nomba-auth/testing/NombaTest")<NombaTest, NombaTestService>() {
+  /**
+   * Everything without a network. Each layer is a client of its own.
+   *
+   * @since 0.1.0
+   */
+  static readonly layer = (script: Script = {}): Layer.Layer<NombaTest | NombaAuth | TokenCache | NombaClient> =>
+    NombaClientHttp.layer.pipe(
+      Layer.provideMerge(Layer.provide(TokenCacheRef.layer, [SessionSourceIssue.layer, TokenStoreMemory.layer])),
+      Layer.provideMerge(Layer.effectContext(build(script))),
+      Layer.provide(newConfig(script.renewAhead))
+    )
+}

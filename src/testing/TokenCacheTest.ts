@@ -1,0 +1,49 @@
+/**
+ * A double of `TokenCache` alone.
+ *
+ * @since 0.1.0
+ */
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { Session } from "../schemas/Session.js"
+import { TokenCache } from "../services/TokenCache.js"
+
+/**
+ * Always holds this token, whatever is reported of it, for an hour from whenever it is asked.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (token: string = "test-access-token"): Layer.Layer<TokenCache> => {
+  const accessToken = Redacted.make(token)
+  const lifetime = Duration.hours(1)
+  const session = Effect.map(
+    DateTime.now,
+    (issuedAt) =>
+      new Session({
+        accessToken,
+        refreshToken: Option.none(),
+        lifetime,
+        issuedAt,
+        clock: "local",
+        tokenType: "Bearer",
+        businessId: Option.none()
+      })
+  )
+  return Layer.succeed(
+    TokenCache,
+    TokenCache.of({
+      get: Effect.succeed(accessToken),
+      session: Effect.map(session, (_) => ({ session: _, remaining: lifetime, saved: true, origin: "minted" })),
+      invalidate: () => Effect.succeed(true),
+      confirm: () => Effect.void,
+      logout: Effect.void,
+      changes: Stream.fromEffect(Effect.asSome(session))
+    })
+  )
+}

@@ -1,0 +1,56 @@
+/**
+ * A double of `TokenStore`: in memory, and out of reach whenever a test says so.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import * as TokenStoreMemory from "../layers/TokenStoreMemory.js"
+import { Unavailable } from "../schemas/AuthError.js"
+import { type SessionStore, TokenStore } from "../services/TokenStore.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenStoreTestService {
+  /** From now on every step of the store fails with `Unavailable`. */
+  readonly fail: Effect.Effect<void>
+  /** The outage is over; what was held before it is held still. */
+  readonly recover: Effect.Effect<void>
+}
+
+const outage = new Unavailable({ operation: "store", reason: "Store", detail: "ECONNREFUSED" })
+
+/**
+ * The switch of the outage, and the layer that provides it beside the store.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class TokenStoreTest extends Context.Tag("nomba-auth/testing/TokenStoreTest")<
+  TokenStoreTest,
+  TokenStoreTestService
+>() {
+  /**
+   * @since 0.1.0
+   */
+  static readonly layer: Layer.Layer<TokenStoreTest | TokenStore> = Layer.effectContext(
+    Effect.map(Ref.make(false), (isOut) => {
+      const unlessOut = <A, E>(step: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
+        Effect.flatMap(Ref.get(isOut), (out): Effect.Effect<A, E | Unavailable> => (out ? outage : step))
+      const guard = (store: SessionStore): SessionStore => ({
+        ...store,
+        read: unlessOut(store.read),
+        renew: (adoptable, mint) => unlessOut(store.renew(adoptable, mint)),
+        save: (unsaved) => unlessOut(store.save(unsaved)),
+        clear: (revoke) => unlessOut(store.clear(revoke))
+      })
+      return Context.make(TokenStore, {
+        open: (key, requestTimeout) => Effect.map(TokenStoreMemory.make.open(key, requestTimeout), guard)
+      }).pipe(Context.add(TokenStoreTest, { fail: Ref.set(isOut, true), recover: Ref.set(isOut, false) }))
+    })
+  )
+}

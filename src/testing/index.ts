@@ -1,0 +1,17 @@
+/**
+ * `nomba-auth/testing`: what a program that uses Nomba is tested with.
+ *
+ * @since 0.1.0
+ */
+export * as NombaAuthTest from "./NombaAuthTest.js"
+export {
+  NombaTest,
+  type NombaTestService,
+  type Script,
+  type TestAnswer,
+  type TestErrors,
+  type TestOperation,
+  type TestRequest
+} from "./NombaTest.js"
+export * as TokenCacheTest from "./TokenCacheTest.js"
+export { TokenStoreTest, type TokenStoreTestService } from "./TokenStoreTest.js"
