@@ -112,8 +112,8 @@ export interface SessionStore {
  */
 export interface TokenStoreService {
   /**
-   * Opens a session's place; connects when it is first used. One connection serves every key. A lease lasts twice the
-   * holder's request time-out and 5 s.
+   * Opens a session's place; connects when it is first used. One connection serves every key. A lease lasts for
+   * one request of its holder and 3 s, unless it is extended.
    */
   readonly open: (key: StoreKey, requestTimeout: Duration.Duration) => Effect.Effect<SessionStore, never, Scope.Scope>
 }

@@ -220,12 +220,17 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
   })
 
 /**
+ * What a lease lasts for beside one request: for the steps of the store around it. No longer, because who waits for a
+ * holder that died has to have time for a request of its own within its renewal.
+ */
+const LEASE_HEADROOM: Duration.Duration = Duration.seconds(3)
+
+/**
  * Builds a token store from the steps of any key.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const fromDriver = (connect: Connect): TokenStoreService => ({
-  open: (key, requestTimeout) =>
-    Effect.flatMap(connect(key, Duration.sum(Duration.times(requestTimeout, 2), "5 seconds")), make)
+  open: (key, requestTimeout) => Effect.flatMap(connect(key, Duration.sum(requestTimeout, LEASE_HEADROOM)), make)
 })

@@ -236,7 +236,7 @@ export const makeKit = ({
   requestTimeout = Duration.millis(100),
   store
 }: TokenStoreContractOptions): Kit => {
-  const lease = Duration.sum(Duration.times(requestTimeout, 2), "5 seconds")
+  const lease = Duration.sum(requestTimeout, "3 seconds")
   const lapse = Duration.sum(lease, faulty === undefined ? Duration.sum(RENEWAL_LIMIT, SLACK) : SLACK)
   return {
     requestTimeout,

@@ -1,9 +1,10 @@
 /** The protocol over steps that fail, whose answers are lost, or that take their time. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Option, TestClock } from "effect"
+import { Deferred, Duration, Effect, FastCheck, Fiber, Option, TestClock } from "effect"
 import * as SessionStore from "../../../src/layers/store/SessionStore.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
+import { HEADROOM, hasTime, RENEWAL_LIMIT } from "../../../src/services/AttemptGate.js"
 import {
   adoptAny,
   adoptNone,
@@ -32,6 +33,29 @@ const behindFaults = (key: StoreKey) =>
 const two = Effect.gen(function* () {
   const key = yield* freshKey()
   return { a: yield* behindFaults(key), b: yield* behindFaults(key) }
+})
+
+describe("a lease", () => {
+  it.scoped.prop(
+    "lasts for a request, and runs out while those who wait for a dead holder have time for theirs",
+    { seconds: FastCheck.integer({ min: 1, max: 12 }) },
+    ({ seconds }) =>
+      Effect.gen(function* () {
+        const requestTimeout = Duration.seconds(seconds)
+        const connect = TokenStoreMemory.connect
+        let leaseTime = Duration.zero
+        const store = SessionStore.fromDriver((key, time) => {
+          leaseTime = time
+          return connect(key, time)
+        })
+        yield* store.open(yield* freshKey(), requestTimeout)
+        assert.isTrue(Duration.greaterThan(leaseTime, Duration.sum(requestTimeout, HEADROOM)))
+        const noticed = Duration.sum(leaseTime, "500 millis")
+        assert.isTrue(
+          hasTime(Duration.toMillis(RENEWAL_LIMIT), Duration.toMillis(noticed), Duration.zero, requestTimeout)
+        )
+      })
+  )
 })
 
 describe("what is left of a session", () => {
@@ -125,7 +149,7 @@ describe("a lost answer or request", () => {
       yield* put(a.store, sessionOf("first"))
       const next = yield* makeMint(sessionOf("next"))
       const fiber = yield* Effect.fork(b.store.renew(adoptNone, next.mint))
-      yield* TestClock.adjust("24 seconds")
+      yield* TestClock.adjust("12 seconds")
       assert.strictEqual(next.runs(), 0)
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.join(fiber)
