@@ -118,5 +118,5 @@ const refuseRedirect = (answer: Answer): Effect.Effect<Answer, UnexpectedRespons
 const redirected = (status: number): UnexpectedResponse =>
   new UnexpectedResponse({ operation: "request", reason: "Redirect", ...(status === 0 ? {} : { status }) })
 
-/** Reads an answer that nobody will see, so that its connection is free for the next request. */
+/** Lets go of an answer that nobody will see, and of its connection, which else would wait for the garbage collector. */
 const discard = (answer: Answer): Effect.Effect<void> => Body.read(answer, Duration.seconds(1))
