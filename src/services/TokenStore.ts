@@ -94,8 +94,8 @@ export interface SessionStore {
    */
   readonly save: (unsaved: Stored) => Effect.Effect<Option.Option<Stored>, Unavailable>
   /**
-   * Takes the exclusive right, runs `revoke` on what is held, and commits a tombstone whatever it answers. If `revoke`
-   * fails, the tombstone keeps the session, so that another `clear` can try again.
+   * Takes the exclusive right, runs `revoke` on what is held, and commits a tombstone however that ends. Unless `revoke`
+   * succeeds, the tombstone keeps the session, so that another `clear` can try again.
    */
   readonly clear: <E>(
     revoke: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<void, E | LeaseLost>

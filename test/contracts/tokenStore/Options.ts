@@ -20,7 +20,7 @@ export interface TokenStoreContractOptions {
   readonly store: Effect.Effect<TokenStoreService, Error, Scope.Scope>
   /** Lets time pass, for the holders and for the store. */
   readonly pass: (duration: Duration.Duration) => Effect.Effect<void>
-  /** What is given to `open`: a lease lasts twice as long and 5 s. 100 ms unless given. */
+  /** What is given to `open`; the shorter it is, the sooner a lease runs out. 100 ms unless given. */
   readonly requestTimeout?: Duration.Duration | undefined
   /** The same store, breakable. Without it, what needs an outage is left out, and what needs a lost lease takes longer. */
   readonly faulty?: Effect.Effect<FaultyStore, Error, Scope.Scope> | undefined
