@@ -34,8 +34,15 @@ const documents = (): ReadonlyArray<string> => [
     .map((name) => join("docs", name))
 ]
 
+const files = readdirSync(join(root, "examples/testing")).map((name) =>
+  readFileSync(join(root, "examples/testing", name), "utf8")
+)
+
+/** The examples of a page; those that are files of their own are compiled and run by the tests. */
 const examples = (document: string): ReadonlyArray<string> =>
-  [...readFileSync(join(root, document), "utf8").matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code ?? "")
+  [...readFileSync(join(root, document), "utf8").matchAll(/```ts\n(.*?)```/gs)]
+    .map(([, code]) => code ?? "")
+    .filter((code) => !files.includes(code))
 
 try {
   const bin = join(root, "node_modules", ".bin")
