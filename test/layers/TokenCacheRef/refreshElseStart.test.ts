@@ -1,0 +1,318 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Option, TestClock } from "effect"
+import {
+  type AuthError,
+  Expired,
+  InvalidCredentials,
+  InvalidRequest,
+  Unavailable
+} from "../../../src/schemas/AuthError.js"
+import { Session } from "../../../src/schemas/Session.js"
+import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
+import { during, ended, settle } from "../../support/time.js"
+import {
+  down,
+  garbage,
+  getText,
+  makeCache,
+  makeConfig,
+  makeUpstream,
+  timedOut,
+  type Upstream,
+  unreachable
+} from "../../support/upstream.js"
+
+const sent = (upstream: Upstream): ReadonlyArray<string> =>
+  upstream.calls.map(({ operation, token }) => (token === undefined ? operation : `${operation} ${token}`))
+
+const spentTwice = (upstream: Upstream): ReadonlyArray<string> =>
+  sent(upstream).filter((call, index, calls) => call.startsWith("refresh") && calls.indexOf(call) !== index)
+
+const unprocessed: ReadonlyArray<Unavailable> = [
+  unreachable,
+  new Unavailable({ operation: "refresh", reason: "Network", detail: "ENOTFOUND", processed: "no" }),
+  new Unavailable({ operation: "refresh", reason: "RateLimited", status: 429, processed: "no" })
+]
+
+const doubtful: ReadonlyArray<AuthError> = [
+  timedOut,
+  garbage,
+  down,
+  new Unavailable({ operation: "refresh", reason: "Network", detail: "ECONNRESET" })
+]
+
+const refused: ReadonlyArray<AuthError> = [
+  new Expired({ operation: "refresh", status: 401 }),
+  new InvalidCredentials({ operation: "refresh", status: 403 }),
+  new InvalidRequest({ operation: "refresh", status: 400 })
+]
+
+const described = (error: AuthError): string => `${error._tag}${error._tag === "Unavailable" ? ` ${error.reason}` : ""}`
+
+describe("refreshing is broken if", () => {
+  for (const error of doubtful) {
+    it.scoped(
+      `with a live token, an answer that is lost (${described(error)}) is followed by the same refresh token`,
+      () =>
+        Effect.gen(function* () {
+          const upstream = makeUpstream()
+          const cache = yield* makeCache({ upstream })
+          yield* cache.get
+          yield* TestClock.adjust("25 minutes")
+          upstream.script({ operation: "refresh", lose: error })
+          assert.strictEqual(yield* getText(cache), "access-1")
+          yield* settle
+          assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
+
+          assert.strictEqual(yield* getText(cache), "access-1")
+          yield* TestClock.adjust("1 second")
+          assert.strictEqual(yield* getText(cache), "access-1")
+          yield* settle
+          assert.strictEqual(yield* getText(cache), "access-3")
+          assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue"])
+        })
+    )
+
+    it.scoped(
+      `without a live token, an answer that is lost (${described(error)}) is not followed by a start at once`,
+      () =>
+        Effect.gen(function* () {
+          const upstream = makeUpstream()
+          const cache = yield* makeCache({ upstream })
+          yield* cache.get
+          yield* TestClock.adjust("1 hour")
+          upstream.script({ operation: "refresh", lose: error })
+          assert.strictEqual(yield* getText(cache), "access-3")
+          assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue"])
+
+          yield* cache.invalidate(yield* cache.get)
+          upstream.script({ operation: "refresh", lose: error })
+          assert.strictEqual(yield* getText(cache), "access-5")
+          assert.deepStrictEqual(spentTwice(upstream), [])
+        })
+    )
+  }
+
+  it.scoped("another cache uses the refresh token whose answer was lost", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const cache = yield* makeCache({ upstream, config })
+      yield* cache.get
+      yield* TestClock.adjust("25 minutes")
+      upstream.script({ operation: "refresh", lose: timedOut })
+      yield* cache.get
+      yield* settle
+      assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-3")
+      assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue"])
+    })
+  )
+
+  for (const error of unprocessed) {
+    it.scoped(
+      `the refresh token is thrown away although the request was not processed (${described(error)} ${error.detail})`,
+      () =>
+        Effect.gen(function* () {
+          const upstream = makeUpstream()
+          const config = makeConfig()
+          const cache = yield* makeCache({ upstream, config })
+          yield* cache.invalidate(yield* cache.get)
+          upstream.script({ operation: "refresh", refuse: error })
+          yield* Effect.exit(cache.get)
+          const other = yield* makeCache({ upstream, config })
+          assert.strictEqual(yield* getText(other), "access-1")
+          yield* TestClock.adjust("1 second")
+          yield* cache.get
+          yield* settle
+          assert.strictEqual(yield* getText(cache), "access-2")
+          assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "refresh refresh-1"])
+        })
+    )
+  }
+
+  it.scoped("without a live token, a refresh that was not processed is followed by a start", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const cache = yield* makeCache({ upstream })
+      yield* cache.get
+      yield* TestClock.adjust("1 hour")
+      upstream.script({ operation: "refresh", refuse: unreachable })
+      assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Unavailable")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* getText(cache), "access-2")
+      assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "refresh refresh-1"])
+    })
+  )
+
+  for (const error of refused) {
+    it.scoped(`a refusal (${described(error)}) is not followed by one start, or by more than one`, () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        yield* cache.get
+        yield* TestClock.adjust("25 minutes")
+        upstream.script({ operation: "refresh", refuse: error }, { operation: "issue", refuse: down })
+        assert.strictEqual(yield* getText(cache), "access-1")
+        yield* settle
+        assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue"])
+        yield* TestClock.adjust("1 second")
+        yield* cache.get
+        yield* settle
+        assert.strictEqual(yield* getText(cache), "access-2")
+        assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue", "issue"])
+      })
+    )
+  }
+
+  it.scoped("the old access token is not sent along as the bearer", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const seen: Array<string | undefined> = []
+      const cache = yield* makeCache({
+        upstream: {
+          auth: {
+            ...upstream.auth,
+            refresh: (options) => {
+              seen.push(options.accessToken && String(options.accessToken.toString()))
+              seen.push(options.accessToken === undefined ? undefined : "given")
+              return upstream.auth.refresh(options)
+            }
+          }
+        }
+      })
+      yield* cache.get
+      yield* TestClock.adjust("1 hour")
+      yield* cache.get
+      assert.deepStrictEqual(seen, ["<redacted>", "given"])
+    })
+  )
+
+  it.scoped("a session without a refresh token is refreshed, or not started anew", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const bare = Effect.map(
+        upstream.auth.issue,
+        (session) => new Session({ ...session, refreshToken: Option.none() })
+      )
+      const cache = yield* makeCache({ upstream: { auth: { ...upstream.auth, issue: bare } } })
+      yield* cache.get
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* getText(cache), "access-2")
+      assert.deepStrictEqual(sent(upstream), ["issue", "issue"])
+    })
+  )
+
+  it.scoped("a holder died while it refreshed, and the next one waits for it or sends the same refresh token", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const faulty = makeFaultyStore()
+      const cache = yield* makeCache({ upstream, config, store: faulty.store })
+      yield* cache.invalidate(yield* cache.get)
+      const dead = yield* faulty.elsewhere(config.storeKey)
+      yield* dead.acquire("dead")
+      yield* dead.mark("dead", true)
+      const get = yield* Effect.fork(getText(cache))
+      yield* TestClock.adjust("24 seconds")
+      assert.isUndefined(yield* ended(get))
+      yield* TestClock.adjust("5 seconds")
+      // The lease ran out after 25 s, which left too little time for a call within these 30 s.
+      assert.strictEqual(yield* Fiber.join(get), "access-1")
+      yield* TestClock.adjust("2 seconds")
+      yield* cache.get
+      yield* settle
+      assert.strictEqual(yield* getText(cache), "access-2")
+      assert.deepStrictEqual(sent(upstream), ["issue", "issue"])
+    })
+  )
+
+  it.scoped("a public client whose refresh token is in doubt is sent to log in without a try", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const first = yield* makeCache({ upstream, config })
+      yield* first.get
+      yield* TestClock.adjust("25 minutes")
+      const publicClient = yield* makeCache({ upstream, config, interactive: true })
+      upstream.script({ operation: "refresh", refuse: timedOut })
+      yield* Effect.exit(publicClient.get)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* getText(publicClient), "access-2")
+      assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "refresh refresh-1"])
+    })
+  )
+
+  it.scoped("a public client without a session is not told that a person has to log in", () =>
+    Effect.gen(function* () {
+      const cache = yield* makeCache({ upstream: makeUpstream(), interactive: true })
+      const error = yield* Effect.flip(cache.get)
+      assert.strictEqual(error._tag, "Expired")
+      assert.include(error.message, "a person has to log in")
+    })
+  )
+
+  it.scoped("a mark that may not have been written lets the refresh token be sent", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      const cache = yield* makeCache({ upstream, store: faulty.store })
+      yield* cache.get
+      yield* TestClock.adjust("25 minutes")
+      faulty.before = at("mark")(storeDown)
+      assert.strictEqual(yield* getText(cache), "access-1")
+      yield* settle
+      assert.deepStrictEqual(sent(upstream), ["issue"])
+      faulty.before = () => Effect.void
+      faulty.after = at("mark")(storeDown)
+      yield* TestClock.adjust("1 second")
+      yield* cache.get
+      yield* settle
+      assert.deepStrictEqual(sent(upstream), ["issue"])
+      faulty.after = () => Effect.void
+      yield* TestClock.adjust("2 seconds")
+      yield* cache.get
+      yield* settle
+      assert.deepStrictEqual(sent(upstream), ["issue", "issue"])
+    })
+  )
+
+  it.scoped("the lease was lost before a retry, and the retry is sent all the same", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const faulty = makeFaultyStore()
+      const cache = yield* makeCache({ upstream, config, store: faulty.store })
+      yield* cache.invalidate(yield* cache.get)
+      upstream.script({ operation: "refresh", refuse: unreachable, repeatAfter: "5 seconds" })
+      let isStalled = true
+      faulty.before = at("extend")(Effect.suspend(() => (isStalled ? Effect.sleep("21 seconds") : Effect.void)))
+      const get = yield* Effect.fork(getText(cache))
+      yield* TestClock.adjust("25 seconds")
+      const elsewhere = yield* faulty.elsewhere(config.storeKey)
+      assert.isTrue((yield* elsewhere.acquire("another")).held)
+      isStalled = false
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.await(get)
+      assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
+    })
+  )
+
+  it.scoped("a caller who gives up takes the mark or the answer with it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const cache = yield* makeCache({ upstream })
+      yield* cache.invalidate(yield* cache.get)
+      const [arrived, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      upstream.script({ operation: "refresh", arrived, gate })
+      const caller = yield* Effect.fork(cache.get)
+      yield* Deferred.await(arrived)
+      yield* Fiber.interrupt(caller)
+      yield* Deferred.succeed(gate, undefined)
+      yield* settle
+      assert.strictEqual(yield* getText(cache), "access-2")
+      yield* cache.invalidate(yield* cache.get)
+      assert.strictEqual(yield* getText(cache).pipe(during("1 second")), "access-3")
+      assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "refresh refresh-2"])
+    })
+  )
+})
