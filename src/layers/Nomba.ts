@@ -1,7 +1,8 @@
 /**
  * The whole client: a session with Nomba, kept valid, and an `HttpClient` that uses it.
  *
- * A layer function that is called twice makes two clients. Bind the layer to a `const`.
+ * Each call of a layer function makes a client of its own: bind the layer to a `const`. Clients with the same credentials
+ * share their session.
  *
  * @since 0.1.0
  */
@@ -108,11 +109,17 @@ export const layerWithoutStoreConfig = (
 ): Layer.Layer<Services, ConfigError.ConfigError, HttpClient.HttpClient | TokenStore> =>
   compose(NombaConfigOptions.layerConfig(overrides))
 
+/**
+ * Built on its own, and then once for each value: a layer is shared by its identity, so that the constant ones below
+ * would else give every client of a program the first one's configuration.
+ */
 const compose = <E>(
   config: Layer.Layer<NombaConfig, E>
 ): Layer.Layer<Services, E, HttpClient.HttpClient | TokenStore> =>
   NombaClientHttp.layer.pipe(
     Layer.provideMerge(TokenCacheRef.layer.pipe(Layer.provide(SessionSourceIssue.layer))),
     Layer.provideMerge(NombaAuthHttp.layer),
-    Layer.provide(config)
+    Layer.provide(config),
+    Layer.build,
+    Layer.scopedContext
   )
