@@ -1,0 +1,217 @@
+import type { HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { type ConfigError, Effect, Layer, type Option, Redacted, type Stream } from "effect"
+import * as NombaAuthModule from "nomba-auth"
+import {
+  type AuthError,
+  Expired,
+  type HeldSession,
+  InvalidCredentials,
+  InvalidRequest,
+  Nomba,
+  NombaAuth,
+  type NombaAuthService,
+  NombaClient,
+  NombaClientHttp,
+  type NombaClientService,
+  NombaConfig,
+  NombaConfigOptions,
+  RetryPolicy,
+  type Session,
+  type SessionSource,
+  SessionSourceIssue,
+  TokenCache,
+  TokenCacheRef,
+  type TokenCacheService,
+  type TokenStore,
+  TokenStoreMemory,
+  Unavailable,
+  UnexpectedResponse
+} from "nomba-auth"
+import { expectTypeOf } from "vitest"
+
+const options: Nomba.Options = { clientId: "id", clientSecret: Redacted.make("secret") }
+
+describe("the public names", () => {
+  it("are these", () => {
+    assert.deepStrictEqual(Object.keys(NombaAuthModule).sort(), [
+      "AuthError",
+      "Expired",
+      "InvalidCredentials",
+      "InvalidRequest",
+      "LeaseLost",
+      "Nomba",
+      "NombaAuth",
+      "NombaAuthHttp",
+      "NombaClient",
+      "NombaClientHttp",
+      "NombaConfig",
+      "NombaConfigOptions",
+      "RetryPolicy",
+      "Session",
+      "SessionSource",
+      "SessionSourceIssue",
+      "TokenCache",
+      "TokenCacheRef",
+      "TokenStore",
+      "TokenStoreMemory",
+      "Unavailable",
+      "UnexpectedResponse"
+    ])
+    assert.deepStrictEqual(Object.keys(Nomba).sort(), [
+      "layer",
+      "layerConfig",
+      "layerWithoutStore",
+      "layerWithoutStoreConfig"
+    ])
+  })
+})
+
+describe("the layers", () => {
+  type Client<R> = Layer.Layer<NombaAuth | TokenCache | NombaClient, ConfigError.ConfigError, R>
+
+  it("ask for a platform, and for a store where they do not bring one", () => {
+    expectTypeOf(Nomba.layer).returns.toEqualTypeOf<Client<HttpClient.HttpClient>>()
+    expectTypeOf(Nomba.layerConfig).returns.toEqualTypeOf<Client<HttpClient.HttpClient>>()
+    expectTypeOf(Nomba.layerWithoutStore).returns.toEqualTypeOf<Client<HttpClient.HttpClient | TokenStore>>()
+    expectTypeOf(Nomba.layerWithoutStoreConfig).returns.toEqualTypeOf<Client<HttpClient.HttpClient | TokenStore>>()
+  })
+
+  it("of one service each ask for what they are built on", () => {
+    expectTypeOf(NombaClientHttp.layer).toEqualTypeOf<
+      Layer.Layer<NombaClient, never, NombaConfig | TokenCache | HttpClient.HttpClient>
+    >()
+    expectTypeOf(NombaAuthModule.NombaAuthHttp.layer).toEqualTypeOf<
+      Layer.Layer<NombaAuth, never, NombaConfig | HttpClient.HttpClient>
+    >()
+    expectTypeOf(TokenCacheRef.layer).toEqualTypeOf<
+      Layer.Layer<TokenCache, never, NombaAuth | SessionSource | TokenStore | NombaConfig>
+    >()
+    expectTypeOf(SessionSourceIssue.layer).toEqualTypeOf<Layer.Layer<SessionSource, never, NombaAuth>>()
+    expectTypeOf(TokenStoreMemory.layer).toEqualTypeOf<Layer.Layer<TokenStore>>()
+    expectTypeOf(NombaConfigOptions.layer).returns.toEqualTypeOf<Layer.Layer<NombaConfig, ConfigError.ConfigError>>()
+  })
+
+  it("need no RetryPolicy, and take one", () => {
+    const NombaLive = Nomba.layerConfig().pipe(Layer.provide(RetryPolicy.layerNone))
+    expectTypeOf(NombaLive).toEqualTypeOf<Client<HttpClient.HttpClient>>()
+  })
+
+  it("that are missing are an error before the program runs", () => {
+    const program = Effect.flatMap(NombaClient, (nomba) => nomba.get("/v1/x"))
+    const withoutPlatform = Effect.provide(program, Nomba.layer(options))
+    expectTypeOf(withoutPlatform).toEqualTypeOf<
+      Effect.Effect<
+        HttpClientResponse.HttpClientResponse,
+        HttpClientError.HttpClientError | AuthError | ConfigError.ConfigError,
+        HttpClient.HttpClient
+      >
+    >()
+    const run = (): unknown => [
+      // @ts-expect-error NombaClient is missing
+      Effect.runPromise(program),
+      // @ts-expect-error HttpClient is missing
+      Effect.runPromise(withoutPlatform),
+      // @ts-expect-error TokenStore is missing
+      Effect.runPromise(Effect.provide(program, Layer.provide(Nomba.layerWithoutStore(options), platform)))
+    ]
+    assert.isFunction(run)
+  })
+})
+
+declare const platform: Layer.Layer<HttpClient.HttpClient>
+
+describe("the services", () => {
+  it("need nothing where they are used", () => {
+    type Requirements<S> = {
+      [K in keyof S]: S[K] extends Effect.Effect<infer _A, infer _E, infer R>
+        ? R
+        : S[K] extends (...args: infer _Args) => Effect.Effect<infer _A, infer _E, infer R>
+          ? R
+          : never
+    }[keyof S]
+    expectTypeOf<Requirements<NombaAuthService>>().toBeNever()
+    expectTypeOf<Requirements<TokenCacheService>>().toBeNever()
+    expectTypeOf<Requirements<Pick<NombaClientService, "execute" | "get" | "post" | "del">>>().toBeNever()
+  })
+
+  it("fail with these and nothing else", () => {
+    type IssueError = InvalidRequest | InvalidCredentials | Unavailable | UnexpectedResponse
+    expectTypeOf<NombaAuthService["issue"]>().toEqualTypeOf<Effect.Effect<Session, IssueError>>()
+    expectTypeOf<NombaAuthService["refresh"]>().returns.toEqualTypeOf<Effect.Effect<Session, IssueError | Expired>>()
+    expectTypeOf<NombaAuthService["revoke"]>().returns.toEqualTypeOf<Effect.Effect<void, IssueError | Expired>>()
+    expectTypeOf<NombaAuthService["exchange"]>().returns.toEqualTypeOf<Effect.Effect<Session, IssueError | Expired>>()
+    expectTypeOf<TokenCacheService["get"]>().toEqualTypeOf<Effect.Effect<Redacted.Redacted<string>, AuthError>>()
+    expectTypeOf<TokenCacheService["session"]>().toEqualTypeOf<Effect.Effect<HeldSession, AuthError>>()
+    expectTypeOf<TokenCacheService["invalidate"]>().returns.toEqualTypeOf<Effect.Effect<boolean>>()
+    expectTypeOf<TokenCacheService["changes"]>().toEqualTypeOf<Stream.Stream<Option.Option<Session>>>()
+    expectTypeOf<NombaClientService["get"]>().returns.toEqualTypeOf<
+      Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError | AuthError>
+    >()
+  })
+
+  it("let failures be caught one by one", () => {
+    const program = Effect.gen(function* () {
+      const auth = yield* NombaAuth
+      return yield* auth.issue
+    }).pipe(
+      Effect.catchTags({
+        InvalidCredentials: () => Effect.succeed("fix the credentials" as const),
+        Unavailable: () => Effect.succeed("wait" as const)
+      })
+    )
+    expectTypeOf(program).toEqualTypeOf<
+      Effect.Effect<Session | "fix the credentials" | "wait", InvalidRequest | UnexpectedResponse, NombaAuth>
+    >()
+    // @ts-expect-error issue cannot fail with Expired
+    const impossible = Effect.catchTag(program, "Expired", () => Effect.void)
+    assert.isObject(impossible)
+  })
+
+  it("are known by these tags", () => {
+    expectTypeOf(TokenCache.Service).toEqualTypeOf<TokenCacheService>()
+    expectTypeOf(NombaClient.Service).toEqualTypeOf<NombaClientService>()
+    assert.strictEqual(NombaConfig.key, "nomba-auth/NombaConfig")
+  })
+
+  it("fail with errors that are told apart by their tag", () => {
+    expectTypeOf<AuthError["_tag"]>().toEqualTypeOf<
+      "InvalidRequest" | "InvalidCredentials" | "Expired" | "Unavailable" | "UnexpectedResponse"
+    >()
+    for (const Class of [InvalidRequest, InvalidCredentials, Expired, Unavailable, UnexpectedResponse]) {
+      assert.strictEqual(Class._tag, Class.name)
+    }
+  })
+})
+
+describe("the options", () => {
+  it("take undefined for what is not said", () => {
+    expectTypeOf<{
+      clientId: string
+      clientSecret: Redacted.Redacted
+      accountId: undefined
+      environment: undefined
+      baseUrl: undefined
+      renewAhead: undefined
+      requestTimeout: undefined
+      revokeOnClose: undefined
+      transformClient: undefined
+    }>().toExtend<Nomba.Options>()
+    expectTypeOf<{ clientId: undefined; clientSecret: undefined }>().toExtend<Nomba.Overrides>()
+  })
+
+  it("take a secret that is redacted, or an effect that can only be unavailable", () => {
+    expectTypeOf<Nomba.Options["clientSecret"]>().toEqualTypeOf<
+      Redacted.Redacted | Effect.Effect<Redacted.Redacted, Unavailable>
+    >()
+    expectTypeOf<string>().not.toExtend<Nomba.Options["clientSecret"]>()
+    expectTypeOf<Effect.Effect<Redacted.Redacted, Error>>().not.toExtend<Nomba.Options["clientSecret"]>()
+  })
+
+  it("leave the end of a session in a shared store to the store", () => {
+    expectTypeOf(Nomba.layerWithoutStore).parameter(0).not.toHaveProperty("revokeOnClose")
+    expectTypeOf<Parameters<typeof Nomba.layerWithoutStoreConfig>[0]>()
+      .exclude<undefined>()
+      .not.toHaveProperty("revokeOnClose")
+  })
+})
