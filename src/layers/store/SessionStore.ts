@@ -186,20 +186,25 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
       )
 
     const clear: SessionStore["clear"] = (revoke) =>
-      Effect.flatten(
-        withRight((owner, entry) =>
+      Effect.suspend(() => {
+        /** The version whose revocation has succeeded: when the right is lost after that, it is not revoked again. */
+        let proved: number | undefined
+        return withRight((owner, entry) =>
           Effect.uninterruptibleMask((restore) =>
             Effect.gen(function* () {
               const left = yield* countDown(remainingOf(entry))
-              const end = yield* restore(revoke(held(entry), leaseOf(owner, entry))).pipe(
-                Effect.as(true),
-                Effect.catchIf(isLost, () => Effect.succeed(false)),
-                Effect.exit
-              )
-              const proved = Exit.isSuccess(end)
-              if (proved && !end.value) return yield* new LeaseLost()
+              const end =
+                proved === versionOf(entry)
+                  ? Exit.succeed(true)
+                  : yield* restore(revoke(held(entry), leaseOf(owner, entry))).pipe(
+                      Effect.as(true),
+                      Effect.catchIf(isLost, () => Effect.succeed(false)),
+                      Effect.exit
+                    )
+              if (Exit.isSuccess(end) && !end.value) return yield* new LeaseLost()
+              if (Exit.isSuccess(end)) proved = versionOf(entry)
               const version = yield* driver.commit(owner, versionOf(entry), {
-                session: proved ? Option.none() : Option.flatMap(entry, (_) => _.session),
+                session: Exit.isSuccess(end) ? Option.none() : Option.flatMap(entry, (_) => _.session),
                 tombstone: true,
                 remaining: yield* left
               })
@@ -207,7 +212,7 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
             })
           )
         )
-      )
+      }).pipe(Effect.flatten)
 
     return {
       read: Effect.map(driver.read, adoptableOf),

@@ -253,6 +253,26 @@ export const losing = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
+      "does not revoke again what it has proved, when a logout lost its right before its tombstone",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const b = yield* kit.holder(key)
+        yield* put(b, sessionOf("held"))
+        const { arrived, open, revoke, runs } = yield* makeRevoke({ gated: true })
+        const fiber = yield* Effect.fork(a.store.clear(revoke))
+        yield* arrived
+        yield* a.lapse
+        yield* open
+        yield* kit.pass("1 second")
+        yield* Fiber.join(fiber)
+        yield* same(runs(), 1, "revocations")
+        yield* holdsNothing(b)
+      }),
+      passes
+    ),
+
+    scenario(
       "answers a renewal that lost its right to a logout with a session of its own",
       Effect.gen(function* () {
         const key = yield* freshKey()

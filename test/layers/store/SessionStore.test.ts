@@ -1,6 +1,6 @@
 /** The protocol over steps that fail, whose answers are lost, or that take their time. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, FastCheck, Fiber, Option, TestClock } from "effect"
+import { Deferred, Duration, Effect, Exit, FastCheck, Fiber, Option, TestClock } from "effect"
 import * as SessionStore from "../../../src/layers/store/SessionStore.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
@@ -154,6 +154,25 @@ describe("a lost answer or request", () => {
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.join(fiber)
       assert.strictEqual(next.runs(), 1)
+    })
+  )
+
+  it.scoped("keeps nobody waiting who can adopt, though the right is not free", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      a.faults.next("release", "request lost")
+      const slow = yield* makeMint(sessionOf("slow"), { gated: true })
+      yield* Effect.fork(a.store.renew(adoptAny, slow.mint))
+      yield* slow.arrived
+      const fiber = yield* Effect.fork(b.store.renew(adoptAny, slow.mint))
+      yield* TestClock.adjust("100 millis")
+      yield* slow.open
+      yield* TestClock.adjust("1 second")
+      const stored = Option.getOrThrow(yield* Fiber.poll(fiber))
+      assert.deepStrictEqual(
+        Exit.map(stored, (_) => _.session),
+        Exit.succeed(sessionOf("slow"))
+      )
     })
   )
 
