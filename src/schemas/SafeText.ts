@@ -10,7 +10,7 @@ import * as Redacted from "effect/Redacted"
 export const MESSAGE_LIMIT = 499
 
 /** A longer text is not an explanation, and is not worth searching for secrets. */
-const SEARCH_LIMIT = 64 * 1024
+const SEARCH_LIMIT = 8 * 1024
 
 const MASK = "***"
 
@@ -51,12 +51,14 @@ export const withoutSecrets = (
 
 const reveal = Option.liftThrowable((secret: Redacted.Redacted<string>) => Redacted.value(secret))
 
-/** The letters of a secret as it is, of its JSON escapes, and of how forms encode its spaces. */
+/** The letters of a secret as it is, with its escapes and without, and of how JSON and forms spell it. */
 const needles = (secret: string): ReadonlyArray<string> => {
   if (secret.length > SEARCH_LIMIT) return []
   if (hasNoSpelling.test(secret)) return [secret.toLowerCase()]
   const variants = [secret, JSON.stringify(secret).slice(1, -1), secret.replaceAll(" ", "+")]
-  return variants.map((variant) => spellOut(variant).letters).filter((letters) => letters !== "")
+  return [lettersOf(secret), ...variants.map((variant) => spellOut(variant).letters)].filter(
+    (letters) => letters !== ""
+  )
 }
 
 const masked = (text: string, secrets: ReadonlyArray<Redacted.Redacted<string>>): string => {
@@ -84,7 +86,7 @@ interface Plain {
 }
 
 const spellings =
-  /\\+u(?<json>[\da-f]{4})|%(?:25)*(?<url>[\da-f]{2})|&(?:amp;)*(?:#x(?<hex>[\da-f]{1,6})|#(?<decimal>\d{1,7})|(?<entity>amp|lt|gt|quot|apos));|(?<itself>.)/gisu
+  /(?<json>(?:\\+u[\da-f]{4})+)|%(?:25)*(?<url>[\da-f]{2})|&(?:amp;)*(?:#x(?<hex>[\da-f]{1,6})|#(?<decimal>\d{1,7})|(?<entity>amp|lt|gt|quot|apos));|(?<itself>.)/gisu
 
 /** Visible ASCII without what escapes are made of: such a text is its own letters. */
 const hasNoSpelling = /^[!-$'-[\]-~]+$/
@@ -95,28 +97,34 @@ const silent = /[\\\s\p{Cc}]/gu
 
 const entities: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }
 
+const codeUnit = (hex: string): string => String.fromCharCode(Number.parseInt(hex, 16))
+
 const codePoint = (value: number): string => (value <= 0x10ffff ? String.fromCodePoint(value) : "")
 
-const utf8 = (text: string): string =>
-  text < "\u0080" ? text : String.fromCharCode(...new TextEncoder().encode(text.replace(invisible, "")))
+const lettersOf = (text: string): string =>
+  Array.from(new TextEncoder().encode(text.replace(invisible, "")), (byte) => String.fromCharCode(byte))
+    .join("")
+    .replace(silent, "")
+    .toLowerCase()
 
-const letters = ({ decimal, entity, hex, itself, json, url }: Record<string, string | undefined>): string => {
-  if (itself !== undefined) return utf8(itself)
-  if (url !== undefined) return String.fromCharCode(Number.parseInt(url, 16))
+const undone = ({ decimal, entity, hex, itself, json, url }: Record<string, string | undefined>): string => {
+  if (itself !== undefined) return lettersOf(itself)
+  if (url !== undefined) return codeUnit(url).replace(silent, "").toLowerCase()
   if (entity !== undefined) return entities[entity.toLowerCase()] ?? ""
-  return utf8(codePoint(decimal === undefined ? Number.parseInt(json ?? hex ?? "", 16) : Number(decimal)))
+  if (json !== undefined) return lettersOf(json.replace(/\\+u(.{4})/g, (_, code) => codeUnit(code)))
+  return lettersOf(codePoint(decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal)))
 }
 
 const spellOut = (text: string): Plain => {
   const starts: Array<number> = []
   const ends: Array<number> = []
-  let spelt = ""
+  let letters = ""
   for (const match of text.matchAll(spellings)) {
-    for (const letter of letters(match.groups ?? {}).replace(silent, "")) {
-      spelt += letter.toLowerCase()
+    for (const letter of undone(match.groups ?? {})) {
+      letters += letter
       starts.push(match.index)
       ends.push(match.index + match[0].length)
     }
   }
-  return { letters: spelt, starts, ends }
+  return { letters, starts, ends }
 }

@@ -7,6 +7,9 @@ import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { AccessToken, Secret } from "./Secrets.js"
 
+/** For the type, the transformation and what it is encoded to: any of them would print what it got. */
+const quiet = { message: () => ({ message: "is not a session", override: true }) }
+
 /**
  * A session with Nomba. One client has one session: issuing another ends this one.
  *
@@ -33,7 +36,7 @@ export class Session extends Schema.Class<Session>("nomba-auth/Session")(
     /** The business the token acts for, where Nomba names it. */
     businessId: Schema.Option(Schema.String)
   },
-  { message: () => ({ message: "is not a session", override: true }) }
+  [quiet, quiet, quiet]
 ) {
   /** `issuedAt` plus `lifetime`: for people to read, on the clock that `clock` names. */
   get expiresAt(): DateTime.Utc {

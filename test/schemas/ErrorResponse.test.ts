@@ -1,0 +1,70 @@
+import { assert, describe, it } from "@effect/vitest"
+import { FastCheck as fc, Option } from "effect"
+import * as ErrorResponse from "../../src/schemas/ErrorResponse.js"
+
+const silent: ErrorResponse.Envelope = { code: Option.none(), description: Option.none(), errors: [] }
+
+describe("an envelope", () => {
+  it("is read whole", () => {
+    assert.deepStrictEqual(ErrorResponse.decode({ code: "400", description: "no", errors: ["a", "b"] }), {
+      code: Option.some("400"),
+      description: Option.some("no"),
+      errors: ["a", "b"]
+    })
+  })
+
+  for (const [code, text] of [
+    ["00", "00"],
+    ["0", "00"],
+    [0, "00"],
+    [-0, "00"],
+    [1, "01"],
+    ["1", "01"],
+    [" 02 ", "02"],
+    [400, "400"],
+    ["A", "A"],
+    ["000", "000"]
+  ] as const) {
+    it(`code ${JSON.stringify(code)} reads ${text}`, () => {
+      assert.deepStrictEqual(ErrorResponse.decode({ code }).code, Option.some(text))
+    })
+  }
+
+  for (const code of [undefined, null, "", "  ", true, [], {}, Number.NaN, Number.POSITIVE_INFINITY]) {
+    it(`code ${String(code)} is none`, () => {
+      assert.deepStrictEqual(ErrorResponse.decode({ code }).code, Option.none())
+    })
+  }
+
+  it("`message` stands in for an absent or unusable `description` only", () => {
+    const read = (body: object) => Option.getOrUndefined(ErrorResponse.decode(body).description)
+    assert.strictEqual(read({ description: "d", message: "m" }), "d")
+    assert.strictEqual(read({ message: "m" }), "m")
+    assert.strictEqual(read({ description: "", message: "m" }), "m")
+    assert.strictEqual(read({ description: 7, message: "m" }), "m")
+    assert.isUndefined(read({ message: ["m"] }))
+  })
+
+  it("errors are texts, twenty at most", () => {
+    assert.deepStrictEqual(ErrorResponse.decode({ errors: ["a", 1, null, "", { b: "b" }, " c "] }).errors, ["a", "c"])
+    assert.lengthOf(ErrorResponse.decode({ errors: Array(1000).fill("x") }).errors, 20)
+    assert.deepStrictEqual(ErrorResponse.decode({ errors: "one" }).errors, [])
+  })
+
+  it("says nothing where there is no object, or where a member is inherited", () => {
+    for (const body of [undefined, null, 7, "code", [], [{ code: "00" }], Object.create({ code: "00" })]) {
+      assert.deepStrictEqual(ErrorResponse.decode(body), silent)
+    }
+    assert.deepStrictEqual(ErrorResponse.decode(JSON.parse('{"__proto__":{"code":"00"}}')), silent)
+  })
+
+  it("is read of any JSON without failing", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), fc.jsonValue(), (code, description, errors) => {
+        ErrorResponse.decode(code)
+        const envelope = ErrorResponse.decode({ code, description, errors })
+        assert.isTrue([...Option.toArray(envelope.code), ...envelope.errors].every((text) => typeof text === "string"))
+      })
+    )
+  })
+})

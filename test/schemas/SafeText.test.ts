@@ -1,0 +1,140 @@
+import { assert, describe, it } from "@effect/vitest"
+import { FastCheck as fc, Redacted } from "effect"
+import { MESSAGE_LIMIT, oneLine, withoutSecrets } from "../../src/schemas/SafeText.js"
+import { leaks } from "../support/leaks.js"
+
+const isOneLine = (text: string): boolean =>
+  !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|[\ud800-\udbff](?![\udc00-\udfff])/u.test(text)
+
+describe("one line", () => {
+  it("joins lines, and drops what nobody sees", () => {
+    assert.strictEqual(oneLine(" a\r\nb\tc\u0000d\u200be\u2028f\ud800g "), "a b cde fg")
+  })
+
+  it("is bounded, without half a character at the end", () => {
+    assert.strictEqual(oneLine("x".repeat(10), 10), "xxxxxxxxxx")
+    assert.strictEqual(oneLine("x".repeat(11), 10), "xxxxxxxxx…")
+    assert.strictEqual(oneLine(`${"x".repeat(8)}😀yz`, 10), "xxxxxxxx…")
+  })
+
+  it("whatever comes in", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 1000 }), fc.integer({ min: 2, max: 600 }), (text, limit) => {
+        const line = oneLine(text, limit)
+        assert.isAtMost(line.length, limit)
+        assert.isTrue(isOneLine(line))
+      })
+    )
+  })
+})
+
+describe("without secrets", () => {
+  const characters = [..."abcXYZ0189-_.~+/=%\"\\&#;<>' é€😀"]
+  const secret = fc
+    .array(fc.constantFrom(...characters), { minLength: 12, maxLength: 60 })
+    .map((letters) => letters.join("").trim())
+    .filter((text) => text.replace(/[^a-z0-9]/gi, "").length >= 6)
+
+  const units = (text: string): ReadonlyArray<string> => text.split("")
+  const hex = (unit: string, digits: number): string => unit.charCodeAt(0).toString(16).padStart(digits, "0")
+  const percent = (text: string): string =>
+    [...new TextEncoder().encode(text)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("")
+  const between = (separator: string) => (text: string) => [...text].join(separator)
+
+  const spelling = fc.constantFrom<(text: string) => string>(
+    (text) => text,
+    (text) => JSON.stringify(text),
+    (text) => JSON.stringify(text).replaceAll("/", "\\/"),
+    (text) => JSON.stringify(JSON.stringify(text)),
+    (text) =>
+      units(text)
+        .map((unit) => `\\u${hex(unit, 4)}`)
+        .join(""),
+    (text) =>
+      units(text)
+        .map((unit) => `\\u${hex(unit, 4).toUpperCase()}`)
+        .join(""),
+    encodeURI,
+    encodeURIComponent,
+    (text) => encodeURIComponent(encodeURIComponent(text)),
+    (text) => new URLSearchParams({ q: text }).toString(),
+    percent,
+    (text) => [...text].map((letter) => `&#${letter.codePointAt(0)};`).join(""),
+    (text) => [...text].map((letter) => `&#x${letter.codePointAt(0)?.toString(16)};`).join(""),
+    (text) =>
+      text.replace(
+        /[&<>"']/g,
+        (letter) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[letter] ?? "&apos;"
+      ),
+    between("\u0000"),
+    between("\r\n"),
+    between("\u200b"),
+    between(" "),
+    between("\ud800")
+  )
+  const surroundings = fc.string({ maxLength: 30 })
+
+  it("however a secret is spelled, it cannot be read", () => {
+    fc.assert(
+      fc.property(secret, spelling, surroundings, surroundings, (text, spell, before, after) => {
+        const masked = withoutSecrets(`${before} ${spell(text)} ${after}`, [Redacted.make(text)])
+        assert.deepStrictEqual(leaks([["masked", masked]], [text]), [])
+        assert.include(masked, "***")
+      }),
+      { numRuns: 2000 }
+    )
+  })
+
+  it("each of several is masked, though one begins like the other", () => {
+    const secrets = ["token-1", "token-12", "other"].map((text) => Redacted.make(text))
+    assert.strictEqual(withoutSecrets("token-12 token-1 other", secrets), "*** *** ***")
+    assert.strictEqual(withoutSecrets("token-12 token-1 other", [...secrets].reverse()), "*** *** ***")
+  })
+
+  it("overlapping echoes leave nothing", () => {
+    assert.strictEqual(withoutSecrets("<ababa>", [Redacted.make("aba")]), "<***>")
+  })
+
+  it("an access token that is not ours is masked by its looks", () => {
+    assert.strictEqual(withoutSecrets("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhQGIuYyJ9.sig-_", []), "Bearer ***")
+  })
+
+  it("the rest of the text stays, with its escapes", () => {
+    const text = 'field "client_id" is 100%25 wrong & \\u0041'
+    assert.strictEqual(withoutSecrets(text, [Redacted.make("secret")]), text)
+  })
+
+  it("a secret cannot hide behind the limit, nor behind what is removed", () => {
+    const text = "the-secret"
+    for (let at = 0; at < 40; at++) {
+      const masked = withoutSecrets(`${"x".repeat(at)}${text}`, [Redacted.make(text)], 30)
+      assert.notInclude(masked, "the-s")
+    }
+    assert.strictEqual(withoutSecrets(`${"\u0000".repeat(8_000)}${text}`, [Redacted.make(text)]), "***")
+    assert.notInclude(withoutSecrets(`${" ".repeat(8_186)}${text}`, [Redacted.make(text)]), "the-s")
+  })
+
+  it("empty, wiped and enormous secrets are no trouble", () => {
+    const wiped = Redacted.make("wiped")
+    Redacted.unsafeWipe(wiped)
+    const secrets = [Redacted.make(""), Redacted.make(" \\ "), wiped, Redacted.make("x".repeat(2 ** 20))]
+    assert.strictEqual(withoutSecrets("text", secrets), "text")
+  })
+
+  it("bounded and on one line, whatever comes in", () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: "binary", maxLength: 2000 }),
+        fc.array(fc.string({ unit: "binary", maxLength: 50 })),
+        (text, secrets) => {
+          const masked = withoutSecrets(
+            text,
+            secrets.map((secret) => Redacted.make(secret))
+          )
+          assert.isAtMost(masked.length, MESSAGE_LIMIT)
+          assert.isTrue(isOneLine(masked))
+        }
+      )
+    )
+  })
+})

@@ -1,0 +1,215 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Either, FastCheck as fc, Option, Redacted } from "effect"
+import * as TokenResponse from "../../src/schemas/TokenResponse.js"
+
+const exchange: TokenResponse.Exchange = { sentAt: Date.UTC(2025, 7, 13, 12), date: Option.none(), secrets: [] }
+
+const decode = (data: unknown, changes: Partial<TokenResponse.Exchange> = {}) =>
+  TokenResponse.decode({ code: "00", data }, { ...exchange, ...changes })
+
+const granted = (data: unknown, changes?: Partial<TokenResponse.Exchange>): TokenResponse.Granted =>
+  Either.getOrThrowWith(decode(data, changes), (refused) => new Error(refused.issues.join()))
+
+const refused = (data: unknown, changes?: Partial<TokenResponse.Exchange>): TokenResponse.Refused =>
+  Either.getOrThrowWith(Either.flip(decode(data, changes)), () => new Error("granted"))
+
+describe("a session", () => {
+  it("needs nothing but an access token", () => {
+    const { session, warnings } = granted({ access_token: "t" })
+    assert.strictEqual(Redacted.value(session.accessToken), "t")
+    assert.deepStrictEqual(session.refreshToken, Option.none())
+    assert.deepStrictEqual(session.lifetime, Duration.minutes(30))
+    assert.strictEqual(session.tokenType, "Bearer")
+    assert.deepStrictEqual(session.businessId, Option.none())
+    assert.deepStrictEqual(warnings, [])
+  })
+
+  for (const absent of [undefined, null, ""]) {
+    it(`${JSON.stringify(absent)} means absent, without a warning`, () => {
+      const { session, warnings } = granted({
+        access_token: "t",
+        refresh_token: absent,
+        token_type: absent,
+        businessId: absent,
+        expires_in: absent,
+        expiresAt: absent
+      })
+      assert.deepStrictEqual(session.lifetime, Duration.minutes(30))
+      assert.deepStrictEqual(session.refreshToken, Option.none())
+      assert.deepStrictEqual(warnings, [])
+    })
+  }
+
+  for (const [path, value, kind] of [
+    ["expires_in", "soon", "string"],
+    ["expires_in", "1e3", "string"],
+    ["expires_in", "0x10", "string"],
+    ["expires_in", true, "boolean"],
+    ["expires_in", {}, "object"],
+    ["expiresAt", [2025, 8, 13, 15, 30], "array"],
+    ["expiresAt", "tomorrow", "string"],
+    ["expiresAt", 1755099000, "number"],
+    ["expiresAt", false, "boolean"],
+    ["refresh_token", 7, "number"],
+    ["refresh_token", "  ", "string"],
+    ["token_type", [], "array"],
+    ["token_type", "two\nlines", "string"],
+    ["businessId", 12, "number"],
+    ["businessId", "x".repeat(101), "string"]
+  ] as const) {
+    it(`data.${path} that is ${JSON.stringify(value).slice(0, 30)} is skipped with a warning that does not show it`, () => {
+      const { session, warnings } = granted({ access_token: "t", [path]: value })
+      assert.deepStrictEqual(warnings, [`data.${path}: malformed ${kind}`])
+      assert.deepStrictEqual(session.lifetime, Duration.minutes(30))
+    })
+  }
+
+  for (const [value, seconds] of [
+    [3600, 3600],
+    ["3600", 3600],
+    [" 60 ", 60],
+    [0.5, 0.5],
+    ["1.5", 1.5],
+    [1e300, 86_400],
+    [86_401, 86_400]
+  ] as const) {
+    it(`expires_in ${JSON.stringify(value)} is ${seconds} s`, () => {
+      assert.strictEqual(
+        Duration.toSeconds(granted({ access_token: "t", expires_in: value }).session.lifetime),
+        seconds
+      )
+    })
+  }
+
+  it("takes the soonest of what is stated", () => {
+    const { session } = granted(
+      { access_token: "t", expires_in: 3600, expiresAt: "2025-08-13T12:20:00Z" },
+      { date: Option.some(Date.UTC(2025, 7, 13, 12)) }
+    )
+    assert.deepStrictEqual(session.lifetime, Duration.minutes(20))
+  })
+
+  it("prints nothing that was sent in confidence", () => {
+    const { session, warnings } = granted(
+      {
+        access_token: "the-token",
+        refresh_token: "the-refresh",
+        token_type: "a the-secret",
+        businessId: "the-refresh"
+      },
+      { secrets: [Redacted.make("the-secret")] }
+    )
+    assert.strictEqual(session.tokenType, "Bearer")
+    assert.deepStrictEqual(session.businessId, Option.none())
+    assert.deepStrictEqual(warnings, ["data.token_type: malformed string", "data.businessId: malformed string"])
+  })
+
+  it("reads own members only", () => {
+    const data = Object.create({ access_token: "inherited" })
+    assert.deepStrictEqual(refused(data).issues, ["data.access_token: missing"])
+    assert.deepStrictEqual(refused(JSON.parse('{"__proto__":{"access_token":"t"}}')).reason, "NoUsableToken")
+  })
+})
+
+describe("an answer that grants nothing", () => {
+  for (const body of [
+    undefined,
+    null,
+    7,
+    "text",
+    [],
+    {},
+    { data: null },
+    { data: [] },
+    { data: "t" },
+    { access_token: "t" }
+  ]) {
+    it(JSON.stringify(body) ?? "undefined", () => {
+      const result = TokenResponse.decode(body, exchange)
+      assert.deepStrictEqual(result, Either.left({ reason: "NoUsableToken", issues: ["data.access_token: missing"] }))
+    })
+  }
+
+  it("names what is wrong with the token and does not show it", () => {
+    for (const [token, problem] of [
+      [["t"], "array in place of a string"],
+      [true, "boolean in place of a string"],
+      ["line\nbreak", "has characters that a header cannot carry"],
+      ["tökén", "has characters that a header cannot carry"],
+      ["with space", "has characters that a header cannot carry"]
+    ] as const) {
+      assert.deepStrictEqual(refused({ access_token: token }).issues, [`data.access_token: ${problem}`])
+    }
+  })
+
+  it("a token dead on arrival names the clocks, and what was skipped", () => {
+    const dead = refused({ access_token: "t", expires_in: 0, expiresAt: "junk" })
+    assert.deepStrictEqual(dead, {
+      reason: "DeadOnArrival",
+      issues: [
+        "Nomba's clock: not stated",
+        "this machine's clock: 2025-08-13T12:00:00.000Z",
+        "data.expiresAt: malformed string"
+      ]
+    })
+    const told = refused({ access_token: "t", expires_in: -5 }, { date: Option.some(0) })
+    assert.strictEqual(told.issues[0], "Nomba's clock: 1970-01-01T00:00:00.000Z")
+  })
+})
+
+describe("whatever JSON comes in", () => {
+  const value = fc.oneof(
+    fc.jsonValue(),
+    fc.string(),
+    fc.integer(),
+    fc.double(),
+    fc.date({ noInvalidDate: true }).map((date) => date.toISOString())
+  )
+  const data = fc.record(
+    {
+      access_token: fc.oneof(fc.constant("t"), value),
+      refresh_token: value,
+      token_type: value,
+      businessId: value,
+      expires_in: value,
+      expiresAt: value
+    },
+    { requiredKeys: [] }
+  )
+  const time = fc.option(fc.integer({ min: -1e13, max: 1e13 }), { nil: undefined }).map(Option.fromNullable)
+
+  it("the answer is a session that lives between nothing and a day, or a reason", () => {
+    fc.assert(
+      fc.property(fc.oneof(data, value), time, fc.integer({ min: 0, max: 1e13 }), (data, date, sentAt) => {
+        const result = decode(data, { date, sentAt })
+        if (Either.isRight(result)) {
+          const lifetime = Duration.toMillis(result.right.session.lifetime)
+          assert.isAbove(lifetime, 0)
+          assert.isAtMost(lifetime, Duration.toMillis("1 day"))
+        } else {
+          assert.isNotEmpty(result.left.issues)
+        }
+      }),
+      { numRuns: 1000 }
+    )
+    fc.assert(fc.property(fc.jsonValue(), (body) => Either.isEither(TokenResponse.decode(body, exchange))))
+  })
+
+  it("no issue and no warning shows a value", () => {
+    const marker = "MARKER"
+    const marked = value.map((value) => (typeof value === "string" ? `${marker}${value}` : [marker, value]))
+    fc.assert(
+      fc.property(marked, marked, marked, marked, (token, refresh, type, expiry) => {
+        const result = decode({
+          access_token: token,
+          refresh_token: refresh,
+          token_type: type,
+          expiresAt: expiry,
+          expires_in: type
+        })
+        const told = Either.match(result, { onLeft: ({ issues }) => issues, onRight: ({ warnings }) => warnings })
+        assert.notInclude(told.join(), marker)
+      })
+    )
+  })
+})
