@@ -1,0 +1,111 @@
+import { Headers } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { Either, FastCheck as fc, Option, Redacted } from "effect"
+import * as Classification from "../../../src/layers/auth/Classification.js"
+import type { Body } from "../../../src/layers/http/Body.js"
+import { config } from "../../support/config.js"
+
+const rules = Classification.rulesOf(config().origins)
+
+const end = fc.constantFrom<Body["end"]>(
+  { _tag: "Complete" },
+  { _tag: "TooLarge" },
+  { _tag: "TooSlow" },
+  { _tag: "CutOff", detail: Option.none() }
+)
+
+const envelope = fc.record(
+  {
+    code: fc.oneof(fc.constantFrom("00", "0", "01", "02", "200", "401", "429", 0, 1, 400, 503), fc.jsonValue()),
+    description: fc.oneof(fc.string({ unit: "binary", maxLength: 2000 }), fc.jsonValue()),
+    message: fc.jsonValue(),
+    errors: fc.oneof(fc.array(fc.string({ unit: "binary" }), { maxLength: 30 }), fc.jsonValue()),
+    data: fc.jsonValue()
+  },
+  { requiredKeys: [] }
+)
+
+const answer: fc.Arbitrary<Classification.Answer> = fc.record({
+  status: fc.oneof(
+    fc.constantFrom(200, 204, 302, 400, 401, 403, 404, 408, 422, 429, 500, 503),
+    fc.integer({ min: 0, max: 999 })
+  ),
+  headers: fc
+    .record({
+      "retry-after": fc.string(),
+      "x-rate-limit-window": fc.string(),
+      "x-request-id": fc.string({ unit: "binary" }),
+      "content-type": fc.constantFrom("application/json", "text/html"),
+      date: fc.string()
+    })
+    .map(Headers.fromInput),
+  body: fc.record({
+    text: fc.oneof(
+      envelope.map((body) => JSON.stringify(body)),
+      fc.json(),
+      fc.string()
+    ),
+    end
+  }),
+  secrets: fc
+    .array(fc.string({ minLength: 1 }), { maxLength: 3 })
+    .map((texts) => texts.map((text) => Redacted.make(text))),
+  receivedAt: fc.integer({ min: 0, max: 1e13 })
+})
+
+describe("every answer means something", () => {
+  for (const rule of [rules.issue, rules.refresh, rules.revoke, rules.exchange]) {
+    it(`to ${rule.operation}`, () => {
+      fc.assert(
+        fc.property(answer, (answer) => {
+          const result = Classification.classify<{ readonly _tag: string; readonly message: string }>(answer, rule)
+          if (Either.isRight(result)) {
+            assert.isTrue(answer.status >= 200 && answer.status < 300)
+            assert.strictEqual(answer.body.end._tag, "Complete")
+          } else {
+            assert.isBelow(result.left.message.length, 500)
+            assert.notMatch(result.left.message, /[\p{Cc}\p{Zl}\p{Zp}]/u)
+            if (rule.operation === "issue") assert.notStrictEqual(result.left._tag, "Expired")
+          }
+        }),
+        { numRuns: 500 }
+      )
+    })
+  }
+
+  it("the status alone decides on an error status, whatever became of the body", () => {
+    fc.assert(
+      fc.property(
+        answer,
+        end,
+        fc.json(),
+        fc.constantFrom(400, 404, 408, 422, 429, 500, 503),
+        (answer, end, text, status) => {
+          const meaning = (body: Body) =>
+            Either.match(Classification.classify({ ...answer, status, body }, rules.refresh), {
+              onLeft: (error) => [error._tag, error.retryAfter, "reason" in error && error.reason],
+              onRight: () => []
+            })
+          assert.deepStrictEqual(meaning({ text, end }), meaning({ text: "", end: { _tag: "Complete" } }))
+        }
+      )
+    )
+  })
+})
+
+describe("the status that an answer counts as", () => {
+  for (const [status, code, expected] of [
+    [200, "400", 400],
+    [204, "422", 422],
+    [200, "00", 200],
+    [200, "999", 200],
+    [200, undefined, 200],
+    [400, "422", 400],
+    [500, "400", 500],
+    [undefined, "400", undefined]
+  ] as const) {
+    it(`${status} with code ${code} counts as ${expected}`, () => {
+      assert.strictEqual(Classification.effectiveStatus({ status, code }), expected)
+    })
+  }
+})

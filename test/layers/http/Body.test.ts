@@ -1,0 +1,89 @@
+import { HttpClientRequest, HttpClientResponse } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option } from "effect"
+import * as Body from "../../../src/layers/http/Body.js"
+
+const read = (response: Response) =>
+  Body.read(HttpClientResponse.fromWeb(HttpClientRequest.get("https://nomba.test"), response), "1 second")
+
+/** A body of the given pieces, as the network may cut them. */
+const pieces = (...chunks: ReadonlyArray<Uint8Array>): Response =>
+  new Response(
+    new ReadableStream({
+      start: (controller) => {
+        for (const chunk of chunks) controller.enqueue(chunk)
+        controller.close()
+      }
+    })
+  )
+
+describe("a body", () => {
+  it.effect("is read whole, characters cut in two by the network included", () =>
+    Effect.gen(function* () {
+      const bytes = new TextEncoder().encode("é😀")
+      const body = yield* read(pieces(...Array.from(bytes, (byte) => Uint8Array.of(byte))))
+      assert.deepStrictEqual(body, { text: "é😀", end: { _tag: "Complete" } })
+    })
+  )
+
+  it.effect("that is none is complete", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* read(new Response(null, { status: 204 })), { text: "", end: { _tag: "Complete" } })
+    })
+  )
+
+  it.effect("that is not UTF-8 is read all the same", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* read(pieces(Uint8Array.of(0x61, 0xff, 0x62, 0xc3)))).text, "a\ufffdb\ufffd")
+    })
+  )
+
+  it.effect("is not read past its limit, in however large a piece it comes", () =>
+    Effect.gen(function* () {
+      const body = yield* read(pieces(Uint8Array.of(0x61), new Uint8Array(5 * Body.LIMIT)))
+      assert.deepStrictEqual(body, { text: "a", end: { _tag: "TooLarge" } })
+    })
+  )
+
+  for (const [length, end] of [
+    [String(Body.LIMIT), "Complete"],
+    [String(Body.LIMIT + 1), "TooLarge"],
+    ["9".repeat(400), "TooLarge"],
+    ["-1", "Complete"],
+    ["junk", "Complete"],
+    ["2000000, 2000000", "Complete"]
+  ] as const) {
+    it.effect(`that states a length of ${length.slice(0, 20)} is ${end}`, () =>
+      Effect.gen(function* () {
+        const body = yield* read(new Response("x", { headers: { "content-length": length } }))
+        assert.strictEqual(body.end._tag, end)
+      })
+    )
+  }
+})
+
+describe("what a body is", () => {
+  const body = (text: string): Body.Body => ({ text, end: { _tag: "Complete" } })
+
+  it("a JSON object, or nothing of use", () => {
+    assert.deepStrictEqual(Body.json(body(' {"a":1} ')), Option.some({ a: 1 }))
+    for (const junk of ["", "null", "[]", "7", '"{}"', "{", "{}{}", "[".repeat(500_000), '{"a":'.repeat(100_000)]) {
+      assert.deepStrictEqual(Body.json(body(junk)), Option.none(), junk.slice(0, 10))
+    }
+  })
+
+  it("a page, by its type or by its beginning", () => {
+    for (const page of ["<html>", "\n <!DOCTYPE html>", "<!-- x --><p>", "<?xml version='1.0'?><html/>"]) {
+      assert.isTrue(Body.isHtml(body(page), undefined), page)
+      assert.isTrue(Body.isHtml(body(page), "application/json"), page)
+    }
+    for (const type of ["text/html", "TEXT/HTML; charset=utf-8", " text/html", "application/xhtml+xml"]) {
+      assert.isTrue(Body.isHtml(body("Denied"), type), type)
+      assert.isTrue(Body.isHtml(body(""), type), type)
+      assert.isFalse(Body.isHtml(body("{}"), type), type)
+    }
+    for (const type of [undefined, "text/plain", "application/json", "x-text/html"]) {
+      assert.isFalse(Body.isHtml(body("Denied <b>"), type), type)
+    }
+  })
+})

@@ -1,0 +1,69 @@
+import { assert, describe, it } from "@effect/vitest"
+import { FastCheck as fc, Option } from "effect"
+import * as NetworkFailure from "../../../src/layers/http/NetworkFailure.js"
+
+const code = (code: unknown, extra: object = {}) => Object.assign(new Error("m"), { code, ...extra })
+const chain = (depth: number, end: unknown): unknown =>
+  depth === 0 ? end : new Error("m", { cause: chain(depth - 1, end) })
+
+describe("the system code of a failure", () => {
+  const read = (failure: unknown) => Option.getOrUndefined(NetworkFailure.systemCode(failure))
+
+  it("is the nearest one", () => {
+    assert.strictEqual(read(Object.assign(code("EPIPE"), { cause: code("ECONNRESET") })), "EPIPE")
+    assert.strictEqual(read(new AggregateError([new Error("m"), code("ENOTFOUND")])), "ENOTFOUND")
+    assert.strictEqual(read(chain(5, code("ECONNRESET"))), "ECONNRESET")
+  })
+
+  it("is not looked for without end", () => {
+    assert.isUndefined(read(chain(1000, code("ECONNRESET"))))
+    const wide = new AggregateError(Array.from({ length: 100_000 }, () => new Error("m")))
+    assert.isUndefined(read(new Error("m", { cause: new AggregateError([wide, wide, wide]) })))
+    const circular = new Error("m")
+    circular.cause = new AggregateError([circular], "m", { cause: circular })
+    assert.isUndefined(read(circular))
+  })
+
+  it("looks like one, or is none", () => {
+    for (const junk of [
+      "",
+      "AB",
+      "eacces",
+      "E ACCES",
+      "ÉACCES",
+      `E${"X".repeat(61)}`,
+      "EX\n",
+      7,
+      null,
+      {},
+      ["EPIPE"]
+    ]) {
+      assert.isUndefined(read(code(junk)), String(junk))
+    }
+    assert.strictEqual(read(code(`E${"X".repeat(60)}`)), `E${"X".repeat(60)}`)
+  })
+
+  it("of anything at all", () => {
+    fc.assert(
+      fc.property(fc.anything({ withNullPrototype: true }), (failure) =>
+        Option.isOption(NetworkFailure.systemCode(failure))
+      )
+    )
+    const hostile = new Proxy({}, { get: () => assert.fail("looked at"), has: () => assert.fail("looked at") })
+    assert.isUndefined(read(hostile))
+  })
+})
+
+describe("a request certainly was not processed", () => {
+  it("when every part of the failure says so, and at least one does", () => {
+    const refused = code("ECONNREFUSED")
+    assert.isTrue(NetworkFailure.wasNotProcessed(refused))
+    assert.isTrue(NetworkFailure.wasNotProcessed(new AggregateError([refused, code("EHOSTUNREACH")])))
+    assert.isTrue(NetworkFailure.wasNotProcessed(code("ETIMEDOUT", { syscall: "connect" })))
+    assert.isTrue(NetworkFailure.wasNotProcessed(code(undefined, { syscall: "getaddrinfo" })))
+    assert.isFalse(NetworkFailure.wasNotProcessed(new Error("m")))
+    assert.isFalse(NetworkFailure.wasNotProcessed(Object.assign(code("ECONNREFUSED"), { cause: code("ECONNRESET") })))
+    assert.isFalse(NetworkFailure.wasNotProcessed(code("ECONNREFUSED", { syscall: "write" })))
+    assert.isFalse(NetworkFailure.wasNotProcessed(undefined))
+  })
+})
