@@ -1,5 +1,5 @@
 /** A memory store whose every step the test can count, delay, fail, hang, or let happen without its answer. */
-import { Duration, Effect, type Scope } from "effect"
+import { Duration, Effect, type Scope, Stream } from "effect"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import type { StoreDriver } from "../../src/layers/store/StoreDriver.js"
 import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
@@ -19,6 +19,8 @@ export interface FaultyStore {
   before: (step: Step) => Effect.Effect<void, Unavailable>
   /** What happens after a step has been done and before it is answered. */
   after: (step: Step) => Effect.Effect<void, Unavailable>
+  /** Whether its announcements arrive; asked when it is opened. */
+  hears: boolean
   /** The steps of another process on the same session, without faults and not counted. */
   readonly elsewhere: (key: StoreKey) => Effect.Effect<StoreDriver, never, Scope.Scope>
 }
@@ -30,6 +32,7 @@ export const makeFaultyStore = (): FaultyStore => {
     count: (step) => faulty.steps.filter((_) => step === undefined || _ === step).length,
     before: () => Effect.void,
     after: () => Effect.void,
+    hears: true,
     elsewhere: (key) => TokenStoreMemory.connect(key, Duration.seconds(25))
   }
 
@@ -46,6 +49,7 @@ export const makeFaultyStore = (): FaultyStore => {
 
   const around = (driver: StoreDriver): StoreDriver => ({
     ...driver,
+    changes: faulty.hears ? driver.changes : Stream.never,
     read: through("read")(driver.read),
     acquire: (owner) => through("acquire")(driver.acquire(owner)),
     extend: (owner) => through("extend")(driver.extend(owner)),

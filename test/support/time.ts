@@ -1,5 +1,6 @@
 /** Test time. */
-import { type Duration, Effect, type Exit, Fiber, Scope, TestClock } from "effect"
+import { Cause, type Duration, Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import { makeSimulation } from "./simulator.js"
 
 /** Runs a program while the given time passes, and waits for it. */
 export const during =
@@ -35,3 +36,10 @@ export const together = <A, E, R>(copies: number, program: Effect.Effect<A, E, R
     Array.from({ length: copies }, () => program),
     { concurrency: "unbounded" }
   )
+
+/** Runs a program in simulated time, where each sleep of its own lets as much time pass. Throws what it fails with. */
+export const simulated = <A, E>(program: Effect.Effect<A, E, Scope.Scope>): A => {
+  const exit = makeSimulation().run(Effect.scoped(program))
+  if (Exit.isSuccess(exit)) return exit.value
+  throw Cause.squash(exit.cause)
+}

@@ -27,8 +27,8 @@ export const pause = (error: AuthError, previous: Pause | undefined, now: number
   const isSameKind = previous !== undefined && (previous.error._tag === "InvalidCredentials") === refused
   const count = isSameKind ? previous.count + 1 : 1
   const ours = refused ? doubling(10_000, count, 300_000) : doubling(1_000, count, 30_000)
-  const wait = error.retryAfter === undefined ? ours : Duration.toMillis(error.retryAfter)
-  return { error, count, since: now, until: now + wait }
+  const stated = error.retryAfter === undefined ? 0 : Duration.toMillis(error.retryAfter)
+  return { error, count, since: now, until: now + (stated > 0 ? stated : ours) }
 }
 
 /** Whether a pause is running. One that began in what is now the future is over: the clock has jumped back. */
@@ -40,7 +40,10 @@ export const isRunning = (span: { readonly since: number; readonly until: number
  * confirmed replay between. Two such go at once, then 1 s doubling to 60 s.
  */
 export interface Remedies {
-  /** The newest token minted because the one before it was rejected, and when; undefined once it has helped. */
+  /**
+   * The newest token minted because the one before it was rejected, and when it or what came after it began to be used;
+   * undefined once it has helped.
+   */
   readonly last: { readonly token: Redacted.Redacted<string>; readonly at: number } | undefined
   /** How many in a row did not help. */
   readonly unhelped: number
@@ -73,7 +76,12 @@ export const minted = ({ unhelped }: Remedies, token: Redacted.Redacted<string>,
 })
 
 /** A newer session came from elsewhere: no wait any more, but whether our renewals help is still open. */
-export const superseded = (remedies: Remedies): Remedies => ({ ...remedies, since: 0, until: 0 })
+export const superseded = ({ last, unhelped }: Remedies, now: number): Remedies => ({
+  last: last && { ...last, at: now },
+  unhelped,
+  since: 0,
+  until: 0
+})
 
 /** The request whose rejection caused a mint has succeeded with that mint's token. */
 export const confirmed = (remedies: Remedies, token: Redacted.Redacted<string>): Remedies =>

@@ -199,7 +199,7 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
       stored,
       state.epoch,
       isMinted ? "minted" : "adopted",
-      isMinted && (state.held?.rejected ?? false)
+      isMinted && State.isRemedy(state)
     )
     if (stored.saved) return
     if (after.epoch !== state.epoch) return void (yield* discard(stored.session))
@@ -241,7 +241,10 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
 
   const look = SingleFlight.make<never>(
     fork,
-    cell.update((state, now) => ({ ...state, lookedAt: now })).pipe(Effect.zipRight(takeOver())),
+    Effect.zipRight(
+      takeOver(),
+      cell.update((state, now) => ({ ...state, lookedAt: now }))
+    ),
     Exit.void
   )
 

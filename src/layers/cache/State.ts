@@ -38,7 +38,7 @@ export interface State {
   readonly refused: Redacted.Redacted<string> | undefined
   readonly pause: Pace.Pause | undefined
   readonly remedies: Pace.Remedies
-  /** When the store was last looked into while renewals are held back. */
+  /** When the store was last looked into, by a renewal that failed or while renewals are held back. */
   readonly lookedAt: number
   /** Counts logouts, so that a renewal begun before one cannot put its session back. */
   readonly epoch: number
@@ -72,6 +72,10 @@ export const isLive = (held: Held | undefined, now: number): boolean =>
 
 /** Whether callers are served with it, and it has not been rejected. */
 export const isServed = (held: Held | undefined, now: number): boolean => isLive(held, now) && held?.rejected === false
+
+/** Whether a renewal begun now is caused by a rejection, even if the token is served for want of a better one. */
+export const isRemedy = ({ held, refused }: State): boolean =>
+  held !== undefined && refused !== undefined && sameToken(held.session.accessToken, refused)
 
 /** Whether it is to be renewed only later, so that `get` needs nothing but it. */
 export const isFresh = (held: Held | undefined, now: number): boolean =>
@@ -182,7 +186,7 @@ export const adopt = (state: State, stored: Stored, arrival: Arrival): State => 
       ? Pace.minted(state.remedies, token, arrival.now)
       : isSame
         ? state.remedies
-        : Pace.superseded(state.remedies)
+        : Pace.superseded(state.remedies, arrival.now)
   }
 }
 
@@ -192,6 +196,7 @@ export const adopt = (state: State, stored: Stored, arrival: Arrival): State => 
  */
 export const fail = (state: State, error: AuthError, now: number): State => ({
   ...state,
+  lookedAt: now,
   pause: Pace.pause(error, state.pause, now),
   held:
     error._tag === "Unavailable" && state.held?.rejected === true && isLive(state.held, now)
