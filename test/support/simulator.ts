@@ -48,9 +48,27 @@ const makeHeap = () => {
   }
 }
 
+/**
+ * A process of its own: what runs in it stops while it is stalled (SIGSTOP) and goes on where it was, late, when it is
+ * resumed; of what was killed (SIGKILL) nothing runs any more, not even a finalizer.
+ */
+export interface Process {
+  readonly fork: <A, E>(program: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
+  /** Something arrives from outside. */
+  readonly deliver: (event: () => void) => void
+  readonly stall: () => void
+  readonly resume: () => void
+  readonly kill: () => void
+  readonly isAlive: () => boolean
+}
+
 export interface Simulation {
   /** The simulated time, in milliseconds. */
   readonly now: () => number
+  /** A process whose clock differs from the simulation's by a number of milliseconds that may change. */
+  readonly process: (offset?: () => number) => Process
+  /** Does something outside every process when a time has passed. */
+  readonly after: (millis: number, event: () => void) => void
   /** A clock that runs with this simulation and differs from it by a number of milliseconds that may change. */
   readonly clock: (offset?: () => number) => Clock.Clock
   /** Starts a program; it runs when the simulation does. */
@@ -61,7 +79,7 @@ export interface Simulation {
   readonly pass: (duration: Duration.DurationInput) => void
   /** Runs a program to its end, letting as much time pass as it needs. Throws when it waits for what cannot come. */
   readonly run: <A, E>(program: Effect.Effect<A, E>) => Exit.Exit<A, E>
-  /** How many sleeps are pending. */
+  /** How many sleeps and events are pending. */
   readonly sleeping: () => number
 }
 
@@ -69,20 +87,60 @@ export const makeSimulation = (start = 0): Simulation => {
   let time = start
   let order = 0
   let pending = 0
-  let tasks: Array<() => void> = []
   const sleepers = makeHeap()
-
-  const scheduler: Scheduler.Scheduler = {
-    scheduleTask: (task) => void tasks.push(task),
-    shouldYield: (fiber) => fiber.currentOpCount > 2048 && 0
-  }
+  let ready: Array<() => void> = []
 
   const settle = (): void => {
-    while (tasks.length > 0) {
+    while (ready.length > 0) {
+      const due = ready
+      ready = []
+      for (const run of due) run()
+    }
+  }
+
+  /** Runs the fibers of one process, each in its turn. */
+  const makeScheduler = () => {
+    let state: "running" | "stalled" | "dead" = "running"
+    let isReady = false
+    let tasks: Array<Scheduler.Task> = []
+
+    const run = (): void => {
+      isReady = false
       const due = tasks
       tasks = []
-      for (const task of due) task()
+      for (let next = 0; next < due.length; next++) {
+        if (state !== "running") {
+          tasks = state === "dead" ? [] : [...due.slice(next), ...tasks]
+          return
+        }
+        due[next]?.()
+      }
     }
+
+    const wake = (): void => {
+      if (isReady || state !== "running" || tasks.length === 0) return
+      isReady = true
+      ready.push(run)
+    }
+
+    const enqueue = (task: Scheduler.Task): void => {
+      if (state === "dead") return
+      tasks.push(task)
+      wake()
+    }
+
+    const scheduler: Scheduler.Scheduler = {
+      scheduleTask: enqueue,
+      shouldYield: (fiber) => fiber.currentOpCount > 2048 && 0
+    }
+
+    const become = (next: typeof state): void => {
+      if (state !== "dead") state = next
+      if (state === "dead") tasks = []
+      wake()
+    }
+
+    return { become, enqueue, scheduler, state: () => state }
   }
 
   const sleep = (duration: Duration.Duration): Effect.Effect<void> =>
@@ -129,14 +187,39 @@ export const makeSimulation = (start = 0): Simulation => {
     }
   }
 
-  const usual = clock()
-  const fork: Simulation["fork"] = (program, ticking = usual) =>
+  const run = <A, E>(
+    program: Effect.Effect<A, E>,
+    ticking: Clock.Clock,
+    scheduler: Scheduler.Scheduler
+  ): Fiber.RuntimeFiber<A, E> =>
     Effect.runFork(Logger.withMinimumLogLevel(Effect.withClock(program, ticking), LogLevel.None), { scheduler })
+
+  const usual = clock()
+  const main = makeScheduler()
+  const fork: Simulation["fork"] = (program, ticking = usual) => run(program, ticking, main.scheduler)
+
+  const process: Simulation["process"] = (offset) => {
+    const ticking = clock(offset)
+    const { become, enqueue, scheduler, state } = makeScheduler()
+    return {
+      fork: (program) => run(program, ticking, scheduler),
+      deliver: enqueue,
+      stall: () => become("stalled"),
+      resume: () => become("running"),
+      kill: () => become("dead"),
+      isAlive: () => state() !== "dead"
+    }
+  }
 
   return {
     now: () => time,
     clock,
+    process,
     fork,
+    after: (millis, event) => {
+      pending += 1
+      sleepers.push({ at: time + Math.max(0, millis), order: order++, wake: event })
+    },
     settle,
     sleeping: () => pending,
     pass: (duration) => {

@@ -1,0 +1,53 @@
+/**
+ * The simulations at their full volume: 10,000 sequences of the cache's model, and a fleet of 64 processes for a week.
+ *
+ *     tsx scripts/simulate.ts [--quick]                 both; quick as in the tests
+ *     tsx scripts/simulate.ts --seed N [--path P]       the model only, as it failed
+ *     tsx scripts/simulate.ts [--quick] --fleet-seed N  the fleet only, as it failed
+ */
+import { parseArgs } from "node:util"
+import { simulateFleet } from "../test/model/fleet.js"
+import { describeFleet } from "../test/model/fleetReport.js"
+import { checkModel } from "../test/model/TokenCache.model.js"
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    path: { type: "string" },
+    "fleet-seed": { type: "string" },
+    quick: { type: "boolean", default: false }
+  }
+})
+
+const anySeed = Date.now() & 0x7fffffff
+const runsAll = values.seed === undefined && values["fleet-seed"] === undefined
+
+const timed = (name: string, work: () => void): void => {
+  const start = performance.now()
+  work()
+  console.log(`ok  ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`)
+}
+
+if (runsAll || values.seed !== undefined) {
+  const sequences = values.quick ? 2_000 : 10_000
+  const seed = Number(values.seed ?? anySeed)
+  timed(`${sequences} sequences of the cache's model, seed ${seed}`, () =>
+    checkModel({ sequences, seed, ...(values.path === undefined ? {} : { path: values.path }) })
+  )
+}
+
+if (runsAll || values["fleet-seed"] !== undefined) {
+  const seed = Number(values["fleet-seed"] ?? anySeed)
+  const volume = values.quick ? { instances: 16, hours: 6 } : { instances: 64, hours: 7 * 24 }
+  timed("the fleet", () => {
+    const report = simulateFleet({
+      ...volume,
+      seed,
+      progress: (hour) => {
+        if (hour % 24 === 0) console.log(`... ${hour} of ${volume.hours} hours`)
+      }
+    })
+    console.log(`\n${describeFleet(report)}\n`)
+    if (report.broken.length > 0) process.exit(1)
+  })
+}

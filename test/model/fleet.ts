@@ -1,0 +1,142 @@
+/**
+ * A fleet of processes that share one session through one store, in simulated time, with faults drawn from a seed.
+ *
+ * Whatever happens: the store's version never goes back, no refresh token is sent twice, and a caller is told of a 401
+ * only when somebody else logged in between the renewal and the replay, or when its process could not renew. After each
+ * fault every process comes to hold the session that is alive.
+ */
+import { Effect, Utils } from "effect"
+import { makeSimulation } from "../support/simulator.js"
+import { coldStart, type Fault, type Fleet, faults } from "./fleetFaults.js"
+import { type Instance, makeInstance, type Point, type Surroundings } from "./fleetInstance.js"
+import { makeDice } from "./fleetNetwork.js"
+import { makeNomba } from "./fleetNomba.js"
+import { makeReferee } from "./fleetReferee.js"
+import type { Report } from "./fleetReport.js"
+import { makeStore } from "./fleetStore.js"
+
+export interface Volume {
+  readonly instances: number
+  readonly hours: number
+  readonly seed: number
+  /** Heard after each simulated hour. */
+  readonly progress?: (hour: number) => void
+}
+
+/** Everybody makes a request within a minute, and a failed renewal is repeated within half a minute. */
+const CONVERGENCE_LIMIT = 3 * 60_000
+
+export const simulateFleet = ({ hours, instances: size, progress, seed }: Volume): Report => {
+  const simulation = makeSimulation(1_760_000_000_000)
+  const referee = makeReferee(simulation)
+  const dice = makeDice(new Utils.PCGRandom(seed))
+  const nomba = makeNomba(simulation, dice, dice.between(-600_000, 600_000))
+  const store = makeStore(simulation, dice, (version, highest) => {
+    if (version <= highest) referee.blame(`the store's version went from ${highest} to ${version}`)
+  })
+  const waiting = new Set<{ readonly point: Point; readonly arrive: (instance: Instance) => void }>()
+  const surroundings: Surroundings = {
+    simulation,
+    dice,
+    nomba,
+    store,
+    referee,
+    reached: (instance, point) => {
+      if (point !== "read" && point !== "extend" && point !== "acquire")
+        referee.note(`instance ${instance.number}: ${point}`)
+      for (const one of waiting) {
+        if (one.point !== point) continue
+        waiting.delete(one)
+        one.arrive(instance)
+      }
+    }
+  }
+  const fleet: Fleet = {
+    ...surroundings,
+    instances: Array.from({ length: size }, (_, number) => makeInstance(number, surroundings)),
+    next: (point) =>
+      Effect.async((resume) => {
+        const one = { point, arrive: (instance: Instance) => resume(Effect.succeed(instance)) }
+        waiting.add(one)
+        return Effect.sync(() => waiting.delete(one))
+      })
+  }
+  const convergences: Record<string, Array<number>> = {}
+
+  const isConverged = (): boolean =>
+    nomba.alive() !== undefined &&
+    store.holds() === nomba.alive() &&
+    fleet.instances.every((instance) => instance.holds() === nomba.alive())
+
+  const converge = (after: string): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const since = simulation.now()
+      while (!isConverged()) {
+        if (simulation.now() - since > CONVERGENCE_LIMIT) {
+          const astray = fleet.instances.filter((instance) => instance.holds() !== nomba.alive())
+          const where = astray.map(({ holds, number }) => `${number} holds ${holds()}`).join(", ")
+          return referee.blame(
+            `no convergence after ${after}: alive is ${nomba.alive()}, the store holds ${store.holds()}; ${where}`
+          )
+        }
+        yield* Effect.sleep("250 millis")
+      }
+      convergences[after] = [...(convergences[after] ?? []), simulation.now() - since]
+    })
+
+  const befall = (name: string, fault: Fault): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      referee.note(`fault: ${name}`)
+      return Effect.andThen(fault(fleet), () => referee.note(`end of: ${name}`))
+    })
+
+  const campaign = Effect.gen(function* () {
+    yield* coldStart(fleet)
+    yield* converge("cold start")
+    const known = Object.entries(faults)
+    while (true) {
+      yield* Effect.sleep(dice.between(60_000, 5 * 60_000))
+      const [name, fault] = dice.pick(known)
+      const [other, another] = dice.pick(known)
+      if (dice.chance(0.75) || name === "all killed" || other === "all killed") {
+        yield* befall(name, fault)
+        yield* converge(name)
+      } else {
+        const second = Effect.delay(befall(other, another), dice.between(0, 30_000))
+        yield* Effect.all([befall(name, fault), second], { concurrency: 2 })
+        yield* converge("two at once")
+      }
+    }
+  })
+
+  const running = simulation.fork(campaign)
+  running.addObserver((exit) => referee.blame(`the campaign ended: ${exit}`))
+  for (let hour = 1; hour <= hours && referee.broken.length === 0; hour++) {
+    simulation.pass("1 hour")
+    progress?.(hour)
+  }
+
+  const { issued, refreshed, revoked } = nomba.sandbox()
+  if (nomba.counts.reused > 0) referee.blame(`${nomba.counts.reused} refresh tokens were sent twice`)
+  return {
+    instances: size,
+    hours,
+    seed,
+    counts: {
+      ...referee.counts,
+      "sessions issued": issued,
+      "sessions refreshed": refreshed,
+      "sessions revoked": revoked,
+      thefts: nomba.counts.thefts,
+      "requests for a resource": nomba.counts.calls,
+      "401s from Nomba": nomba.counts.rejected,
+      "store commands": store.counts.commands,
+      "store commands timed out": store.counts.timedOut,
+      "store commands late": store.counts.late,
+      "commits refused": store.counts.refusedCommits
+    },
+    convergences,
+    broken: referee.broken,
+    notes: referee.notes
+  }
+}

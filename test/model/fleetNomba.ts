@@ -1,0 +1,214 @@
+/** Nomba as a fleet meets it over HTTP: the sandbox's state machine behind a network with faults. */
+import { HttpClient, HttpClientError, type HttpClientRequest, HttpClientResponse } from "@effect/platform"
+import { Effect, Either, HashMap, Option, Redacted, Stream } from "effect"
+import * as SandboxState from "../../src/sandbox/SandboxState.js"
+import type { Process, Simulation } from "../support/simulator.js"
+import { type Dice, exchange, type Way } from "./fleetNetwork.js"
+
+export const CLIENT_ID = "fleet"
+export const BASE_URL = "https://nomba.test"
+export const LIFETIME = 30 * 60_000
+const REFRESH_LIFETIME = 24 * 3_600_000
+
+export interface Conditions {
+  readonly health: "well" | "refusing" | "failing" | "silent"
+  /** How often the answer to a request that was processed is lost. */
+  readonly answerLost: number
+  /** The longest that one way takes. */
+  readonly slowest: number
+}
+
+export const good: Conditions = { health: "well", answerLost: 0, slowest: 150 }
+
+/** A moment in the life of a token request. */
+export type Moment = "sent" | "processed" | "answered"
+
+export interface Nomba {
+  /** Nomba as one process reaches it. */
+  readonly clientFor: (process: Process, reached: (moment: Moment) => void) => HttpClient.HttpClient
+  conditions: Conditions
+  /** Someone outside the fleet logs in with the same credentials. */
+  readonly steal: () => void
+  /** A theft this long after the next session was granted. */
+  stealAfterNextGrant: number | undefined
+  /** The access token of the session that is alive. */
+  readonly alive: () => string | undefined
+  /** What is left of it, in milliseconds. */
+  readonly remaining: () => number
+  readonly lastTheft: () => number
+  readonly counts: {
+    calls: number
+    rejected: number
+    thefts: number
+    /** Refresh tokens that came a second time. */
+    reused: number
+  }
+  readonly sandbox: () => SandboxState.Counts
+}
+
+const statuses = [200, 401, 503] as const
+type Status = (typeof statuses)[number]
+
+const bearerOf = (headers: Readonly<Record<string, string>>): Option.Option<string> =>
+  Option.map(Option.fromNullable(headers["authorization"]), (header) => header.slice("Bearer ".length))
+
+/** The tokens of this Nomba are opaque: only their number tells them apart. */
+const subjectOf = (token: string) => ({ clientId: CLIENT_ID, tokenId: token })
+
+export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nomba => {
+  const counts = { calls: 0, rejected: 0, thefts: 0, reused: 0 }
+  const encoder = new TextEncoder()
+  let state = SandboxState.empty
+  let serial = 0
+  let lastTheft = Number.NEGATIVE_INFINITY
+
+  const apply = <A>(transition: SandboxState.Transition<A>): A => {
+    const [answer, next] = transition(state)
+    state = next
+    return answer
+  }
+
+  const now = (): number => simulation.now() + skew
+
+  const current = (): Option.Option<SandboxState.Session> => HashMap.get(state.sessions, CLIENT_ID)
+
+  const grant = (): SandboxState.Session => {
+    serial += 1
+    return {
+      clientId: CLIENT_ID,
+      tokenId: `access-${serial}`,
+      accessToken: Redacted.make(`access-${serial}`),
+      refreshToken: Redacted.make(`refresh-${serial}`),
+      issuedAt: now(),
+      expiresAt: now() + LIFETIME,
+      refreshExpiresAt: now() + REFRESH_LIFETIME
+    }
+  }
+
+  const steal = (): void => {
+    counts.thefts += 1
+    lastTheft = simulation.now()
+    apply(SandboxState.start(grant()))
+  }
+
+  const granted = (session: SandboxState.Session): object => {
+    if (nomba.stealAfterNextGrant !== undefined) simulation.after(nomba.stealAfterNextGrant, steal)
+    nomba.stealAfterNextGrant = undefined
+    return {
+      code: "00",
+      data: {
+        access_token: Redacted.value(session.accessToken),
+        refresh_token: Redacted.value(session.refreshToken),
+        expiresAt: new Date(session.expiresAt).toISOString()
+      }
+    }
+  }
+
+  const refresh = (request: HttpClientRequest.HttpClientRequest): object | undefined => {
+    const body = request.body._tag === "Uint8Array" ? JSON.parse(new TextDecoder().decode(request.body.body)) : {}
+    const outcome = apply(
+      SandboxState.refresh(
+        {
+          refreshToken: Redacted.make(String(body.refresh_token)),
+          bearer: Option.map(bearerOf(request.headers), subjectOf),
+          admits: () => true,
+          now: now()
+        },
+        grant
+      )
+    )
+    if (Either.isLeft(outcome) && outcome.left === "used") counts.reused += 1
+    return Either.isRight(outcome) ? granted(outcome.right) : undefined
+  }
+
+  const revoke = (request: HttpClientRequest.HttpClientRequest): object | undefined => {
+    const token = Option.getOrElse(bearerOf(request.headers), () => "")
+    const outcome = apply(SandboxState.revoke(subjectOf(token), token, now()))
+    return Either.isRight(outcome) ? { code: "00" } : undefined
+  }
+
+  const balance = (request: HttpClientRequest.HttpClientRequest): boolean => {
+    const token = Option.getOrElse(bearerOf(request.headers), () => "")
+    const isAlive = Either.isRight(SandboxState.authenticate(subjectOf(token), now())(state))
+    if (!isAlive) counts.rejected += 1
+    return isAlive
+  }
+
+  interface Answer {
+    readonly status: Status
+    readonly json?: object
+  }
+
+  const serve = (request: HttpClientRequest.HttpClientRequest): Answer => {
+    if (nomba.conditions.health === "failing") return { status: 503 }
+    if (request.method === "GET") return { status: balance(request) ? 200 : 401 }
+    const json = request.url.endsWith("/issue")
+      ? granted(apply(SandboxState.issue(grant())))
+      : request.url.endsWith("/refresh")
+        ? refresh(request)
+        : revoke(request)
+    return json === undefined ? { status: 401 } : { status: 200, json }
+  }
+
+  const empty = new Map(statuses.map((status) => [status, new Response(null, { status })]))
+
+  const respond = (request: HttpClientRequest.HttpClientRequest, { json, status }: Answer) =>
+    json === undefined
+      ? HttpClientResponse.fromWeb(request, empty.get(status) ?? new Response(null, { status }))
+      : Object.defineProperty(
+          HttpClientResponse.fromWeb(
+            request,
+            new Response(null, { status, headers: { date: new Date(now()).toUTCString() } })
+          ),
+          "stream",
+          { value: Stream.make(encoder.encode(JSON.stringify(json))) }
+        )
+
+  const clientFor: Nomba["clientFor"] = (process, reached) =>
+    HttpClient.make((request) =>
+      Effect.async((resume) => {
+        const { health, slowest } = nomba.conditions
+        const isTokenRequest = request.method !== "GET"
+        const pass = (moment: Moment): void => {
+          if (isTokenRequest) reached(moment)
+        }
+        counts.calls += isTokenRequest ? 0 : 1
+        pass("sent")
+        if (health === "refusing") {
+          const cause = Object.assign(new Error("refused"), { code: "ECONNREFUSED", syscall: "connect" })
+          return resume(Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause })))
+        }
+        const latency = (): number => dice.between(20, slowest)
+        exchange(
+          simulation,
+          process,
+          {
+            there: health === "silent" ? "lost" : latency(),
+            serve: () => {
+              const answer = serve(request)
+              pass("processed")
+              return answer
+            },
+            back: (): Way => (dice.chance(nomba.conditions.answerLost) ? "lost" : latency())
+          },
+          (answer) => {
+            resume(Effect.succeed(respond(request, answer)))
+            pass("answered")
+          }
+        )
+      })
+    )
+
+  const nomba: Nomba = {
+    clientFor,
+    conditions: good,
+    steal,
+    stealAfterNextGrant: undefined,
+    alive: () => Option.getOrUndefined(current())?.tokenId,
+    remaining: () => Option.match(current(), { onNone: () => 0, onSome: ({ expiresAt }) => expiresAt - now() }),
+    lastTheft: () => lastTheft,
+    counts,
+    sandbox: () => state.counts
+  }
+  return nomba
+}
