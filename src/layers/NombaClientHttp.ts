@@ -5,7 +5,7 @@
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -43,7 +43,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
     const authorize = Authorization.make(accountId)
 
     const send = (request: Request, url: string, token: Redacted.Redacted<string>): Effect.Effect<Answer, Failure> => {
-      const authorized = authorize(HttpClientRequest.setUrl(request, url), token)
+      const authorized = authorize(request, url, token)
       return Either.isLeft(authorized)
         ? Effect.fail(authorized.left)
         : Effect.matchEffect(client.execute(authorized.right), {
