@@ -1,0 +1,145 @@
+import { HttpClient, HttpClientRequest } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, FiberRef, Option, TestClock, type Tracer } from "effect"
+import * as GuardedClient from "../../../src/layers/http/GuardedClient.js"
+import { type Answer, fake, json, type Sent, text, unreachable } from "../../support/http.js"
+import { recordSpans } from "../../support/tracer.js"
+
+const url = "https://nomba.test/v1/x"
+
+const guarded = (respond: (sent: Sent) => Answer = () => json(200, {})) => {
+  const http = fake(respond)
+  return Effect.map(GuardedClient.make(http.client), (client) => ({ client, http }))
+}
+
+const parentName = (span: Tracer.Span | undefined): string | undefined =>
+  Option.getOrUndefined(
+    Option.map(span?.parent ?? Option.none(), (parent) => (parent._tag === "Span" ? parent.name : "external"))
+  )
+
+describe("the span of a request", () => {
+  it.effect("is one, below the caller's, and says where to and what came of it", () =>
+    Effect.gen(function* () {
+      const { client } = yield* guarded()
+      const request = HttpClientRequest.post(`${url}?secret=1#2`, { urlParams: { secret: "3" }, headers: { a: "4" } })
+      const [, spans] = yield* client.execute(request).pipe(Effect.withSpan("the caller's"), recordSpans)
+      assert.deepStrictEqual(
+        spans.map(({ name }) => name),
+        ["the caller's", "http.client POST"]
+      )
+      const [, span] = spans
+      assert.strictEqual(span?.kind, "client")
+      assert.strictEqual(parentName(span), "the caller's")
+      assert.deepStrictEqual(Object.fromEntries(span?.attributes ?? []), {
+        "http.request.method": "POST",
+        "server.address": "https://nomba.test",
+        "url.path": "/v1/x",
+        "http.response.status_code": 200
+      })
+      assert.deepStrictEqual(span?.status._tag === "Ended" && span.status.exit, Exit.void)
+    })
+  )
+
+  it.effect("is the parent of what the client beneath traces", () =>
+    Effect.gen(function* () {
+      const { client } = yield* guarded(() => Effect.withSpan(Effect.succeed(json(200, {})), "beneath"))
+      const [, spans] = yield* recordSpans(client.get(url))
+      assert.strictEqual(parentName(spans.find(({ name }) => name === "beneath")), "http.client GET")
+    })
+  )
+
+  it.effect("fails with the kind of failure and its code, and holds neither request nor cause", () =>
+    Effect.gen(function* () {
+      const cause = Object.assign(new Error("hunter2"), { code: "ECONNRESET" })
+      const { client } = yield* guarded((sent) => unreachable(sent, cause))
+      const [, [span]] = yield* recordSpans(Effect.flip(client.get(url)))
+      assert.deepStrictEqual(
+        span?.status._tag === "Ended" && span.status.exit,
+        Exit.fail("RequestError Transport ECONNRESET")
+      )
+    })
+  )
+
+  it.effect("ends when the request is interrupted, at the time of the clock", () =>
+    Effect.gen(function* () {
+      const { client } = yield* guarded(() => Effect.never)
+      const fiber = yield* Effect.fork(recordSpans(Effect.exit(Effect.timeout(client.get(url), "2 seconds"))))
+      yield* TestClock.adjust("2 seconds")
+      const [, [span]] = yield* Fiber.join(fiber)
+      assert(span?.status._tag === "Ended")
+      assert.isTrue(Exit.isInterrupted(span.status.exit))
+      assert.strictEqual(span.status.endTime - span.status.startTime, 2_000_000_000n)
+    })
+  )
+
+  it.effect("has the name that the user's generator gives", () =>
+    Effect.gen(function* () {
+      const { client } = yield* guarded()
+      const named = HttpClient.withSpanNameGenerator(client, (request) => `nomba ${request.method}`)
+      const [, spans] = yield* recordSpans(named.get(url))
+      assert.deepStrictEqual(
+        spans.map(({ name }) => name),
+        ["nomba GET"]
+      )
+    })
+  )
+
+  it.effect("is not there where the user wants none, and still no trace header is sent", () =>
+    Effect.gen(function* () {
+      const { client, http } = yield* guarded()
+      const silenced = HttpClient.withTracerDisabledWhen(client, () => true)
+      const [, spans] = yield* recordSpans(
+        Effect.zipRight(silenced.get(url), Effect.withTracerEnabled(client.get(url), false))
+      )
+      assert.deepStrictEqual(spans, [])
+      for (const { headers } of http.sent) assert.notProperty(headers, "traceparent")
+    })
+  )
+})
+
+describe("what a request changes in its fiber", () => {
+  for (const [how, respond] of [
+    ["succeeds", () => json(200, {})],
+    ["fails", (sent: Sent) => unreachable(sent, undefined)],
+    ["dies", () => Effect.dieMessage("no")],
+    ["is interrupted", () => Effect.interrupt],
+    ["is redirected", () => text(302, null)]
+  ] as const) {
+    it.effect(`is undone when it ${how}`, () =>
+      Effect.gen(function* () {
+        const { client } = yield* guarded(respond)
+        for (const isTraced of [true, false]) {
+          const before = yield* references
+          yield* Effect.exit(client.get(url))
+          for (const [index, value] of (yield* references).entries()) {
+            assert.strictEqual(value, before[index])
+          }
+          if (isTraced) yield* FiberRef.set(FiberRef.currentTracerEnabled, false)
+        }
+      })
+    )
+  }
+
+  const references = Effect.all([
+    FiberRef.get(FiberRef.currentContext),
+    FiberRef.get(HttpClient.currentTracerDisabledWhen),
+    FiberRef.get(HttpClient.currentTracerPropagation)
+  ])
+})
+
+describe("a client that is guarded", () => {
+  it.effect("is not used for it: nothing is sent, and no retry or tap of the user runs on", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const http = fake(() => json(200, {}))
+      yield* GuardedClient.make(
+        http.client.pipe(
+          HttpClient.tapRequest(() => Effect.sync(() => seen.push("request"))),
+          HttpClient.tapError(() => Effect.sync(() => seen.push("error"))),
+          HttpClient.retryTransient({ times: 3 })
+        )
+      )
+      assert.deepStrictEqual([seen, http.sent], [[], []])
+    })
+  )
+})
