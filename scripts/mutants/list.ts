@@ -1,0 +1,276 @@
+/** One-line breakages of the rules, each with the test that has to notice it. */
+
+export interface Mutant {
+  /** The rule that it breaks, or what it breaks of the store or the client. */
+  readonly rule: string
+  readonly breaks: string
+  readonly file: string
+  readonly from: string
+  readonly to: string
+  /** The test that kills it: its file, and a part of its full name where the file alone would say too little. */
+  readonly test: string
+  readonly name?: string
+}
+
+const cache = "test/layers/TokenCacheRef"
+const contract = "test/contracts/TokenStoreContract.test.ts"
+
+export const mutants: ReadonlyArray<Mutant> = [
+  {
+    rule: "1 hot path",
+    breaks: "serve from memory after the clock has jumped back behind the adoption",
+    file: "src/layers/cache/State.ts",
+    from: "held !== undefined && now >= held.since && now < held.usableUntil",
+    to: "held !== undefined && now < held.usableUntil",
+    test: `${cache}/hotPath.test.ts`
+  },
+  {
+    rule: "2 single flight",
+    breaks: "begin a renewal for each caller",
+    file: "src/layers/cache/SingleFlight.ts",
+    from: "if (flight !== undefined) return flight",
+    to: "",
+    test: `${cache}/singleFlight.test.ts`
+  },
+  {
+    rule: "2 single flight",
+    breaks: "inherit the caller's fiber",
+    file: "src/layers/cache/SingleFlight.ts",
+    from: "const launch = Effect.sync((): Flight<E> => {",
+    to: "const launch = Effect.map(Effect.context<never>(), (context): Flight<E> => {\n    fork = ((plain: Fork): Fork => (effect) => plain(Effect.provide(effect, context)))(fork)",
+    test: `${cache}/singleFlight.test.ts`,
+    name: "the renewal sees anything of the caller"
+  },
+  {
+    rule: "2 single flight",
+    breaks: "wait for a store without an end",
+    file: "src/layers/cache/atMost.ts",
+    from: "Effect.timeoutFail(Effect.disconnect(effect), {",
+    to: "Effect.timeoutFail(Effect.uninterruptible(effect), {",
+    test: `${cache}/singleFlight.test.ts`
+  },
+  {
+    rule: "3 ahead",
+    breaks: "make callers wait for a renewal ahead of expiry",
+    file: "src/layers/cache/State.ts",
+    from: 'isHeldBack ? (mayLook ? "look" : "nothing") : "renew"\n    return { _tag: "Serve", held, background }',
+    to: 'isHeldBack ? (mayLook ? "look" : "nothing") : "renew"\n    return background === "renew" ? { _tag: "Renew" } : { _tag: "Serve", held, background }',
+    test: `${cache}/ahead.test.ts`
+  },
+  {
+    rule: "3 ahead",
+    breaks: "hand out a token until its last millisecond",
+    file: "src/layers/cache/State.ts",
+    from: "Math.min(10_000, Duration.toMillis(session.lifetime) / 10)",
+    to: "0",
+    test: `${cache}/ahead.test.ts`
+  },
+  {
+    rule: "4 refresh, else start",
+    breaks: "use a refresh token again after a failure that may have been processed",
+    file: "src/layers/cache/Mint.ts",
+    from: 'if (error.processed === "no") return',
+    to: "if (true) return",
+    test: `${cache}/refreshElseStart.test.ts`
+  },
+  {
+    rule: "4 refresh, else start",
+    breaks: "repeat a refresh whatever became of the first attempt",
+    file: "src/layers/NombaAuthHttp.ts",
+    from: 'operation("refresh", wasNotProcessed,',
+    to: 'operation("refresh", constTrue,',
+    test: "test/layers/NombaAuthHttpRetry.test.ts"
+  },
+  {
+    rule: "4 refresh, else start",
+    breaks: "refresh with a marked refresh token",
+    file: "src/layers/cache/Mint.ts",
+    from: "Option.filter(current, ({ marked }) => !marked || source.interactive)",
+    to: "Option.filter(current, () => true)",
+    test: `${cache}/refreshElseStart.test.ts`
+  },
+  {
+    rule: "4 refresh, else start",
+    breaks: "refresh without the old access token as the bearer",
+    file: "src/layers/cache/Mint.ts",
+    from: "auth.refresh({ refreshToken, accessToken: session.accessToken })",
+    to: "auth.refresh({ refreshToken })",
+    test: `${cache}/refreshElseStart.test.ts`
+  },
+  {
+    rule: "4 refresh, else start",
+    breaks: "let the scope kill a request that was sent",
+    file: "src/layers/cache/Renewal.ts",
+    from: "(isMinting ? flight.settled : flight.stop)",
+    to: "flight.stop",
+    test: `${cache}/closing.test.ts`
+  },
+  {
+    rule: "4 refresh, else start",
+    breaks: "begin a call to Nomba without the time for it",
+    file: "src/services/AttemptGate.ts",
+    from: "Duration.sum(Duration.sum(wait, needed), HEADROOM)",
+    to: "Duration.sum(wait, Duration.zero)",
+    test: `${cache}/singleFlight.test.ts`
+  },
+  {
+    rule: "5 invalidate by identity",
+    breaks: "renew for the report of a token that is not in hand",
+    file: "src/layers/cache/State.ts",
+    from: "if (held === undefined || held.rejected || !sameToken(held.session.accessToken, token)) return state",
+    to: "if (held === undefined || held.rejected) return state",
+    test: `${cache}/invalidate.test.ts`
+  },
+  {
+    rule: "6 pace",
+    breaks: "reset the pace on any success",
+    file: "src/layers/cache/Pace.ts",
+    from: "remedies.last !== undefined && Redacted.value(remedies.last.token) === Redacted.value(token) ? noRemedies : remedies",
+    to: "token === undefined ? remedies : noRemedies",
+    test: `${cache}/pace.test.ts`
+  },
+  {
+    rule: "6 pace",
+    breaks: "call Nomba at once after a failure",
+    file: "src/layers/cache/Pace.ts",
+    from: "span !== undefined && now >= span.since && now < span.until",
+    to: "span !== undefined && now < span.since",
+    test: `${cache}/pace.test.ts`
+  },
+  {
+    rule: "6 pace",
+    breaks: "look into the store at every get while renewals are held back",
+    file: "src/layers/cache/State.ts",
+    from: "const LOOK_EVERY = 1_000",
+    to: "const LOOK_EVERY = 1",
+    test: `${cache}/pace.test.ts`
+  },
+  {
+    rule: "7 adopt before you mint",
+    breaks: "adopt without comparing the identity of the rejected token",
+    file: "src/layers/cache/State.ts",
+    from: "    !(refused !== undefined && sameToken(refused, token)) &&\n",
+    to: "",
+    test: `${cache}/adopt.test.ts`
+  },
+  {
+    rule: "7 adopt before you mint",
+    breaks: "adopt a version that has been held already",
+    file: "src/layers/cache/State.ts",
+    from: "(stored.version > highest || isInHand)",
+    to: "(stored.version >= highest || isInHand)",
+    test: `${cache}/adopt.test.ts`
+  },
+  {
+    rule: "7 adopt before you mint",
+    breaks: "adopt a session whose refresh token is being spent",
+    file: "src/layers/cache/State.ts",
+    from: "    !stored.marked &&\n",
+    to: "",
+    test: `${cache}/adopt.test.ts`
+  },
+  {
+    rule: "8 expiry is a lifetime",
+    breaks: "compare Nomba's clock with ours",
+    file: "src/schemas/Expiry.ts",
+    from: "at - Option.getOrElse(server, () => sentAt)",
+    to: "at - sentAt",
+    test: "test/schemas/Expiry.test.ts"
+  },
+  {
+    rule: "8 expiry is a lifetime",
+    breaks: "count the lifetime from the answer",
+    file: "src/layers/cache/Mint.ts",
+    from: "Duration.subtract(session.lifetime, Duration.millis(elapsed))",
+    to: "Duration.subtract(session.lifetime, Duration.millis(elapsed * 0))",
+    test: `${cache}/expiry.test.ts`
+  },
+  {
+    rule: "9 logout",
+    breaks: "leave no tombstone when the revocation fails",
+    file: "src/layers/store/SessionStore.ts",
+    from: "if (proved && !end.value) return yield* new LeaseLost()",
+    to: "if (!proved) return Exit.asVoid(end)",
+    test: `${cache}/logout.test.ts`
+  },
+  {
+    rule: "9 logout",
+    breaks: "let a renewal begun before a logout put its session back",
+    file: "src/layers/cache/State.ts",
+    from: "  epoch: state.epoch + 1\n",
+    to: "  epoch: state.epoch\n",
+    test: `${cache}/logout.test.ts`
+  },
+  {
+    rule: "the store",
+    breaks: "release a lease without being its owner",
+    file: "src/layers/TokenStoreMemory.ts",
+    from: "if (slot.lease?.owner !== owner) return Effect.void",
+    to: "",
+    test: "test/layers/store/TokenStoreMemorySteps.test.ts"
+  },
+  {
+    rule: "the store",
+    breaks: "write without the version that was read",
+    file: "src/layers/TokenStoreMemory.ts",
+    from: "if (!isHeldBy(owner, now) || previous !== basis) return Option.none()",
+    to: "if (!isHeldBy(owner, now)) return Option.none()",
+    test: "test/layers/store/TokenStoreMemorySteps.test.ts"
+  },
+  {
+    rule: "the store",
+    breaks: "write without the lease",
+    file: "src/layers/TokenStoreMemory.ts",
+    from: "if (!isHeldBy(owner, now) || previous !== basis) return Option.none()",
+    to: "if (previous !== basis) return Option.none()",
+    test: "test/layers/store/TokenStoreMemorySteps.test.ts"
+  },
+  {
+    rule: "the store",
+    breaks: "mint without reading again under the right",
+    file: "src/layers/store/SessionStore.ts",
+    from: "Option.match(test(entry), {\n                  onSome: (stored) => Effect.succeed(stored),",
+    to: "Option.match(Option.filter(test(entry), () => false), {\n                  onSome: (stored) => Effect.succeed(stored),",
+    test: contract
+  },
+  {
+    rule: "the store",
+    breaks: "drop the session when the write fails",
+    file: "src/layers/store/SessionStore.ts",
+    from: ".pipe(Effect.orElseSucceed(() => Option.none<number>()))",
+    to: ".pipe(Effect.orDie)",
+    test: contract
+  },
+  {
+    rule: "the store",
+    breaks: "interrupt between what Nomba answered and the write",
+    file: "src/layers/store/SessionStore.ts",
+    from: "Effect.uninterruptibleMask((restore) =>\n                      Effect.flatMap(restore(mint(",
+    to: "((masked: (restore: <A, E>(_: Effect.Effect<A, E>) => Effect.Effect<A, E>) => Effect.Effect<Stored, never>) => masked((_) => _))((restore) =>\n                      Effect.flatMap(restore(mint(",
+    test: "test/layers/store/SessionStore.test.ts"
+  },
+  {
+    rule: "the store",
+    breaks: "write over a newer session of another",
+    file: "src/layers/store/overtaken.ts",
+    from: '? "session" : "nothing"',
+    to: '? "nothing" : "nothing"',
+    test: "test/layers/store/overtaken.test.ts"
+  },
+  {
+    rule: "the client",
+    breaks: "send the token to whatever host the path names",
+    file: "src/layers/client/Destination.ts",
+    from: "url.origin === origin && url.username",
+    to: "url.username",
+    test: "test/layers/NombaClientHttpDestination.test.ts"
+  },
+  {
+    rule: "the client",
+    breaks: "confirm a replay whose rejection did not count",
+    file: "src/layers/NombaClientHttp.ts",
+    from: "if (counted && answer.status < 500)",
+    to: "if (answer.status < 500)",
+    test: "test/layers/NombaClientHttpReplay.test.ts"
+  }
+]

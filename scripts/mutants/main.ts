@@ -1,0 +1,76 @@
+/**
+ * Applies each mutant to a copy of the project and runs the test that has to notice it. `npm run mutants` prints a line a
+ * mutant and fails when one lives; `npm run mutants -- WORD` runs those whose rule or breakage has the word.
+ */
+import { spawnSync } from "node:child_process"
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { type Mutant, mutants } from "./list.js"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+const copy = mkdtempSync(join(tmpdir(), "nomba-auth-mutants-"))
+const word = process.argv[2] ?? ""
+
+interface Outcome {
+  readonly killer: string | undefined
+  readonly problem?: string
+}
+
+interface Report {
+  readonly testResults: ReadonlyArray<{
+    readonly assertionResults: ReadonlyArray<{ readonly status: string; readonly fullName: string }>
+  }>
+}
+
+/** The first test that fails, if one does. */
+const killerOf = ({ name, test }: Mutant): Outcome => {
+  const report = join(copy, "report.json")
+  rmSync(report, { force: true })
+  const args = ["vitest", "run", test, "--bail=1", "--reporter=json", `--outputFile=${report}`]
+  spawnSync("npx", name === undefined ? args : [...args, "-t", name], { cwd: copy, timeout: 180_000, stdio: "ignore" })
+  try {
+    const { testResults } = JSON.parse(readFileSync(report, "utf8")) as Report
+    const results = testResults.flatMap(({ assertionResults }) => assertionResults)
+    if (results.length === 0) return { killer: undefined, problem: "no test ran" }
+    return { killer: results.find(({ status }) => status === "failed")?.fullName }
+  } catch {
+    return { killer: "(the run did not end)" }
+  }
+}
+
+const tryOut = (mutant: Mutant): Outcome => {
+  const file = join(copy, mutant.file)
+  const source = readFileSync(file, "utf8")
+  const places = source.split(mutant.from).length - 1
+  if (places !== 1) return { killer: undefined, problem: `its line stands in ${mutant.file} ${places} times` }
+  try {
+    writeFileSync(
+      file,
+      source.replace(mutant.from, () => mutant.to)
+    )
+    return killerOf(mutant)
+  } finally {
+    writeFileSync(file, source)
+  }
+}
+
+try {
+  for (const part of ["src", "test", "examples", "package.json", "tsconfig.json", "vitest.config.ts", "openapi.json"]) {
+    cpSync(join(root, part), join(copy, part), { recursive: true })
+  }
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"))
+  const chosen = mutants.filter(({ breaks, rule }) => `${rule} ${breaks}`.includes(word))
+  let alive = 0
+  for (const mutant of chosen) {
+    const { killer, problem } = tryOut(mutant)
+    if (killer === undefined) alive += 1
+    console.log(`${killer === undefined ? "ALIVE " : "killed"}  ${mutant.rule}: ${mutant.breaks}`)
+    console.log(`        ${killer ?? problem ?? `${mutant.test} passes`}`)
+  }
+  console.log(`\n${chosen.length - alive} of ${chosen.length} mutants killed`)
+  process.exitCode = alive === 0 && chosen.length > 0 ? 0 : 1
+} finally {
+  rmSync(copy, { recursive: true, force: true })
+}
