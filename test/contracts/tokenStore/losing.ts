@@ -273,6 +273,35 @@ export const losing = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
+      "does not take a lost right for a proved revocation",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const b = yield* kit.holder(key)
+        yield* put(b, sessionOf("held"))
+        const { arrived, open, revoke } = yield* makeRevoke({ gated: true })
+        let revoked = 0
+        const fiber = yield* Effect.fork(
+          a.store.clear((current, lease) =>
+            Effect.gen(function* () {
+              yield* revoke(current, lease)
+              yield* lease.check
+              revoked += 1
+            })
+          )
+        )
+        yield* arrived
+        yield* a.lapse
+        yield* open
+        yield* kit.pass("1 second")
+        yield* Fiber.join(fiber)
+        yield* same(revoked, 1, "revocations that were permitted")
+        yield* holdsNothing(b)
+      }),
+      passes
+    ),
+
+    scenario(
       "answers a renewal that lost its right to a logout with a session of its own",
       Effect.gen(function* () {
         const key = yield* freshKey()

@@ -16,7 +16,8 @@ import {
   makeMint,
   makeRevoke,
   put,
-  sessionOf
+  sessionOf,
+  unsaved
 } from "../../contracts/tokenStore/Kit.js"
 import { makeFaults, outOfReach, type StoreFaults } from "../../support/storeFaults.js"
 
@@ -193,6 +194,22 @@ describe("a lost answer or request", () => {
       yield* TestClock.adjust("250 millis")
       yield* Fiber.join(fiber)
       assert.strictEqual(slow.runs(), 1)
+    })
+  )
+
+  it.scoped("makes save try again, when its right ran out before its write", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      a.faults.every("extend", "request lost")
+      a.faults.next("commit", Duration.seconds(20))
+      const fiber = yield* Effect.fork(a.store.save(unsaved(sessionOf("granted"), 0)))
+      yield* TestClock.adjust("20 seconds")
+      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      yield* TestClock.adjust("1 second")
+      const saved = Option.getOrThrow(yield* Fiber.join(fiber))
+      const { remaining, version } = yield* holds(b.store, sessionOf("granted"))
+      assert.strictEqual(saved.version, version)
+      assert.isTrue(Duration.lessThanOrEqualTo(remaining, Duration.subtract(LIFETIME, "20 seconds")))
     })
   )
 

@@ -26,7 +26,7 @@ type Command =
   | { readonly step: "read" }
   | { readonly step: "time"; readonly by: number }
 
-const owner = fc.constantFrom<Owner>("a", "b", "c")
+const owner = fc.constantFrom<Owner>("a", "a", "b", "c")
 const sessions = ["one", "two", "three"].map((name) => sessionOf(name))
 
 const command: fc.Arbitrary<Command> = fc.oneof(
@@ -34,7 +34,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ step: fc.constantFrom("acquire" as const, "extend" as const, "release" as const), owner })
   },
-  { weight: 1, arbitrary: fc.record({ step: fc.constant("mark" as const), owner, marked: fc.boolean() }) },
+  { weight: 3, arbitrary: fc.record({ step: fc.constant("mark" as const), owner, marked: fc.boolean() }) },
   {
     weight: 4,
     arbitrary: fc.record({
