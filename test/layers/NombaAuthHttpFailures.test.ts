@@ -421,6 +421,15 @@ describe("bodies that do not end well", () => {
     )
   }
 
+  it.effect("a body that cannot even be cancelled holds nobody up", () =>
+    Effect.gen(function* () {
+      const stuck = () => new Response(new ReadableStream({ cancel: () => new Promise(() => {}) }), { status: 401 })
+      const fiber = yield* Effect.fork(failing(named("refresh"), stuck))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepInclude(yield* fiber, { _tag: "Expired", status: 401 })
+    })
+  )
+
   it.effect("huge on an error status: the status decides", () =>
     Effect.gen(function* () {
       const stated = streaming(401, () => Stream.die("it was read"), { "content-length": "200000000" })
