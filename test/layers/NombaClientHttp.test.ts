@@ -252,6 +252,22 @@ describe("an answer", () => {
     })
   )
 
+  it.effect("that transformClient could not read is a failure of the caller's own request", () =>
+    Effect.gen(function* () {
+      const nomba = yield* clientOver(
+        fake(() => text(200, "secret")),
+        undefined,
+        { transformClient: HttpClient.tap((response) => response.json) }
+      )
+      const request = HttpClientRequest.get("/v1/x")
+      const error = yield* Effect.flip(nomba.execute(request))
+      assert(error._tag === "ResponseError")
+      assert.deepStrictEqual([error.reason, error.cause], ["Decode", undefined])
+      assert.strictEqual(error.request, request)
+      assert.strictEqual(error.response.request, request)
+    })
+  )
+
   it.effect("without a body says so", () =>
     Effect.gen(function* () {
       const nomba = yield* clientOver(fake(() => text(204, null)))

@@ -73,7 +73,12 @@ describe("the bearer token is nowhere to be read", { timeout: 60_000 }, () => {
         HttpClientRequest.bearerToken(Redacted.make(bearer))
       )
       const hows = leaks(yield* printed(plain.get("https://nomba.test/v1/x")), [bearer]).map(([how]) => how)
-      for (const how of ["inspect the exit deeply", "JSON of the exit", "properties of what it holds", "a span's status"]) {
+      for (const how of [
+        "inspect the exit deeply",
+        "JSON of the exit",
+        "properties of what it holds",
+        "a span's status"
+      ]) {
         assert.include(hows, how)
       }
     })

@@ -107,19 +107,13 @@ describe("the layers", () => {
         HttpClient.HttpClient
       >
     >()
-    const run = (): unknown => [
-      // @ts-expect-error NombaClient is missing
-      Effect.runPromise(program),
-      // @ts-expect-error HttpClient is missing
-      Effect.runPromise(withoutPlatform),
-      // @ts-expect-error TokenStore is missing
-      Effect.runPromise(Effect.provide(program, Layer.provide(Nomba.layerWithoutStore(options), platform)))
-    ]
-    assert.isFunction(run)
+    const withoutStore = Effect.provide(program, Nomba.layerWithoutStore(options))
+    expectTypeOf(program).not.toExtend<Effect.Effect<unknown, unknown>>()
+    expectTypeOf(withoutPlatform).not.toExtend<Effect.Effect<unknown, unknown>>()
+    expectTypeOf(withoutStore).not.toExtend<Effect.Effect<unknown, unknown, HttpClient.HttpClient>>()
+    expectTypeOf(withoutStore).toExtend<Effect.Effect<unknown, unknown, HttpClient.HttpClient | TokenStore>>()
   })
 })
-
-declare const platform: Layer.Layer<HttpClient.HttpClient>
 
 describe("the services", () => {
   it("need nothing where they are used", () => {
