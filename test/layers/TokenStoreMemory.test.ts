@@ -215,6 +215,21 @@ describe("the time of TokenStoreMemory", () => {
     })
   )
 
+  it.scoped("gives a right its full time again when it is extended, or a mark is made or taken back", () =>
+    Effect.gen(function* () {
+      const hand = makeHandClock(1_000_000)
+      const connect = TokenStoreMemory.connect(yield* freshKey(), Duration.seconds(25))
+      const steps = yield* Effect.withClock(connect, hand.clock)
+      yield* steps.acquire("a")
+      for (const step of [steps.extend("a"), steps.mark("a", true), steps.mark("a", false)]) {
+        hand.now += 20_000
+        assert.isTrue(yield* step)
+      }
+      hand.now += 24_999
+      assert.isFalse((yield* steps.acquire("b")).held)
+    })
+  )
+
   it.scoped("makes versions, which count on when it stands still", () =>
     Effect.gen(function* () {
       const hand = makeHandClock(1_000_000)
