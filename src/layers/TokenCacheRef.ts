@@ -83,7 +83,7 @@ export const make: Effect.Effect<
 
   const logout = Logout.make({ auth, cell, store })
 
-  yield* Stream.runForEach(store.changes, renewal.follow).pipe(Effect.forkScoped)
+  yield* Stream.runForEachChunk(store.changes, renewal.follow).pipe(Effect.forkScoped)
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       yield* Deferred.succeed(closing, undefined)

@@ -29,8 +29,8 @@ export interface Renewal {
   readonly flight: SingleFlight.SingleFlight<AuthError>
   /** Looks into the store without calling Nomba; at most one run at a time. */
   readonly look: SingleFlight.SingleFlight<never>
-  /** Takes over what an announced version of the store brought. */
-  readonly follow: (version: number) => Effect.Effect<void>
+  /** Takes over what the announced versions of the store brought. */
+  readonly follow: (versions: Iterable<number>) => Effect.Effect<void>
   /** Ends what is under way: a run that has reached for Nomba is waited for, any other is interrupted. */
   readonly close: Effect.Effect<void>
 }
@@ -226,11 +226,15 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
     Exit.fail(Mint.closed)
   )
 
+  /** The highest version that an announcement has had read. */
+  let heard = 0
+
   /** One read of the store. An announced version that turns out to hold nothing is a logout elsewhere. */
   const readStore = (announced?: number): Effect.Effect<unknown, Unavailable> =>
     Effect.suspend(() => {
       const { epoch } = cell.current()
       return Effect.flatMap(atMost(STORE_LIMIT)(store.read), (found): Effect.Effect<unknown> => {
+        if (announced !== undefined) heard = announced
         if (Option.isSome(found)) return isAdoptable(found.value) ? adopt(found.value, epoch, "adopted") : Effect.void
         return announced === undefined ? Effect.void : cell.update((state) => State.end(state, announced))
       })
@@ -251,7 +255,11 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
   return {
     flight,
     look,
-    follow: (version) => Effect.suspend(() => (version > cell.current().highest ? takeOver(version) : Effect.void)),
+    follow: (versions) =>
+      Effect.suspend(() => {
+        const newest = Math.max(...versions)
+        return newest > Math.max(heard, cell.current().highest) ? takeOver(newest) : Effect.void
+      }),
     close: Effect.suspend(() => (isMinting ? flight.settled : flight.stop)).pipe(
       Effect.zipRight(saving.stop),
       Effect.zipRight(look.stop),
