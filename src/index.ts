@@ -23,6 +23,7 @@ export {
   UnexpectedResponse
 } from "./schemas/AuthError.js"
 export { Session } from "./schemas/Session.js"
+export { StoreKey } from "./schemas/StoreKey.js"
 export { type ExchangeOptions, NombaAuth, type NombaAuthService, type RefreshOptions } from "./services/NombaAuth.js"
 export { NombaClient, type NombaClientService } from "./services/NombaClient.js"
 export { NombaConfig, type NombaConfigService } from "./services/NombaConfig.js"

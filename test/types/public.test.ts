@@ -51,6 +51,7 @@ describe("the public names", () => {
       "Session",
       "SessionSource",
       "SessionSourceIssue",
+      "StoreKey",
       "TokenCache",
       "TokenCacheRef",
       "TokenStore",
