@@ -9,6 +9,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import { InvalidRequest, type Operation } from "../../schemas/AuthError.js"
 import { isHeaderSafe } from "../../schemas/Secrets.js"
+import { problemOf } from "../config/Setting.js"
 
 type Text = string | Redacted.Redacted<string>
 
@@ -45,13 +46,8 @@ export const header = (field: string, input: Text | undefined): Problem =>
         text === "" ? "is empty" : isHeaderSafe(text) ? undefined : "has characters that a header cannot carry"
       )
 
-/** A value that is sent byte for byte, and cannot have been meant to begin or end with white space. */
-export const exact = (field: string, input: Text): Problem =>
-  problem(field, input, (text) => {
-    if (text.trim() === "") return "is empty"
-    if (text.trim() !== text) return "has white space around it"
-    return /\p{Cc}/u.test(text) ? "has control characters" : undefined
-  })
+/** A value from the configuration, which is sent byte for byte. */
+export const exact = (field: string, input: Text): Problem => problem(field, input, problemOf)
 
 const problem = (field: string, input: Text, judge: (text: string) => string | undefined): Problem =>
   Option.match(reveal(input), {

@@ -68,7 +68,12 @@ export const secret = ({ origin, value }: Setting<unknown>): Checked<Redacted.Re
 /** None where it was wiped. */
 const reveal = Option.liftThrowable((value: Redacted.Redacted<unknown>): unknown => Redacted.value(value))
 
-const problemOf = (value: string): string | undefined => {
+/**
+ * What is wrong with a text that must be exact.
+ *
+ * @since 0.1.0
+ */
+export const problemOf = (value: string): string | undefined => {
   if (value.trim() === "") return "is empty"
   if (value.trim() !== value) return "has white space around it"
   if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(value)) return "has control or invisible characters"
