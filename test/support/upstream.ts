@@ -59,6 +59,8 @@ export interface Upstream {
   readonly calls: Array<Call>
   /** Scripts are used up in order, each by the first call that it fits. */
   readonly script: (...scripts: ReadonlyArray<Script>) => void
+  /** Drops the scripts that were not used. */
+  readonly forget: () => void
   /** What happens to every call without a script of its own. */
   always: Script
   lifetime: Duration.DurationInput
@@ -123,11 +125,11 @@ export const makeUpstream = (): Upstream => {
         const passage = yield* Effect.flatMap(AttemptGate, (_) => _.open(REQUEST_TIMEOUT))
         if (yield* passage(Duration.decode(repeatAfter))) return yield* handle(operation, token, process)
       }
-      return answer instanceof Error ? yield* Effect.fail(answer) : answer
+      return answer instanceof Error ? yield* answer : answer
     })
 
   const auth = {
-    issue: handle("issue", undefined, grant),
+    issue: Effect.catchTag(handle("issue", undefined, grant), "Expired", Effect.die),
     refresh: ({ refreshToken }: { readonly refreshToken: Redacted.Redacted<string> }) =>
       handle("refresh", Redacted.value(refreshToken), (now) =>
         live?.refresh === Redacted.value(refreshToken) ? grant(now) : new Expired({ operation: "refresh", status: 401 })
@@ -148,6 +150,7 @@ export const makeUpstream = (): Upstream => {
     lifetime: "30 minutes",
     skew: Duration.zero,
     script: (...more) => void scripts.push(...more),
+    forget: () => void scripts.splice(0),
     count: (operation) => calls.filter((call) => operation === undefined || call.operation === operation).length,
     operations: () => calls.map((call) => call.operation),
     alive: () => live?.access,
