@@ -65,7 +65,7 @@ export interface StoreDriver {
    * after `acquire` failed, since the store may have got that far: it is to be carried out after it.
    */
   readonly release: (owner: string) => Effect.Effect<void>
-  /** The announced versions. */
+  /** The announced versions. Goes on through an outage; what is announced meanwhile may be missing. */
   readonly changes: Stream.Stream<number>
   /** Gives up this hold; answers whether it was the last, and the store not shared. */
   readonly leave: Effect.Effect<boolean>
