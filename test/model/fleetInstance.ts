@@ -54,7 +54,8 @@ const sourceOf = Layer.effect(
 
 export const makeInstance = (number: number, surroundings: Surroundings): Instance => {
   const { dice, nomba, referee, simulation, store } = surroundings
-  const config = { ...makeConfig(), clientId: CLIENT_ID, baseUrl: BASE_URL }
+  const clientSecret = Effect.succeed(Redacted.make("5f0c7e3a-fleet"))
+  const config = { ...makeConfig(), clientId: CLIENT_ID, clientSecret, baseUrl: BASE_URL }
   let offset = dice.between(-600_000, 600_000)
   let process = simulation.process(() => offset)
   let held: string | undefined

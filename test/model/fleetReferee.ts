@@ -16,6 +16,9 @@ interface Impairment {
 /** After a failed renewal a cache makes no other for at most this long. */
 const LONGEST_PAUSE = 31_000
 
+/** One thing that is wrong shows itself in many ways; these many are told. */
+const MOST = 10
+
 export interface Referee {
   readonly counts: Record<string, number>
   readonly count: (what: string, by?: number) => void
@@ -50,6 +53,7 @@ export const makeReferee = (simulation: Simulation): Referee => {
     },
     note,
     blame: (what) => {
+      if (broken.length === MOST) return
       note(`BROKEN: ${what}`)
       broken.push(`${at()} ${what}`)
     },

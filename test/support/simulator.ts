@@ -4,7 +4,7 @@
  *
  * Nothing under simulation may wait for a real promise or timer: it would never come.
  */
-import { Clock, Duration, Effect, type Exit, type Fiber, Logger, LogLevel, type Scheduler } from "effect"
+import { Clock, Duration, Effect, type Exit, type Fiber, Logger, LogLevel, type Runtime, type Scheduler } from "effect"
 
 interface Sleeper {
   readonly at: number
@@ -190,19 +190,19 @@ export const makeSimulation = (start = 0): Simulation => {
   const run = <A, E>(
     program: Effect.Effect<A, E>,
     ticking: Clock.Clock,
-    scheduler: Scheduler.Scheduler
+    options: Runtime.RunForkOptions
   ): Fiber.RuntimeFiber<A, E> =>
-    Effect.runFork(Logger.withMinimumLogLevel(Effect.withClock(program, ticking), LogLevel.None), { scheduler })
+    Effect.runFork(Logger.withMinimumLogLevel(Effect.withClock(program, ticking), LogLevel.None), options)
 
   const usual = clock()
   const main = makeScheduler()
-  const fork: Simulation["fork"] = (program, ticking = usual) => run(program, ticking, main.scheduler)
+  const fork: Simulation["fork"] = (program, ticking = usual) => run(program, ticking, { scheduler: main.scheduler })
 
   const process: Simulation["process"] = (offset) => {
     const ticking = clock(offset)
     const { become, enqueue, scheduler, state } = makeScheduler()
     return {
-      fork: (program) => run(program, ticking, scheduler),
+      fork: (program) => run(program, ticking, { scheduler, immediate: false }),
       deliver: enqueue,
       stall: () => become("stalled"),
       resume: () => become("running"),
