@@ -1,5 +1,8 @@
 /** Faults between the protocol of a token store and the steps of any store. */
-import { Deferred, Duration, Effect, Stream } from "effect"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import type { Connect, StoreDriver } from "../../src/layers/store/StoreDriver.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
