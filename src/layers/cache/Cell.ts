@@ -8,6 +8,7 @@ import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Ref from "effect/Ref"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Session } from "../../schemas/Session.js"
 import * as State from "./State.js"
@@ -24,37 +25,35 @@ export interface Cell {
   /** The cache's own clock, in milliseconds. */
   readonly now: () => number
   readonly update: (step: (state: State.State, now: number) => State.State) => Effect.Effect<Change>
-  /** The held session, now and at each change. */
+  /** The held session, now and at each change that a listener has time for, the last one always. Ends with the scope. */
   readonly changes: Stream.Stream<Option.Option<Session>>
 }
 
 const sessionOf = (state: State.State): Option.Option<Session> => Option.fromNullable(state.held?.session)
 
 /** Counts time with the clock of the fiber that makes it. */
-export const make: Effect.Effect<Cell> = Effect.gen(function* () {
+export const make: Effect.Effect<Cell, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Effect.clock
   const ref = yield* Ref.make(State.initial)
-  const changed = yield* PubSub.sliding<Option.Option<Session>>(16)
+  const changed = yield* Effect.acquireRelease(PubSub.sliding<void>(1), PubSub.shutdown)
   const now = () => clock.unsafeCurrentTimeMillis()
   let snapshot = State.initial
   return {
     now,
     current: () => snapshot,
     update: (step) =>
-      Effect.tap(
-        Ref.modify(ref, (before) => {
-          snapshot = step(before, now())
-          return [{ before, after: snapshot }, snapshot] as const
-        }),
-        ({ after, before }) =>
-          Effect.unless(PubSub.publish(changed, sessionOf(after)), () => after.held?.session === before.held?.session)
+      Ref.modify(ref, (before) => {
+        snapshot = step(before, now())
+        return [{ before, after: snapshot }, snapshot] as const
+      }).pipe(
+        Effect.tap(({ after, before }) =>
+          Effect.unless(PubSub.publish(changed, undefined), () => after.held?.session === before.held?.session)
+        ),
+        Effect.uninterruptible
       ),
     changes: Stream.unwrapScoped(
       Effect.map(PubSub.subscribe(changed), (queue) =>
-        Stream.concat(
-          Stream.sync(() => sessionOf(snapshot)),
-          Stream.fromQueue(queue)
-        )
+        Stream.concat(Stream.succeed(undefined), Stream.fromQueue(queue)).pipe(Stream.map(() => sessionOf(snapshot)))
       )
     ).pipe(Stream.changesWith<Option.Option<Session>>(Equal.equals))
   }
