@@ -14,4 +14,10 @@ export {
   type TestRequest
 } from "./NombaTest.js"
 export * as TokenCacheTest from "./TokenCacheTest.js"
+export {
+  type ContractCase,
+  type FaultyStore,
+  type TokenStoreContractOptions,
+  tokenStoreContract
+} from "./TokenStoreContract.js"
 export { TokenStoreTest, type TokenStoreTestService } from "./TokenStoreTest.js"

@@ -6,8 +6,8 @@ import type { Connect, Entry, Next } from "../../src/layers/store/StoreDriver.js
 import { Unavailable } from "../../src/schemas/AuthError.js"
 import { Session } from "../../src/schemas/Session.js"
 import type { StoreKey } from "../../src/schemas/StoreKey.js"
+import { tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
 import { faultyStore } from "../support/storeFaults.js"
-import { tokenStoreContract } from "./TokenStoreContract.js"
 
 interface Place {
   content: (Omit<Next, "remaining"> & { version: number; marked: boolean; expiry: number }) | undefined

@@ -4,7 +4,7 @@ import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
 import { Session } from "../../src/schemas/Session.js"
 import type { StoreKey } from "../../src/schemas/StoreKey.js"
 import { TokenStore } from "../../src/services/TokenStore.js"
-import { tokenStoreContract } from "../contracts/TokenStoreContract.js"
+import { tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
 import {
   adoptAny,
   freshKey,
@@ -15,7 +15,7 @@ import {
   makeRevoke,
   put,
   sessionOf
-} from "../contracts/tokenStore/Kit.js"
+} from "../../src/testing/tokenStore/Kit.js"
 import { makeHandClock } from "../support/storeClock.js"
 import { faultyStore } from "../support/storeFaults.js"
 

@@ -6,7 +6,7 @@ import * as Stream from "effect/Stream"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import type { Connect, StoreDriver } from "../../src/layers/store/StoreDriver.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
-import type { FaultyStore } from "../contracts/TokenStoreContract.js"
+import type { FaultyStore } from "../../src/testing/TokenStoreContract.js"
 
 export type Step = "read" | "acquire" | "extend" | "mark" | "commit" | "release"
 

@@ -18,7 +18,7 @@ import {
   put,
   sessionOf,
   unsaved
-} from "../../contracts/tokenStore/Kit.js"
+} from "../../../src/testing/tokenStore/Kit.js"
 import { makeFaults, outOfReach, type StoreFaults } from "../../support/storeFaults.js"
 
 const requestTimeout = Duration.seconds(10)

@@ -4,7 +4,7 @@ import { Duration, Effect, FastCheck as fc, Option } from "effect"
 import type { Entry, StoreDriver } from "../../../src/layers/store/StoreDriver.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import type { Session } from "../../../src/schemas/Session.js"
-import { freshKey, sessionOf } from "../../contracts/tokenStore/Kit.js"
+import { freshKey, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
 import { makeHandClock } from "../../support/storeClock.js"
 
 const LEASE = 25_000

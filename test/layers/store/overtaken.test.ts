@@ -3,7 +3,7 @@ import { Duration, Option } from "effect"
 import { overtaken } from "../../../src/layers/store/overtaken.js"
 import type { Entry } from "../../../src/layers/store/StoreDriver.js"
 import type { Session } from "../../../src/schemas/Session.js"
-import { sessionOf, unsaved } from "../../contracts/tokenStore/Kit.js"
+import { sessionOf, unsaved } from "../../../src/testing/tokenStore/Kit.js"
 
 const entry = (version: number, session: Session | undefined, tombstone = false): Option.Option<Entry> =>
   Option.some({

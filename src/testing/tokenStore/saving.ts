@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import type { Session } from "../../../src/schemas/Session.js"
-import type { SessionStore } from "../../../src/services/TokenStore.js"
+import type { Session } from "../../schemas/Session.js"
+import type { SessionStore } from "../../services/TokenStore.js"
 import {
   adoptAny,
   adoptNone,

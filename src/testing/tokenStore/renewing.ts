@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import { RENEWAL_LIMIT } from "../../../src/services/AttemptGate.js"
+import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import {
   adoptAny,
   adoptNone,

@@ -6,8 +6,8 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { Session } from "../../../src/schemas/Session.js"
-import type { SessionStore } from "../../../src/services/TokenStore.js"
+import { Session } from "../../schemas/Session.js"
+import type { SessionStore } from "../../services/TokenStore.js"
 import {
   adoptAny,
   ensure,

@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import type { StoreKey } from "../../../src/schemas/StoreKey.js"
-import type { SessionStore } from "../../../src/services/TokenStore.js"
+import type { StoreKey } from "../../schemas/StoreKey.js"
+import type { SessionStore } from "../../services/TokenStore.js"
 import {
   adoptAny,
   adoptNone,

@@ -1,6 +1,8 @@
 /**
  * What every token store keeps to, told as cases that a test runner registers. Most of them are accidents: a holder dies,
  * loses its right, writes too late, or does not hear the answer.
+ *
+ * @since 0.1.0
  */
 import { clearing } from "./tokenStore/clearing.js"
 import { outages, unreadable } from "./tokenStore/failing.js"
@@ -13,7 +15,27 @@ import { saving } from "./tokenStore/saving.js"
 
 export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tokenStore/Options.js"
 
-/** The cases for one store; each uses keys of its own, so that they may run beside each other. */
+/**
+ * The cases for one store; each uses keys of its own, so that they may run beside each other. A case fails with what is
+ * wrong in a sentence.
+ *
+ * ```ts
+ * import { it } from "@effect/vitest"
+ * import { Effect, TestClock } from "effect"
+ * import { TokenStoreMemory } from "nomba-auth"
+ * import { tokenStoreContract } from "nomba-auth/testing"
+ *
+ * for (const { effect, name } of tokenStoreContract({
+ *   store: Effect.succeed(TokenStoreMemory.make),
+ *   pass: TestClock.adjust // a store with a clock of its own: Effect.sleep
+ * })) {
+ *   it.scoped(name, () => effect)
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ * @category testing
+ */
 export const tokenStoreContract = (options: TokenStoreContractOptions): ReadonlyArray<ContractCase> => {
   const { corrupt, faulty } = options
   const kit = makeKit(options)

@@ -2,8 +2,8 @@
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { StoreKey } from "../../../src/schemas/StoreKey.js"
-import type { TokenStoreService } from "../../../src/services/TokenStore.js"
+import type { StoreKey } from "../../schemas/StoreKey.js"
+import type { TokenStoreService } from "../../services/TokenStore.js"
 
 /** A store whose way to what it stores can be broken. */
 export interface FaultyStore {
