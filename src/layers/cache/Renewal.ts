@@ -10,17 +10,16 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import { type AuthError, type Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
-import type { Session } from "../../schemas/Session.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { SessionSourceService } from "../../services/SessionSource.js"
 import type { SessionStore, Stored } from "../../services/TokenStore.js"
 import type { Aside } from "./Aside.js"
-import { atMost } from "./atMost.js"
+import { atMost, STORE_LIMIT } from "./atMost.js"
 import type * as Cell from "./Cell.js"
 import * as Mint from "./Mint.js"
-import { sleep } from "./quietly.js"
+import * as Saving from "./Saving.js"
 import * as SingleFlight from "./SingleFlight.js"
 import * as State from "./State.js"
 
@@ -46,9 +45,6 @@ export interface Dependencies {
   readonly closing: Deferred.Deferred<void>
 }
 
-/** How long one look into the store may take, and one try to save a session. */
-const STORE_LIMIT: Duration.Duration = Duration.seconds(5)
-
 const usedUp = new UnexpectedResponse({
   operation: "issue",
   reason: "DeadOnArrival",
@@ -59,13 +55,7 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
   const isAdoptable = (stored: Stored): boolean =>
     State.isAdoptable(cell.current(), stored, cell.now(), config.renewAhead)
 
-  /** Unless a logout has come since that epoch. */
-  const adopt = (
-    stored: Stored,
-    epoch: number,
-    origin: State.Held["origin"],
-    isRemedy = false
-  ): Effect.Effect<Cell.Change> =>
+  const adopt: Saving.Adopt = (stored, epoch, origin, isRemedy = false) =>
     Effect.flatMap(Random.next, (jitter) =>
       cell.update((state, now) =>
         state.epoch === epoch
@@ -74,52 +64,7 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
       )
     )
 
-  /** Ends at Nomba a session that a logout has overtaken. */
-  const discard = ({ accessToken }: Session): Effect.Effect<unknown> =>
-    aside.start(Effect.ignoreLogged(Effect.timeout(auth.revoke(accessToken), RENEWAL_LIMIT)))
-
-  const needsSaving = (held: State.Held | undefined): held is State.Held =>
-    held !== undefined && !held.saved && !held.rejected
-
-  /** Tries once to save the session in hand. */
-  const save = SingleFlight.make<Unavailable>(
-    fork,
-    Effect.suspend(() => {
-      const { epoch, held } = cell.current()
-      if (!needsSaving(held)) return Effect.void
-      const remaining = Duration.millis(Math.max(0, held.expiresAt - cell.now()))
-      return store.save({ ...held, remaining, marked: false }).pipe(
-        atMost(STORE_LIMIT),
-        Effect.flatMap(
-          Option.match({
-            onNone: () =>
-              Effect.zipRight(
-                cell.update((state) => (state.held?.session === held.session ? State.forget(state) : state)),
-                discard(held.session)
-              ),
-            onSome: (kept) =>
-              adopt(
-                kept,
-                epoch,
-                State.sameToken(kept.session.accessToken, held.session.accessToken) ? held.origin : "adopted"
-              )
-          })
-        )
-      )
-    }),
-    Exit.fail(Mint.closed)
-  )
-
-  const saving = SingleFlight.make<never>(
-    fork,
-    Effect.gen(function* () {
-      for (let wait = 1_000; needsSaving(cell.current().held); wait = Math.min(wait * 2, 30_000)) {
-        yield* sleep(Duration.millis(wait))
-        yield* Effect.ignore(save.run)
-      }
-    }),
-    Exit.void
-  )
+  const saving = Saving.make({ adopt, aside, auth, cell, fork, store })
 
   /** Whether the run that is under way has reached for Nomba, and is waited for when the cache closes. */
   let isMinting = false
@@ -187,7 +132,7 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
     if (yield* Deferred.isDone(closing)) return yield* Mint.closed
     isMinting = false
     const deadline = cell.now() + Duration.toMillis(RENEWAL_LIMIT)
-    yield* save.run
+    yield* saving.once.run
     const state = cell.current()
     if (State.isFresh(state.held, cell.now())) return
 
@@ -202,9 +147,9 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
       isMinted && State.isRemedy(state)
     )
     if (stored.saved) return
-    if (after.epoch !== state.epoch) return void (yield* discard(stored.session))
-    yield* Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(save.run))
-    yield* saving.start
+    if (after.epoch !== state.epoch) return void (yield* saving.discard(stored.session))
+    yield* Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(saving.once.run))
+    yield* saving.untilDone.start
   })
 
   const failed = (error: AuthError): Effect.Effect<void> =>
@@ -241,7 +186,7 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
     })
 
   const takeOver = (announced?: number): Effect.Effect<void> =>
-    Effect.suspend(() => Effect.ignore(needsSaving(cell.current().held) ? save.run : readStore(announced)))
+    Effect.suspend(() => Effect.ignore(Saving.isDue(cell.current().held) ? saving.once.run : readStore(announced)))
 
   const look = SingleFlight.make<never>(
     fork,
@@ -261,9 +206,9 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
         return newest > Math.max(heard, cell.current().highest) ? takeOver(newest) : Effect.void
       }),
     close: Effect.suspend(() => (isMinting ? flight.settled : flight.stop)).pipe(
-      Effect.zipRight(saving.stop),
+      Effect.zipRight(saving.untilDone.stop),
       Effect.zipRight(look.stop),
-      Effect.zipRight(Effect.ignore(save.run))
+      Effect.zipRight(Effect.ignore(saving.once.run))
     )
   }
 }

@@ -3,14 +3,15 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Unavailable } from "../../schemas/AuthError.js"
 
+/** How long one look into the store may take, and one try to save a session. */
+export const STORE_LIMIT: Duration.Duration = Duration.seconds(5)
+
 /**
  * Ends after this time, whatever the effect does with its interruption.
- *
- * @since 0.1.0
  */
 export const atMost =
   (duration: Duration.Duration) =>

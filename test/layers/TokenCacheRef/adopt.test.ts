@@ -1,6 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Option, Redacted, TestClock } from "effect"
+import { Deferred, Duration, Effect, Fiber, Layer, Option, Redacted, TestClock } from "effect"
 import * as State from "../../../src/layers/cache/State.js"
+import * as TokenCacheRef from "../../../src/layers/TokenCacheRef.js"
+import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
+import { NombaAuth } from "../../../src/services/NombaAuth.js"
+import { NombaConfig } from "../../../src/services/NombaConfig.js"
+import { SessionSource } from "../../../src/services/SessionSource.js"
+import { TokenCache } from "../../../src/services/TokenCache.js"
 import type { Stored } from "../../../src/services/TokenStore.js"
 import { at, makeFaultyStore } from "../../support/faults.js"
 import { during, settle, together } from "../../support/time.js"
@@ -26,6 +32,25 @@ describe("adopting is broken if", () => {
       )
       assert.deepStrictEqual([...new Set(tokens.flat())], ["access-1"])
       assert.strictEqual(upstream.count(), 1)
+    })
+  )
+
+  it.scoped("a layer that is built for each request makes a session for each request", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const layer = TokenCacheRef.layer.pipe(
+        Layer.provide(TokenStoreMemory.layer),
+        Layer.provide(Layer.succeed(NombaAuth, upstream.auth)),
+        Layer.provide(Layer.succeed(NombaConfig, makeConfig())),
+        Layer.provide(Layer.succeed(SessionSource, { start: upstream.auth.issue, interactive: false }))
+      )
+      const request = Effect.flatMap(TokenCache, getText).pipe(Effect.provide(layer))
+      assert.strictEqual(yield* request, "access-1")
+      yield* TestClock.adjust("20 minutes")
+      assert.strictEqual(yield* request, "access-1")
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* request, "access-2")
+      assert.deepStrictEqual(upstream.operations(), ["issue", "refresh"])
     })
   )
 

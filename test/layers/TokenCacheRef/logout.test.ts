@@ -318,6 +318,27 @@ describe("a logout is broken if", () => {
     })
   )
 
+  it.scoped("a cache that heard of nothing cannot go on, or starts more than one session", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const deaf = makeFaultyStore()
+      deaf.hears = false
+      const [one, other] = [
+        yield* makeCache({ upstream, config }),
+        yield* makeCache({ upstream, config, store: deaf.store })
+      ]
+      yield* one.get
+      const dead = yield* other.get
+      yield* one.logout
+      assert.strictEqual(yield* getText(other), "access-1")
+      yield* other.invalidate(dead)
+      assert.strictEqual(yield* getText(other), "access-2")
+      assert.strictEqual(yield* getText(one), "access-2")
+      assert.deepStrictEqual(upstream.operations(), ["issue", "revoke", "issue"])
+    })
+  )
+
   it.scoped("it ends with the caller who asked for it, or closing the cache does not wait for it", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()

@@ -15,7 +15,7 @@ import {
   Option,
   TestClock
 } from "effect"
-import { at, makeFaultyStore } from "../../support/faults.js"
+import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
 import { closingDuring, during, ended, settle, together } from "../../support/time.js"
 import { down, getText, makeCache, makeUpstream, type Upstream, unreachable } from "../../support/upstream.js"
 
@@ -164,6 +164,19 @@ describe("the single flight is broken if", () => {
       assert.isFalse((yield* cache.session).saved)
       assert.strictEqual(upstream.count(), 1)
     }).pipe(closingDuring("5 seconds"))
+  )
+
+  it.scoped("a store that can do everything but extend a right makes it spin", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      faulty.before = at("extend")(storeDown)
+      const cache = yield* makeCache({ upstream, store: faulty.store })
+      const error = yield* Effect.flip(cache.get).pipe(during("30 seconds"))
+      assert.strictEqual(error._tag, "Unavailable")
+      assert.isAtMost(faulty.count("acquire"), 30 * 4)
+      assert.strictEqual(upstream.count(), 0)
+    })
   )
 
   it.scoped("a Nomba that never answers holds a caller longer than 30 s", () =>
