@@ -22,6 +22,20 @@ const run = (command: string, args: ReadonlyArray<string>, cwd: string): string 
   }
 }
 
+/** The examples of the public doc comments. */
+const commented = (): ReadonlyArray<{ document: string; code: string; index: number }> =>
+  readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .flatMap((name) =>
+      [...readFileSync(join(root, "src", name), "utf8").matchAll(/^ +\* ```ts\n(.*?)^ +\* ```$/gms)].map(
+        ([, code], index) => ({
+          document: join("src", name),
+          code: (code ?? "").replace(/^ +\* ?/gm, ""),
+          index
+        })
+      )
+    )
+
 const step = (name: string, work: () => void): void => {
   work()
   console.log(`ok  ${name}`)
@@ -51,7 +65,9 @@ try {
   const tarball = join(folder, filename)
   step("types resolve for ESM users", () => run(join(bin, "attw"), [tarball, "--profile", "esm-only"], root))
   step(`the tarball holds the build and its sources (${files.length} files, ${Math.round(size / 1024)} kB)`, () => {
-    const stray = files.filter(({ path }: { path: string }) => !/^(dist|src)\/|^[^/]+\.(md|json)$|^LICENSE$/.test(path))
+    const stray = files.filter(
+      ({ path }: { path: string }) => !/^(dist|src|docs)\/|^[^/]+\.(md|json)$|^LICENSE$/.test(path)
+    )
     if (stray.length > 0) throw new Error(`not meant to be published: ${JSON.stringify(stray)}`)
   })
 
@@ -81,14 +97,19 @@ try {
     "@effect/rpc",
     "@effect/sql",
     "typescript",
+    "@effect/vitest",
+    "vitest",
     "@types/node"
   ]
   step("its sandbox installs with the peers it names", () => {
     const more = sandboxPeers.map((name) => `${name}@${own.devDependencies[name]}`)
     run("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", ...more], folder)
   })
-  const blocks = documents().flatMap((document) => examples(document).map((code, index) => ({ document, code, index })))
-  step(`the ${blocks.length} TypeScript examples of the documents compile against it`, () => {
+  const blocks = [
+    ...documents().flatMap((document) => examples(document).map((code, index) => ({ document, code, index }))),
+    ...commented()
+  ]
+  step(`the ${blocks.length} TypeScript examples of the documents and doc comments compile against it`, () => {
     for (const { code, document, index } of blocks) {
       writeFileSync(join(folder, `${document.replace(/\W+/g, "-")}-${index + 1}.ts`), code)
     }

@@ -22,16 +22,16 @@ const { values } = parseArgs({
 const anySeed = Date.now() & 0x7fffffff
 const runsAll = values.seed === undefined && values["fleet-seed"] === undefined
 
-const timed = (name: string, work: () => void): void => {
+const timed = async (name: string, work: () => void | Promise<void>): Promise<void> => {
   const start = performance.now()
-  work()
+  await work()
   console.log(`ok  ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`)
 }
 
 if (runsAll || values.seed !== undefined) {
   const sequences = values.quick ? 2_000 : 10_000
   const seed = Number(values.seed ?? anySeed)
-  timed(`${sequences} sequences of the cache's model, seed ${seed}`, () =>
+  await timed(`${sequences} sequences of the cache's model, seed ${seed}`, () =>
     checkModel({ sequences, seed, ...(values.path === undefined ? {} : { path: values.path }) })
   )
 }
@@ -39,8 +39,8 @@ if (runsAll || values.seed !== undefined) {
 if (runsAll || values["fleet-seed"] !== undefined) {
   const seed = Number(values["fleet-seed"] ?? anySeed)
   const volume = values.quick ? { instances: 16, hours: 6 } : { instances: 64, hours: 7 * 24 }
-  timed("the fleet", () => {
-    const report = simulateFleet({
+  await timed("the fleet", async () => {
+    const report = await simulateFleet({
       ...volume,
       seed,
       progress: (hour) => {

@@ -34,8 +34,10 @@ const promises = (requests: Effect.Effect<number>): ReadonlyArray<Step<TokenCach
     promise: "Logged out again",
     run: Effect.gen(function* () {
       const cache = yield* TokenCache
+      const before = yield* requests
       const [, took] = yield* timed(cache.logout)
-      return { holds: true, says: `revoked in ${ms(took)}` }
+      const revocations = (yield* requests) - before
+      return { holds: revocations > 0, says: `${count(revocations, "revocation")} in ${ms(took)}` }
     })
   }
 ]
@@ -46,7 +48,7 @@ export const live: Effect.Effect<boolean> = Effect.gen(function* () {
   const counting = HttpClient.tapRequest(() => Ref.update(requests, (n) => n + 1))
   yield* title("nomba-auth against the environment that NOMBA_* names")
   yield* note("Nomba keeps one session per client: this logs every other instance with these credentials out.\n")
-  return yield* steps(promises(Ref.get(requests))).pipe(
+  return yield* steps(promises(Ref.get(requests)), { stopAtFailure: true }).pipe(
     Effect.provide(Nomba.layerConfig({ transformClient: counting }).pipe(Layer.provide(FetchHttpClient.layer)))
   )
 }).pipe(

@@ -34,8 +34,11 @@ const message = (cause: Cause.Cause<unknown>): string =>
     onSome: (error) => (error instanceof Error ? error.message : String(error))
   })
 
-/** Runs the steps in turn, each at most 30 s, and answers whether every one held. */
-export const steps = <R>(all: ReadonlyArray<Step<R>>): Effect.Effect<boolean, never, R> =>
+/** Runs the steps in turn, each at most 30 s, and answers whether every one held. Steps that rest on one that failed wait. */
+export const steps = <R>(
+  all: ReadonlyArray<Step<R>>,
+  { stopAtFailure = false }: { readonly stopAtFailure?: boolean } = {}
+): Effect.Effect<boolean, never, R> =>
   Effect.gen(function* () {
     let held = 0
     for (const { promise, run } of all) {
@@ -44,12 +47,11 @@ export const steps = <R>(all: ReadonlyArray<Step<R>>): Effect.Effect<boolean, ne
       if (finding.holds) held += 1
       yield* print(`${finding.holds ? green("✓") : red("✗")} ${promise}`)
       yield* note(`    ${finding.says}`)
+      if (!finding.holds && stopAtFailure) break
     }
     yield* print()
     yield* print(
-      held === all.length
-        ? green(`All ${held} promises held.`)
-        : red(`${all.length - held} of ${all.length} promises failed.`)
+      held === all.length ? green(`All ${held} promises held.`) : red(`${held} of ${all.length} promises held.`)
     )
     return held === all.length
   })

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export { NombaApi } from "../schemas/NombaApi.js"
 export type { Fault, FaultyAnswer } from "./Fault.js"
 export {
   type AccountHeader,

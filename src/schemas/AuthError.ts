@@ -60,7 +60,7 @@ const sentence = (
   text: string,
   error: { readonly hint?: string | undefined; readonly retryAfter?: Duration.Duration | undefined }
 ): string => {
-  const wait = error.retryAfter === undefined ? "" : ` Next attempt in ${seconds(error.retryAfter)}.`
+  const wait = error.retryAfter === undefined ? "" : ` Try again after ${seconds(error.retryAfter)}.`
   const hint = error.hint === undefined ? "" : ` ${error.hint}`
   return oneLine(`${oneLine(text, MESSAGE_LIMIT - Math.min(hint.length + wait.length, 350))}${hint}${wait}`)
 }

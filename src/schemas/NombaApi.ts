@@ -246,7 +246,7 @@ export class Authentication extends HttpApiGroup.make("Authentication", { topLev
  * ```ts
  * import { HttpApiClient } from "@effect/platform"
  * import { Effect, Redacted } from "effect"
- * import { NombaApi } from "nomba-auth"
+ * import { NombaApi } from "nomba-auth/sandbox"
  *
  * const issue = (client_id: string, client_secret: Redacted.Redacted) =>
  *   Effect.gen(function* () {

@@ -56,7 +56,7 @@ describe("the messages", () => {
         detail: "ECONNREFUSED",
         retryAfter: Duration.millis(1240)
       }),
-      "Nomba could not be reached (issue) [ECONNREFUSED]. Next attempt in 1.3 s."
+      "Nomba could not be reached (issue) [ECONNREFUSED]. Try again after 1.3 s."
     ],
     [
       new UnexpectedResponse({
@@ -119,7 +119,7 @@ describe("the messages", () => {
       hint: "Do this.",
       retryAfter: Duration.seconds(5)
     })
-    assert.match(error.message, /Do this\. Next attempt in 5 s\.$/)
+    assert.match(error.message, /Do this\. Try again after 5 s\.$/)
   })
 
   it("come back from what they are encoded to", () => {
