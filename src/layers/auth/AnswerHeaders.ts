@@ -53,7 +53,7 @@ const retryAfter = (headers: Headers.Headers, now: number): Option.Option<number
 
 /** `1s`, `60s`, or a bare number of milliseconds. */
 const rateLimitWindow = (text: string | undefined): Option.Option<number> => {
-  const match = /^\s*(\d+)\s*(s|ms)?\s*$/i.exec(text ?? "")
+  const match = /^(\d+)\s*(s|ms)?$/i.exec(text?.trim() ?? "")
   return Option.map(
     Option.fromNullable(match),
     ([, digits, unit]) => Number(digits) * (unit?.toLowerCase() === "s" ? 1000 : 1)

@@ -2,6 +2,7 @@ import { Headers } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, FastCheck as fc, Option } from "effect"
 import * as AnswerHeaders from "../../../src/layers/auth/AnswerHeaders.js"
+import { cpuMillis } from "../../support/work.js"
 
 const wait = (headers: Record<string, string>, status = 429, now = 0) =>
   Option.getOrUndefined(Option.map(AnswerHeaders.wait(status, Headers.fromInput(headers), now), Duration.toMillis))
@@ -42,6 +43,7 @@ describe("the wait that a server states", () => {
       ["1s", 1000],
       ["60s", 60_000],
       ["60S", 60_000],
+      [" 2 s ", 2000],
       ["1000", 1000],
       ["250ms", 250],
       ["0", 0],
@@ -52,6 +54,14 @@ describe("the wait that a server states", () => {
     ] as const) {
       assert.strictEqual(wait({ "x-rate-limit-window": window }), millis, window)
       assert.isUndefined(wait({ "x-rate-limit-window": window }, 503), window)
+    }
+  })
+
+  it("is read, or is not, without holding up the process", () => {
+    const long = ["1".repeat(64_000), " ".repeat(64_000), "1 ".repeat(32_000), `1${" ".repeat(64_000)}`]
+    for (const value of [...long, ...long.map((value) => `${value}x`)]) {
+      const spent = cpuMillis(() => wait({ "x-rate-limit-window": value, "retry-after": value, date: value }))
+      assert.isBelow(spent, 1000)
     }
   })
 })
