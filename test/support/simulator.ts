@@ -4,7 +4,19 @@
  *
  * Nothing under simulation may wait for a real promise or timer: it would never come.
  */
-import { Clock, Duration, Effect, type Exit, type Fiber, Logger, LogLevel, type Runtime, type Scheduler } from "effect"
+import {
+  Clock,
+  Duration,
+  Effect,
+  type Exit,
+  type Fiber,
+  FiberRef,
+  GlobalValue,
+  Logger,
+  LogLevel,
+  type Runtime,
+  type Scheduler
+} from "effect"
 
 interface Sleeper {
   readonly at: number
@@ -81,6 +93,15 @@ export interface Simulation {
   readonly run: <A, E>(program: Effect.Effect<A, E>) => Exit.Exit<A, E>
   /** How many sleeps and events are pending. */
   readonly sleeping: () => number
+}
+
+/** Where effect keeps the fibers that nobody else keeps, until they end. Those of a killed process never do. */
+const { roots } = GlobalValue.globalValue(Symbol.for("effect/FiberScope/Global"), () => ({
+  roots: new Set<Fiber.RuntimeFiber<unknown, unknown>>()
+}))
+
+const forget = (scheduler: Scheduler.Scheduler): void => {
+  for (const fiber of roots) if (fiber.getFiberRef(FiberRef.currentScheduler) === scheduler) roots.delete(fiber)
 }
 
 export const makeSimulation = (start = 0): Simulation => {
@@ -206,7 +227,10 @@ export const makeSimulation = (start = 0): Simulation => {
       deliver: enqueue,
       stall: () => become("stalled"),
       resume: () => become("running"),
-      kill: () => become("dead"),
+      kill: () => {
+        become("dead")
+        forget(scheduler)
+      },
       isAlive: () => state() !== "dead"
     }
   }
