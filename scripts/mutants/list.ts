@@ -189,8 +189,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "9 logout",
     breaks: "leave no tombstone when the revocation fails",
     file: "src/layers/store/SessionStore.ts",
-    from: "if (proved && !end.value) return yield* new LeaseLost()",
-    to: "if (!proved) return Exit.asVoid(end)",
+    from: "if (Exit.isSuccess(end) && !end.value) return yield* new LeaseLost()",
+    to: "if (Exit.isFailure(end)) return Exit.asVoid(end)",
     test: `${cache}/logout.test.ts`
   },
   {
@@ -199,7 +199,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "src/layers/cache/State.ts",
     from: "  epoch: state.epoch + 1\n",
     to: "  epoch: state.epoch\n",
-    test: `${cache}/logout.test.ts`
+    test: `${cache}/logoutLate.test.ts`
   },
   {
     rule: "the store",
