@@ -107,7 +107,7 @@ describe("the pause after a failed renewal is broken if", () => {
         const upstream = makeUpstream()
         upstream.always = { latency: "100 millis", refuse: down }
         const cache = yield* makeCache({ upstream })
-        const caller = Effect.repeatN(Effect.zipRight(Effect.exit(cache.get), Effect.sleep("10 seconds")), 59)
+        const caller = Effect.repeatN(Effect.zipRight(Effect.exit(cache.get), Effect.sleep("20 seconds")), 29)
         yield* together(1_000, caller)
         assert.isAtMost(upstream.count(), 5 + 600 / 30)
         assert.isAtLeast(upstream.count(), 15)
