@@ -9,13 +9,22 @@ import * as Redacted from "effect/Redacted"
 /** The longest text, in UTF-16 code units, that an error's `message` may have. */
 export const MESSAGE_LIMIT = 499
 
-/** A longer text is not an explanation, and is not worth searching for secrets. */
-const SEARCH_LIMIT = 8 * 1024
+/** The longest secret, in UTF-16 code units, that is masked whole. */
+export const SECRET_LIMIT = 16 * 1024
+
+/** How much of a text is searched for secrets; no more of it is shown. */
+const SEARCH_LIMIT = 1024
+
+/** So many letters in a row of a secret give it away: servers quote the beginning, the end or the middle. */
+const RUN = 8
+
+/** What is left, at most, of a secret and of an escape where a text was cut through both. */
+const REMNANT = 2 * RUN
 
 const MASK = "***"
 
-/** Three base64url parts that begin like a JSON header: an access token, wherever it was quoted from. */
-const jwtLike = /eyJ[\w-]+(?:\.[\w-]*){1,2}/g
+/** Base64url that begins like a JSON header: with further parts it is an access token, wherever it was quoted from. */
+const jwtLike = /eyJ[\w-]+((?:\.[\w-]*){0,2})/g
 
 const oddCharacters = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 
@@ -34,9 +43,26 @@ export const oneLine = (text: string, limit: number = MESSAGE_LIMIT): string => 
 }
 
 /**
- * Masks the given secrets, and whatever looks like a JWT, in a text that a server sent: servers do echo what they were
- * sent. A secret is found however it is spelled: some or all of its characters escaped for JSON, a URL or HTML, once or
- * repeatedly, in another case, with white space or control characters in between.
+ * Masks the given secrets, and whatever looks like a JWT, in texts that a server sent: servers do echo what they were
+ * sent, whole or in part. Eight characters of a secret in a row are found (a shorter secret whole), however they are
+ * spelled: some or all of them escaped for JSON, a URL or HTML, once or repeatedly, in another case, with white space or
+ * control characters in between. The work is linear in the secrets, and bounded for each text.
+ *
+ * @since 0.1.0
+ */
+export const masking = (
+  secrets: ReadonlyArray<Redacted.Redacted<string>>
+): ((text: string, limit?: number) => string) => {
+  const pieces = new Set(secrets.flatMap((secret) => Option.toArray(reveal(secret)).flatMap(needles)).flatMap(piecesOf))
+  return (text, limit = MESSAGE_LIMIT) =>
+    oneLine(
+      oneLine(masked(text, pieces), SEARCH_LIMIT).replace(jwtLike, (like, rest) => (rest === "" ? like : MASK)),
+      limit
+    )
+}
+
+/**
+ * The same for a single text.
  *
  * @since 0.1.0
  */
@@ -44,37 +70,41 @@ export const withoutSecrets = (
   text: string,
   secrets: ReadonlyArray<Redacted.Redacted<string>>,
   limit: number = MESSAGE_LIMIT
-): string =>
-  text.length > SEARCH_LIMIT
-    ? `(${text.length} characters)`
-    : oneLine(oneLine(masked(text, secrets), SEARCH_LIMIT).replace(jwtLike, MASK), limit)
+): string => masking(secrets)(text, limit)
 
-const reveal = Option.liftThrowable((secret: Redacted.Redacted<string>) => Redacted.value(secret))
+const reveal = Option.liftThrowable((secret: Redacted.Redacted<string>) =>
+  Redacted.value(secret).slice(0, SECRET_LIMIT)
+)
 
 /** The letters of a secret as it is, with its escapes and without, and of how JSON and forms spell it. */
 const needles = (secret: string): ReadonlyArray<string> => {
-  if (secret.length > SEARCH_LIMIT) return []
   if (hasNoSpelling.test(secret)) return [secret.toLowerCase()]
-  const variants = [secret, JSON.stringify(secret).slice(1, -1), secret.replaceAll(" ", "+")]
-  return [lettersOf(secret), ...variants.map((variant) => spellOut(variant).letters)].filter(
+  const variants = new Set([secret, JSON.stringify(secret).slice(1, -1), secret.replaceAll(" ", "+")])
+  return [lettersOf(secret), ...Array.from(variants, (variant) => spellOut(variant).letters)].filter(
     (letters) => letters !== ""
   )
 }
 
-const masked = (text: string, secrets: ReadonlyArray<Redacted.Redacted<string>>): string => {
-  const plain = spellOut(text)
+const piecesOf = (letters: string): ReadonlyArray<string> =>
+  Array.from({ length: Math.max(1, letters.length - RUN + 1) }, (_, at) => letters.slice(at, at + RUN))
+
+const masked = (whole: string, pieces: ReadonlySet<string>): string => {
+  const text = whole.slice(0, SEARCH_LIMIT)
+  const { ends, letters, starts } = spellOut(text)
   const covered = new Uint8Array(text.length)
-  for (const letters of secrets.flatMap((secret) => Option.toArray(reveal(secret)).flatMap(needles))) {
-    for (let at = plain.letters.indexOf(letters); at >= 0; at = plain.letters.indexOf(letters, at + 1)) {
-      covered.fill(1, plain.starts[at], plain.ends[at + letters.length - 1])
+  for (let at = 0; at < letters.length; at++) {
+    for (let length = 1; length <= Math.min(RUN, letters.length - at); length++) {
+      if (pieces.has(letters.slice(at, at + length))) covered.fill(1, starts[at], ends[at + length - 1])
     }
   }
+  const isCut = text.length < whole.length
+  const shown = isCut ? (starts.at(-REMNANT) ?? 0) : text.length
   let result = ""
-  for (let at = 0; at < text.length; at++) {
+  for (let at = 0; at < shown; at++) {
     if (covered[at] === 0) result += text[at]
     else if (at === 0 || covered[at - 1] === 0) result += MASK
   }
-  return result
+  return isCut ? `${result}…` : result
 }
 
 interface Plain {
@@ -86,10 +116,13 @@ interface Plain {
 }
 
 const spellings =
-  /(?<json>(?:\\+u[\da-f]{4})+)|%(?:25)*(?<url>[\da-f]{2})|&(?:amp;)*(?:#x(?<hex>[\da-f]{1,6})|#(?<decimal>\d{1,7})|(?<entity>amp|lt|gt|quot|apos));|(?<itself>.)/gisu
+  /(?<json>(?:\\+u[\da-f]{4})+)|\\+|%(?:25)*(?<url>[\da-f]{2})|&(?:amp;)*(?:#x(?<hex>[\da-f]{1,6})|#(?<decimal>\d{1,7})|(?<entity>amp|lt|gt|quot|apos));|(?<itself>.)/gisu
 
 /** Visible ASCII without what escapes are made of: such a text is its own letters. */
 const hasNoSpelling = /^[!-$'-[\]-~]+$/
+
+/** Visible ASCII but for the backslash. */
+const isItsOwnLetters = /^[!-[\]-~]$/
 
 /** Of a text, what nobody sees; of its bytes, what escaping adds or line breaking inserts. */
 const invisible = /[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
@@ -102,17 +135,21 @@ const codeUnit = (hex: string): string => String.fromCharCode(Number.parseInt(he
 const codePoint = (value: number): string => (value <= 0x10ffff ? String.fromCodePoint(value) : "")
 
 const lettersOf = (text: string): string =>
-  Array.from(new TextEncoder().encode(text.replace(invisible, "")), (byte) => String.fromCharCode(byte))
-    .join("")
-    .replace(silent, "")
-    .toLowerCase()
+  isItsOwnLetters.test(text) ? text.toLowerCase() : bytesOf(text).replace(silent, "").toLowerCase()
+
+const utf8 = new TextEncoder()
+
+const bytesOf = (text: string): string =>
+  Array.from(utf8.encode(text.replace(invisible, "")), (byte) => String.fromCharCode(byte)).join("")
 
 const undone = ({ decimal, entity, hex, itself, json, url }: Record<string, string | undefined>): string => {
   if (itself !== undefined) return lettersOf(itself)
   if (url !== undefined) return codeUnit(url).replace(silent, "").toLowerCase()
   if (entity !== undefined) return entities[entity.toLowerCase()] ?? ""
   if (json !== undefined) return lettersOf(json.replace(/\\+u(.{4})/g, (_, code) => codeUnit(code)))
-  return lettersOf(codePoint(decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal)))
+  if (hex !== undefined) return lettersOf(codePoint(Number.parseInt(hex, 16)))
+  if (decimal !== undefined) return lettersOf(codePoint(Number(decimal)))
+  return ""
 }
 
 const spellOut = (text: string): Plain => {

@@ -174,6 +174,40 @@ describe("a secret that Nomba echoes is nowhere to be read", { timeout: 60_000 }
   )
 })
 
+describe("a secret that Nomba quotes in part is nowhere to be read", () => {
+  const parts: ReadonlyArray<readonly [string, (secret: string) => string]> = [
+    ["all but its last character", (secret) => secret.slice(0, -1)],
+    ["all but its first character", (secret) => secret.slice(1)],
+    ["its first half", (secret) => secret.slice(0, secret.length / 2)],
+    ["its second half", (secret) => secret.slice(secret.length / 2)],
+    ["its middle", (secret) => secret.slice(4, -4)]
+  ]
+  const quotations: ReadonlyArray<(part: string) => string> = [
+    (part) => `client_secret "${part}" is wrong`,
+    (part) => `bad secret ${part}...`
+  ]
+  for (const { operation, run } of operations) {
+    for (const [what, take] of parts) {
+      it.effect(`${operation}, ${what}`, () =>
+        Effect.gen(function* () {
+          for (const secret of [...known[operation], ...Object.values(issued)]) {
+            const part = take(secret)
+            for (const [how, spell] of spellings) {
+              for (const quote of quotations) {
+                const description = quote(spell(part))
+                const data = { access_token: issued.accessToken, refresh_token: issued.refreshToken }
+                const error = yield* Effect.flip(run(yield* once(fake(() => json(400, { description, data })))))
+                assert.deepStrictEqual(leaks([["message", error.message]], [part]), [], how)
+                assert.match(error.message, /secret \W*\*\*\*\W*(?: is wrong|\.\.\.)/, how)
+              }
+            }
+          }
+        })
+      )
+    }
+  }
+})
+
 describe("a secret in a failure beneath is nowhere to be read", () => {
   const all = secrets.join(" ")
   const failure = () =>

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc, Redacted } from "effect"
-import { MESSAGE_LIMIT, oneLine, withoutSecrets } from "../../src/schemas/SafeText.js"
+import { MESSAGE_LIMIT, masking, oneLine, SECRET_LIMIT, withoutSecrets } from "../../src/schemas/SafeText.js"
 import { leaks } from "../support/leaks.js"
+import { cpuMillis } from "../support/work.js"
 
 const isOneLine = (text: string): boolean =>
   !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|[\ud800-\udbff](?![\udc00-\udfff])/u.test(text)
@@ -85,6 +86,32 @@ describe("without secrets", () => {
     )
   })
 
+  it("eight characters of it in a row cannot be read either, wherever they were quoted from", () => {
+    fc.assert(
+      fc.property(
+        fc.stringMatching(/^[A-Za-z0-9]{12,60}$/),
+        spelling,
+        fc.nat(),
+        fc.nat(),
+        (text, spell, skipped, taken) => {
+          const start = skipped % (text.length - 7)
+          const part = text.slice(start, start + 8 + (taken % (text.length - start - 7)))
+          const masked = withoutSecrets(`# ${spell(part)}... #`, [Redacted.make(text)])
+          assert.deepStrictEqual(leaks([["masked", masked]], [part.slice(0, 8), part.slice(-8)]), [])
+          assert.match(masked, /^#.*\*\*\*.*#$/)
+        }
+      ),
+      { numRuns: 1000 }
+    )
+  })
+
+  it("seven characters in a row are a coincidence, unless they are the whole secret", () => {
+    const text = "a 1234567 b 12345678 c"
+    assert.strictEqual(withoutSecrets(text, [Redacted.make("x1234567y")]), text)
+    assert.strictEqual(withoutSecrets(text, [Redacted.make("x12345678y")]), "a 1234567 b *** c")
+    assert.strictEqual(withoutSecrets(text, [Redacted.make("1234567")]), "a *** b ***8 c")
+  })
+
   it("each of several is masked, though one begins like the other", () => {
     const secrets = ["token-1", "token-12", "other"].map((text) => Redacted.make(text))
     assert.strictEqual(withoutSecrets("token-12 token-1 other", secrets), "*** *** ***")
@@ -110,8 +137,13 @@ describe("without secrets", () => {
       const masked = withoutSecrets(`${"x".repeat(at)}${text}`, [Redacted.make(text)], 30)
       assert.notInclude(masked, "the-s")
     }
-    assert.strictEqual(withoutSecrets(`${"\u0000".repeat(8_000)}${text}`, [Redacted.make(text)]), "***")
-    assert.notInclude(withoutSecrets(`${" ".repeat(8_186)}${text}`, [Redacted.make(text)]), "the-s")
+    assert.strictEqual(withoutSecrets(`${"\u0000".repeat(1_000)}${text}`, [Redacted.make(text)]), "***")
+    assert.strictEqual(withoutSecrets(`${"\u0000".repeat(8_000)}${text}`, [Redacted.make(text)]), "…")
+    for (let at = 980; at < 1_030; at++) {
+      for (const echo of [text, "th\\u0065-secret", "the%252dsecret"]) {
+        assert.notMatch(withoutSecrets(`${" ".repeat(at)}${echo}`, [Redacted.make(text)]), /[a-z]/)
+      }
+    }
   })
 
   it("empty, wiped and enormous secrets are no trouble", () => {
@@ -119,6 +151,49 @@ describe("without secrets", () => {
     Redacted.unsafeWipe(wiped)
     const secrets = [Redacted.make(""), Redacted.make(" \\ "), wiped, Redacted.make("x".repeat(2 ** 20))]
     assert.strictEqual(withoutSecrets("text", secrets), "text")
+  })
+
+  it("a long text is cut before it is searched, and says so", () => {
+    const masked = withoutSecrets("\u200b".repeat(600) + "word ".repeat(100_000), [])
+    assert.match(masked, /^(?:word ){70,90}.*…$/)
+    assert.isAtMost(masked.length, 424)
+  })
+
+  it("neither a hostile text nor a hostile secret holds up the process", () => {
+    const runs = [
+      "\\",
+      "\\u0041",
+      "\\u004",
+      "%25",
+      "%",
+      "&amp;",
+      "&",
+      "&#",
+      "eyJ",
+      "eyJ.",
+      "\n",
+      " ",
+      "\u0000",
+      "é",
+      "a",
+      "ab"
+    ]
+    for (const run of runs) {
+      const long = run.repeat(Math.ceil(2 ** 20 / run.length))
+      const secrets = Array.from({ length: 4 }, (_, n) => Redacted.make(`${n}${long}`))
+      const spent = cpuMillis(() => {
+        const safe = masking(secrets)
+        for (let n = 0; n < 20; n++) safe(`${long}${n}`, 200)
+      })
+      assert.isBelow(spent, 1000, JSON.stringify(run))
+    }
+  })
+
+  it("of an enormous secret what is long enough for a token is masked", () => {
+    const letters = Array.from({ length: SECRET_LIMIT }, (_, n) =>
+      String.fromCharCode(33 + ((n * n + (n >> 7)) % 90))
+    ).join("")
+    assert.strictEqual(withoutSecrets(`<${letters.slice(-40)}>`, [Redacted.make(`${letters}${letters}`)]), "<***>")
   })
 
   it("bounded and on one line, whatever comes in", () => {

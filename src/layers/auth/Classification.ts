@@ -19,7 +19,7 @@ import {
   UnexpectedResponse
 } from "../../schemas/AuthError.js"
 import * as ErrorResponse from "../../schemas/ErrorResponse.js"
-import { withoutSecrets } from "../../schemas/SafeText.js"
+import { masking } from "../../schemas/SafeText.js"
 import * as Body from "../http/Body.js"
 import { present } from "../http/present.js"
 import * as AnswerHeaders from "./AnswerHeaders.js"
@@ -126,8 +126,8 @@ const THREE_CAUSES =
 export const classify = <E>(answer: Answer, rules: Rules<E>): Either.Either<object, E | Failure> => {
   const json = Body.json(answer.body)
   const envelope = ErrorResponse.decode(Option.getOrUndefined(json))
-  const secrets = [...answer.secrets, ...tokensIn(json)]
-  const safe = (text: string): string => withoutSecrets(text, secrets, 200)
+  const mask = masking([...answer.secrets, ...tokensIn(json)])
+  const safe = (text: string): string => mask(text, 200)
   const facts: Facts = {
     operation: rules.operation,
     status: answer.status,

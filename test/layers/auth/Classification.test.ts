@@ -4,6 +4,7 @@ import { Either, FastCheck as fc, Option, Redacted } from "effect"
 import * as Classification from "../../../src/layers/auth/Classification.js"
 import type { Body } from "../../../src/layers/http/Body.js"
 import { config } from "../../support/config.js"
+import { cpuMillis } from "../../support/work.js"
 
 const rules = Classification.rulesOf(config().origins)
 
@@ -91,6 +92,42 @@ describe("every answer means something", () => {
       )
     )
   })
+})
+
+describe("a hostile answer does not hold up the process", () => {
+  const secrets = ["q1/W2+e3R4t5Y6u7I8o9P0a1S2d3F4g5H6j7K8l9Z0=", "a refresh token"].map((text) => Redacted.make(text))
+  const runs = ["\\", "\\u0041", "&amp;", "%25", "eyJ", " ", "é", "x"]
+  for (const run of runs) {
+    it(JSON.stringify(run), () => {
+      const long = (size: number): string => run.repeat(size / run.length)
+      const tokens = { access_token: long(100_000), refresh_token: long(100_000) }
+      for (const body of [
+        { errors: Array(20).fill(long(8000)) },
+        { errors: Array(20).fill(long(8000)), data: { access_token: long(8000), refresh_token: long(8000) } },
+        {
+          code: long(200_000),
+          description: long(200_000),
+          errors: Array(20).fill(long(10_000)),
+          ...tokens,
+          data: tokens
+        }
+      ]) {
+        const text = JSON.stringify(body)
+        const headers = Headers.fromInput({ "x-request-id": long(16_000) })
+        for (const status of [200, 302, 400]) {
+          const answer: Classification.Answer = {
+            status,
+            headers,
+            body: { text, end: { _tag: "Complete" } },
+            secrets,
+            receivedAt: 0
+          }
+          const spent = cpuMillis(() => Classification.classify<unknown>(answer, rules.issue))
+          assert.isBelow(spent, 1000)
+        }
+      }
+    })
+  }
 })
 
 describe("the status that an answer counts as", () => {
