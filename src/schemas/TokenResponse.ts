@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { member } from "./ErrorResponse.js"
 import * as Expiry from "./Expiry.js"
-import { withoutSecrets } from "./SafeText.js"
+import { masking, SECRET_LIMIT } from "./SafeText.js"
 import { isHeaderSafe } from "./Secrets.js"
 import { Session } from "./Session.js"
 
@@ -73,16 +73,11 @@ export const decode = (body: unknown, exchange: Exchange): Either.Either<Granted
   }
 
   const accessToken = member(data, "access_token")
-  if (typeof accessToken !== "string" || !isHeaderSafe(accessToken)) {
-    const problem = isAbsent(accessToken)
-      ? "missing"
-      : typeof accessToken === "string"
-        ? "has characters that a header cannot carry"
-        : `${kind(accessToken)} in place of a string`
-    return Either.left({ reason: "NoUsableToken", issues: [`data.access_token: ${problem}`] })
+  if (!isUsable(accessToken)) {
+    return Either.left({ reason: "NoUsableToken", issues: [`data.access_token: ${problemOf(accessToken)}`] })
   }
 
-  const refreshToken = optional("refresh_token", nonEmpty)
+  const refreshToken = optional("refresh_token", token)
   const plain = printable([
     ...exchange.secrets,
     ...[accessToken, ...Option.toArray(refreshToken)].map((token) => Redacted.make(token))
@@ -118,14 +113,28 @@ export const decode = (body: unknown, exchange: Exchange): Either.Either<Granted
   })
 }
 
+const isUsable = (accessToken: unknown): accessToken is string => Option.exists(token(accessToken), isHeaderSafe)
+
+const problemOf = (accessToken: unknown): string => {
+  if (isAbsent(accessToken)) return "missing"
+  if (typeof accessToken !== "string") return `${kind(accessToken)} in place of a string`
+  return accessToken.length > SECRET_LIMIT
+    ? `longer than ${SECRET_LIMIT} characters`
+    : "has characters that a header cannot carry"
+}
+
 const nonEmpty = (value: unknown): Option.Option<string> =>
   typeof value === "string" && value.trim() !== "" ? Option.some(value) : Option.none()
 
+/** What is longer is no token: no server takes a header of that size, and not all of it could be masked. */
+const token = (value: unknown): Option.Option<string> =>
+  Option.filter(nonEmpty(value), (text) => text.length <= SECRET_LIMIT)
+
 /** One line of at most a hundred characters without any of the secrets. */
-const printable =
-  (secrets: Exchange["secrets"]) =>
-  (value: unknown): Option.Option<string> =>
-    Option.filter(nonEmpty(value), (text) => withoutSecrets(text, secrets, 100) === text)
+const printable = (secrets: Exchange["secrets"]): ((value: unknown) => Option.Option<string>) => {
+  const mask = masking(secrets)
+  return (value) => Option.filter(nonEmpty(value), (text) => mask(text, 100) === text)
+}
 
 const duration = (value: unknown): Option.Option<number> => {
   const seconds = typeof value === "string" && /^\s*-?\d{1,15}(?:\.\d{1,9})?\s*$/.test(value) ? Number(value) : value

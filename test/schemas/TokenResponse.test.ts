@@ -52,6 +52,7 @@ describe("a session", () => {
     ["expiresAt", false, "boolean"],
     ["refresh_token", 7, "number"],
     ["refresh_token", "  ", "string"],
+    ["refresh_token", "x".repeat(16_385), "string"],
     ["token_type", [], "array"],
     ["token_type", "two\nlines", "string"],
     ["businessId", 12, "number"],
@@ -87,6 +88,13 @@ describe("a session", () => {
       { date: Option.some(Date.UTC(2025, 7, 13, 12)) }
     )
     assert.deepStrictEqual(session.lifetime, Duration.minutes(20))
+  })
+
+  it("may have tokens of 16 KiB", () => {
+    const { session, warnings } = granted({ access_token: "a".repeat(16_384), refresh_token: "r".repeat(16_384) })
+    assert.lengthOf(Redacted.value(session.accessToken), 16_384)
+    assert.isTrue(Option.isSome(session.refreshToken))
+    assert.deepStrictEqual(warnings, [])
   })
 
   it("prints nothing that was sent in confidence", () => {
@@ -136,7 +144,8 @@ describe("an answer that grants nothing", () => {
       [true, "boolean in place of a string"],
       ["line\nbreak", "has characters that a header cannot carry"],
       ["tökén", "has characters that a header cannot carry"],
-      ["with space", "has characters that a header cannot carry"]
+      ["with space", "has characters that a header cannot carry"],
+      ["x".repeat(16_385), "longer than 16384 characters"]
     ] as const) {
       assert.deepStrictEqual(refused({ access_token: token }).issues, [`data.access_token: ${problem}`])
     }
