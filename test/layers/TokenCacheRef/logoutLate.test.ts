@@ -1,14 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber, Stream } from "effect"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import type { TokenStoreService } from "../../../src/services/TokenStore.js"
 import { getText, makeCache, makeUpstream } from "../../support/upstream.js"
 
-/** A store whose answer to a renewal is on its way while others go on. */
+/** A store whose answer to a renewal is on its way while others go on, and whose announcements are lost. */
 const slowToAnswer = (arrived: Deferred.Deferred<void>, gate: Deferred.Deferred<void>): TokenStoreService => ({
   open: (key, requestTimeout) =>
     Effect.map(TokenStoreMemory.make.open(key, requestTimeout), (store) => ({
       ...store,
+      changes: Stream.never,
       renew: (adoptable, mint) =>
         store
           .renew(adoptable, mint)
