@@ -197,6 +197,20 @@ describe("a code other than 00 is a failure, whatever the status and `data` say"
     }
   }
 
+  it.effect("a status that came from the code is told as such", () =>
+    Effect.gen(function* () {
+      for (const [code, what] of [
+        [302, "a redirect, which is never followed with credentials: code: 302"],
+        ["100", "a status that the API does not have: code: 100"]
+      ] as const) {
+        const error = yield* failing(named("issue"), () => json(200, { code }))
+        assert.deepInclude(error, { _tag: "UnexpectedResponse", issues: [`code: ${code}`] })
+        assert.strictEqual(error.message, `Unexpected answer (issue, HTTP 200): ${what}.`)
+      }
+      assert.deepInclude(yield* failing(named("issue"), () => json(302, { code: 302 })), { issues: [] })
+    })
+  )
+
   it.effect("an error status is not softened by its code", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* failing(named("issue"), () => json(400, { code: "01" })))._tag, "InvalidRequest")

@@ -158,9 +158,9 @@ export const classify = <E>(answer: Answer, rules: Rules<E>): Either.Either<obje
       ...present("retryAfter", wait)
     })
 
-  const byStatus = (status: number): E | Failure => {
-    if (status === 0 || (status >= 300 && status < 400)) return unexpected("Redirect")
-    if (status < 400 || status > 599) return unexpected("OddStatus")
+  const byStatus = (status: number, issues: ReadonlyArray<string> = []): E | Failure => {
+    if (status === 0 || (status >= 300 && status < 400)) return unexpected("Redirect", issues)
+    if (status < 400 || status > 599) return unexpected("OddStatus", issues)
     const wait = AnswerHeaders.wait(status, answer.headers, answer.receivedAt)
     switch (status) {
       case 401:
@@ -202,7 +202,9 @@ export const classify = <E>(answer: Answer, rules: Rules<E>): Either.Either<obje
   }
   const code = Option.getOrElse(envelope.code, () => "00")
   if (code === "00") return Either.right(json.value)
-  if (isStatus(code)) return isSuccess(Number(code)) ? Either.right(json.value) : Either.left(byStatus(Number(code)))
+  if (isStatus(code)) {
+    return isSuccess(Number(code)) ? Either.right(json.value) : Either.left(byStatus(Number(code), [`code: ${code}`]))
+  }
   return Either.left(rules.rejectedCodes.includes(code) ? rules.rejected(facts) : invalid())
 }
 
