@@ -371,6 +371,7 @@ describe("bodies that do not end well", () => {
           processed: "unknown",
           status: 200
         })
+        assert.match(error.message, /\(HTTP 200\) \[ECONNRESET\]\. The answer began, and broke off\.$/)
       }
     })
   )

@@ -118,6 +118,8 @@ export const rulesOf = (
 const THREE_CAUSES =
   "A 401 has three causes: the accountId header is absent, the account id is wrong, or the token is dead already."
 
+const BROKEN_OFF = "The answer began, and broke off."
+
 /**
  * The JSON object of a success, or what went wrong. A success is a 2xx whose `code` is absent, `00` or itself a 2xx.
  *
@@ -192,7 +194,9 @@ export const classify = <E>(answer: Answer, rules: Rules<E>): Either.Either<obje
     case "TooSlow":
       return Either.left(unavailable("Timeout", Option.none()))
     case "CutOff":
-      return Either.left(new Unavailable({ ...facts, reason: "Network", ...present("detail", answer.body.end.detail) }))
+      return Either.left(
+        new Unavailable({ ...facts, reason: "Network", ...present("detail", answer.body.end.detail), hint: BROKEN_OFF })
+      )
   }
   if (Option.isNone(json)) {
     const isEmpty = answer.body.text.trim() === ""
