@@ -214,7 +214,8 @@ export const UnexpectedReason = Schema.Literal(
   "Redirect",
   "NoUsableToken",
   "DeadOnArrival",
-  "OddStatus"
+  "OddStatus",
+  "OddCode"
 )
 
 const whatIsUnexpected: Record<typeof UnexpectedReason.Type, string> = {
@@ -224,7 +225,8 @@ const whatIsUnexpected: Record<typeof UnexpectedReason.Type, string> = {
   Redirect: "a redirect, which is never followed with credentials",
   NoUsableToken: "a success without a usable access token",
   DeadOnArrival: "a token that was dead on arrival",
-  OddStatus: "a status that the API does not have"
+  OddStatus: "a status that the API does not have",
+  OddCode: "a code that tells neither success nor failure"
 }
 
 /**

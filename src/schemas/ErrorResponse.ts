@@ -6,7 +6,7 @@
 import * as Option from "effect/Option"
 
 /**
- * What the envelope says; whatever is absent or of the wrong type is none.
+ * What the envelope says; whatever is absent, empty or of the wrong type is none.
  *
  * @since 0.1.0
  * @category models
@@ -17,6 +17,8 @@ export interface Envelope {
   /** `description`, or `message`, which some live endpoints send in its place. */
   readonly description: Option.Option<string>
   readonly errors: ReadonlyArray<string>
+  /** `code: malformed boolean`, where there is a code that cannot be read: it claims neither success nor failure. */
+  readonly oddCode: Option.Option<string>
 }
 
 /** A JSON object's own member; never one that it inherits. */
@@ -26,6 +28,16 @@ export const member = (value: unknown, name: string): unknown =>
 /** Whether a JSON value is an object, and not an array. */
 export const isObject = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Whether a member counts as left out. */
+export const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === ""
+
+/** A malformed member as `path: kind`, which is all that may be told of it. */
+export const malformed = (path: string, value: unknown): string => `${path}: malformed ${kind(value)}`
+
+/** What kind of JSON a value is. */
+export const kind = (value: unknown): string =>
+  value === null ? "null" : Array.isArray(value) ? "array" : typeof value
 
 const text = (value: unknown): Option.Option<string> =>
   typeof value === "string" && value.trim() !== "" ? Option.some(value.trim()) : Option.none()
@@ -37,13 +49,12 @@ const text = (value: unknown): Option.Option<string> =>
  * @since 0.1.0
  */
 export const decode = (body: unknown): Envelope => {
-  const code = member(body, "code")
+  const stated = member(body, "code")
   const errors = member(body, "errors")
+  const code = text(typeof stated === "number" && Number.isFinite(stated) ? String(stated) : stated)
   return {
-    code: Option.map(
-      typeof code === "number" && Number.isFinite(code) ? Option.some(String(code)) : text(code),
-      (code) => (/^\d$/.test(code) ? `0${code}` : code)
-    ),
+    code: Option.map(code, (code) => (/^\d$/.test(code) ? `0${code}` : code)),
+    oddCode: Option.isSome(code) || isAbsent(stated) ? Option.none() : Option.some(malformed("code", stated)),
     description: Option.orElse(text(member(body, "description")), () => text(member(body, "message"))),
     errors: Array.isArray(errors) ? errors.slice(0, 20).flatMap((error) => Option.toArray(text(error))) : []
   }

@@ -7,7 +7,7 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { member } from "./ErrorResponse.js"
+import * as ErrorResponse from "./ErrorResponse.js"
 import * as Expiry from "./Expiry.js"
 import { masking, SECRET_LIMIT } from "./SafeText.js"
 import { isHeaderSafe } from "./Secrets.js"
@@ -51,28 +51,24 @@ export interface Refused {
   readonly issues: ReadonlyArray<string>
 }
 
-const kind = (value: unknown): string => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value)
-
-const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === ""
-
 /**
  * Reads the session from a successful answer's JSON.
  *
  * @since 0.1.0
  */
 export const decode = (body: unknown, exchange: Exchange): Either.Either<Granted, Refused> => {
-  const data = member(body, "data")
-  const warnings: Array<string> = []
+  const data = ErrorResponse.member(body, "data")
+  const warnings = Option.toArray(ErrorResponse.decode(body).oddCode)
 
   const optional = <A>(name: string, read: (value: unknown) => Option.Option<A>): Option.Option<A> => {
-    const value = member(data, name)
-    if (isAbsent(value)) return Option.none()
+    const value = ErrorResponse.member(data, name)
+    if (ErrorResponse.isAbsent(value)) return Option.none()
     const result = read(value)
-    if (Option.isNone(result)) warnings.push(`data.${name}: malformed ${kind(value)}`)
+    if (Option.isNone(result)) warnings.push(ErrorResponse.malformed(`data.${name}`, value))
     return result
   }
 
-  const accessToken = member(data, "access_token")
+  const accessToken = ErrorResponse.member(data, "access_token")
   if (!isUsable(accessToken)) {
     return Either.left({ reason: "NoUsableToken", issues: [`data.access_token: ${problemOf(accessToken)}`] })
   }
@@ -113,11 +109,19 @@ export const decode = (body: unknown, exchange: Exchange): Either.Either<Granted
   })
 }
 
+/**
+ * Whether a successful answer has an access token that can be used.
+ *
+ * @since 0.1.0
+ */
+export const hasToken = (body: unknown): boolean =>
+  isUsable(ErrorResponse.member(ErrorResponse.member(body, "data"), "access_token"))
+
 const isUsable = (accessToken: unknown): accessToken is string => Option.exists(token(accessToken), isHeaderSafe)
 
 const problemOf = (accessToken: unknown): string => {
-  if (isAbsent(accessToken)) return "missing"
-  if (typeof accessToken !== "string") return `${kind(accessToken)} in place of a string`
+  if (ErrorResponse.isAbsent(accessToken)) return "missing"
+  if (typeof accessToken !== "string") return `${ErrorResponse.kind(accessToken)} in place of a string`
   return accessToken.length > SECRET_LIMIT
     ? `longer than ${SECRET_LIMIT} characters`
     : "has characters that a header cannot carry"

@@ -197,6 +197,29 @@ describe("a code other than 00 is a failure, whatever the status and `data` say"
     }
   }
 
+  for (const [code, kind] of [
+    [true, "boolean"],
+    [false, "boolean"],
+    [{}, "object"],
+    [[], "array"]
+  ] as const) {
+    it.effect(`${JSON.stringify(code)} claims no success`, () =>
+      Effect.gen(function* () {
+        const expected = { _tag: "UnexpectedResponse", reason: "OddCode", issues: [`code: malformed ${kind}`] }
+        for (const one of operations) {
+          for (const data of [undefined, {}, { access_token: "not a token" }]) {
+            assert.deepInclude<object>(yield* failing(one, () => json(200, { code, data })), expected)
+          }
+        }
+        const granting = () => json(200, { code, data: { access_token: "t" } })
+        assert.deepInclude<object>(yield* failing(named("revoke"), granting), expected)
+        for (const operation of ["issue", "refresh", "exchange"] as const) {
+          yield* Effect.flatMap(once(fake(granting)), named(operation).run)
+        }
+      })
+    )
+  }
+
   it.effect("a status that came from the code is told as such", () =>
     Effect.gen(function* () {
       for (const [code, what] of [

@@ -2,14 +2,20 @@ import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc, Option } from "effect"
 import * as ErrorResponse from "../../src/schemas/ErrorResponse.js"
 
-const silent: ErrorResponse.Envelope = { code: Option.none(), description: Option.none(), errors: [] }
+const silent: ErrorResponse.Envelope = {
+  code: Option.none(),
+  description: Option.none(),
+  errors: [],
+  oddCode: Option.none()
+}
 
 describe("an envelope", () => {
   it("is read whole", () => {
     assert.deepStrictEqual(ErrorResponse.decode({ code: "400", description: "no", errors: ["a", "b"] }), {
       code: Option.some("400"),
       description: Option.some("no"),
-      errors: ["a", "b"]
+      errors: ["a", "b"],
+      oddCode: Option.none()
     })
   })
 
@@ -30,9 +36,26 @@ describe("an envelope", () => {
     })
   }
 
-  for (const code of [undefined, null, "", "  ", true, [], {}, Number.NaN, Number.POSITIVE_INFINITY]) {
-    it(`code ${String(code)} is none`, () => {
-      assert.deepStrictEqual(ErrorResponse.decode({ code }).code, Option.none())
+  for (const code of [undefined, null, ""]) {
+    it(`code ${JSON.stringify(code)} is absent`, () => {
+      assert.deepStrictEqual(ErrorResponse.decode({ code }), silent)
+    })
+  }
+
+  for (const [code, kind] of [
+    [true, "boolean"],
+    [[], "array"],
+    [["00"], "array"],
+    [{}, "object"],
+    ["  ", "string"],
+    [Number.NaN, "number"],
+    [Number.POSITIVE_INFINITY, "number"]
+  ] as const) {
+    it(`code ${String(code)} is none, and odd`, () => {
+      assert.deepStrictEqual(ErrorResponse.decode({ code }), {
+        ...silent,
+        oddCode: Option.some(`code: malformed ${kind}`)
+      })
     })
   }
 

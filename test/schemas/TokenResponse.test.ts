@@ -90,6 +90,11 @@ describe("a session", () => {
     assert.deepStrictEqual(session.lifetime, Duration.minutes(20))
   })
 
+  it("is not thrown away over an odd code", () => {
+    const { warnings } = Either.getOrThrow(TokenResponse.decode({ code: {}, data: { access_token: "t" } }, exchange))
+    assert.deepStrictEqual(warnings, ["code: malformed object"])
+  })
+
   it("may have tokens of 16 KiB", () => {
     const { session, warnings } = granted({ access_token: "a".repeat(16_384), refresh_token: "r".repeat(16_384) })
     assert.lengthOf(Redacted.value(session.accessToken), 16_384)

@@ -20,6 +20,7 @@ import {
 } from "../../schemas/AuthError.js"
 import * as ErrorResponse from "../../schemas/ErrorResponse.js"
 import { masking } from "../../schemas/SafeText.js"
+import * as TokenResponse from "../../schemas/TokenResponse.js"
 import * as Body from "../http/Body.js"
 import { present } from "../http/present.js"
 import * as AnswerHeaders from "./AnswerHeaders.js"
@@ -58,8 +59,8 @@ export interface Rules<E> {
   readonly rejected: (facts: Facts) => E
   /** The values of `code` that mean the same on a success. */
   readonly rejectedCodes: ReadonlyArray<string>
-  /** Whether a success may come without a body. */
-  readonly mayBeEmpty: boolean
+  /** Whether a success grants a token; one that does not may come without a body. */
+  readonly grants: boolean
   /** For the message of `InvalidCredentials`. */
   readonly origins: typeof Origins.Type
 }
@@ -95,13 +96,13 @@ export const rulesOf = (
   readonly exchange: Rules<Expired>
 } => {
   const rejected = (facts: Facts): Expired => new Expired(facts)
-  const presenting = { rejected, rejectedCodes: ["01", "02"], mayBeEmpty: false, origins }
+  const presenting = { rejected, rejectedCodes: ["01", "02"], grants: true, origins }
   return {
     issue: {
       operation: "issue",
       rejected: (facts) => new InvalidCredentials({ ...facts, origins }),
       rejectedCodes: ["01"],
-      mayBeEmpty: false,
+      grants: true,
       origins
     },
     refresh: { ...presenting, operation: "refresh" },
@@ -110,7 +111,7 @@ export const rulesOf = (
       ...presenting,
       operation: "revoke",
       rejected: (facts) => new Expired({ ...facts, hint: THREE_CAUSES }),
-      mayBeEmpty: true
+      grants: false
     }
   }
 }
@@ -121,7 +122,8 @@ const THREE_CAUSES =
 const BROKEN_OFF = "The answer began, and broke off."
 
 /**
- * The JSON object of a success, or what went wrong. A success is a 2xx whose `code` is absent, `00` or itself a 2xx.
+ * The JSON object of a success, or what went wrong. A success is a 2xx whose `code` is absent, `00` or itself a 2xx. Where
+ * the code cannot be read, a usable token proves the success: it may have cost a single-use one, and is not thrown away.
  *
  * @since 0.1.0
  */
@@ -200,9 +202,12 @@ export const classify = <E>(answer: Answer, rules: Rules<E>): Either.Either<obje
   }
   if (Option.isNone(json)) {
     const isEmpty = answer.body.text.trim() === ""
-    return isEmpty && rules.mayBeEmpty
+    return isEmpty && !rules.grants
       ? Either.right({})
       : Either.left(unexpected("NotJson", [isEmpty ? "body: empty" : "body: not a JSON object"]))
+  }
+  if (Option.isSome(envelope.oddCode) && !(rules.grants && TokenResponse.hasToken(json.value))) {
+    return Either.left(unexpected("OddCode", [envelope.oddCode.value]))
   }
   const code = Option.getOrElse(envelope.code, () => "00")
   if (code === "00") return Either.right(json.value)
