@@ -4,6 +4,8 @@
  * Each call of a layer function makes a client of its own: bind the layer to a `const`. Clients with the same credentials
  * share their session.
  *
+ * The `HttpClient` that they require must neither retry nor follow redirects: see `transformClient`.
+ *
  * @since 0.1.0
  */
 import type * as HttpClient from "@effect/platform/HttpClient"

@@ -28,6 +28,7 @@ import * as GuardedClient from "./http/GuardedClient.js"
 /**
  * The operations, each in a span of its own (`NombaAuth.issue` …) that carries the outcome, the number of attempts and
  * the last status. The `RetryPolicy` is read here, once. Redirects are not followed and no trace header is sent.
+ * A client beneath that repeats an attempt is stopped, because a single-use token would be spent twice.
  *
  * @since 0.1.0
  * @category constructors
@@ -36,9 +37,10 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
   function* () {
     const config = yield* NombaConfig
     const policy = yield* RetryPolicy
-    const client = config.transformClient(yield* GuardedClient.make(yield* HttpClient.HttpClient))
+    const guarded = yield* GuardedClient.make(yield* HttpClient.HttpClient)
+    const client = yield* GuardedClient.transformed(guarded, config.transformClient)
     const clientSecret = yield* ClientSecret.make(config)
-    const call = TokenCall.make(config, GuardedClient.withoutRedirects(client), clientSecret.known)
+    const call = TokenCall.make(config, GuardedClient.withoutRepeats(client), clientSecret.known)
     const rules = Classification.rulesOf(config.origins)
     const revokeBody = yield* Ref.make(Arr.headNonEmpty(Outgoing.revokeBodies))
 

@@ -46,8 +46,9 @@ export interface Options {
   /** Whether the session is revoked when the last layer that holds it closes; only where no other process shares it. */
   readonly revokeOnClose?: boolean | undefined
   /**
-   * Changes the client under both the token operations and `NombaClient`. It sees the headers with their secrets, and
-   * cannot make redirects be followed.
+   * Changes the client under both the token operations and `NombaClient`. It sees the headers with their secrets. Neither
+   * it nor the client beneath may follow redirects, or repeat a token operation (`HttpClient.retryTransient`): a client
+   * of the platform that does is stopped, and another one may leak the credentials or spend a refresh token twice.
    */
   readonly transformClient?: ((client: HttpClient.HttpClient) => HttpClient.HttpClient) | undefined
 }
