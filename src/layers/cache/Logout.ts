@@ -36,7 +36,7 @@ const unrecorded =
  * whatever Nomba answers. A session that an unsaved one has replaced at Nomba is dead already and is not revoked.
  */
 export const make = ({ auth, cell, store }: Dependencies): Effect.Effect<void, AuthError> => {
-  /** What the store never had, so that no tombstone keeps it, and whose end is not proved. */
+  /** What the last logout could not prove, of what no tombstone keeps because the store never had it. */
   let owed: ReadonlyArray<Ending> = []
 
   const revoke = ({ expiresAt, session }: Ending, deadline: number): Effect.Effect<void, AuthError> =>
@@ -53,26 +53,29 @@ export const make = ({ auth, cell, store }: Dependencies): Effect.Effect<void, A
   return Effect.suspend(() => {
     const deadline = cell.now() + Duration.toMillis(RENEWAL_LIMIT)
     let hasBegun = false
+    let unsaved: ReadonlyArray<Ending> = []
     const clear = store.clear((current, lease) =>
       Effect.gen(function* () {
         hasBegun = true
         const { held } = (yield* cell.update(State.forget)).before
-        if (held?.saved === false) owed = [...owed, held]
+        if (held?.saved === false) unsaved = [held]
         const theirs = Option.match(current, {
           onNone: () => [],
           onSome: ({ remaining, session, version }) =>
-            owed.some((_) => _.version === version)
+            unsaved.some((_) => _.version === version)
               ? []
               : [{ session, version, expiresAt: cell.now() + Duration.toMillis(remaining) }]
         })
-        const outcomes: Array<Either.Either<void, AuthError>> = []
-        for (const ending of [...owed, ...theirs]) {
+        // What is owed is dead at Nomba as soon as there is a newer session.
+        const ours = unsaved.length + theirs.length === 0 ? owed : unsaved
+        const failures = new Map<Ending, AuthError>()
+        for (const ending of [...ours, ...theirs]) {
           yield* lease.check
           const outcome = yield* Effect.either(revoke(ending, deadline))
-          if (Either.isRight(outcome)) owed = owed.filter((_) => _ !== ending)
-          outcomes.push(outcome)
+          if (Either.isLeft(outcome)) failures.set(ending, outcome.left)
         }
-        yield* Either.all(outcomes)
+        owed = ours.filter((ending) => failures.has(ending))
+        for (const error of failures.values()) return yield* error
       })
     )
     return clear.pipe(

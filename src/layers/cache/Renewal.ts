@@ -55,12 +55,12 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
   const isAdoptable = (stored: Stored): boolean =>
     State.isAdoptable(cell.current(), stored, cell.now(), config.renewAhead)
 
-  const adopt: Saving.Adopt = (stored, epoch, origin, isRemedy = false) =>
+  const adopt: Saving.Adopt = (stored, since, origin, isRemedy = false) =>
     Effect.flatMap(Random.next, (jitter) =>
       cell.update((state, now) =>
-        state.epoch === epoch
-          ? State.adopt(state, stored, { origin, isRemedy, jitter, now, renewAhead: config.renewAhead })
-          : state
+        State.isOvertaken(state, since, stored)
+          ? state
+          : State.adopt(state, stored, { origin, isRemedy, jitter, now, renewAhead: config.renewAhead })
       )
     )
 
@@ -140,12 +140,7 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
     if (Option.isNone(renewed)) return
     const { isMinted, stored } = renewed.value
     if (isMinted && !State.isUsable(stored)) return yield* usedUp
-    const { after } = yield* adopt(
-      stored,
-      state.epoch,
-      isMinted ? "minted" : "adopted",
-      isMinted && State.isRemedy(state)
-    )
+    const { after } = yield* adopt(stored, state, isMinted ? "minted" : "adopted", isMinted && State.isRemedy(state))
     if (stored.saved) return
     if (after.epoch !== state.epoch) return void (yield* saving.discard(stored.session))
     yield* Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(saving.once.run))
@@ -177,10 +172,10 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
   /** One read of the store. An announced version that turns out to hold nothing is a logout elsewhere. */
   const readStore = (announced?: number): Effect.Effect<unknown, Unavailable> =>
     Effect.suspend(() => {
-      const { epoch } = cell.current()
+      const since = cell.current()
       return Effect.flatMap(atMost(STORE_LIMIT)(store.read), (found): Effect.Effect<unknown> => {
         if (announced !== undefined) heard = announced
-        if (Option.isSome(found)) return isAdoptable(found.value) ? adopt(found.value, epoch, "adopted") : Effect.void
+        if (Option.isSome(found)) return isAdoptable(found.value) ? adopt(found.value, since, "adopted") : Effect.void
         return announced === undefined ? Effect.void : cell.update((state) => State.end(state, announced))
       })
     })

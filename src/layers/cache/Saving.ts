@@ -20,10 +20,10 @@ import { sleep } from "./quietly.js"
 import * as SingleFlight from "./SingleFlight.js"
 import * as State from "./State.js"
 
-/** Takes a session in hand, unless a logout has come since that epoch. */
+/** Takes a session in hand, unless it has been overtaken since then. */
 export type Adopt = (
   stored: Stored,
-  epoch: number,
+  since: State.State,
   origin: State.Held["origin"],
   isRemedy?: boolean
 ) => Effect.Effect<Cell.Change>
@@ -55,7 +55,8 @@ export const make = ({ adopt, aside, auth, cell, fork, store }: Dependencies): S
     aside.start(Effect.ignoreLogged(Effect.timeout(auth.revoke(accessToken), RENEWAL_LIMIT)))
 
   const save = Effect.suspend((): Effect.Effect<unknown, Unavailable> => {
-    const { epoch, held } = cell.current()
+    const state = cell.current()
+    const { held } = state
     if (!isDue(held)) return Effect.void
     const { session } = held
     const remaining = Duration.millis(Math.max(0, held.expiresAt - cell.now()))
@@ -69,7 +70,7 @@ export const make = ({ adopt, aside, auth, cell, fork, store }: Dependencies): S
               discard(session)
             ),
           onSome: (kept) =>
-            adopt(kept, epoch, State.sameToken(kept.session.accessToken, session.accessToken) ? held.origin : "adopted")
+            adopt(kept, state, State.sameToken(kept.session.accessToken, session.accessToken) ? held.origin : "adopted")
         })
       )
     )

@@ -165,13 +165,13 @@ const hold = (stored: Stored, { jitter, now, origin, renewAhead }: Arrival): Hel
   }
 }
 
-/**
- * A session that is newer than what was held, or the same one now known better. It ends every pause. What the store has
- * replaced meanwhile is not taken.
- */
+/** Whether what was begun in another state has been overtaken: by a logout, or by something newer from elsewhere. */
+export const isOvertaken = (state: State, since: State, stored: Stored): boolean =>
+  state.epoch !== since.epoch || (stored.saved && since.highest < state.highest && stored.version < state.highest)
+
+/** A session that is newer than what was held, or the same one now known better. It ends every pause. */
 export const adopt = (state: State, stored: Stored, arrival: Arrival): State => {
   const { held } = state
-  if (stored.saved && stored.version < state.highest) return state
   const token = stored.session.accessToken
   const isSame = held !== undefined && sameToken(held.session.accessToken, token)
   return {

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Fiber, Layer, Option, Redacted, TestClock } from "effect"
 import * as State from "../../../src/layers/cache/State.js"
+import * as SessionStore from "../../../src/layers/store/SessionStore.js"
+import type { Entry } from "../../../src/layers/store/StoreDriver.js"
 import * as TokenCacheRef from "../../../src/layers/TokenCacheRef.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import { NombaAuth } from "../../../src/services/NombaAuth.js"
@@ -270,6 +272,34 @@ describe("adopting is broken if", () => {
     })
   )
 
+  it.scoped("a store that came back empty and with its clock behind makes callers call Nomba without an end", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      let behind = 0
+      const shift = Option.map((entry: Entry) => ({ ...entry, version: entry.version - behind }))
+      const store = SessionStore.fromDriver((key, leaseTime) =>
+        Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
+          ...driver,
+          read: Effect.map(driver.read, shift),
+          acquire: (owner) => Effect.map(driver.acquire(owner), ({ entry, held }) => ({ held, entry: shift(entry) })),
+          commit: (owner, basis, next) =>
+            Effect.map(
+              driver.commit(owner, basis + behind, next),
+              Option.map((version) => version - behind)
+            )
+        }))
+      )
+      yield* TestClock.adjust("1 hour")
+      const cache = yield* makeCache({ upstream, store })
+      yield* cache.get
+      behind = 1_000_000
+      yield* TestClock.adjust("10 minutes")
+      yield* cache.invalidate(yield* cache.get)
+      assert.strictEqual(yield* getText(cache), "access-2")
+      assert.strictEqual(upstream.count(), 2)
+    })
+  )
+
   const held = (version: number): Stored => ({
     session: Effect.runSync(makeUpstream().auth.issue),
     version,
@@ -291,7 +321,8 @@ describe("adopting is broken if", () => {
     assert.isTrue(isAdoptable(state, other(6)))
     assert.isFalse(isAdoptable(State.forget(state), held(5)))
     assert.isFalse(isAdoptable(State.end(state, 7), other(7)))
-    assert.isTrue(State.adopt(state, other(4), arrival) === state)
+    assert.isTrue(State.isOvertaken(state, State.initial, other(4)))
+    assert.isFalse(State.isOvertaken(state, state, other(4)))
   })
 
   it("what has been rejected is taken under a higher version", () => {

@@ -203,6 +203,23 @@ describe("a logout is broken if", () => {
     })
   )
 
+  it.scoped("what an earlier one could not prove spoils it, although a newer session has come since", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      const cache = yield* makeCache({ upstream, store: faulty.store })
+      faulty.before = at("commit")(storeDown)
+      yield* cache.get
+      faulty.before = () => Effect.void
+      upstream.script({ operation: "revoke", refuse: down })
+      yield* Effect.flip(cache.logout)
+      assert.strictEqual(yield* getText(cache), "access-2")
+      yield* cache.logout
+      assert.isUndefined(upstream.alive())
+      assert.deepStrictEqual(upstream.operations(), ["issue", "revoke", "issue", "revoke"])
+    })
+  )
+
   it.scoped("a renewal that ends unsaved while it waits for the right survives it", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
