@@ -86,7 +86,7 @@ export const problemOf = (value: string): string | undefined => {
 /** What examples, templates and failed substitutions leave behind. */
 const placeholders = [
   /^(.)\1{2,}$/,
-  /^[x0*._-]+$/i,
+  /^[x0*._…-]+$/i,
   /^<.*>$/,
   /^\[.*\]$/,
   /^\{.*\}$/,
@@ -95,6 +95,7 @@ const placeholders = [
   /^%\w+%$/,
   /^(?:undefined|null|none|nil|nan|true|false|todo|tbd|fixme|placeholder|example|sample|dummy|secret|password)$/i,
   /^(?:change|replace|insert|enter|paste|put|your)[ _-]/i,
+  /[ _-]here$/i,
   /^(?:changeme|changeit|replaceme)$/i,
   /^(?:your|my|the)?[ _-]?(?:nomba|client|account|private|secret|api|parent)[ _-]?(?:account[ _-]?|client[ _-]?)?(?:id|secret|key)$/i
 ]
