@@ -33,13 +33,13 @@ export interface Source {
   readonly require: (place: Place) => Effect.Effect<Setting<unknown>, ConfigError.ConfigError>
 }
 
-const make = (find: Source["find"], nameOf: (place: Place) => string): Source => ({
+const make = (find: Source["find"], missing: (place: Place) => ConfigError.ConfigError): Source => ({
   find,
   require: (place) =>
     Effect.flatMap(
       find(place),
       Option.match({
-        onNone: () => Effect.fail(ConfigError.MissingData(nameOf(place).split("."), "is not set")),
+        onNone: () => Effect.fail(missing(place)),
         onSome: Effect.succeed
       })
     )
@@ -58,7 +58,9 @@ const findInCode: Source["find"] = (place) =>
  * @since 0.1.0
  * @category constructors
  */
-export const code: Source = make(findInCode, nameOfOption)
+export const code: Source = make(findInCode, (place) =>
+  ConfigError.MissingData(nameOfOption(place).split("."), "is not set")
+)
 
 /**
  * Options, and for those that are not given the environment. Its variables are trimmed, and read as secrets, because
@@ -69,7 +71,8 @@ export const code: Source = make(findInCode, nameOfOption)
  */
 export const environment: Source = make(
   (place) => (place.given === undefined ? Config.option(firstOf(place.variables)) : findInCode(place)),
-  ({ variables }) => variables[0]
+  ({ variables: [first, ...others] }) =>
+    ConfigError.MissingData([first], ["is not set", ...others].join(", and neither is "))
 )
 
 const firstOf = ([variable, ...others]: Place["variables"]): Config.Config<Setting<unknown>> =>
