@@ -68,10 +68,10 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
       refresh: (options) =>
         operation("refresh", wasNotProcessed, ({ run }) => run(grant(rules.refresh, Outgoing.refresh(options)))),
 
-      revoke: (accessToken, { bearer } = {}) =>
+      revoke: (accessToken, options) =>
         operation("revoke", constTrue, ({ passage, run }) => {
           const send = (body: Outgoing.RevokeBody) =>
-            run(call(rules.revoke, Outgoing.revoke(config.clientId, accessToken, bearer, body))).pipe(
+            run(call(rules.revoke, Outgoing.revoke(config.clientId, accessToken, options?.bearer, body))).pipe(
               Effect.zipRight(Ref.set(revokeBody, body))
             )
           return Effect.flatMap(revokeBody, (accepted) =>

@@ -7,8 +7,8 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as ConfigError from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import type { Unavailable } from "../schemas/AuthError.js"
 import * as StoreKey from "../schemas/StoreKey.js"
@@ -98,6 +98,12 @@ const assemble = (
   options: Overrides,
   source: Source.Source
 ): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
+  Predicate.isRecord(options) ? assembleRecord(options, source) : Setting.invalid("options", "is not an object")
+
+const assembleRecord = (
+  options: Overrides,
+  source: Source.Source
+): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
   Effect.all(
     {
       clientId: Effect.flatMap(
@@ -114,13 +120,14 @@ const assemble = (
       requestTimeout: Checks.duration("requestTimeout", options.requestTimeout ?? "10 seconds", {
         minimum: 1,
         maximum: "12 seconds"
-      })
+      }),
+      transformClient: Checks.transformClient(options.transformClient)
     },
     { mode: "validate" }
   ).pipe(
     Effect.mapBoth({
       onFailure: Setting.report,
-      onSuccess: ({ accountId, baseUrl, clientId, clientSecret, renewAhead, requestTimeout }) =>
+      onSuccess: ({ accountId, baseUrl, clientId, clientSecret, renewAhead, requestTimeout, transformClient }) =>
         NombaConfig.of({
           baseUrl: baseUrl.value,
           clientId: clientId.value,
@@ -141,7 +148,7 @@ const assemble = (
             accountId: accountId.origin,
             environment: `${baseUrl.value} ${baseUrl.origin}`
           },
-          transformClient: options.transformClient ?? identity
+          transformClient
         })
     })
   )

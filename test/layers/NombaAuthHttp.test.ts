@@ -392,7 +392,9 @@ describe("inputs that are refused before anything is sent", () => {
   const bad = Redacted.make("line\r\nbreak")
   const good = Redacted.make("good")
   const header = "has characters that a header cannot carry"
+  const plain = "is not redacted: wrap it in Redacted.make"
   const redirectUri = "https://app.test"
+  const untyped = (call: unknown) => call as (...inputs: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>
 
   const cases: ReadonlyArray<
     readonly [string, (auth: NombaAuthService) => Effect.Effect<unknown, unknown>, ReadonlyArray<string>]
@@ -413,7 +415,25 @@ describe("inputs that are refused before anything is sent", () => {
       (auth) => auth.exchange({ code: good, verifier: Redacted.make(""), redirectUri }),
       ["verifier: is empty"]
     ],
-    ["exchange", (auth) => auth.exchange({ code: good, verifier: good, redirectUri: "" }), ["redirectUri: is empty"]]
+    ["exchange", (auth) => auth.exchange({ code: good, verifier: good, redirectUri: "" }), ["redirectUri: is empty"]],
+    ["refresh", (auth) => untyped(auth.refresh)(), ["refreshToken: is missing"]],
+    ["refresh", (auth) => untyped(auth.refresh)(null), ["refreshToken: is missing"]],
+    ["refresh", (auth) => untyped(auth.refresh)({ refreshToken: "break" }), [`refreshToken: ${plain}`]],
+    [
+      "refresh",
+      (auth) => untyped(auth.refresh)({ refreshToken: good, accessToken: "break" }),
+      [`accessToken: ${plain}`]
+    ],
+    ["revoke", (auth) => untyped(auth.revoke)(), ["accessToken: is missing"]],
+    ["revoke", (auth) => untyped(auth.revoke)("break"), [`accessToken: ${plain}`]],
+    ["revoke", (auth) => untyped(auth.revoke)(bad, null), [`accessToken: ${header}`]],
+    ["revoke", (auth) => untyped(auth.revoke)(good, { bearer: "break" }), [`bearer: ${plain}`]],
+    [
+      "exchange",
+      (auth) => untyped(auth.exchange)(),
+      ["code: is missing", "verifier: is missing", "redirectUri: is missing"]
+    ],
+    ["exchange", (auth) => untyped(auth.exchange)({ code: "break", verifier: good, redirectUri }), [`code: ${plain}`]]
   ]
   for (const [operation, run, errors] of cases) {
     it.effect(`${operation}: ${errors.join(", ")}`, () =>
@@ -425,6 +445,22 @@ describe("inputs that are refused before anything is sent", () => {
       })
     )
   }
+
+  it.effect("a client secret that is not redacted, which hinders nothing else", () =>
+    Effect.gen(function* () {
+      const clientSecret = Effect.succeed("hunter2") as unknown as Effect.Effect<Redacted.Redacted>
+      const error = yield* use((auth) => auth.issue, { clientSecret })
+      assert.deepInclude(error, {
+        _tag: "InvalidRequest",
+        operation: "issue",
+        errors: [`clientSecret (NOMBA_PRIVATE_KEY): ${plain}`]
+      })
+      yield* (yield* once(
+        fake(() => granted()),
+        { clientSecret }
+      )).refresh({ refreshToken: good })
+    })
+  )
 
   it.effect("an account id that a header cannot carry", () =>
     Effect.gen(function* () {

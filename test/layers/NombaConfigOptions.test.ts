@@ -1,6 +1,6 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, type ConfigError, Duration, Effect, FastCheck as fc, Option, Redacted } from "effect"
+import { Cause, type ConfigError, Duration, Effect, FastCheck as fc, Layer, Option, Redacted } from "effect"
 import * as BaseUrl from "../../src/layers/config/BaseUrl.js"
 import * as NombaConfigOptions from "../../src/layers/NombaConfigOptions.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
@@ -111,6 +111,19 @@ describe("in code", () => {
     })
   )
 
+  it.effect("no options at all, or something else, is a ConfigError too", () =>
+    Effect.gen(function* () {
+      for (const careless of [undefined, null, "x", [], 7] as ReadonlyArray<unknown>) {
+        const options = careless as NombaConfigOptions.Options
+        const expected = ["options", "is not an object"] as const
+        assert.deepStrictEqual(yield* problem(NombaConfigOptions.make(options)), expected)
+        assert.deepStrictEqual(yield* problem(Effect.scoped(Layer.build(NombaConfigOptions.layer(options)))), expected)
+        if (careless === undefined) continue
+        assert.deepStrictEqual(yield* problem(inEnvironment({}, options)), expected)
+      }
+    })
+  )
+
   it.effect("what JavaScript lets through is a ConfigError too", () =>
     Effect.gen(function* () {
       const wiped = Redacted.make("gone")
@@ -122,7 +135,8 @@ describe("in code", () => {
         [{ clientSecret: Redacted.make(7) }, "options.clientSecret", "is not a string"],
         [{ clientSecret: wiped }, "options.clientSecret", "is not a string"],
         [{ environment: "live" }, "options.environment", "is neither sandbox nor production"],
-        [{ environment: "toString" }, "options.environment", "is neither sandbox nor production"]
+        [{ environment: "toString" }, "options.environment", "is neither sandbox nor production"],
+        [{ transformClient: "x" }, "options.transformClient", "is not a function"]
       ] as const) {
         const careless: object = { ...options, ...changes }
         assert.deepStrictEqual(yield* problem(NombaConfigOptions.make(careless as NombaConfigOptions.Options)), [
@@ -243,6 +257,16 @@ describe("from the environment", () => {
     })
   )
 
+  it.effect("a missing secret is told by both names that it may go by", () =>
+    Effect.gen(function* () {
+      const config = NombaConfigOptions.makeConfig().pipe(withEnvironment({ NOMBA_CLIENT_ID: clientId }))
+      assert.deepStrictEqual(yield* problem(config), [
+        "NOMBA_CLIENT_SECRET",
+        "is not set, and neither is NOMBA_PRIVATE_KEY"
+      ])
+    })
+  )
+
   it.effect("all that is wrong is told at once, by both names", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(
@@ -288,6 +312,9 @@ describe("a value that cannot be meant", () => {
     "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
     "00000000-0000-0000-0000-000000000000",
     "...",
+    "…",
+    "client_id_here",
+    "CLIENT-SECRET-HERE",
     "****",
     "undefined",
     "null",

@@ -7,7 +7,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import { type InvalidRequest, Unavailable } from "../../schemas/AuthError.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
@@ -32,18 +32,21 @@ export interface ClientSecret {
  * @category constructors
  */
 export const make = (config: NombaConfigService): Effect.Effect<ClientSecret> =>
-  Effect.map(Ref.make(constant(config.clientSecret)), (known) => ({
-    known,
-    read: config.clientSecret.pipe(
-      Effect.catchAllCause((cause) => Effect.fail(unreadable(Option.getOrUndefined(Cause.failureOption(cause))))),
-      Effect.disconnect,
-      Effect.timeoutFail({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
-      Effect.tap((secret) => Ref.set(known, Option.some(secret))),
-      Effect.tap((secret) =>
-        Inputs.check("issue", Inputs.exact(`clientSecret (${config.origins.clientSecret})`, secret))
+  Effect.map(
+    Ref.make(Option.filter(constant(config.clientSecret), (secret) => Redacted.isRedacted(secret))),
+    (known) => ({
+      known,
+      read: config.clientSecret.pipe(
+        Effect.catchAllCause((cause) => Effect.fail(unreadable(Option.getOrUndefined(Cause.failureOption(cause))))),
+        Effect.disconnect,
+        Effect.timeoutFail({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
+        Effect.tap((secret) => Inputs.check("issue", exact(`clientSecret (${config.origins.clientSecret})`, secret))),
+        Effect.tap((secret) => Ref.set(known, Option.some(secret)))
       )
-    )
-  }))
+    })
+  )
+
+const exact = Inputs.secret(Inputs.exact)
 
 /** The value of an effect that does nothing but have one: a secret that was configured as it is. */
 const constant = <A, E>(effect: Effect.Effect<A, E>): Option.Option<A> =>

@@ -13,6 +13,8 @@ import { problemOf } from "../config/Setting.js"
 
 type Text = string | Redacted.Redacted<string>
 
+type Check = (field: string, input: Text) => Problem
+
 /**
  * What is wrong with an input; none where it is good.
  *
@@ -49,9 +51,24 @@ export const header = (field: string, input: Text | undefined): Problem =>
 /** A value from the configuration, which is sent byte for byte. */
 export const exact = (field: string, input: Text): Problem => problem(field, input, problemOf)
 
+/** A value that must be redacted, because it would else be printed, and that is good besides. */
+export const secret =
+  (check: Check) =>
+  (field: string, input: unknown): Problem => {
+    if (Redacted.isRedacted(input)) return check(field, input as Redacted.Redacted<string>)
+    const what = Predicate.isNullable(input) ? "is missing" : "is not redacted: wrap it in Redacted.make"
+    return Option.some(`${field}: ${what}`)
+  }
+
+/** A value that may be absent. */
+export const optional =
+  <A>(check: (field: string, input: A) => Problem) =>
+  (field: string, input: A | undefined): Problem =>
+    input === undefined ? Option.none() : check(field, input)
+
 const problem = (field: string, input: Text, judge: (text: string) => string | undefined): Problem =>
   Option.match(reveal(input), {
-    onNone: () => Option.some(`${field}: cannot be read`),
+    onNone: () => Option.some(`${field}: ${Predicate.isNullable(input) ? "is missing" : "cannot be read"}`),
     onSome: (text) => Option.map(Option.fromNullable(judge(text)), (what) => `${field}: ${what}`)
   })
 

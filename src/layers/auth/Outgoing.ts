@@ -45,9 +45,10 @@ export const issue = <E>(
  * @since 0.1.0
  * @category constructors
  */
-export const refresh = ({ accessToken, refreshToken }: RefreshOptions): Effect.Effect<Outgoing, InvalidRequest> =>
-  Effect.map(
-    Inputs.check("refresh", Inputs.required("refreshToken", refreshToken), Inputs.header("accessToken", accessToken)),
+export const refresh = (options: RefreshOptions): Effect.Effect<Outgoing, InvalidRequest> => {
+  const { accessToken, refreshToken } = given(options)
+  return Effect.map(
+    Inputs.check("refresh", text("refreshToken", refreshToken), Inputs.optional(token)("accessToken", accessToken)),
     () => ({
       path: "/v1/auth/token/refresh",
       body: encodeRefresh({ grant_type: "refresh_token", refresh_token: refreshToken }),
@@ -55,20 +56,19 @@ export const refresh = ({ accessToken, refreshToken }: RefreshOptions): Effect.E
       secrets: accessToken === undefined ? [refreshToken] : [refreshToken, accessToken]
     })
   )
+}
 
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const exchange = (
-  clientId: string,
-  { code, redirectUri, verifier }: ExchangeOptions
-): Effect.Effect<Outgoing, InvalidRequest> =>
-  Effect.map(
+export const exchange = (clientId: string, options: ExchangeOptions): Effect.Effect<Outgoing, InvalidRequest> => {
+  const { code, redirectUri, verifier } = given(options)
+  return Effect.map(
     Inputs.check(
       "exchange",
-      Inputs.required("code", code),
-      Inputs.required("verifier", verifier),
+      text("code", code),
+      text("verifier", verifier),
       Inputs.required("redirectUri", redirectUri)
     ),
     () => ({
@@ -83,6 +83,7 @@ export const exchange = (
       secrets: [code, verifier]
     })
   )
+}
 
 /**
  * A body for revoke.
@@ -115,7 +116,7 @@ export const revoke = (
   body: RevokeBody
 ): Effect.Effect<Outgoing, InvalidRequest> =>
   Effect.map(
-    Inputs.check("revoke", Inputs.header("accessToken", accessToken), Inputs.header("bearer", bearer)),
+    Inputs.check("revoke", token("accessToken", accessToken), Inputs.optional(token)("bearer", bearer)),
     () => ({
       path: "/v1/auth/token/revoke",
       body: body(accessToken, clientId),
@@ -123,6 +124,12 @@ export const revoke = (
       secrets: bearer === undefined ? [accessToken] : [accessToken, bearer]
     })
   )
+
+const text = Inputs.secret(Inputs.required)
+const token = Inputs.secret(Inputs.header)
+
+/** What a caller without types left out is missing field by field. */
+const given = <A extends object>(options: A): A => ({ ...options })
 
 const encodeIssue = Schema.encodeSync(IssueRequest)
 const encodeRefresh = Schema.encodeSync(RefreshRequest)

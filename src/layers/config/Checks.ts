@@ -7,8 +7,11 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import { isHeaderSafe } from "../../schemas/Secrets.js"
+import type { NombaConfigService } from "../../services/NombaConfig.js"
 import * as BaseUrl from "./BaseUrl.js"
 import * as Setting from "./Setting.js"
 import type { Source } from "./Source.js"
@@ -74,6 +77,16 @@ const fromEnvironment = ({ origin, value }: Setting.Setting<string>): Setting.Ch
   BaseUrl.isEnvironment(value)
     ? Effect.succeed({ origin: `from ${origin}`, value: BaseUrl.hosts[value] })
     : Setting.invalid(origin, "is neither sandbox nor production")
+
+/**
+ * A function that changes the client.
+ *
+ * @since 0.1.0
+ */
+export const transformClient = (
+  given: NombaConfigService["transformClient"] = identity
+): Effect.Effect<NombaConfigService["transformClient"], ConfigError.ConfigError> =>
+  Predicate.isFunction(given) ? Effect.succeed(given) : Setting.invalid("options.transformClient", "is not a function")
 
 /**
  * A duration between two others, both included.
