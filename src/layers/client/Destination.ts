@@ -34,8 +34,8 @@ export const make = (baseUrl: string): ((given: string) => Either.Either<string,
     const path = given.startsWith(`${base}/`) ? given.slice(base.length) : given
     if (isPlain.test(path)) return Either.right(base + path)
     return Option.match(resolve(given), {
-      onNone: () => refuse(base),
-      onSome: (url) => (isBelowBase(url) && isBelowBase(unescaped(url)) ? Either.right(url.href) : refuse(base))
+      onNone: () => refuse(base, isAbsolute.test(given) || given.startsWith("/") ? LEAVES : NO_SLASH),
+      onSome: (url) => (isBelowBase(url) && isBelowBase(unescaped(url)) ? Either.right(url.href) : refuse(base, LEAVES))
     })
   }
 }
@@ -48,11 +48,16 @@ const parse = Option.liftThrowable((url: string, base?: string): URL => new URL(
 /** As a server reads it that takes escaped slashes for slashes. */
 const unescaped = (url: URL): URL => new URL(url.origin + url.pathname.replace(/%2f|%5c/gi, "/"))
 
-const refuse = (base: string): Either.Either<never, InvalidRequest> =>
+const isAbsolute = /^[a-z][a-z\d+.-]*:/i
+
+const LEAVES = "its URL leaves the configured base URL"
+const NO_SLASH = "its path does not begin with a slash"
+
+const refuse = (base: string, problem: string): Either.Either<never, InvalidRequest> =>
   Either.left(
     new InvalidRequest({
       operation: "request",
-      errors: ["its URL leaves the configured base URL"],
+      errors: [problem],
       hint: `Begin the path with one slash, or give an absolute URL below ${base}/.`
     })
   )
