@@ -18,6 +18,7 @@ import { NombaClient, type NombaClientService } from "../services/NombaClient.js
 import { NombaConfig } from "../services/NombaConfig.js"
 import { TokenCache } from "../services/TokenCache.js"
 import * as Authorization from "./client/Authorization.js"
+import * as CallersHeaders from "./client/CallersHeaders.js"
 import { CallersResponse, requestError, responseError } from "./client/CallersResponse.js"
 import * as Destination from "./client/Destination.js"
 import { isReplayable } from "./client/isReplayable.js"
@@ -73,7 +74,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
       })
 
     const execute = (request: Request): Effect.Effect<Answer, Failure> => {
-      const url = resolve(request.url)
+      const url = Either.flatMap(CallersHeaders.check(request), ({ url }) => resolve(url))
       return Either.isLeft(url)
         ? Effect.fail(url.left)
         : Effect.flatMap(cache.get, (token) =>

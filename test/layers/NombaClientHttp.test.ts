@@ -127,14 +127,17 @@ describe("a request", () => {
     })
   )
 
-  for (const path of [
-    "@evil.example/x",
-    "//evil.example/x",
-    "\\\\evil.example\\x",
-    "/\\evil.example",
-    "v1/accounts",
-    ""
-  ]) {
+  for (const [path, problem] of [
+    ["//evil.example/x", "its URL leaves the configured base URL"],
+    ["/\\evil.example", "its URL leaves the configured base URL"],
+    ["https://evil.example/x", "its URL leaves the configured base URL"],
+    ["https://[", "its URL leaves the configured base URL"],
+    ["@evil.example/x", "its path does not begin with a slash"],
+    ["\\\\evil.example\\x", "its path does not begin with a slash"],
+    ["v1/accounts", "its path does not begin with a slash"],
+    ["v1/accounts:search", "its path does not begin with a slash"],
+    ["", "its path does not begin with a slash"]
+  ] as const) {
     it.effect(`to ${JSON.stringify(path)} is refused before anything is asked or sent`, () =>
       Effect.gen(function* () {
         const http = fake(ok)
@@ -144,7 +147,7 @@ describe("a request", () => {
           error,
           new InvalidRequest({
             operation: "request",
-            errors: ["its URL leaves the configured base URL"],
+            errors: [problem],
             hint: `Begin the path with one slash, or give an absolute URL below ${baseUrl}/.`
           })
         )
@@ -152,6 +155,25 @@ describe("a request", () => {
       })
     )
   }
+
+  it.effect("is not sent with a header that cannot be carried, which is named and not quoted", () =>
+    Effect.gen(function* () {
+      const http = fake(ok)
+      const nomba = yield* clientOver(http, { layer: fixedCache(Effect.dieMessage("asked for a token")) })
+      const error = yield* Effect.flip(
+        nomba.get("/v1/x", { headers: { "x-good": "Zoë", "x-name": "Zoë✓", "x-line": "a\nb" } })
+      )
+      const problem = "has characters that a header cannot carry"
+      assert.deepStrictEqual(
+        error,
+        new InvalidRequest({
+          operation: "request",
+          errors: [`header x-name: ${problem}`, `header x-line: ${problem}`]
+        })
+      )
+      assert.strictEqual(http.sent.length, 0)
+    })
+  )
 
   it.effect("redirected by a caller's own mapRequest is refused all the same", () =>
     Effect.gen(function* () {
