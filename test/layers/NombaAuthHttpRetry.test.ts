@@ -218,6 +218,16 @@ describe("when it is repeated", () => {
     })
   )
 
+  it.effect("so does a wait of our own", () =>
+    Effect.gen(function* () {
+      const { http, times } = yield* timed(() => json(503, {}))
+      const policy = RetryPolicy.layer(Schedule.spaced("9 seconds"))
+      const result = yield* ending((yield* withPolicy(policy, http)).issue)
+      assert.deepStrictEqual(result._tag === "Left" && result.left.retryAfter, Duration.seconds(9))
+      assert.deepStrictEqual(times, [0, 9000, 18000])
+    })
+  )
+
   it.effect("18 s fit into the 30 s beside an attempt's 10 s and 2 s of headroom", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* second({ "retry-after": "18" }), 18000)
@@ -292,6 +302,15 @@ describe("the gate between attempts", () => {
       assert.strictEqual(times.length, 2)
       assert.deepInclude(error, { description: "failure 2" })
       assert.deepStrictEqual(error.retryAfter, Duration.seconds(7))
+    })
+  )
+
+  it.effect("a caller with a gate of its own is not told a wait of ours, which would be shorter than its pause", () =>
+    Effect.gen(function* () {
+      const { provided } = gate([false])
+      const http = fake(() => json(503, {}))
+      const error = yield* Effect.flip((yield* withPolicy(everySecond, http)).issue).pipe(provided)
+      assert.notProperty(error, "retryAfter")
     })
   )
 

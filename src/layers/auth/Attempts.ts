@@ -1,14 +1,16 @@
 /**
  * How often one token operation is attempted: the retry policy says whether and after what delay, the server's stated
- * wait takes the place of that delay, and the gate says whether there is time.
+ * wait takes the place of that delay, and the gate says whether there is time. A failure that it ends tells the
+ * wait, whosever it is; but not ours to a caller with a gate of its own, who has a pace of its own as well.
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
-import { Unavailable } from "../../schemas/AuthError.js"
+import { Unavailable, withRetryAfter } from "../../schemas/AuthError.js"
 import { AttemptGate, type Passage } from "../../services/AttemptGate.js"
 import type { RetryPolicyService } from "../../services/RetryPolicy.js"
 
@@ -57,23 +59,26 @@ export const open = ({ mayRepeat, needed, policy }: Options): Effect.Effect<Atte
         Effect.flatMap((attempts) => Effect.annotateCurrentSpan("nomba.attempts", attempts)),
         Effect.zipRight(attempt),
         Effect.catchAll((error) =>
-          error instanceof Unavailable && mayRepeat(error)
-            ? Effect.if(mayGoOn(error), {
-                onTrue: () => run(attempt),
-                onFalse: () => Effect.fail(error)
-              })
-            : Effect.fail(error)
+          error instanceof Unavailable && mayRepeat(error) ? repeat(attempt, error) : Effect.fail(error)
         )
       )
 
-    const mayGoOn = (error: Unavailable): Effect.Effect<boolean> =>
+    const repeat = <A, E, R>(attempt: Effect.Effect<A, E, R>, error: E & Unavailable): Effect.Effect<A, E, R> =>
       Effect.matchEffect(driver.next(error), {
-        onFailure: () => Effect.succeed(false),
-        onSuccess: (delay) => passage(error.retryAfter ?? delay)
+        onFailure: () => Effect.fail(error),
+        onSuccess: (delay) => {
+          const wait = error.retryAfter ?? delay
+          return Effect.if(passage(wait), {
+            onTrue: () => run(attempt),
+            onFalse: () => Effect.fail(gate === defaultGate ? withRetryAfter(error, wait) : error)
+          })
+        }
       })
 
     return { run, passage }
   })
+
+const defaultGate = Context.get(Context.empty(), AttemptGate)
 
 /** The policy's delays as its output, because the wait itself belongs to the gate. */
 const delaysOf = (policy: RetryPolicyService): Schedule.Schedule<Duration.Duration, Unavailable> =>
