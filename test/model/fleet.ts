@@ -1,16 +1,16 @@
 /**
  * A fleet of processes that share one session through one store, in simulated time, with faults drawn from a seed.
  *
- * Whatever happens: the store's version never goes back, no refresh token is sent twice, and a caller is told of a 401
- * only when somebody else logged in between the renewal and the replay, or when its process could not renew. After each
- * fault every process comes to hold the session that is alive.
+ * Whatever happens: neither the store's version nor its session goes back, no refresh token is sent twice, and a caller
+ * is told of a 401 only when somebody else logged in between the renewal and the replay, or when its process could not
+ * renew. After each fault every process comes to hold the session that is alive.
  */
 import { Effect, Utils } from "effect"
 import { makeSimulation } from "../support/simulator.js"
 import { coldStart, type Fault, type Fleet, faults } from "./fleetFaults.js"
 import { type Instance, makeInstance, type Point, type Surroundings } from "./fleetInstance.js"
 import { makeDice } from "./fleetNetwork.js"
-import { makeNomba } from "./fleetNomba.js"
+import { grantedBefore, makeNomba } from "./fleetNomba.js"
 import { makeReferee } from "./fleetReferee.js"
 import type { Report } from "./fleetReport.js"
 import { makeStore } from "./fleetStore.js"
@@ -37,8 +37,11 @@ export const simulateFleet = async ({ hours, instances: size, progress, seed }: 
   const referee = makeReferee(simulation)
   const dice = makeDice(new Utils.PCGRandom(seed))
   const nomba = makeNomba(simulation, dice, dice.between(-600_000, 600_000))
-  const store = makeStore(simulation, dice, (version, highest) => {
+  const store = makeStore(simulation, dice, ({ highest, over, token, version }) => {
     if (version <= highest) referee.blame(`the store's version went from ${highest} to ${version}`)
+    if (token !== undefined && over !== undefined && grantedBefore(token, over)) {
+      referee.blame(`${token} was written over the newer ${over}`)
+    }
   })
   const waiting = new Set<{ readonly point: Point; readonly arrive: (instance: Instance) => void }>()
   const surroundings: Surroundings = {

@@ -116,6 +116,14 @@ export const faults: Readonly<Record<string, Fault>> = {
       fleet.nomba.stealAfterNextGrant = fleet.dice.between(0, 500)
       fleet.nomba.steal()
     }),
+  "theft soon after an unheard renewal": (fleet) =>
+    Effect.gen(function* () {
+      fleet.store.weather = { ...fleet.store.weather, announcementLost: 1 }
+      fleet.nomba.stealAfterNextGrant = fleet.dice.between(200, 1_000)
+      fleet.nomba.steal()
+      yield* Effect.sleep("2 minutes")
+      fleet.store.weather = { ...fleet.store.weather, announcementLost: 0 }
+    }),
   "store out of reach": (fleet) =>
     impairing(
       fleet,

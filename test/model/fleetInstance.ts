@@ -89,7 +89,9 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
     if (Exit.isFailure(exit)) {
       const tag = Option.match(Cause.failureOption(exit.cause), { onNone: () => "defect", onSome: ({ _tag }) => _tag })
       referee.count(`callers told ${tag}`)
-      if (!excused || tag === "defect") referee.blame(`instance ${number} told a caller ${tag} ${took}`)
+      if (!excused || tag === "defect") {
+        referee.blame(`instance ${number} told a caller ${took}: ${Cause.pretty(exit.cause).split("\n")[0]}`)
+      }
     } else if (exit.value.status === 401) {
       if (nomba.lastTheft() >= since) referee.count("401s told to callers: a theft before the replay")
       else if (excused) referee.count("401s told to callers: nobody could renew")

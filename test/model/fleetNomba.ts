@@ -52,6 +52,11 @@ type Status = (typeof statuses)[number]
 const bearerOf = (headers: Readonly<Record<string, string>>): Option.Option<string> =>
   Option.map(Option.fromNullable(headers["authorization"]), (header) => header.slice("Bearer ".length))
 
+const serialOf = (token: string): number => Number(token.slice("access-".length))
+
+/** Whether a session was granted before another, by their access tokens. */
+export const grantedBefore = (one: string, other: string): boolean => serialOf(one) < serialOf(other)
+
 /** The tokens of this Nomba are opaque: only their number tells them apart. */
 const subjectOf = (token: string) => ({ clientId: CLIENT_ID, tokenId: token })
 

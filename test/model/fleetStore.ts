@@ -53,12 +53,19 @@ const unavailable = (detail: string) => new Unavailable({ operation: "store", re
 const timedOut = unavailable("ETIMEDOUT")
 const refused = unavailable("ECONNREFUSED")
 
-/** `wrote` hears the version of each write, and the highest one before it. */
-export const makeStore = (
-  simulation: Simulation,
-  dice: Dice,
-  wrote: (version: number, highest: number) => void
-): StoreServer => {
+/** What a write puts in the place of what, and the highest version that there ever was before it. */
+export interface Write {
+  readonly version: number
+  readonly highest: number
+  readonly token: string | undefined
+  readonly over: string | undefined
+}
+
+const tokenOf = (content: Pick<Content, "session"> | undefined): string | undefined =>
+  content && Option.getOrUndefined(Option.map(content.session, ({ accessToken }) => Redacted.value(accessToken)))
+
+/** `wrote` hears of each write. */
+export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Write) => void): StoreServer => {
   const counts: StoreServer["counts"] = { commands: 0, timedOut: 0, late: 0, refusedCommits: 0 }
   const subscribers = new Map<Process, (version: number) => void>()
   let content: Content | undefined
@@ -167,7 +174,7 @@ export const makeStore = (
               return Option.none()
             }
             const version = Math.max(previous + 1, Math.floor(now()))
-            wrote(version, highest)
+            wrote({ version, highest, token: tokenOf(next), over: tokenOf(content) })
             highest = Math.max(highest, version)
             content = { ...next, version, marked: false, until: now() + Duration.toMillis(next.remaining) }
             announce(version)
@@ -206,10 +213,7 @@ export const makeStore = (
       content = undefined
       lease = undefined
     },
-    holds: () =>
-      content === undefined || content.tombstone || content.marked
-        ? undefined
-        : Option.getOrUndefined(Option.map(content.session, ({ accessToken }) => Redacted.value(accessToken))),
+    holds: () => (content?.tombstone || content?.marked ? undefined : tokenOf(content)),
     counts
   }
   return server
