@@ -13,7 +13,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     sequence: { concurrent: true },
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     coverage: {
       provider: "v8",
       include: ["src/**"],

@@ -120,7 +120,7 @@ describe("over fetch and sockets", () => {
             response.writeHead(status, { "content-type": "application/json" })
             response.write('{"code":"401","description":"known"}')
           })
-          assert.deepInclude<object>(yield* issueError(server.url, brief), expected)
+          assert.deepInclude<object>(yield* issueError(server.url, { requestTimeout: Duration.seconds(3) }), expected)
           yield* server.closed
         }
       })
