@@ -301,6 +301,42 @@ describe("the pace after renewals that did not help is broken if", () => {
       })
     ))
 
+  it("a caller waits for each try to replace a rejected token while Nomba is out of reach", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        yield* reject(cache)
+        upstream.always = { refuse: unreachable, latency: "10 seconds" }
+        yield* cache.get
+        for (let second = 0; second < 60; second++) {
+          assert.strictEqual(yield* Effect.timeout(getText(cache), "1 millis"), "access-1")
+          yield* Effect.sleep("1 second")
+        }
+        assert.isAtLeast(upstream.count(), 4)
+      })
+    ))
+
+  it("one token that is rejected again and again counts for more than one", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        yield* reject(cache)
+        yield* reject(cache)
+        upstream.script({ refuse: unreachable })
+        for (let step = 0; step < 10; step++) {
+          assert.strictEqual(yield* getText(cache), "access-2")
+          yield* reject(cache)
+          yield* Effect.sleep("100 millis")
+        }
+        yield* cache.get
+        yield* Effect.sleep(0)
+        assert.strictEqual(yield* getText(cache), "access-3")
+        assert.deepStrictEqual(secondsOf(upstream), [0, 0, 0, 1])
+      })
+    ))
+
   it("a renewal after a rejection is refused and the rejected token is handed out", () =>
     simulated(
       Effect.gen(function* () {

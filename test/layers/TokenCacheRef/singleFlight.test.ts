@@ -269,6 +269,21 @@ describe("the single flight is broken if", () => {
     })
   )
 
+  it.scoped("a retry begins when the right to it came too late", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const slow = makeFaultyStore()
+      upstream.script({ refuse: unreachable, repeatAfter: "16 seconds" })
+      const cache = yield* makeCache({ upstream, store: slow.store })
+      const get = yield* Effect.fork(Effect.flip(cache.get))
+      yield* TestClock.adjust("15 seconds")
+      slow.before = at("extend")(Effect.sleep("2001 millis"))
+      yield* TestClock.adjust("5 seconds")
+      assert.isTrue(Equal.equals(yield* Fiber.join(get), unreachable))
+      assert.strictEqual(upstream.count(), 1)
+    })
+  )
+
   it.scoped("a defect leaves callers waiting, or the right taken", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
