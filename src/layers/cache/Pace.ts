@@ -75,13 +75,14 @@ export const minted = ({ unhelped }: Remedies, token: Redacted.Redacted<string>,
   until: 0
 })
 
-/** A newer session came from elsewhere: no wait any more, but whether our renewals help is still open. */
-export const superseded = ({ last, unhelped }: Remedies, now: number): Remedies => ({
-  last: last && { ...last, at: now },
-  unhelped,
-  since: 0,
-  until: 0
-})
+/**
+ * A newer session came from elsewhere: no wait any more, but whether our renewals help is still open, unless the one in
+ * its place was in use for long enough. `inUse` until now, and not rejected.
+ */
+export const superseded = ({ last, unhelped }: Remedies, inUse: boolean, now: number): Remedies =>
+  last === undefined || (inUse && now - last.at >= PROOF)
+    ? noRemedies
+    : { last: { ...last, at: now }, unhelped, since: 0, until: 0 }
 
 /** The request whose rejection caused a mint has succeeded with that mint's token. */
 export const confirmed = (remedies: Remedies, token: Redacted.Redacted<string>): Remedies =>

@@ -190,7 +190,7 @@ export const adopt = (state: State, stored: Stored, arrival: Arrival): State => 
       ? Pace.minted(state.remedies, token, arrival.now)
       : isSame
         ? state.remedies
-        : Pace.superseded(state.remedies, arrival.now)
+        : Pace.superseded(state.remedies, held !== undefined && !isRemedy(state), arrival.now)
   }
 }
 

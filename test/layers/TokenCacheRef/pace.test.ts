@@ -420,6 +420,24 @@ describe("the pace after renewals that did not help is broken if", () => {
       })
     ))
 
+  it("a token that lived for 60 s does not reset it because another came in its place from elsewhere", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        const [cache, other] = [yield* makeCache({ upstream, config }), yield* makeCache({ upstream, config })]
+        yield* Effect.repeatN(reject(cache), 1)
+        yield* cache.get
+        yield* Effect.sleep("60 seconds")
+        yield* reject(other)
+        yield* other.get
+        yield* Effect.sleep(0)
+        yield* reject(cache)
+        assert.strictEqual(yield* getText(cache), "access-5")
+        assert.deepStrictEqual(secondsOf(upstream), [0, 0, 0, 60, 60])
+      })
+    ))
+
   it("renewals that fail in between hide that none of them helps", () =>
     simulated(
       Effect.gen(function* () {
