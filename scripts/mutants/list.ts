@@ -266,6 +266,39 @@ export const mutants: ReadonlyArray<Mutant> = [
     test: "test/layers/store/overtaken.test.ts"
   },
   {
+    rule: "answers",
+    breaks: "read a body without an end",
+    file: "src/layers/http/Body.ts",
+    from: "return size <= LIMIT",
+    to: "return true",
+    test: "test/layers/answers.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "wait for a body without a time-out",
+    file: "src/layers/http/Body.ts",
+    from: "Effect.raceFirst(Effect.as(late, tooSlow)),",
+    to: "",
+    test: "test/layers/answers.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "let what a body broke off with reach a log",
+    file: "src/layers/http/Body.ts",
+    from: "end = endOf(cause)\n        return Stream.empty",
+    to: "end = endOf(cause)\n        return Stream.failCause(cause)",
+    test: "test/leaks/NombaAuthHttp.test.ts",
+    name: "a body that breaks off"
+  },
+  {
+    rule: "answers",
+    breaks: "show what a server echoes",
+    file: "src/layers/auth/Classification.ts",
+    from: "const safe = (text: string): string => mask(text, 200)",
+    to: "const safe = (text: string): string => text + mask('', 200)",
+    test: "test/layers/answers.test.ts"
+  },
+  {
     rule: "the client",
     breaks: "send the token to whatever host the path names",
     file: "src/layers/client/Destination.ts",
