@@ -24,6 +24,7 @@ import {
   TokenCacheRef,
   type TokenCacheService,
   type TokenStore,
+  TokenStoreDriver,
   TokenStoreMemory,
   Unavailable,
   UnexpectedResponse
@@ -55,6 +56,7 @@ describe("the public names", () => {
       "TokenCache",
       "TokenCacheRef",
       "TokenStore",
+      "TokenStoreDriver",
       "TokenStoreMemory",
       "Unavailable",
       "UnexpectedResponse"
@@ -90,6 +92,7 @@ describe("the layers", () => {
     >()
     expectTypeOf(SessionSourceIssue.layer).toEqualTypeOf<Layer.Layer<SessionSource, never, NombaAuth>>()
     expectTypeOf(TokenStoreMemory.layer).toEqualTypeOf<Layer.Layer<TokenStore>>()
+    expectTypeOf(TokenStoreDriver.layer).returns.toEqualTypeOf<Layer.Layer<TokenStore>>()
     expectTypeOf(NombaConfigOptions.layer).returns.toEqualTypeOf<Layer.Layer<NombaConfig, ConfigError.ConfigError>>()
   })
 
