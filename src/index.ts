@@ -9,6 +9,7 @@ export * as NombaClientHttp from "./layers/NombaClientHttp.js"
 export * as NombaConfigOptions from "./layers/NombaConfigOptions.js"
 export * as SessionSourceIssue from "./layers/SessionSourceIssue.js"
 export * as TokenCacheRef from "./layers/TokenCacheRef.js"
+export * as TokenStoreDriver from "./layers/TokenStoreDriver.js"
 export * as TokenStoreMemory from "./layers/TokenStoreMemory.js"
 export {
   AuthError,
