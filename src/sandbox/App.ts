@@ -16,9 +16,10 @@ import type * as Scope from "effect/Scope"
 import * as Accounts from "./Accounts.js"
 import * as Authentication from "./Authentication.js"
 import * as Authorization from "./Authorization.js"
+import * as Befalling from "./Befalling.js"
 import { Emulator } from "./Emulator.js"
 import * as Envelope from "./Envelope.js"
-import * as Fault from "./Fault.js"
+import type { Misfortune } from "./Fault.js"
 import * as JsonBody from "./JsonBody.js"
 import { routes, SandboxApi } from "./SandboxApi.js"
 import * as SandboxState from "./SandboxState.js"
@@ -26,7 +27,7 @@ import * as SandboxState from "./SandboxState.js"
 /** Answers the request in its context. It fails only when a fault breaks the connection. */
 export type App = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
-  Fault.ConnectionDropped,
+  Befalling.ConnectionDropped,
   HttpServerRequest.HttpServerRequest | Scope.Scope
 >
 
@@ -37,7 +38,7 @@ const layer = HttpApiBuilder.api(SandboxApi).pipe(
   Layer.merge(HttpServer.layerContext)
 )
 
-const outcome = (fault: Fault.Fault, response: HttpServerResponse.HttpServerResponse) =>
+const outcome = (fault: Misfortune, response: HttpServerResponse.HttpServerResponse) =>
   fault.answer !== undefined ? "faulted" : response.status < 400 ? "succeeded" : "refused"
 
 /** Builds the API once. Each call builds its own, so two sandboxes of one program share nothing. */
@@ -60,7 +61,7 @@ export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.ge
       return yield* Effect.as(transition(SandboxState.stray), Envelope.respond(405, { headers }))
     }
     const fault = yield* transition(SandboxState.arrive(endpoint))
-    return yield* Fault.befalling(fault, api).pipe(
+    return yield* Befalling.befalling(fault, api).pipe(
       Effect.tap((response) => transition(SandboxState.answer(endpoint, outcome(fault, response)))),
       Effect.tapError(() => transition(SandboxState.answer(endpoint, "faulted")))
     )

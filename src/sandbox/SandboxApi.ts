@@ -9,8 +9,8 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { Authentication, BearerAuth } from "../schemas/NombaApi.js"
+import type { Endpoint } from "./endpoints.js"
 import { ReadJson } from "./JsonBody.js"
-import type { Endpoint } from "./SandboxState.js"
 
 const getBalance = HttpApiEndpoint.get("getBalance", "/v1/accounts/balance")
   .addSuccess(

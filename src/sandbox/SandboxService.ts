@@ -8,9 +8,10 @@ import type * as DateTime from "effect/DateTime"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import type { Endpoint } from "./endpoints.js"
 import type { Fault } from "./Fault.js"
 import type { SandboxError } from "./SandboxError.js"
-import type { Counts, Endpoint } from "./SandboxState.js"
+import type { Counts } from "./SandboxState.js"
 
 /**
  * The session of a client as the sandbox holds it. It was neither replaced nor revoked, but its tokens may have

@@ -9,18 +9,8 @@ import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { Subject } from "./AccessToken.js"
-import type { Fault } from "./Fault.js"
-
-/** The operations, in the words of `NombaAuth`; `balance` is the protected resource. */
-export const endpoints = ["issue", "refresh", "revoke", "balance"] as const
-
-/**
- * An operation of the sandbox.
- *
- * @since 0.1.0
- * @category models
- */
-export type Endpoint = (typeof endpoints)[number]
+import type { Endpoint } from "./endpoints.js"
+import type { Misfortune } from "./Fault.js"
 
 /** The session of a client. Times are milliseconds since 1970 by the sandbox's clock. */
 export interface Session extends Subject {
@@ -79,7 +69,7 @@ export interface State {
   readonly sessions: HashMap.HashMap<string, Session>
   readonly ended: ReadonlyArray<Ended>
   readonly counts: Counts
-  readonly faults: Readonly<Record<Endpoint, ReadonlyArray<Fault>>>
+  readonly faults: Readonly<Record<Endpoint, ReadonlyArray<Misfortune>>>
 }
 
 /** A change: what comes of it, and the state after it. */
@@ -126,7 +116,7 @@ const begin = (state: State, session: Session, how: RefreshRefusal): State => {
 
 /** A request arrived: it is counted, and meets the first fault that waits for its operation. */
 export const arrive =
-  (endpoint: Endpoint): Transition<Fault> =>
+  (endpoint: Endpoint): Transition<Misfortune> =>
   (state) => {
     const [fault, ...rest] = state.faults[endpoint]
     const counted = tally(state, endpoint, "requests")
@@ -149,7 +139,7 @@ export const answer =
 
 /** A fault waits behind those that wait already. */
 export const befall =
-  (endpoint: Endpoint, fault: Fault): Transition<void> =>
+  (endpoint: Endpoint, fault: Misfortune): Transition<void> =>
   (state) => [undefined, { ...state, faults: { ...state.faults, [endpoint]: [...state.faults[endpoint], fault] } }]
 
 /** A session starts and kills the one that its client had: its token and its refresh token. */

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export { NombaApi } from "../schemas/NombaApi.js"
+export type { Endpoint } from "./endpoints.js"
 export type { Fault, FaultyAnswer } from "./Fault.js"
 export {
   type AccountHeader,
@@ -17,4 +18,4 @@ export { Sandbox } from "./Sandbox.js"
 export { AccountsApi } from "./SandboxApi.js"
 export { SandboxError } from "./SandboxError.js"
 export type { LiveSession, SandboxService } from "./SandboxService.js"
-export type { Counts, Endpoint, Tally } from "./SandboxState.js"
+export type { Counts, Tally } from "./SandboxState.js"
