@@ -39,13 +39,25 @@ const garbage = HttpServerResponse.uint8Array(
   { contentType: "application/json; charset=utf-8" }
 )
 
+/** A fault in words, for the log; nothing where there is none. */
+export const named = ({ answer, latency, processed }: Misfortune): string | undefined => {
+  if (answer === undefined && latency === undefined) return undefined
+  const kind = answer === undefined || typeof answer === "string" ? answer : String(answer.status)
+  const parts = [
+    ...(kind === undefined ? [] : [kind]),
+    ...(latency === undefined ? [] : [`${latency} ms late`]),
+    ...(answer !== undefined && processed ? ["after it was processed"] : [])
+  ]
+  return `fault: ${parts.join(", ")}`
+}
+
 /** Processes a request under a fault. */
 export const befalling = <E, R>(
-  { answer, latency, processed = answer === undefined || answer === "cut" }: Misfortune,
+  { answer, latency, processed }: Misfortune,
   process: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E | ConnectionDropped, R> =>
   Effect.gen(function* () {
-    const deserved = processed || answer === undefined ? yield* process : garbage
+    const deserved = processed ? yield* process : garbage
     if (latency !== undefined) yield* Effect.sleep(latency)
     if (answer === undefined) return deserved
     if (answer === "garbage") return garbage

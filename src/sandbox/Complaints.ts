@@ -24,6 +24,7 @@ const said = (issue: ParseResult.ParseIssue): Option.Option<string> =>
     : Option.none()
 
 const expected = (ast: AST.AST): string => {
+  if (AST.isUnion(ast)) return ast.types.map(expected).join(" or ")
   if (AST.isLiteral(ast)) return JSON.stringify(ast.literal)
   if (AST.isStringKeyword(ast)) return "a string"
   return AST.isNumberKeyword(ast) ? "a number" : "an object"
@@ -34,6 +35,9 @@ const within = (path: string, key: ParseResult.Path, root: string): string => {
   return path === root ? inner : `${path}.${inner}`
 }
 
+/** That a member that may be absent is not. */
+const isAbsence = (issue: ParseResult.ParseIssue): boolean => issue._tag === "Type" && AST.isUndefinedKeyword(issue.ast)
+
 /** One sentence for each thing that is wrong, the whole being called by a name of its own. */
 export const complaints = (issue: ParseResult.ParseIssue, root = "body", path = root): ReadonlyArray<string> => {
   const words = said(issue)
@@ -42,7 +46,10 @@ export const complaints = (issue: ParseResult.ParseIssue, root = "body", path = 
     case "Pointer":
       return complaints(issue.issue, root, within(path, issue.path, root))
     case "Composite":
-      return [issue.issues].flat().flatMap((inner) => complaints(inner as ParseResult.ParseIssue, root, path))
+      return [issue.issues as ParseResult.ParseIssue | ReadonlyArray<ParseResult.ParseIssue>]
+        .flat()
+        .filter((inner) => !isAbsence(inner))
+        .flatMap((inner) => complaints(inner, root, path))
     case "Refinement":
     case "Transformation":
       return complaints(issue.issue, root, path)

@@ -54,14 +54,32 @@ export interface Fault {
   readonly processed?: boolean | undefined
 }
 
-/** A fault as it was understood. Times are milliseconds; a number of times without an end is infinity. */
-export interface Misfortune {
+/** A fault as it was given, with its times in milliseconds; a number of times without an end is infinity. */
+export interface Given {
   readonly times?: number | undefined
   readonly during?: number | undefined
   readonly latency?: number | undefined
   readonly answer?: FaultyAnswer | "drop" | "cut" | "garbage" | undefined
   readonly processed?: boolean | undefined
 }
+
+/** What befalls a request. */
+export interface Misfortune {
+  readonly latency?: number | undefined
+  readonly answer?: FaultyAnswer | "drop" | "cut" | "garbage" | undefined
+  /** Whether the request is processed. */
+  readonly processed: boolean
+}
+
+/** None. */
+export const none: Misfortune = { processed: true }
+
+/** What a fault does to each request that it befalls. */
+export const toMisfortune = ({
+  answer,
+  latency,
+  processed = answer === undefined || answer === "cut"
+}: Given): Misfortune => ({ answer, latency, processed: processed || answer === undefined })
 
 const works = (attempt: () => unknown): boolean => Either.isRight(Either.try(attempt))
 
@@ -100,7 +118,7 @@ const duration = (description: string) =>
   durationThat((millis) => millis <= longest, "a duration, at most ten years", { description })
 
 /** How a fault is given, in code and over HTTP. */
-export const Fault: Schema.Schema<Misfortune, Fault> = Schema.Struct({
+export const Fault: Schema.Schema<Given, Fault> = Schema.Struct({
   times: Schema.optional(Times),
   during: Schema.optional(duration("For how long it befalls requests, by the sandbox's clock. Default: no end.")),
   latency: Schema.optional(duration("How late the answer is; the request is processed before.")),
@@ -131,7 +149,7 @@ export const Fault: Schema.Schema<Misfortune, Fault> = Schema.Struct({
 const decode = Schema.decodeEither(Fault, { errors: "all", onExcessProperty: "error" })
 
 /** Refuses what cannot be, as `SandboxError` with the reason `Fault`. */
-export const check = (fault: Fault): Effect.Effect<Misfortune, SandboxError> =>
+export const check = (fault: Fault): Effect.Effect<Given, SandboxError> =>
   Effect.mapError(
     decode(fault),
     ({ issue }) => new SandboxError({ reason: "Fault", issues: complaints(issue, "fault") })
