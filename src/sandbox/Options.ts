@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { complaints } from "./Complaints.js"
@@ -95,6 +96,9 @@ export interface Settings {
   readonly port: number
 }
 
+const isSecret = (secret: unknown): boolean =>
+  Redacted.isRedacted(secret) && Predicate.isString(Redacted.value(secret)) && Redacted.value(secret) !== ""
+
 const clientIssues = (clients: ReadonlyArray<Client>): ReadonlyArray<string> => [
   ...(clients.length === 0 ? ["clients: at least one is needed"] : []),
   ...(new Set(clients.map((client) => client.clientId)).size < clients.length
@@ -102,9 +106,9 @@ const clientIssues = (clients: ReadonlyArray<Client>): ReadonlyArray<string> => 
     : []),
   ...clients.flatMap((client, index) => [
     ...(client.clientId === "" ? [`clients.${index}.clientId: is empty`] : []),
-    ...(Redacted.isRedacted(client.clientSecret) && Redacted.value(client.clientSecret) !== ""
+    ...(isSecret(client.clientSecret)
       ? []
-      : [`clients.${index}.clientSecret: has to be redacted, and not empty`]),
+      : [`clients.${index}.clientSecret: has to be a secret, redacted, and not empty`]),
     ...(client.accountId === "" ? [`clients.${index}.accountId: is empty; leave it out`] : [])
   ])
 ]

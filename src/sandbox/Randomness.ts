@@ -27,7 +27,7 @@ export const make = (seed: string | number | undefined): Effect.Effect<Randomnes
     : Effect.map(Ref.make(Random.make(seed)), (random) => ({
         bytes: (length) =>
           Effect.flatMap(Ref.get(random), (source) =>
-            Effect.map(Effect.replicateEffect(source.nextIntBetween(0, 256), length), Uint8Array.from)
+            Effect.map(Effect.replicateEffect(source.nextIntBetween(0, 256), length), (bytes) => Uint8Array.from(bytes))
           ),
         rewind: Ref.set(random, Random.make(seed))
       }))

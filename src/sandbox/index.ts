@@ -22,4 +22,11 @@ export { AccountsApi } from "./SandboxApi.js"
 export { SandboxError } from "./SandboxError.js"
 export type { LiveSession, SandboxService } from "./SandboxService.js"
 export { type SwitchDescription, Switches, type SwitchesInput } from "./Switches.js"
+export {
+  type PlainClient,
+  type PlainSession,
+  type SandboxHandle,
+  type StartOptions,
+  startSandbox
+} from "./startSandbox.js"
 export type { Counts, Tally } from "./state/Counts.js"

@@ -11,6 +11,7 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Data from "effect/Data"
 import * as Schema from "effect/Schema"
 import { BadRequest, type ErrorResponse, failure } from "../../schemas/NombaApi.js"
+import { hasToBe } from "../Complaints.js"
 import { durationThat } from "../DurationInput.js"
 import { Fault } from "../Fault.js"
 import { ReadJson } from "../JsonBody.js"
@@ -38,7 +39,10 @@ const clientId = Schema.optional(
 
 /** Which token is to die of age. */
 export const ExpirePayload = Schema.Struct({
-  token: Schema.Literal("access", "refresh").annotations({ description: "Which token dies of age now." }),
+  token: Schema.Literal("access", "refresh").annotations({
+    description: "Which token dies of age now.",
+    ...hasToBe("access or refresh")
+  }),
   clientId
 })
 

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { hasToBe } from "../Complaints.js"
 import { endpoints } from "../endpoints.js"
 import { SwitchesView } from "../Switches.js"
 
@@ -19,7 +20,8 @@ const masked = (description: string) =>
 
 /** An operation, by name. */
 export const Endpoint = Schema.Literal(...endpoints).annotations({
-  description: "The operation; balance is the protected resource."
+  description: "The operation; balance is the protected resource.",
+  ...hasToBe(`one of ${endpoints.join(", ")}`)
 })
 
 /** A client that the sandbox knows, without its secret. */

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Either from "effect/Either"
 import type { Endpoint } from "../endpoints.js"
 import type { Outcome } from "./Counts.js"
 
@@ -36,6 +37,12 @@ export const add = ({ entries, total }: RequestLog, entry: Entry): RequestLog =>
   entries: [{ ...entry, id: total + 1 }, ...entries.slice(0, most - 1)]
 })
 
+const decoded = (part: string): string =>
+  Either.getOrElse(
+    Either.try(() => decodeURIComponent(part)),
+    () => part
+  )
+
 /**
  * What the log keeps of a path: not the query, and no part that is longer than a word of an API or is a secret, because
  * some put a token there.
@@ -45,5 +52,5 @@ export const pathOf = (url: string, secrets: ReadonlyArray<string>): string =>
     .replace(/[?#].*$/s, "")
     .split("/")
     .slice(0, 12)
-    .map((part) => (/^[\w.%~-]{0,24}$/.test(part) && !secrets.includes(part) ? part : "…"))
+    .map((part) => (/^[\w.%~-]{0,24}$/.test(part) && !secrets.includes(decoded(part)) ? part : "…"))
     .join("/")
