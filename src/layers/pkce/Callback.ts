@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import { globalValue } from "effect/GlobalValue"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import {
   type AuthError,
@@ -17,6 +18,7 @@ import {
 import type { PendingLogin } from "../../schemas/PendingLogin.js"
 import { withoutSecrets } from "../../schemas/SafeText.js"
 import type { ExchangeOptions } from "../../services/NombaAuth.js"
+import { present } from "../http/present.js"
 
 /** In UTF-16 code units; servers refuse request lines not much longer than this. */
 const LONGEST = 8192
@@ -111,10 +113,12 @@ const refusal = ({ error: code, error_description }: Parameters, pending: Pendin
   const about = {
     operation: "authorize",
     code,
-    description:
-      error_description === undefined
-        ? undefined
-        : withoutSecrets(error_description, [pending.state, pending.verifier], 200)
+    ...present(
+      "description",
+      Option.map(Option.fromNullable(error_description), (description) =>
+        withoutSecrets(description, [pending.state, pending.verifier], 200)
+      )
+    )
   } as const
   switch (code) {
     case "access_denied":
