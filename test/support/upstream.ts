@@ -1,5 +1,18 @@
 /** A Nomba that keeps one session per client, at the level of the `NombaAuth` service, driven by the test. */
-import { Clock, DateTime, Deferred, Duration, Effect, Layer, Option, Random, Redacted, type Scope } from "effect"
+import {
+  Clock,
+  Context,
+  DateTime,
+  Deferred,
+  Duration,
+  Effect,
+  Layer,
+  Option,
+  Random,
+  Redacted,
+  type Scope
+} from "effect"
+import * as SessionSourcePublic from "../../src/layers/SessionSourcePublic.js"
 import * as TokenCacheRef from "../../src/layers/TokenCacheRef.js"
 import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
 import {
@@ -14,8 +27,9 @@ import * as StoreKey from "../../src/schemas/StoreKey.js"
 import { AttemptGate } from "../../src/services/AttemptGate.js"
 import { NombaAuth, type NombaAuthService } from "../../src/services/NombaAuth.js"
 import { NombaConfig, type NombaConfigService } from "../../src/services/NombaConfig.js"
+import { PublicLogin, type PublicLoginService } from "../../src/services/PublicLogin.js"
 import { SessionSource } from "../../src/services/SessionSource.js"
-import type { TokenCacheService } from "../../src/services/TokenCache.js"
+import { TokenCache, type TokenCacheService } from "../../src/services/TokenCache.js"
 import { TokenStore, type TokenStoreService } from "../../src/services/TokenStore.js"
 
 export type Operation = "issue" | "refresh" | "revoke"
@@ -71,7 +85,7 @@ export interface Upstream {
   readonly operations: () => ReadonlyArray<Operation>
   /** The access token of the one session that is alive. */
   readonly alive: () => string | undefined
-  /** Someone else logs in with the same credentials. */
+  /** Someone else logs in with the same credentials; or a person does, whose session is put into a cache later. */
   readonly steal: Effect.Effect<Session>
   /** The most calls that were under way at the same time. */
   readonly mostAtOnce: () => number
@@ -217,6 +231,31 @@ export const makeCache = ({
       Layer.succeed(TokenStore, store)
     )
   ).pipe(Effect.withRandom(Random.fixed([jitter])))
+
+/** The same for a client without a secret, and what feeds it. */
+export const makePublicCache = ({
+  config = makeConfig(),
+  store = TokenStoreMemory.make,
+  upstream
+}: Omit<CacheOptions, "interactive" | "jitter">): Effect.Effect<
+  { readonly cache: TokenCacheService; readonly login: PublicLoginService["login"] },
+  never,
+  Scope.Scope
+> =>
+  TokenCacheRef.layerPublic.pipe(
+    Layer.provide([
+      Layer.succeed(NombaAuth, upstream.auth),
+      Layer.succeed(NombaConfig, config),
+      SessionSourcePublic.layer,
+      Layer.succeed(TokenStore, store)
+    ]),
+    Layer.build,
+    Effect.map((context) => ({
+      cache: Context.get(context, TokenCache),
+      login: Context.get(context, PublicLogin).login
+    })),
+    Effect.withRandom(Random.fixed([0]))
+  )
 
 /** The token's text. */
 export const text = Redacted.value<string>

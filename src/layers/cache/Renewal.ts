@@ -126,19 +126,17 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
         )
     })
 
-  /** Takes a session in hand, and sees to it that it is saved. The first try may take `limit`. */
+  /** Takes a session in hand, and sees to it that it is saved. */
   const keep = (
     stored: Stored,
     since: State.State,
-    origin: State.Held["origin"],
-    isRemedy: boolean,
-    limit: Duration.Duration
+    how: { readonly origin: State.Held["origin"]; readonly isRemedy: boolean; readonly saveNow: Effect.Effect<void> }
   ): Effect.Effect<void> =>
     Effect.gen(function* () {
-      const { after } = yield* adopt(stored, since, origin, isRemedy)
+      const { after } = yield* adopt(stored, since, how.origin, how.isRemedy)
       if (stored.saved) return
       if (after.epoch !== since.epoch) return void (yield* saving.discard(stored.session))
-      yield* Effect.ignore(atMost(limit)(saving.once.run))
+      yield* how.saveNow
       yield* saving.untilDone.start
     })
 
@@ -161,7 +159,8 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
     const { isMinted, stored } = renewed.value
     if (isMinted && !State.isUsable(stored)) return yield* usedUp
     const isRemedy = isMinted && State.isRemedy(state)
-    yield* keep(stored, state, isMinted ? "minted" : "adopted", isRemedy, Duration.millis(deadline - cell.now()))
+    const saveNow = Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(saving.once.run))
+    yield* keep(stored, state, { origin: isMinted ? "minted" : "adopted", isRemedy, saveNow })
   })
 
   const failed = (error: AuthError): Effect.Effect<void> =>
@@ -216,7 +215,7 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
       cell,
       closing,
       store,
-      keep: (stored, since) => keep(stored, since, "minted", false, STORE_LIMIT)
+      keep: (stored, since) => keep(stored, since, { origin: "minted", isRemedy: false, saveNow: Effect.void })
     }),
     follow: (versions) =>
       Effect.suspend(() => {
