@@ -12,6 +12,7 @@ import {
   Redacted,
   type Scope
 } from "effect"
+import * as SessionSourceIssue from "../../src/layers/SessionSourceIssue.js"
 import * as SessionSourcePublic from "../../src/layers/SessionSourcePublic.js"
 import * as TokenCacheRef from "../../src/layers/TokenCacheRef.js"
 import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
@@ -28,7 +29,6 @@ import { AttemptGate } from "../../src/services/AttemptGate.js"
 import { NombaAuth, type NombaAuthService } from "../../src/services/NombaAuth.js"
 import { NombaConfig, type NombaConfigService } from "../../src/services/NombaConfig.js"
 import { PublicLogin, type PublicLoginService } from "../../src/services/PublicLogin.js"
-import { SessionSource } from "../../src/services/SessionSource.js"
 import { TokenCache, type TokenCacheService } from "../../src/services/TokenCache.js"
 import { TokenStore, type TokenStoreService } from "../../src/services/TokenStore.js"
 
@@ -211,51 +211,42 @@ export interface CacheOptions {
   readonly jitter?: number
 }
 
+export interface FedCache {
+  readonly cache: TokenCacheService
+  /** Puts a session into it that a person brought. */
+  readonly login: PublicLoginService["login"]
+}
+
 /** A cache of its own over the given upstream; caches of one configuration share the memory store's session. */
-export const makeCache = ({
+export const makeFedCache = ({
   config = makeConfig(),
   interactive = false,
   jitter = 0,
   store = TokenStoreMemory.make,
   upstream
-}: CacheOptions): Effect.Effect<TokenCacheService, never, Scope.Scope> =>
-  Effect.provide(
-    TokenCacheRef.make,
-    Layer.mergeAll(
-      Layer.succeed(NombaAuth, upstream.auth),
-      Layer.succeed(NombaConfig, config),
-      Layer.succeed(SessionSource, {
-        start: interactive ? new Expired({ operation: "issue" }) : upstream.auth.issue,
-        interactive
-      }),
-      Layer.succeed(TokenStore, store)
-    )
-  ).pipe(Effect.withRandom(Random.fixed([jitter])))
-
-/** The same for a client without a secret, and what feeds it. */
-export const makePublicCache = ({
-  config = makeConfig(),
-  store = TokenStoreMemory.make,
-  upstream
-}: Omit<CacheOptions, "interactive" | "jitter">): Effect.Effect<
-  { readonly cache: TokenCacheService; readonly login: PublicLoginService["login"] },
-  never,
-  Scope.Scope
-> =>
+}: CacheOptions): Effect.Effect<FedCache, never, Scope.Scope> =>
   TokenCacheRef.layerPublic.pipe(
     Layer.provide([
-      Layer.succeed(NombaAuth, upstream.auth),
       Layer.succeed(NombaConfig, config),
-      SessionSourcePublic.layer,
+      interactive ? SessionSourcePublic.layer : SessionSourceIssue.layer,
       Layer.succeed(TokenStore, store)
     ]),
+    Layer.provide(Layer.succeed(NombaAuth, upstream.auth)),
     Layer.build,
     Effect.map((context) => ({
       cache: Context.get(context, TokenCache),
       login: Context.get(context, PublicLogin).login
     })),
-    Effect.withRandom(Random.fixed([0]))
+    Effect.withRandom(Random.fixed([jitter]))
   )
+
+/** The cache alone. */
+export const makeCache = (options: CacheOptions): Effect.Effect<TokenCacheService, never, Scope.Scope> =>
+  Effect.map(makeFedCache(options), ({ cache }) => cache)
+
+/** Of a client without a secret. */
+export const makePublicCache = (options: CacheOptions): Effect.Effect<FedCache, never, Scope.Scope> =>
+  makeFedCache({ ...options, interactive: true })
 
 /** The token's text. */
 export const text = Redacted.value<string>
