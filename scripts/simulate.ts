@@ -2,7 +2,7 @@
  * The simulations at their full volume: 10,000 sequences of the cache's model, and a fleet of 64 processes for a week.
  *
  *     tsx scripts/simulate.ts [--quick]                 both; quick as in the tests
- *     tsx scripts/simulate.ts --seed N [--path P]       the model only, as it failed
+ *     tsx scripts/simulate.ts --seed N [--path P] [--public]  the model only, as it failed
  *     tsx scripts/simulate.ts [--quick] --fleet-seed N  the fleet only, as it failed
  */
 import { parseArgs } from "node:util"

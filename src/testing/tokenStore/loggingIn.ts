@@ -41,22 +41,22 @@ export const loggingIn = (kit: Kit): ReadonlyArray<ContractCase> => {
             yield* same(held.marked, false, "the mark of a person's session")
           })
         yield* put(a, sessionOf("good"))
-        yield* logIn("over a good one")
+        yield* logIn("over-good")
 
         const dying = yield* makeMint(sessionOf("never"), {
           beforeGate: (lease) => lease.spend,
           afterGate: () => Effect.fail(down)
         })
         yield* Effect.exit(a.renew(adoptNone, dying.mint))
-        yield* logIn("over a marked one")
+        yield* logIn("over-marked")
 
         const proved = yield* makeRevoke()
         yield* a.clear(proved.revoke)
-        yield* logIn("over a logout")
+        yield* logIn("over-logout")
 
         const unproved = yield* makeRevoke({ end: Effect.fail(down) })
         yield* Effect.exit(a.clear(unproved.revoke))
-        yield* logIn("over a logout that is unproved")
+        yield* logIn("over-unproved")
       })
     ),
 
@@ -68,14 +68,14 @@ export const loggingIn = (kit: Kit): ReadonlyArray<ContractCase> => {
         const renewal = yield* makeMint(sessionOf("renewed"), { gated: true, beforeGate: (lease) => lease.spend })
         const renewing = yield* Effect.fork(a.renew(newerThan(version), renewal.mint))
         yield* renewal.arrived
-        const login = yield* makeMint(sessionOf("logged in"))
+        const login = yield* makeMint(sessionOf("logged-in"))
         const logging = yield* Effect.fork(b.renew(adoptNone, login.mint))
         yield* kit.settle
         yield* same(login.runs(), 0, "logins while a renewal holds the right")
         yield* renewal.open
         yield* sameSession((yield* Fiber.join(renewing)).session, sessionOf("renewed"), "what the renewal answers")
-        yield* sameSession((yield* Fiber.join(logging)).session, sessionOf("logged in"), "what the login answers")
-        const { remaining } = yield* holds(a, sessionOf("logged in"))
+        yield* sameSession((yield* Fiber.join(logging)).session, sessionOf("logged-in"), "what the login answers")
+        const { remaining } = yield* holds(a, sessionOf("logged-in"))
         yield* ensure(Duration.greaterThan(remaining, 0), "nothing is left of a session that just came")
       })
     )
