@@ -25,7 +25,7 @@ type Request = HttpServerRequest.HttpServerRequest
 const redirect = (location: string): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.empty({
     status: 303,
-    headers: { location, "cache-control": "no-store", "referrer-policy": "no-referrer" }
+    headers: { location, "cache-control": "no-store" }
   })
 
 const ask = Effect.fnUntraced(function* (emulator: EmulatorService, request: Request) {

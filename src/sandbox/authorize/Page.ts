@@ -34,7 +34,8 @@ const entities: Readonly<Record<string, string>> = {
 const escape = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character] ?? "")
 
 /**
- * No page can frame these or be told where they were; a browser applies `form-action` to where a form redirects, too.
+ * No page can frame these or be told where they were. A browser applies `form-action` to where a form redirects, too, and
+ * would hide the form's own origin from this server if it were told to send no referrer at all.
  */
 const respond = (status: number, main: string, formAction: string): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.text(
@@ -59,7 +60,7 @@ ${main}
       headers: {
         "cache-control": "no-store",
         "content-security-policy": `default-src 'none'; style-src 'sha256-${styleHash}'; form-action ${formAction}; base-uri 'none'; frame-ancestors 'none'`,
-        "referrer-policy": "no-referrer",
+        "referrer-policy": "same-origin",
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY"
       }
