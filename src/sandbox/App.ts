@@ -10,6 +10,8 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { AuthorizeApi } from "./authorize/AuthorizeApi.js"
+import * as Authorize from "./authorize/Handlers.js"
 import type { ConnectionDropped } from "./Befalling.js"
 import { ControlApi, prefix } from "./control/ControlApi.js"
 import * as Handlers from "./control/Handlers.js"
@@ -28,6 +30,7 @@ export type App = Effect.Effect<
 >
 
 const controlRoutes = Served.routes(ControlApi)
+const loginRoutes = Served.routes(AuthorizeApi)
 
 const onlyRead = Envelope.respond(405, { headers: { allow: "GET, HEAD" } })
 
@@ -36,6 +39,7 @@ export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.ge
   const { now, settings, url } = yield* Emulator
   const nomba = yield* NombaSide.make
   const control = yield* Served.make(Handlers.layer)
+  const login = yield* Served.make(Authorize.layer)
 
   const controlled: App = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
@@ -55,6 +59,10 @@ export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.ge
 
   const respond: App = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = Served.pathOf(request)
+    if (loginRoutes.has(path)) {
+      const found = Served.find(loginRoutes, request)
+      return "refusal" in found ? Effect.succeed(found.refusal) : login
+    }
     if (path === prefix || path.startsWith(`${prefix}/`)) return controlled
     const page = pages.get(path)
     return page === undefined ? nomba : shown(page)

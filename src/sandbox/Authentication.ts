@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { Bearer, type BearerAuth, IssuePayload, RefreshPayload, type Unauthorized } from "../schemas/NombaApi.js"
 import * as Authorization from "./Authorization.js"
+import * as Exchange from "./authorize/Exchange.js"
 import { Emulator, type EmulatorService } from "./Emulator.js"
 import { badRequest, unauthorized } from "./Envelope.js"
 import * as JsonBody from "./JsonBody.js"
@@ -27,6 +28,7 @@ import { granted } from "./TokenAnswer.js"
 import * as Visit from "./Visit.js"
 
 const issue = Effect.fnUntraced(function* (emulator: EmulatorService, headers: Headers.Headers) {
+  if (Exchange.isFor(yield* JsonBody.JsonBody)) return yield* Exchange.exchange(emulator, headers)
   const switches = yield* emulator.switches
   const refused = (error: string) => badCredentials(switches.badCredentials, error)
   const body = yield* JsonBody.decode(IssuePayload)
@@ -34,6 +36,7 @@ const issue = Effect.fnUntraced(function* (emulator: EmulatorService, headers: H
   if (client === undefined) return yield* refused("client_id: is not known to this sandbox")
   yield* Visit.note({ clientId: client.clientId })
   yield* countAgainst(emulator, client.clientId)
+  if (client.clientSecret === undefined) return yield* refused("client_secret: this client has none")
   if (Redacted.value(client.clientSecret) !== Redacted.value(body.client_secret)) {
     return yield* refused("client_secret: is not that of this client_id")
   }

@@ -35,6 +35,8 @@ export interface EmulatorService {
   readonly now: Effect.Effect<number>
   /** New tokens, drawn now, for whichever client turns out to get them. */
   readonly mint: Effect.Effect<(clientId: string) => Minted>
+  /** An opaque secret: a ticket or an authorization code. */
+  readonly token: Effect.Effect<Redacted.Redacted>
   /** Whose token this is, if it was signed here. */
   readonly verify: AccessToken.AccessTokens["verify"]
   /** The live dialect's `businessId`. */
@@ -87,6 +89,7 @@ export const make = (settings: Settings): Effect.Effect<EmulatorService> =>
           refreshExpiresAt: issuedAt + refreshLifetime
         })
       }),
+      token: Effect.map(Randomness.token(randomness), Redacted.make),
       verify: tokens.verify,
       businessId
     }

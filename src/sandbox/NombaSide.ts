@@ -73,7 +73,9 @@ export const make: Effect.Effect<
 > = Effect.gen(function* () {
   const { now, settings, transition } = yield* Emulator
   const api = yield* Served.make(layer)
-  const secrets = Array.from(settings.clients.values(), ({ clientSecret }) => Redacted.value(clientSecret))
+  const secrets = Array.from(settings.clients.values()).flatMap(({ clientSecret }) =>
+    clientSecret === undefined ? [] : [Redacted.value(clientSecret)]
+  )
 
   return Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest

@@ -8,6 +8,7 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as RedirectUri from "./authorize/RedirectUri.js"
 import { complaints } from "./Complaints.js"
 import { SandboxError } from "./SandboxError.js"
 import { Switches, type SwitchesInput } from "./Switches.js"
@@ -20,22 +21,29 @@ import { Switches, type SwitchesInput } from "./Switches.js"
  */
 export interface Client {
   readonly clientId: string
-  readonly clientSecret: Redacted.Redacted
+  /** A public client has none: persons start its sessions. */
+  readonly clientSecret?: Redacted.Redacted | undefined
   /** What the `accountId` header has to say, where it is looked at; without it any value goes. */
   readonly accountId?: string | undefined
+  /**
+   * Where a person's login may come back to; nowhere by default. To the letter, except for the port of `http://127.0.0.1`,
+   * `http://[::1]` and `http://localhost`.
+   */
+  readonly redirectUris?: ReadonlyArray<string> | undefined
 }
 
 /**
  * The client of a sandbox that was given no other. The values are made up, and shaped like real ones: two UUIDs and 32
- * bytes in base64.
+ * bytes in base64. A person's login comes back to `/callback` at any port of this machine.
  *
  * @since 0.1.0
  * @category configuration
  */
-export const defaultClient: Required<Client> & { readonly accountId: string } = {
+export const defaultClient: { readonly [Name in keyof Client]-?: Exclude<Client[Name], undefined> } = {
   clientId: "5e2c7ab5-dc95-431e-97bd-85319087245a",
   clientSecret: Redacted.make("qckdiIIlPkLtDNom9YyQKocd/zlFIL9A2ogzm0i912M="),
-  accountId: "aef105ad-f352-47a9-9531-d65072584430"
+  accountId: "aef105ad-f352-47a9-9531-d65072584430",
+  redirectUris: ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost/callback"]
 }
 
 /**
@@ -106,9 +114,13 @@ const clientIssues = (clients: ReadonlyArray<Client>): ReadonlyArray<string> => 
     : []),
   ...clients.flatMap((client, index) => [
     ...(client.clientId === "" ? [`clients.${index}.clientId: is empty`] : []),
-    ...(isSecret(client.clientSecret)
+    ...(client.clientSecret === undefined || isSecret(client.clientSecret)
       ? []
       : [`clients.${index}.clientSecret: has to be a secret, redacted, and not empty`]),
+    ...(client.redirectUris ?? []).flatMap((uri, at) => {
+      const problem = RedirectUri.problemOf(uri)
+      return problem === undefined ? [] : [`clients.${index}.redirectUris.${at}: ${problem}`]
+    }),
     ...(client.accountId === "" ? [`clients.${index}.accountId: is empty; leave it out`] : [])
   ])
 ]

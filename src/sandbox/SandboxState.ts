@@ -6,7 +6,9 @@
  */
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import type { Subject } from "./AccessToken.js"
+import * as Logins from "./authorize/Logins.js"
 import type { Endpoint } from "./endpoints.js"
 import { type Given, type Misfortune, none } from "./Fault.js"
 import type { Switches, SwitchesPatch } from "./Switches.js"
@@ -20,6 +22,7 @@ import * as Sessions from "./state/Sessions.js"
 export interface State {
   readonly switches: Switches
   readonly sessions: Sessions.Sessions
+  readonly logins: Logins.Logins
   readonly counts: Counts.Counts
   readonly faults: Faults.Faults
   readonly quotas: Quotas.Quotas
@@ -33,6 +36,7 @@ export type Transition<A> = (state: State) => readonly [A, State]
 export const initial = (switches: Switches): State => ({
   switches,
   sessions: Sessions.empty,
+  logins: Logins.empty,
   counts: Counts.zero,
   faults: Faults.none,
   quotas: Quotas.none,
@@ -114,6 +118,46 @@ export const issue = (minted: Sessions.Minted): Transition<Sessions.Session> =>
     "issued",
     () => true
   )
+
+const onLogins =
+  <A>(change: Logins.Change<A>): Transition<A> =>
+  (state) => {
+    const [value, logins] = change(state.logins)
+    return [value, { ...state, logins }]
+  }
+
+/** A person is asked to let a client in. */
+export const askPerson = (asked: Logins.Asked, ticket: Redacted.Redacted, now: number): Transition<void> =>
+  onLogins(Logins.ask(asked, ticket, now))
+
+/** The person answers. */
+export const answerPerson = (ticket: Redacted.Redacted, now: number): Transition<Option.Option<Logins.Asked>> =>
+  onLogins(Logins.answer(ticket, now))
+
+/** The person let the client in, which gets a code. */
+export const grantCode = (asked: Logins.Asked, code: Redacted.Redacted, now: number): Transition<void> =>
+  onLogins(Logins.grant(asked, code, now))
+
+/** A code buys a session; a code that comes again ends the session that it bought (RFC 6749 section 4.1.2). */
+export const exchange =
+  (
+    presented: Logins.Presented,
+    minted: Sessions.Minted,
+    now: number
+  ): Transition<Either.Either<Sessions.Session, Logins.CodeRefusal>> =>
+  (state) => {
+    const [verdict, judged] = onLogins(Logins.present(presented, now))(state)
+    if (verdict.refusal === undefined) {
+      const [session, after] = issue(minted)(judged)
+      const logins = Logins.bring(presented.code, session.sessionId)(after.logins)
+      return [Either.right(session), { ...after, logins }]
+    }
+    const sessions = Option.match(verdict.sessionId, {
+      onNone: () => judged.sessions,
+      onSome: (sessionId) => Sessions.endOne(presented.clientId, sessionId)(judged.sessions)
+    })
+    return [Either.left(verdict.refusal), { ...judged, sessions }]
+  }
 
 /** A refresh token carries its session on. */
 export const refresh = (

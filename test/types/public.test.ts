@@ -4,6 +4,7 @@ import { type ConfigError, Effect, Layer, type Option, Redacted, type Scope, typ
 import * as NombaAuthModule from "nomba-auth"
 import {
   type AuthError,
+  type ExchangeOptions,
   Expired,
   type HeldSession,
   InvalidCredentials,
@@ -16,10 +17,14 @@ import {
   type NombaClientService,
   NombaConfig,
   NombaConfigOptions,
+  Pkce,
+  type PublicLogin,
+  type PublicLoginService,
   RetryPolicy,
   type Session,
   type SessionSource,
   SessionSourceIssue,
+  SessionSourcePublic,
   type SessionSourceService,
   type SessionStore,
   TokenCache,
@@ -52,10 +57,13 @@ describe("the public names", () => {
       "NombaClientHttp",
       "NombaConfig",
       "NombaConfigOptions",
+      "Pkce",
+      "PublicLogin",
       "RetryPolicy",
       "Session",
       "SessionSource",
       "SessionSourceIssue",
+      "SessionSourcePublic",
       "StoreKey",
       "TokenCache",
       "TokenCacheRef",
@@ -68,8 +76,20 @@ describe("the public names", () => {
     assert.deepStrictEqual(Object.keys(Nomba).sort(), [
       "layer",
       "layerConfig",
+      "layerPublic",
+      "layerPublicConfig",
+      "layerPublicWithoutStore",
+      "layerPublicWithoutStoreConfig",
       "layerWithoutStore",
       "layerWithoutStoreConfig"
+    ])
+    assert.deepStrictEqual(Object.keys(Pkce).sort(), [
+      "PendingLogin",
+      "begin",
+      "callback",
+      "challenge",
+      "state",
+      "verifier"
     ])
   })
 })
@@ -82,6 +102,22 @@ describe("the layers", () => {
     expectTypeOf(Nomba.layerConfig).returns.toEqualTypeOf<Client<HttpClient.HttpClient>>()
     expectTypeOf(Nomba.layerWithoutStore).returns.toEqualTypeOf<Client<HttpClient.HttpClient | TokenStore>>()
     expectTypeOf(Nomba.layerWithoutStoreConfig).returns.toEqualTypeOf<Client<HttpClient.HttpClient | TokenStore>>()
+  })
+
+  it("of a public client give its login besides", () => {
+    type PublicClient<R> = Layer.Layer<
+      NombaAuth | TokenCache | NombaClient | PublicLogin,
+      ConfigError.ConfigError,
+      HttpClient.HttpClient | R
+    >
+    expectTypeOf(Nomba.layerPublic).returns.toEqualTypeOf<PublicClient<never>>()
+    expectTypeOf(Nomba.layerPublicConfig).returns.toEqualTypeOf<PublicClient<never>>()
+    expectTypeOf(Nomba.layerPublicWithoutStore).returns.toEqualTypeOf<PublicClient<TokenStore>>()
+    expectTypeOf(Nomba.layerPublicWithoutStoreConfig).returns.toEqualTypeOf<PublicClient<TokenStore>>()
+    expectTypeOf(TokenCacheRef.layerPublic).toEqualTypeOf<
+      Layer.Layer<TokenCache | PublicLogin, never, NombaAuth | SessionSource | TokenStore | NombaConfig>
+    >()
+    expectTypeOf(SessionSourcePublic.layer).toEqualTypeOf<Layer.Layer<SessionSource>>()
   })
 
   it("of one service each ask for what they are built on", () => {
@@ -151,6 +187,9 @@ describe("the services", () => {
     expectTypeOf<TokenCacheService["get"]>().toEqualTypeOf<Effect.Effect<Redacted.Redacted<string>, AuthError>>()
     expectTypeOf<TokenCacheService["session"]>().toEqualTypeOf<Effect.Effect<HeldSession, AuthError>>()
     expectTypeOf<TokenCacheService["invalidate"]>().returns.toEqualTypeOf<Effect.Effect<boolean>>()
+    expectTypeOf<PublicLoginService["login"]>().toEqualTypeOf<(session: Session) => Effect.Effect<void, Unavailable>>()
+    expectTypeOf(Pkce.begin).returns.toEqualTypeOf<Effect.Effect<Pkce.Begun, ConfigError.ConfigError>>()
+    expectTypeOf(Pkce.callback).returns.toEqualTypeOf<Effect.Effect<ExchangeOptions, AuthError>>()
     expectTypeOf<TokenCacheService["changes"]>().toEqualTypeOf<Stream.Stream<Option.Option<Session>>>()
     expectTypeOf<NombaClientService["get"]>().returns.toEqualTypeOf<
       Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError | AuthError>
@@ -192,6 +231,16 @@ describe("the services", () => {
 })
 
 describe("the options", () => {
+  it("of a public client have a subject and no secret", () => {
+    expectTypeOf<{ clientId: string; subject: string }>().toExtend<Nomba.PublicOptions>()
+    expectTypeOf<{ clientId: string }>().not.toExtend<Nomba.PublicOptions>()
+    expectTypeOf<Nomba.PublicOptions>().not.toHaveProperty("clientSecret")
+    expectTypeOf<{ subject: string }>().toExtend<Nomba.PublicOverrides>()
+    expectTypeOf<Nomba.PublicOverrides>().not.toHaveProperty("clientSecret")
+    expectTypeOf(Nomba.layerPublicWithoutStore).parameter(0).not.toHaveProperty("revokeOnClose")
+    expectTypeOf(Nomba.layerPublicWithoutStoreConfig).parameter(0).not.toHaveProperty("revokeOnClose")
+  })
+
   it("take undefined for what is not said", () => {
     expectTypeOf<{
       clientId: string

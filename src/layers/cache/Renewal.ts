@@ -13,11 +13,13 @@ import { type AuthError, type Unavailable, UnexpectedResponse } from "../../sche
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
+import type { PublicLoginService } from "../../services/PublicLogin.js"
 import type { SessionSourceService } from "../../services/SessionSource.js"
 import type { SessionStore, Stored } from "../../services/TokenStore.js"
 import type { Aside } from "./Aside.js"
 import { atMost, STORE_LIMIT } from "./atMost.js"
 import type * as Cell from "./Cell.js"
+import * as Login from "./Login.js"
 import * as Mint from "./Mint.js"
 import * as Saving from "./Saving.js"
 import * as SingleFlight from "./SingleFlight.js"
@@ -28,6 +30,8 @@ export interface Renewal {
   readonly flight: SingleFlight.SingleFlight<AuthError>
   /** Looks into the store without calling Nomba; at most one run at a time. */
   readonly look: SingleFlight.SingleFlight<never>
+  /** Puts a session that a person brought in the place of whatever is there. */
+  readonly login: PublicLoginService["login"]
   /** Takes over what the announced versions of the store brought. */
   readonly follow: (versions: Iterable<number>) => Effect.Effect<void>
   /** Ends what is under way: a run that has reached for Nomba is waited for, any other is interrupted. */
@@ -122,6 +126,20 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
         )
     })
 
+  /** Takes a session in hand, and sees to it that it is saved. */
+  const keep = (
+    stored: Stored,
+    since: State.State,
+    how: { readonly origin: State.Held["origin"]; readonly isRemedy: boolean; readonly saveNow: Effect.Effect<void> }
+  ): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const { after } = yield* adopt(stored, since, how.origin, how.isRemedy)
+      if (stored.saved) return
+      if (after.epoch !== since.epoch) return void (yield* saving.discard(stored.session))
+      yield* how.saveNow
+      yield* saving.untilDone.start
+    })
+
   /** With what is left of it now. */
   const aged = ({ at, stored }: { readonly stored: Stored; readonly at: number }): Stored => ({
     ...stored,
@@ -140,11 +158,9 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
     if (Option.isNone(renewed)) return
     const { isMinted, stored } = renewed.value
     if (isMinted && !State.isUsable(stored)) return yield* usedUp
-    const { after } = yield* adopt(stored, state, isMinted ? "minted" : "adopted", isMinted && State.isRemedy(state))
-    if (stored.saved) return
-    if (after.epoch !== state.epoch) return void (yield* saving.discard(stored.session))
-    yield* Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(saving.once.run))
-    yield* saving.untilDone.start
+    const isRemedy = isMinted && State.isRemedy(state)
+    const saveNow = Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(saving.once.run))
+    yield* keep(stored, state, { origin: isMinted ? "minted" : "adopted", isRemedy, saveNow })
   })
 
   const failed = (error: AuthError): Effect.Effect<void> =>
@@ -195,6 +211,12 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
   return {
     flight,
     look,
+    login: Login.make({
+      cell,
+      closing,
+      store,
+      keep: (stored, since) => keep(stored, since, { origin: "minted", isRemedy: false, saveNow: Effect.void })
+    }),
     follow: (versions) =>
       Effect.suspend(() => {
         const newest = Math.max(...versions)

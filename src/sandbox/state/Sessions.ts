@@ -227,6 +227,16 @@ export const revoke =
       }
     })
 
+/** One session of a client ends, as if somebody had revoked it, if it is alive. */
+export const endOne =
+  (clientId: string, sessionId: string) =>
+  (sessions: Sessions): Sessions =>
+    end(
+      sessions,
+      of(sessions, clientId).filter((session) => session.sessionId === sessionId),
+      "revoked"
+    )
+
 /** Every session of a client ends, as if somebody had revoked it: how many. */
 export const revokeAll =
   (clientId: string): Change<number> =>
