@@ -237,6 +237,23 @@ describe("a login is broken if", () => {
     )
   }
 
+  it.scoped("a store that was down lets the logout come over it that this cache knew of before", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      const { cache, login } = yield* makePublicCache({ upstream, store: faulty.store })
+      yield* login(yield* upstream.steal)
+      yield* cache.logout
+      yield* settle
+      faulty.before = () => storeDown
+      yield* login(yield* upstream.steal)
+      faulty.before = () => Effect.void
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue((yield* cache.session).saved)
+      assert.strictEqual(upstream.alive(), "access-2")
+    })
+  )
+
   it.scoped("a store that never says whether it took it lets the logout before it come over it", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
