@@ -11,6 +11,7 @@ export * as Pkce from "./layers/Pkce.js"
 export * as SessionSourceIssue from "./layers/SessionSourceIssue.js"
 export * as SessionSourcePublic from "./layers/SessionSourcePublic.js"
 export * as TokenCacheRef from "./layers/TokenCacheRef.js"
+export * as TokenStoreDriver from "./layers/TokenStoreDriver.js"
 export * as TokenStoreMemory from "./layers/TokenStoreMemory.js"
 export {
   AuthError,

@@ -170,6 +170,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     test: `${cache}/adopt.test.ts`
   },
   {
+    rule: "7 adopt before you mint",
+    breaks: "subscribe to announcements some time after the cache was built",
+    file: "src/layers/TokenCacheRef.ts",
+    from: "Stream.runForEachChunk(versions, renewal.follow)",
+    to: "Stream.runForEachChunk(Stream.unwrapScoped(store.changes), renewal.follow)",
+    test: `${cache}/adopt.test.ts`
+  },
+  {
     rule: "8 expiry is a lifetime",
     breaks: "compare Nomba's clock with ours",
     file: "src/schemas/Expiry.ts",
@@ -256,6 +264,39 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: '? "session" : "nothing"',
     to: '? "nothing" : "nothing"',
     test: "test/layers/store/overtaken.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "read a body without an end",
+    file: "src/layers/http/Body.ts",
+    from: "return size <= LIMIT",
+    to: "return true",
+    test: "test/layers/answers.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "wait for a body without a time-out",
+    file: "src/layers/http/Body.ts",
+    from: "Effect.raceFirst(Effect.as(late, tooSlow)),",
+    to: "",
+    test: "test/layers/answers.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "let what a body broke off with reach a log",
+    file: "src/layers/http/Body.ts",
+    from: "end = endOf(cause)\n        return Stream.empty",
+    to: "end = endOf(cause)\n        return Stream.failCause(cause)",
+    test: "test/leaks/NombaAuthHttp.test.ts",
+    name: "a body that breaks off"
+  },
+  {
+    rule: "answers",
+    breaks: "show what a server echoes",
+    file: "src/layers/auth/Classification.ts",
+    from: "const safe = (text: string): string => mask(text, 200)",
+    to: "const safe = (text: string): string => text + mask('', 200)",
+    test: "test/layers/answers.test.ts"
   },
   {
     rule: "the client",

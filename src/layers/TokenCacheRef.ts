@@ -80,7 +80,8 @@ const build: Effect.Effect<Built, never, Dependencies | Scope.Scope> = Effect.ge
 
   const logout = Logout.make({ auth, cell, store })
 
-  yield* Stream.runForEachChunk(store.changes, renewal.follow).pipe(Effect.forkScoped)
+  const versions = yield* store.changes
+  yield* Stream.runForEachChunk(versions, renewal.follow).pipe(Effect.forkScoped)
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       yield* Deferred.succeed(closing, undefined)

@@ -42,9 +42,9 @@ export interface Volume {
   readonly path?: string
 }
 
-/** Throws with the seed, the path and the shrunk commands of the first sequence that breaks a promise. */
+/** Throws with the command that replays it, and the shrunk commands of the first sequence that breaks a promise. */
 export const checkModel = ({ isPublic = false, path, seed = Date.now() & 0x7fffffff, sequences }: Volume): void => {
-  fc.assert(
+  const run = fc.check(
     fc.property(fc.commands([...commands(isPublic)], { maxCommands: 40, size: "+1" }), (sequence) => {
       const world = makeWorld(isPublic)
       world.open()
@@ -59,4 +59,10 @@ export const checkModel = ({ isPublic = false, path, seed = Date.now() & 0x7ffff
     }),
     { numRuns: sequences, seed, ...(path === undefined ? {} : { path }), endOnFailure: false }
   )
+  if (run.failed) {
+    // Which sequence it was; how that was shrunk is found anew, since the path alone does not tell it of commands.
+    const [path] = (run.counterexamplePath ?? "").split(":")
+    const replay = `npm run simulate -- ${isPublic ? "--public " : ""}--seed=${run.seed} --path=${path}`
+    throw new Error(`${replay}\n${fc.defaultReportMessage(run)}`, { cause: run.errorInstance })
+  }
 }

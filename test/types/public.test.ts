@@ -1,6 +1,6 @@
 import type { HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { type ConfigError, Effect, Layer, type Option, Redacted, type Stream } from "effect"
+import { type ConfigError, Effect, Layer, type Option, Redacted, type Scope, type Stream } from "effect"
 import * as NombaAuthModule from "nomba-auth"
 import {
   type AuthError,
@@ -25,14 +25,19 @@ import {
   type SessionSource,
   SessionSourceIssue,
   SessionSourcePublic,
+  type SessionSourceService,
+  type SessionStore,
   TokenCache,
   TokenCacheRef,
   type TokenCacheService,
   type TokenStore,
+  TokenStoreDriver,
   TokenStoreMemory,
+  type TokenStoreService,
   Unavailable,
   UnexpectedResponse
 } from "nomba-auth"
+import type { NombaTestService, TokenStoreTestService } from "nomba-auth/testing"
 import { expectTypeOf } from "vitest"
 
 const options: Nomba.Options = { clientId: "id", clientSecret: Redacted.make("secret") }
@@ -63,6 +68,7 @@ describe("the public names", () => {
       "TokenCache",
       "TokenCacheRef",
       "TokenStore",
+      "TokenStoreDriver",
       "TokenStoreMemory",
       "Unavailable",
       "UnexpectedResponse"
@@ -126,6 +132,7 @@ describe("the layers", () => {
     >()
     expectTypeOf(SessionSourceIssue.layer).toEqualTypeOf<Layer.Layer<SessionSource, never, NombaAuth>>()
     expectTypeOf(TokenStoreMemory.layer).toEqualTypeOf<Layer.Layer<TokenStore>>()
+    expectTypeOf(TokenStoreDriver.layer).returns.toEqualTypeOf<Layer.Layer<TokenStore>>()
     expectTypeOf(NombaConfigOptions.layer).returns.toEqualTypeOf<Layer.Layer<NombaConfig, ConfigError.ConfigError>>()
   })
 
@@ -163,6 +170,11 @@ describe("the services", () => {
     }[keyof S]
     expectTypeOf<Requirements<NombaAuthService>>().toBeNever()
     expectTypeOf<Requirements<TokenCacheService>>().toBeNever()
+    expectTypeOf<Requirements<SessionSourceService>>().toBeNever()
+    expectTypeOf<Requirements<Omit<SessionStore, "changes">>>().toBeNever()
+    expectTypeOf<Requirements<TokenStoreService & Pick<SessionStore, "changes">>>().toEqualTypeOf<Scope.Scope>()
+    expectTypeOf<Requirements<NombaTestService>>().toBeNever()
+    expectTypeOf<Requirements<TokenStoreTestService>>().toBeNever()
     expectTypeOf<Requirements<Pick<NombaClientService, "execute" | "get" | "post" | "del">>>().toBeNever()
   })
 
