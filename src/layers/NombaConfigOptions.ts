@@ -87,7 +87,7 @@ export type PublicOverrides = Omit<Overrides, "clientSecret"> & Pick<PublicOptio
  * @category constructors
  */
 export const make = (options: Options): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
-  assemble(options, Source.code, confidential)
+  assemble(options, Source.code, confidentialClient)
 
 /**
  * Everything of a public client from options in code.
@@ -96,7 +96,7 @@ export const make = (options: Options): Effect.Effect<NombaConfigService, Config
  * @category constructors
  */
 export const makePublic = (options: PublicOptions): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
-  assemble(options, Source.code, unsecret)
+  assemble(options, Source.code, publicClient)
 
 /**
  * From `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (else `NOMBA_PRIVATE_KEY`), `NOMBA_ACCOUNT_ID`, and `NOMBA_BASE_URL` (else
@@ -106,7 +106,7 @@ export const makePublic = (options: PublicOptions): Effect.Effect<NombaConfigSer
  * @category constructors
  */
 export const makeConfig = (overrides: Overrides = {}): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
-  assemble(overrides, Source.environment, confidential)
+  assemble(overrides, Source.environment, confidentialClient)
 
 /**
  * The same for a public client: no secret is read.
@@ -116,7 +116,7 @@ export const makeConfig = (overrides: Overrides = {}): Effect.Effect<NombaConfig
  */
 export const makePublicConfig = (
   overrides: PublicOverrides
-): Effect.Effect<NombaConfigService, ConfigError.ConfigError> => assemble(overrides, Source.environment, unsecret)
+): Effect.Effect<NombaConfigService, ConfigError.ConfigError> => assemble(overrides, Source.environment, publicClient)
 
 /**
  * @since 0.1.0
@@ -146,14 +146,14 @@ export const layerPublic = (options: PublicOptions): Layer.Layer<NombaConfig, Co
 export const layerPublicConfig = (overrides: PublicOverrides): Layer.Layer<NombaConfig, ConfigError.ConfigError> =>
   Layer.effect(NombaConfig, makePublicConfig(overrides))
 
-/** What tells a client that has a secret from one that has not. */
+/** What tells a client that has a secret from one that has not, in the words of RFC 6749 section 2.1. */
 interface Kind<in Given> {
   readonly grant: "client_credentials" | "authorization_code"
   readonly clientSecret: (given: Given, source: Source.Source) => Setting.Checked<NombaConfigService["clientSecret"]>
   readonly subject: (given: Given) => Effect.Effect<string, ConfigError.ConfigError>
 }
 
-const confidential: Kind<Overrides> = {
+const confidentialClient: Kind<Overrides> = {
   grant: "client_credentials",
   clientSecret: ({ clientSecret: given }, source) =>
     Effect.isEffect(given)
@@ -165,7 +165,7 @@ const confidential: Kind<Overrides> = {
   subject: () => Effect.succeed("")
 }
 
-const unsecret: Kind<PublicOverrides> = {
+const publicClient: Kind<PublicOverrides> = {
   grant: "authorization_code",
   clientSecret: () => Effect.succeed({ origin: "a public client has none", value: noSecret }),
   subject: ({ subject }) =>

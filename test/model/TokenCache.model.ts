@@ -62,7 +62,7 @@ export const checkModel = ({ isPublic = false, path, seed = Date.now() & 0x7ffff
   if (run.failed) {
     // Which sequence it was; how that was shrunk is found anew, since the path alone does not tell it of commands.
     const [path] = (run.counterexamplePath ?? "").split(":")
-    const replay = `npm run simulate -- --seed=${run.seed} --path=${path}`
+    const replay = `npm run simulate -- ${isPublic ? "--public " : ""}--seed=${run.seed} --path=${path}`
     throw new Error(`${replay}\n${fc.defaultReportMessage(run)}`, { cause: run.errorInstance })
   }
 }

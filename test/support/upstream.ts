@@ -225,14 +225,17 @@ export const makeFedCache = ({
   store = TokenStoreMemory.make,
   upstream
 }: CacheOptions): Effect.Effect<FedCache, never, Scope.Scope> =>
-  Effect.provide(
-    Layer.build(TokenCacheRef.layerPublic),
-    Context.make(NombaAuth, upstream.auth).pipe(
-      Context.add(NombaConfig, config),
-      Context.add(SessionSource, interactive ? SessionSourcePublic.make : { start: upstream.auth.issue, interactive }),
-      Context.add(TokenStore, store)
-    )
-  ).pipe(
+  Layer.build(TokenCacheRef.layerPublic).pipe(
+    Effect.provide(
+      Context.make(NombaAuth, upstream.auth).pipe(
+        Context.add(NombaConfig, config),
+        Context.add(
+          SessionSource,
+          interactive ? SessionSourcePublic.make : { start: upstream.auth.issue, interactive: false }
+        ),
+        Context.add(TokenStore, store)
+      )
+    ),
     Effect.map((context) => ({
       cache: Context.get(context, TokenCache),
       login: Context.get(context, PublicLogin).login

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -33,29 +32,23 @@ export const make =
   (session: Session): Effect.Effect<void, Unavailable> =>
     Effect.gen(function* () {
       if (yield* Deferred.isDone(closing)) return yield* closed
-      const begun = yield* Clock.currentTimeMillis
-      const left = Effect.map(Clock.currentTimeMillis, (now) =>
-        Duration.subtract(session.lifetime, Math.max(0, now - begun))
-      )
+      const begun = cell.now()
+      const left = Effect.sync(() => Duration.subtract(session.lifetime, Math.max(0, cell.now() - begun)))
       let since = cell.current()
+      let basis = since.highest
       const stored = yield* store
         .renew(
           () => false,
-          () => {
+          (_, lease) => {
             since = cell.current()
+            basis = lease.version
             return Effect.map(left, (remaining) => ({ session, remaining }))
           }
         )
         .pipe(
           atMost(RENEWAL_LIMIT),
           Effect.catchAllCause(() =>
-            Effect.map(left, (remaining) => ({
-              session,
-              remaining,
-              version: since.highest,
-              marked: false,
-              saved: false
-            }))
+            Effect.map(left, (remaining) => ({ session, remaining, version: basis, marked: false, saved: false }))
           )
         )
       yield* keep(stored, since)

@@ -66,7 +66,7 @@ export const mint =
               if (error.processed === "no") return marked ? error : Effect.zipRight(lease.unspend, error)
               if (error.operation === "store") return error
           }
-          // A person is not asked to log in because Nomba did not answer: the next renewal tries the marked token.
+          // No person is asked to log in only because an answer was lost: the next renewal tries the marked token.
           if (source.interactive) return error
           return Effect.flatMap(hasLiveToken, (isLive) => (isLive ? error : start(error)))
         }

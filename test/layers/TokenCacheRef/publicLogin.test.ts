@@ -123,6 +123,27 @@ describe("a login is broken if", () => {
     })
   )
 
+  it.scoped("a logout that was under way when it came ends it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const { cache, login } = yield* makePublicCache({ upstream })
+      yield* login(yield* upstream.steal)
+      const arrived = yield* Deferred.make<void>()
+      const gate = yield* Deferred.make<void>()
+      upstream.script({ operation: "revoke", arrived, gate })
+      const logout = yield* Effect.fork(cache.logout)
+      yield* Deferred.await(arrived)
+      const second = yield* Effect.fork(login(yield* upstream.steal))
+      yield* settle
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(logout)
+      yield* Fiber.join(second)
+      const { origin, session } = yield* cache.session
+      assert.strictEqual(text(session.accessToken), "access-2")
+      assert.strictEqual(origin, "minted", "it was taken for what was before the logout")
+    })
+  )
+
   it.scoped("a renewal that is under way is disturbed, or comes over it", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
@@ -215,6 +236,44 @@ describe("a login is broken if", () => {
       })
     )
   }
+
+  it.scoped("a store that was down lets the logout come over it that this cache knew of before", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      const { cache, login } = yield* makePublicCache({ upstream, store: faulty.store })
+      yield* login(yield* upstream.steal)
+      yield* cache.logout
+      yield* settle
+      faulty.before = () => storeDown
+      yield* login(yield* upstream.steal)
+      faulty.before = () => Effect.void
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue((yield* cache.session).saved)
+      assert.strictEqual(upstream.alive(), "access-2")
+    })
+  )
+
+  it.scoped("a store that never says whether it took it lets the logout before it come over it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const elsewhere = yield* makePublicCache({ upstream, config })
+      yield* elsewhere.login(yield* upstream.steal)
+      yield* elsewhere.cache.logout
+      const faulty = makeFaultyStore()
+      faulty.hears = false
+      const { cache, login } = yield* makePublicCache({ upstream, config, store: faulty.store })
+      faulty.before = at("commit")(Effect.delay(storeDown, "40 seconds"))
+      yield* during("31 seconds")(login(yield* upstream.steal))
+      assert.isFalse((yield* cache.session).saved)
+      yield* TestClock.adjust("10 seconds")
+      faulty.before = () => Effect.void
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue((yield* cache.session).saved)
+      assert.strictEqual(upstream.alive(), "access-2")
+    })
+  )
 
   it.scoped("it was not saved and comes over a later logout or login of another process", () =>
     Effect.gen(function* () {
