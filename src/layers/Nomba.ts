@@ -17,8 +17,9 @@ import type { NombaClient } from "../services/NombaClient.js"
 import { NombaConfig } from "../services/NombaConfig.js"
 import type { TokenCache } from "../services/TokenCache.js"
 import type { TokenStore } from "../services/TokenStore.js"
-import { memoryOnly } from "./config/memoryOnly.js"
+
 import * as Setting from "./config/Setting.js"
+import { storeSetting } from "./config/storeSetting.js"
 import * as NombaAuthHttp from "./NombaAuthHttp.js"
 import * as NombaClientHttp from "./NombaClientHttp.js"
 import * as NombaConfigOptions from "./NombaConfigOptions.js"
@@ -83,9 +84,10 @@ export const layerConfig = (
   compose(
     Layer.effect(
       NombaConfig,
-      Effect.all({ config: NombaConfigOptions.makeConfig(overrides), store: memoryOnly }, { mode: "validate" }).pipe(
-        Effect.mapBoth({ onFailure: Setting.report, onSuccess: ({ config }) => config })
-      )
+      Effect.all(
+        { config: NombaConfigOptions.makeConfig(overrides), store: storeSetting("memory") },
+        { mode: "validate" }
+      ).pipe(Effect.mapBoth({ onFailure: Setting.report, onSuccess: ({ config }) => config }))
     )
   ).pipe(Layer.provide(TokenStoreMemory.layer))
 
