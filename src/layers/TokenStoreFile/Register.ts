@@ -34,7 +34,10 @@ export interface Register {
   /** The number of the newest text. */
   readonly newest: Effect.Effect<number, FileFailure>
   readonly load: Effect.Effect<Found, FileFailure>
-  /** Writes the text that follows the given number, and answers whether that is the newest now; else, read again. */
+  /**
+   * Writes the text that follows the given number, and answers whether that is the newest now. If not, read again: another
+   * came first, or so soon after it that nobody can tell.
+   */
   readonly replace: (number: number, text: string) => Effect.Effect<boolean, FileFailure>
   /** Gives a text that was replaced a name under which it is left alone; none where another did so first. */
   readonly setAside: (number: number) => Effect.Effect<Option.Option<string>>
