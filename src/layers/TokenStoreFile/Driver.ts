@@ -7,6 +7,7 @@ import { createHash } from "node:crypto"
 import * as Path from "node:path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -113,52 +114,50 @@ export const connectWith =
             : Effect.void
         )
 
-      const look: Effect.Effect<Seen, FileFailure | Unavailable> = Effect.zipRight(
-        Root.check(files, root),
-        register.load
-      ).pipe(
-        Effect.flatMap(({ number, text }): Effect.Effect<Seen, FileFailure | Unavailable> => {
-          if (Option.isNone(text)) return Effect.succeed({ number, place: Place.empty })
-          const place = Record.read(key, text.value)
-          if (place._tag === "Right") return Effect.succeed({ number, place: place.right })
-          return place.left === "another version"
-            ? anotherVersion
-            : Effect.zipRight(setAside(number, Place.empty), look)
-        })
-      )
+      const look = (tries: number = Register.TRIES): Effect.Effect<Seen, FileFailure | Unavailable> =>
+        Effect.zipRight(Root.check(files, root), register.load).pipe(
+          Effect.flatMap(({ number, text }): Effect.Effect<Seen, FileFailure | Unavailable> => {
+            if (Option.isNone(text)) return Effect.succeed({ number, place: Place.empty })
+            const place = Record.read(key, text.value)
+            if (Either.isRight(place)) return Effect.succeed({ number, place: place.right })
+            if (place.left === "another version") return anotherVersion
+            return tries > 0 ? Effect.zipRight(setAside(number, Place.empty), look(tries - 1)) : Register.busy
+          })
+        )
 
-      const readable: Effect.Effect<Readable, FileFailure | Unavailable> = Effect.flatMap(
-        look,
-        ({ number, place }): Effect.Effect<Readable, FileFailure | Unavailable> =>
-          Option.match(
+      const readable = (tries: number = Register.TRIES): Effect.Effect<Readable, FileFailure | Unavailable> =>
+        Effect.flatMap(look(), (seen) => {
+          const { number, place } = seen
+          return Option.match(
             Option.flatMap(Option.fromNullable(place.content), (_) => _.session),
             {
-              onNone: () => Effect.succeed({ number, place, session: Option.none() }),
-              onSome: (text) =>
+              onNone: () => Effect.succeed({ ...seen, session: Option.none() }),
+              onSome: (text): Effect.Effect<Readable, FileFailure | Unavailable> =>
                 codec.decode(key, text).pipe(
-                  Effect.map((session) => ({ number, place, session: Option.some(session) })),
+                  Effect.map((session) => ({ ...seen, session: Option.some(session) })),
                   Effect.catchIf(
-                    ({ reason }) => reason === "StoreUnreadable",
-                    () => Effect.zipRight(setAside(number, { ...place, content: undefined }), readable)
+                    ({ reason }) => reason === "StoreUnreadable" && tries > 0,
+                    () => Effect.zipRight(setAside(number, { ...place, content: undefined }), readable(tries - 1))
                   )
                 )
             }
           )
-      )
+        })
 
-      /** Tries until nobody came in between: whoever did has got further. */
+      /** Tries until nobody came in between. */
       const change = <From extends Seen, A>(
-        from: Effect.Effect<From, FileFailure | Unavailable>,
+        from: () => Effect.Effect<From, FileFailure | Unavailable>,
         step: (place: Place.Place<string>, now: number) => Place.Outcome<string, A>
       ): Effect.Effect<readonly [answer: A, after: From, now: number], FileFailure | Unavailable> =>
         Effect.gen(function* () {
-          while (true) {
-            const seen = yield* from
+          for (let tries = 0; tries < Register.TRIES; tries++) {
+            const seen = yield* from()
             const at = yield* now
             const [answer, place] = step(seen.place, at)
             if (place === seen.place) return [answer, seen, at] as const
             if (yield* replace(seen.number, place)) return [answer, { ...seen, place }, at] as const
           }
+          return yield* Register.busy
         })
 
       const run = <A>(
@@ -168,7 +167,7 @@ export const connectWith =
       const driver: StoreDriver = {
         leaseTime,
         read: whole(
-          Effect.flatMap(readable, ({ place, session }) => Effect.map(now, (at) => entryOf(place, session, at)))
+          Effect.flatMap(readable(), ({ place, session }) => Effect.map(now, (at) => entryOf(place, session, at)))
         ),
         acquire: (owner) =>
           Effect.map(
@@ -187,7 +186,7 @@ export const connectWith =
             })
           }),
         release: (owner) => Effect.ignore(run((place) => Place.release(place, owner))),
-        changes: Stream.suspend(() => announcements(register, look, now, Changes.signals(folder))),
+        changes: Stream.suspend(() => announcements(register, look(), now, Changes.signals(folder))),
         leave: Effect.succeed(false)
       }
       return driver

@@ -36,7 +36,8 @@ export interface Register {
   readonly load: Effect.Effect<Found, FileFailure>
   /**
    * Writes the text that follows the given number, and answers whether that is the newest now. If not, read again: another
-   * came first, or so soon after it that nobody can tell.
+   * came first, or so soon after it that nobody can tell. Fails with `ENOENT` where the folder was removed meanwhile, or
+   * this took so long that what it wrote was taken for abandoned.
    */
   readonly replace: (number: number, text: string) => Effect.Effect<boolean, FileFailure>
   /** Gives a text that was replaced a name under which it is left alone; none where another did so first. */
@@ -46,8 +47,18 @@ export interface Register {
 /** A temporary file that is older than this, by the file system's own time, was left behind by a process that died. */
 const ABANDONED = Duration.toMillis("1 minute")
 
-/** So often in a row, the newest file may be gone when it is to be read. */
-const TRIES = 100
+/**
+ * So often in a row another may come first. Whoever does has got further, so that more of it is a file system that shows
+ * one thing and does another.
+ */
+export const TRIES = 100
+
+/**
+ * What is said after so many tries.
+ *
+ * @since 0.1.0
+ */
+export const busy: FileFailure = new FileFailure({ code: "EBUSY" })
 
 const nameOf = (number: number): string => `${String(number).padStart(10, "0")}.json`
 
@@ -61,9 +72,9 @@ const newestOf = (names: ReadonlyArray<string>): number =>
   names.reduce((most, name) => Math.max(most, numberOf(name)), 0)
 
 const on =
-  (...codes: ReadonlyArray<string>) =>
+  (code: string) =>
   (failure: FileFailure): boolean =>
-    codes.includes(failure.code)
+    failure.code === code
 
 /**
  * @since 0.1.0
@@ -86,7 +97,7 @@ export const make = (files: Files, folder: string): Register => {
       if (number === 0) return Effect.succeed({ number, text: Option.none() })
       return files.read(pathOf(nameOf(number))).pipe(
         Effect.map((text) => ({ number, text: Option.some(text) })),
-        Effect.catchIf(on("ENOENT"), () => (tries > 0 ? load(tries - 1) : new FileFailure({ code: "EBUSY" })))
+        Effect.catchIf(on("ENOENT"), () => (tries > 0 ? load(tries - 1) : busy))
       )
     })
 
@@ -122,8 +133,7 @@ export const make = (files: Files, folder: string): Register => {
         const isLinked = yield* files.write(temporary, text).pipe(
           Effect.zipRight(files.link(temporary, pathOf(nameOf(next)))),
           Effect.as(true),
-          // ENOENT: it was cleaned away as abandoned, or the folder was removed.
-          Effect.catchIf(on("EEXIST", "ENOENT"), () => Effect.succeed(false)),
+          Effect.catchIf(on("EEXIST"), () => Effect.succeed(false)),
           Effect.ensuring(Effect.ignore(files.remove(temporary)))
         )
         if (!isLinked) return false

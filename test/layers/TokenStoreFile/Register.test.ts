@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option } from "effect"
@@ -183,16 +183,23 @@ describe("a text in a folder", () => {
     })
   )
 
-  it.scopedLive("is not replaced by who wrote into a folder that was removed", () =>
+  it.scopedLive("is not replaced by who wrote into a folder that was removed, or too long ago", () =>
     Effect.gen(function* () {
-      const folder = yield* folderOf
-      const { arrived, files, open } = yield* stalledAt("link")
-      const late = yield* Effect.fork(Register.make(files, folder).replace(0, "late"))
-      yield* arrived
-      rmSync(folder, { recursive: true })
-      yield* open
-      assert.isFalse(yield* Fiber.join(late))
-      assert.isFalse(existsSync(folder))
+      for (const isRemoved of [true, false]) {
+        const folder = yield* folderOf
+        const { arrived, files, open } = yield* stalledAt("link")
+        const late = yield* Effect.fork(Register.make(files, folder).replace(0, "late"))
+        yield* arrived
+        const [temporary = ""] = readdirSync(folder)
+        if (isRemoved) rmSync(folder, { recursive: true })
+        else {
+          utimesSync(join(folder, temporary), new Date(), Date.now() / 1000 - 61)
+          yield* replaced(Register.make(Files.system, folder), 0, "other")
+        }
+        yield* open
+        assert.strictEqual((yield* Effect.flip(Fiber.join(late))).code, "ENOENT")
+        assert.deepStrictEqual(isRemoved || readdirSync(folder), isRemoved || ["0000000001.json"])
+      }
     })
   )
 })

@@ -128,3 +128,23 @@ describe("a disk that does not answer", () => {
     })
   )
 })
+
+describe("a file system that shows one thing and does another", () => {
+  it.scopedLive("is out of reach after some tries, and is left alone then", () =>
+    Effect.gen(function* () {
+      let links = 0
+      const stale: Files.Files = {
+        ...Files.system,
+        link: () =>
+          Effect.suspend(() => {
+            links += 1
+            return new Files.FileFailure({ code: "EEXIST" })
+          })
+      }
+      const driver = yield* connectIn(yield* temporaryFolder, { files: stale })(yield* freshKey(), Duration.minutes(1))
+      const error = yield* Effect.flip(driver.acquire("a"))
+      assert.strictEqual(error.detail, "EBUSY")
+      assert.strictEqual(links, 100)
+    })
+  )
+})

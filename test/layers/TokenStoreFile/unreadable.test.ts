@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, HashMap, Logger, Option, Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, HashMap, Logger, Option, Scope } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as SessionStore from "../../../src/layers/store/SessionStore.js"
 import { Unavailable } from "../../../src/schemas/AuthError.js"
@@ -37,16 +37,26 @@ const edit = (root: string, change: (text: string) => string): string => {
 
 const asideIn = (root: string): ReadonlyArray<string> => namesIn(root).filter((name) => name.endsWith(".unreadable"))
 
-/** Keeps the warnings. */
-const warned = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.suspend(() => {
-    const warnings: Array<string> = []
+interface Warnings {
+  readonly all: ReadonlyArray<string>
+  /** Done when there is one: whoever comes second finds the file set aside a moment before that is told. */
+  readonly first: Effect.Effect<string>
+}
+
+/** Runs a test whose every fiber, those in the background included, has its warnings kept. */
+const withWarnings = <A, E, R>(test: (warnings: Warnings) => Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const first = yield* Deferred.make<string>()
+    const all: Array<string> = []
     const logger = Logger.make(({ annotations, logLevel, message }) => {
-      if (logLevel.label === "WARN") warnings.push([message, ...HashMap.values(annotations)].join(" "))
+      if (logLevel.label !== "WARN") return
+      const text = [message, ...HashMap.values(annotations)].join(" ")
+      all.push(text)
+      Deferred.unsafeDone(first, Effect.succeed(text))
     })
-    return Effect.map(
-      Effect.provide(effect, Logger.replace(Logger.defaultLogger, logger)),
-      (value) => [value, warnings] as const
+    return yield* Effect.provide(
+      test({ all, first: Deferred.await(first) }),
+      Logger.replace(Logger.defaultLogger, logger)
     )
   })
 
@@ -73,53 +83,58 @@ const damages: ReadonlyArray<readonly [string, (text: string) => string]> = [
 describe("a file that cannot be read", () => {
   for (const [what, damage] of damages) {
     it.scopedLive(`(${what}) is set aside with one warning, whoever finds it, and life goes on`, () =>
-      Effect.gen(function* () {
-        const { open, root, store } = yield* setup()
-        const stores = [store, ...(yield* Effect.all([open, open, open]))]
-        const damaged = edit(root, damage)
-        const [, warnings] = yield* warned(Effect.forEach(stores, (_) => holdsNothing(_), { concurrency: "unbounded" }))
-        assert.strictEqual(warnings.length, 1, warnings.join("\n"))
-        const [name = "", ...others] = asideIn(root)
-        assert.isEmpty(others)
-        assert.include(warnings[0], name)
-        assert.notInclude(warnings[0], "held")
-        assert.strictEqual(readFileSync(join(root, readdirSync(root)[0] ?? "", name), "utf8"), damaged)
-        const [, later] = yield* warned(put(store, sessionOf("next")))
-        assert.isEmpty(later)
-        for (const _ of stores) yield* holds(_, sessionOf("next"))
-        assert.strictEqual(asideIn(root).length, 1)
-      })
+      withWarnings((warnings) =>
+        Effect.gen(function* () {
+          const { open, root, store } = yield* setup()
+          const stores = [store, ...(yield* Effect.all([open, open, open]))]
+          const damaged = edit(root, damage)
+          yield* Effect.forEach(stores, (_) => holdsNothing(_), { concurrency: "unbounded" })
+          const warning = yield* warnings.first
+          const [name = "", ...others] = asideIn(root)
+          assert.isEmpty(others)
+          assert.include(warning, name)
+          assert.notInclude(warning, "held")
+          assert.strictEqual(readFileSync(join(root, readdirSync(root)[0] ?? "", name), "utf8"), damaged)
+          yield* put(store, sessionOf("next"))
+          for (const _ of stores) yield* holds(_, sessionOf("next"))
+          assert.strictEqual(asideIn(root).length, 1)
+          assert.strictEqual(warnings.all.length, 1, warnings.all.join("\n"))
+        })
+      )
     )
   }
 
   it.scopedLive("is set aside under the right too, and the mint is shown nothing", () =>
-    Effect.gen(function* () {
-      for (const [, damage] of damages) {
-        const { root, store } = yield* setup()
-        edit(root, damage)
-        const { current, mint, runs } = yield* makeMint(sessionOf("next"))
-        const [stored] = yield* warned(store.renew(adoptNone, mint))
-        assert.isTrue(stored.saved)
-        assert.strictEqual(runs(), 1)
-        assert.isTrue(Option.isNone(current()))
-      }
-    })
+    withWarnings(() =>
+      Effect.gen(function* () {
+        for (const [, damage] of damages) {
+          const { root, store } = yield* setup()
+          edit(root, damage)
+          const { current, mint, runs } = yield* makeMint(sessionOf("next"))
+          const stored = yield* store.renew(adoptNone, mint)
+          assert.isTrue(stored.saved)
+          assert.strictEqual(runs(), 1)
+          assert.isTrue(Option.isNone(current()))
+        }
+      })
+    )
   )
 
   it.scopedLive("leaves the right to its holder where only the session is damaged", () =>
-    Effect.gen(function* () {
-      const { key, root } = yield* setup()
-      const [a, b] = yield* Effect.all([
-        connectIn(root)(key, Duration.minutes(1)),
-        connectIn(root)(key, Duration.minutes(1))
-      ])
-      assert.isTrue((yield* a.acquire("a")).held)
-      edit(root, (text) => text.replace("accessToken", "token"))
-      const [entry] = yield* warned(b.read)
-      assert.isTrue(Option.isNone(entry))
-      assert.isFalse((yield* b.acquire("b")).held)
-      assert.isTrue(yield* a.extend("a"))
-    })
+    withWarnings(() =>
+      Effect.gen(function* () {
+        const { key, root } = yield* setup()
+        const [a, b] = yield* Effect.all([
+          connectIn(root)(key, Duration.minutes(1)),
+          connectIn(root)(key, Duration.minutes(1))
+        ])
+        assert.isTrue((yield* a.acquire("a")).held)
+        edit(root, (text) => text.replace("accessToken", "token"))
+        assert.isTrue(Option.isNone(yield* b.read))
+        assert.isFalse((yield* b.acquire("b")).held)
+        assert.isTrue(yield* a.extend("a"))
+      })
+    )
   )
 })
 
@@ -162,19 +177,19 @@ describe("a file that is another program's", () => {
   })
 
   it.scopedLive("is left as it is, and nobody is called without it", () =>
-    Effect.gen(function* () {
-      for (const { change = (text: string) => text, reader, said, what, writer } of yield* foreign) {
-        const { key, root } = yield* setup(writer)
-        const text = edit(root, change)
-        const scope = yield* Scope.make()
-        const store = yield* Scope.extend(
-          SessionStore.fromDriver(connectIn(root, { codec: reader })).open(key, requestTimeout),
-          scope
-        )
-        const { mint, runs } = yield* makeMint(sessionOf("never"))
-        const revocations: Array<string> = []
-        const [, warnings] = yield* warned(
-          Effect.forEach(
+    withWarnings((warnings) =>
+      Effect.gen(function* () {
+        for (const { change = (text: string) => text, reader, said, what, writer } of yield* foreign) {
+          const { key, root } = yield* setup(writer)
+          const text = edit(root, change)
+          const scope = yield* Scope.make()
+          const store = yield* Scope.extend(
+            SessionStore.fromDriver(connectIn(root, { codec: reader })).open(key, requestTimeout),
+            scope
+          )
+          const { mint, runs } = yield* makeMint(sessionOf("never"))
+          const revocations: Array<string> = []
+          yield* Effect.forEach(
             [
               Effect.asVoid(store.read),
               Effect.asVoid(store.renew(adoptAny, mint)),
@@ -188,16 +203,16 @@ describe("a file that is another program's", () => {
                 assert.include(error.message, said, what)
               })
           )
-        )
-        assert.deepStrictEqual([runs(), revocations.length, warnings.length], [0, 0, 0], what)
-        assert.isEmpty(asideIn(root), what)
-        assert.strictEqual(
-          edit(root, (_) => _),
-          text,
-          what
-        )
-        yield* Scope.close(scope, Exit.void)
-      }
-    })
+          assert.deepStrictEqual([runs(), revocations.length, warnings.all.length], [0, 0, 0], what)
+          assert.isEmpty(asideIn(root), what)
+          assert.strictEqual(
+            edit(root, (_) => _),
+            text,
+            what
+          )
+          yield* Scope.close(scope, Exit.void)
+        }
+      })
+    )
   )
 })
