@@ -212,25 +212,25 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "the store",
     breaks: "release a lease without being its owner",
-    file: "src/layers/TokenStoreMemory.ts",
-    from: "if (slot.lease?.owner !== owner) return Effect.void",
-    to: "",
+    file: "src/layers/store/Place.ts",
+    from: "place.lease?.owner === owner ?",
+    to: "place.lease !== undefined ?",
     test: "test/layers/store/TokenStoreMemorySteps.test.ts"
   },
   {
     rule: "the store",
     breaks: "write without the version that was read",
-    file: "src/layers/TokenStoreMemory.ts",
-    from: "if (!isHeldBy(owner, now) || previous !== basis) return Option.none()",
-    to: "if (!isHeldBy(owner, now)) return Option.none()",
+    file: "src/layers/store/Place.ts",
+    from: "if (!isHeldBy(place, owner, now) || previous !== basis)",
+    to: "if (!isHeldBy(place, owner, now))",
     test: "test/layers/store/TokenStoreMemorySteps.test.ts"
   },
   {
     rule: "the store",
     breaks: "write without the lease",
-    file: "src/layers/TokenStoreMemory.ts",
-    from: "if (!isHeldBy(owner, now) || previous !== basis) return Option.none()",
-    to: "if (previous !== basis) return Option.none()",
+    file: "src/layers/store/Place.ts",
+    from: "if (!isHeldBy(place, owner, now) || previous !== basis)",
+    to: "if (previous !== basis)",
     test: "test/layers/store/TokenStoreMemorySteps.test.ts"
   },
   {

@@ -19,8 +19,8 @@ import type { PublicLogin } from "../services/PublicLogin.js"
 import type { SessionSource } from "../services/SessionSource.js"
 import type { TokenCache } from "../services/TokenCache.js"
 import type { TokenStore } from "../services/TokenStore.js"
-import { memoryOnly } from "./config/memoryOnly.js"
 import * as Setting from "./config/Setting.js"
+import { storeSetting } from "./config/storeSetting.js"
 import * as NombaAuthHttp from "./NombaAuthHttp.js"
 import * as NombaClientHttp from "./NombaClientHttp.js"
 import * as NombaConfigOptions from "./NombaConfigOptions.js"
@@ -107,7 +107,7 @@ export const layer = (options: Options): Layer.Layer<Services, ConfigError.Confi
 export const layerConfig = (
   overrides?: Overrides
 ): Layer.Layer<Services, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  compose(withMemoryOnly(NombaConfigOptions.makeConfig(overrides))).pipe(Layer.provide(TokenStoreMemory.layer))
+  compose(inMemory(NombaConfigOptions.makeConfig(overrides))).pipe(Layer.provide(TokenStoreMemory.layer))
 
 /**
  * Configured in code, with the session in a `TokenStore` of your own, which other processes may share.
@@ -168,9 +168,7 @@ export const layerPublic = (
 export const layerPublicConfig = (
   overrides: PublicOverrides
 ): Layer.Layer<PublicServices, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  composePublic(withMemoryOnly(NombaConfigOptions.makePublicConfig(overrides))).pipe(
-    Layer.provide(TokenStoreMemory.layer)
-  )
+  composePublic(inMemory(NombaConfigOptions.makePublicConfig(overrides))).pipe(Layer.provide(TokenStoreMemory.layer))
 
 /**
  * A public client configured in code, with the session in a `TokenStore` of your own: a person who logs in at one process
@@ -196,12 +194,12 @@ export const layerPublicWithoutStoreConfig = (
 ): Layer.Layer<PublicServices, ConfigError.ConfigError, HttpClient.HttpClient | TokenStore> =>
   composePublic(NombaConfigOptions.layerPublicConfig(overrides))
 
-const withMemoryOnly = (
+const inMemory = (
   config: Effect.Effect<NombaConfigService, ConfigError.ConfigError>
 ): Layer.Layer<NombaConfig, ConfigError.ConfigError> =>
   Layer.effect(
     NombaConfig,
-    Effect.all({ config, store: memoryOnly }, { mode: "validate" }).pipe(
+    Effect.all({ config, store: storeSetting("memory") }, { mode: "validate" }).pipe(
       Effect.mapBoth({ onFailure: Setting.report, onSuccess: ({ config }) => config })
     )
   )

@@ -165,6 +165,7 @@ export const UnavailableReason = Schema.Literal(
   "ServerError",
   "Store",
   "StoreUnreadable",
+  "StoreCodec",
   "Secret",
   "Closed"
 )
@@ -176,6 +177,7 @@ const whatIsUnavailable: Record<typeof UnavailableReason.Type, string> = {
   ServerError: "Nomba failed",
   Store: "The token store is out of reach",
   StoreUnreadable: "What the token store holds cannot be read",
+  StoreCodec: "What the token store holds does not fit the codec or the keys of this program",
   Secret: "The client secret could not be read",
   Closed: "The layer that holds the session was closed"
 }

@@ -1,0 +1,131 @@
+/**
+ * The keys that sessions are encrypted with, as they come from the code or the environment. A problem names the id of a
+ * key, or its place where it has no id, and never shows a part of the key.
+ *
+ * @since 0.1.0
+ */
+import * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Setting from "../config/Setting.js"
+import type { Place } from "../config/Source.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface EncryptionKey {
+  readonly id: string
+  readonly key: Redacted.Redacted<string>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface EncryptionKeys {
+  readonly writing: { readonly id: string; readonly key: CryptoKey }
+  readonly all: ReadonlyMap<string, CryptoKey>
+}
+
+/**
+ * Where the environment has them.
+ *
+ * @since 0.1.0
+ */
+export const place: Place = { option: "codec", given: undefined, variables: ["NOMBA_TOKEN_STORE_KEYS"] }
+
+/**
+ * From `id:base64,id2:base64`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromText = (setting: Setting.Setting<unknown>): Effect.Effect<EncryptionKeys, ConfigError.ConfigError> =>
+  Effect.flatMap(Setting.text(setting), ({ origin, value }) => fromOptions(origin, value.split(",").map(parse)))
+
+const parse = (pair: string): EncryptionKey => {
+  const colon = pair.indexOf(":")
+  return { id: pair.slice(0, Math.max(0, colon)).trim(), key: Redacted.make(pair.slice(colon + 1).trim()) }
+}
+
+/**
+ * From options, which untyped code may have got wrong.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromOptions = (
+  origin: string,
+  keys: ReadonlyArray<EncryptionKey>
+): Effect.Effect<EncryptionKeys, ConfigError.ConfigError> =>
+  Effect.gen(function* () {
+    const all = new Map<string, CryptoKey>()
+    if (!Array.isArray(keys)) return yield* Setting.invalid(origin, "is not a list of keys")
+    for (const [at, given] of keys.entries()) {
+      const id: unknown = Predicate.isRecord(given) ? given["id"] : undefined
+      if (typeof id !== "string" || !isId.test(id)) {
+        return yield* Setting.invalid(
+          origin,
+          `key ${at + 1} has no id of up to 32 letters, digits, dots, dashes and underscores`
+        )
+      }
+      if (all.has(id)) return yield* Setting.invalid(origin, `two keys have the id "${id}"`)
+      const bytes = yield* bytesOf(origin, id, given.key)
+      all.set(id, yield* importKey(origin, bytes))
+    }
+    for (const [id, key] of all) return { writing: { id, key }, all }
+    return yield* Setting.invalid(origin, "has no key")
+  })
+
+/** Shorter than a key, which could stand here by mistake. */
+const isId = /^[\w.-]{1,32}$/
+
+const KEY_BYTES = 32
+
+const bytesOf = (
+  origin: string,
+  id: string,
+  given: unknown
+): Effect.Effect<Uint8Array<ArrayBuffer>, ConfigError.ConfigError> => {
+  const wrong = (problem: string) => Setting.invalid(origin, `the key "${id}" ${problem}`)
+  if (!Redacted.isRedacted(given)) return wrong("is not redacted, and so would be printed: wrap it in Redacted.make")
+  const text = Option.getOrUndefined(reveal(given))
+  if (typeof text !== "string") return wrong("is not a string")
+  return Option.match(fromBase64(text), {
+    onNone: () => wrong("is not base64"),
+    onSome: (bytes) =>
+      bytes.length === KEY_BYTES
+        ? Effect.succeed(bytes)
+        : wrong(`has ${bytes.length} bytes and not ${KEY_BYTES}: make one with openssl rand -base64 32`)
+  })
+}
+
+/** None where it was wiped. */
+const reveal = Option.liftThrowable((value: Redacted.Redacted<unknown>): unknown => Redacted.value(value))
+
+const importKey = (origin: string, bytes: Uint8Array<ArrayBuffer>): Effect.Effect<CryptoKey, ConfigError.ConfigError> =>
+  Effect.tryPromise({
+    try: () => globalThis.crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]),
+    catch: () => ConfigError.Unsupported([origin], "needs WebCrypto, which a browser has in a secure context only")
+  })
+
+/**
+ * @since 0.1.0
+ */
+export const toBase64 = (...parts: ReadonlyArray<Uint8Array>): string =>
+  Encoding.encodeBase64(Uint8Array.from(parts.flatMap((part) => [...part])))
+
+/**
+ * The bytes, where the text is the one that they would be written as: other decoders ignore the last bits.
+ *
+ * @since 0.1.0
+ */
+export const fromBase64 = (text: string): Option.Option<Uint8Array<ArrayBuffer>> =>
+  Option.filter(
+    Option.map(Option.getRight(Encoding.decodeBase64(text)), (bytes) => Uint8Array.from(bytes)),
+    (bytes) => Encoding.encodeBase64(bytes) === text
+  )

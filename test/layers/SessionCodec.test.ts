@@ -1,0 +1,284 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Arbitrary, Effect, FastCheck as fc, Redacted } from "effect"
+import * as SessionCodec from "../../src/layers/SessionCodec.js"
+import { Unavailable } from "../../src/schemas/AuthError.js"
+import { Session } from "../../src/schemas/Session.js"
+import { StoreKey } from "../../src/schemas/StoreKey.js"
+import { freshKey, sessionOf } from "../../src/testing/tokenStore/Kit.js"
+import { keyOf, newKey } from "../support/encryption.js"
+import { withEnvironment } from "../support/environment.js"
+
+const sessions = Arbitrary.make(Session)
+const storeKeys = fc.fullUnicodeString({ minLength: 1 }).map((text) => StoreKey.make(text))
+const ids = fc.stringMatching(/^[A-Za-z0-9._-]{1,32}$/)
+const keys = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString("base64"))
+
+const held = sessionOf("held")
+const here = StoreKey.make("https%3A%2F%2Fnomba.test|client|client_credentials|")
+
+/** A failure with this reason, whose message has the parts. */
+const refuses = <A>(effect: Effect.Effect<A, Unavailable>, reason: Unavailable["reason"], ...parts: Array<string>) =>
+  Effect.map(Effect.flip(effect), (error) => {
+    assert.instanceOf(error, Unavailable)
+    assert.strictEqual(error.operation, "store")
+    assert.strictEqual(error.reason, reason, error.message)
+    for (const part of parts) assert.include(error.message, part)
+  })
+
+const flip = (text: string, at: number, bit: number): string =>
+  text.slice(0, at) + String.fromCharCode(text.charCodeAt(at) ^ (1 << bit)) + text.slice(at + 1)
+
+describe("in clear", () => {
+  it.live.prop("a session is read as it was written", { session: sessions, key: storeKeys }, ({ key, session }) =>
+    Effect.gen(function* () {
+      const text = yield* SessionCodec.plain.encode(key, session)
+      assert.deepStrictEqual(yield* SessionCodec.plain.decode(key, text), session)
+    })
+  )
+
+  it.live("the text says what it is", () =>
+    Effect.map(SessionCodec.plain.encode(here, held), (text) => {
+      assert.match(text, /^nomba-session-1 plain \{.*\}$/)
+      assert.include(text, "held-refresh")
+    })
+  )
+
+  it.live("what is no session is unreadable", () =>
+    Effect.forEach(
+      ["", "{}", "nomba-session-1", "nomba-session-1 plain", "nomba-session-1 plain {}", "nomba-session-1 rot13 abc"],
+      (text) => refuses(SessionCodec.plain.decode(here, text), "StoreUnreadable")
+    )
+  )
+
+  it.live("what is encrypted is another program's, and the key is named", () =>
+    Effect.gen(function* () {
+      const codec = yield* SessionCodec.encrypted([keyOf("2026-11")])
+      const text = yield* codec.encode(here, held)
+      yield* refuses(SessionCodec.plain.decode(here, text), "StoreCodec", `"2026-11"`, "no keys")
+    })
+  )
+
+  it.live("what another version wrote is left to it", () =>
+    refuses(SessionCodec.plain.decode(here, "nomba-session-2 plain {}"), "StoreCodec", "another version")
+  )
+})
+
+describe("encrypted", () => {
+  it.live.prop(
+    "a session is read as it was written, with any keys and under any store key",
+    { session: sessions, storeKey: storeKeys, id: ids, key: keys },
+    ({ id, key, session, storeKey }) =>
+      Effect.gen(function* () {
+        const codec = yield* SessionCodec.encrypted([keyOf(id, key)])
+        const text = yield* codec.encode(storeKey, session)
+        assert.isTrue(text.startsWith(`nomba-session-1 aes-256-gcm ${id} `))
+        assert.deepStrictEqual(yield* codec.decode(storeKey, text), session)
+      })
+  )
+
+  it.live("nothing of the session can be read in the text, and no two texts are the same", () =>
+    Effect.gen(function* () {
+      const codec = yield* SessionCodec.encrypted([keyOf("a")])
+      const texts = yield* Effect.all(Array.from({ length: 64 }, () => codec.encode(here, held)))
+      assert.strictEqual(new Set(texts).size, 64)
+      const nonces = texts.map((text) => text.split(" ")[3]?.slice(0, 16))
+      assert.strictEqual(new Set(nonces).size, 64)
+      for (const text of texts) {
+        assert.notInclude(text, "held")
+        assert.notInclude(Buffer.from(text.split(" ")[3] ?? "", "base64").toString("latin1"), "held")
+      }
+    })
+  )
+
+  it.live("a text with any bit flipped is refused", () =>
+    Effect.gen(function* () {
+      const codec = yield* SessionCodec.encrypted([keyOf("a"), keyOf("b")])
+      const text = yield* codec.encode(here, held)
+      for (let at = 0; at < text.length; at++) {
+        for (let bit = 0; bit < 8; bit++) {
+          const error = yield* Effect.flip(codec.decode(here, flip(text, at, bit)))
+          assert.instanceOf(error, Unavailable, `character ${at}, bit ${bit}`)
+        }
+      }
+    })
+  )
+
+  it.live("a changed cipher is told from damage, with the key's id", () =>
+    Effect.gen(function* () {
+      const codec = yield* SessionCodec.encrypted([keyOf("k-1")])
+      const text = yield* codec.encode(here, held)
+      const [format, algorithm, id, base64 = ""] = text.split(" ")
+      const bytes = Buffer.from(base64, "base64")
+      for (const at of [0, 11, 12, bytes.length - 17, bytes.length - 1]) {
+        const changed = Buffer.from(bytes)
+        changed[at] = (changed[at] ?? 0) ^ 1
+        const tampered = [format, algorithm, id, changed.toString("base64")].join(" ")
+        yield* refuses(codec.decode(here, tampered), "StoreCodec", `"k-1"`, "changed")
+      }
+      for (const length of [0, 1, 12, 27, bytes.length - 1]) {
+        const cut = [format, algorithm, id, bytes.subarray(0, length).toString("base64")].join(" ")
+        yield* Effect.flip(codec.decode(here, cut))
+      }
+      yield* refuses(codec.decode(here, `${text}=`), "StoreUnreadable")
+      yield* refuses(codec.decode(here, text.slice(0, -1)), "StoreUnreadable")
+    })
+  )
+
+  it.live.prop("a text under another store key is refused", { one: storeKeys, other: storeKeys }, ({ one, other }) =>
+    Effect.gen(function* () {
+      if (one === other) return
+      const codec = yield* SessionCodec.encrypted([keyOf("k-1")])
+      const text = yield* codec.encode(one, held)
+      yield* refuses(codec.decode(other, text), "StoreCodec", `"k-1"`)
+    })
+  )
+
+  it.live("a text under another id of the same key is refused: the id is authenticated", () =>
+    Effect.gen(function* () {
+      const key = newKey()
+      const codec = yield* SessionCodec.encrypted([keyOf("a", key), keyOf("b", key)])
+      const text = yield* codec.encode(here, held)
+      yield* refuses(codec.decode(here, text.replace(" a ", " b ")), "StoreCodec", `"b"`)
+    })
+  )
+
+  it.live("another key by the same id is refused, and so is a key that is not there: both are named", () =>
+    Effect.gen(function* () {
+      const mine = yield* SessionCodec.encrypted([keyOf("a"), keyOf("c")])
+      const theirs = yield* SessionCodec.encrypted([keyOf("a")])
+      const others = yield* SessionCodec.encrypted([keyOf("b")])
+      yield* refuses(mine.decode(here, yield* theirs.encode(here, held)), "StoreCodec", `"a"`, "another key")
+      yield* refuses(mine.decode(here, yield* others.encode(here, held)), "StoreCodec", `"b"`, `"a", "c"`)
+    })
+  )
+
+  it.live("what is in clear is refused: whoever writes to the store could else slip in a session", () =>
+    Effect.gen(function* () {
+      const codec = yield* SessionCodec.encrypted([keyOf("a")])
+      const text = yield* SessionCodec.plain.encode(here, held)
+      yield* refuses(codec.decode(here, text), "StoreCodec", "not encrypted")
+    })
+  )
+
+  it.live("keys are replaced in three steps, and every step reads what the one before it wrote", () =>
+    Effect.gen(function* () {
+      const [old, young] = [keyOf("old"), keyOf("young")]
+      const steps = yield* Effect.all(
+        [[old], [old, young], [young, old], [young]].map((keys) => SessionCodec.encrypted(keys))
+      )
+      for (const [at, writer] of steps.entries()) {
+        const text = yield* writer.encode(here, held)
+        for (const reader of steps.slice(Math.max(0, at - 1), at + 2)) {
+          assert.deepStrictEqual(yield* reader.decode(here, text), held)
+        }
+      }
+      const [first, , , last] = steps
+      if (first === undefined || last === undefined) return assert.fail()
+      yield* refuses(last.decode(here, yield* first.encode(here, held)), "StoreCodec", `"old"`)
+    })
+  )
+})
+
+describe("keys", () => {
+  const problemOf = <A>(effect: Effect.Effect<A, { readonly message?: string; toString(): string }>) =>
+    Effect.map(Effect.flip(effect), String)
+
+  const wrong: ReadonlyArray<readonly [string, ReadonlyArray<SessionCodec.EncryptionKey>, string]> = [
+    ["no key", [], "has no key"],
+    ["a short key", [keyOf("a"), keyOf("b", "c2hvcnQ=")], `"b" has 5 bytes and not 32`],
+    ["a long key", [keyOf("b", Buffer.alloc(33, 7).toString("base64"))], `"b" has 33 bytes`],
+    ["a key for URLs", [keyOf("b", Buffer.alloc(32, 255).toString("base64url"))], `"b" is not base64`],
+    ["a key without its padding", [keyOf("b", newKey().slice(0, -1))], `"b" is not base64`],
+    ["a key with odd last bits", [keyOf("b", `${"A".repeat(42)}B=`)], `"b" is not base64`],
+    ["an empty key", [keyOf("b", "")], `"b" has 0 bytes`],
+    ["two keys of one id", [keyOf("b"), keyOf("b")], `two keys have the id "b"`],
+    ["an empty id", [keyOf("a"), keyOf("")], "key 2 has no id"],
+    ["a key in place of the id", [keyOf(newKey(), "a")], "key 1 has no id"],
+    ["an id with a space", [keyOf("a b")], "key 1 has no id"],
+    // biome-ignore lint/suspicious/noExplicitAny: untyped code
+    ["a key that is not redacted", [{ id: "b", key: newKey() as any }], `"b" is not redacted`],
+    // biome-ignore lint/suspicious/noExplicitAny: untyped code
+    ["a key that is a number", [{ id: "b", key: Redacted.make(7) as any }], `"b" is not a string`],
+    // biome-ignore lint/suspicious/noExplicitAny: untyped code
+    ["no object", [undefined as any], "key 1 has no id"],
+    // biome-ignore lint/suspicious/noExplicitAny: untyped code
+    ["no list", "a:b" as any, "is not a list"]
+  ]
+
+  for (const [what, given, problem] of wrong) {
+    it.live(`${what} is refused, in words that do not show it`, () =>
+      Effect.map(problemOf(SessionCodec.encrypted(given)), (message) => {
+        assert.include(message, problem)
+        for (const one of given) {
+          const text = Redacted.isRedacted(one?.key) ? String(Redacted.value(one.key)) : String(one?.key)
+          if (text.length > 1) assert.notInclude(message, text)
+          if (one?.id?.length > 32) assert.notInclude(message, one.id)
+        }
+      })
+    )
+  }
+
+  it.live("a wiped key is refused", () =>
+    Effect.gen(function* () {
+      const key = keyOf("a")
+      Redacted.unsafeWipe(key.key)
+      assert.include(yield* problemOf(SessionCodec.encrypted([key])), `"a" is not a string`)
+    })
+  )
+})
+
+describe("from the environment", () => {
+  const [old, young] = [newKey(), newKey()]
+  const set = (value: string) => withEnvironment({ NOMBA_TOKEN_STORE_KEYS: value })
+
+  it.live("the first key writes, all of them read", () =>
+    Effect.gen(function* () {
+      const codec = yield* SessionCodec.encryptedConfig.pipe(set(` young:${young}, old:${old}\n`))
+      assert.include(yield* codec.encode(here, held), " young ")
+      const before = yield* SessionCodec.encrypted([keyOf("old", old)])
+      assert.deepStrictEqual(yield* codec.decode(here, yield* before.encode(here, held)), held)
+      const after = yield* SessionCodec.encrypted([keyOf("young", young)])
+      assert.deepStrictEqual(yield* after.decode(here, yield* codec.encode(here, held)), held)
+    })
+  )
+
+  for (const [what, value, problem] of [
+    ["a key without an id", young, "key 1 has no id"],
+    ["a key after nothing", `a:${young},`, "key 2 has no id"],
+    ["nothing", " ", "is empty"],
+    ["a damaged key", `a:${young.slice(1)}`, `"a" is not base64`]
+  ] as const) {
+    it.live(`${what} is refused, and the variable named`, () =>
+      Effect.gen(function* () {
+        for (const config of [SessionCodec.encryptedConfig, SessionCodec.config]) {
+          const message = String(yield* Effect.flip(config.pipe(set(value))))
+          assert.include(message, "NOMBA_TOKEN_STORE_KEYS")
+          assert.include(message, problem)
+          assert.notInclude(message, young.slice(1, -1))
+        }
+      })
+    )
+  }
+
+  it.live("unset, it fails where encryption is asked for, and is clear text where it is not", () =>
+    Effect.gen(function* () {
+      const none = withEnvironment({})
+      assert.include(String(yield* Effect.flip(SessionCodec.encryptedConfig.pipe(none))), "NOMBA_TOKEN_STORE_KEYS")
+      assert.strictEqual(yield* SessionCodec.config.pipe(none), SessionCodec.plain)
+    })
+  )
+
+  it.live("set, it is encryption in either case", () =>
+    Effect.gen(function* () {
+      const codec = yield* SessionCodec.config.pipe(set(`a:${young}`))
+      assert.include(yield* codec.encode(yield* freshKey(), held), "aes-256-gcm a ")
+    })
+  )
+})
+
+it.live("a store takes a codec, or the effect that makes one", () =>
+  Effect.gen(function* () {
+    assert.strictEqual(yield* SessionCodec.fromInput(SessionCodec.plain), SessionCodec.plain)
+    assert.strictEqual(yield* SessionCodec.fromInput(Effect.succeed(SessionCodec.plain)), SessionCodec.plain)
+  })
+)
