@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js"
 import { Effect, Predicate } from "effect"
 import { Sandbox } from "nomba-auth/sandbox"
-import { type Answer, balance, bearer, credentials, issue, login, post, refresh, revoke } from "./support.js"
+import { type Answer, balance, bearer, credentials, issue, login, post, refresh, revoke, send } from "./support.js"
 
 const document = JSON.parse(readFileSync(new URL("../../openapi.json", import.meta.url), "utf8"))
 
@@ -137,4 +137,49 @@ describe("what the sandbox answers, to an independent validator,", () => {
       assert.throws(() => assertValid(strict, paths.issue, answer(wrong)))
     }
   })
+})
+
+describe("what the control side answers, to the same validator,", () => {
+  it.effect("is what its own document says", () =>
+    Effect.gen(function* () {
+      const { client, url } = yield* Sandbox
+      const own = JSON.parse((yield* send(client, `${url}/_sandbox/openapi.json`, "GET")).text)
+      assert.notInclude(JSON.stringify(own), "HttpApiDecodeError")
+      const ajv = new Ajv2020({ strict: false, allErrors: true })
+      ajv.addSchema({ ...own, $id: "control" })
+      yield* login
+      yield* issue({})
+      const calls: ReadonlyArray<readonly [method: "GET" | "POST" | "PATCH" | "DELETE", path: string, body?: unknown]> =
+        [
+          ["POST", "/faults", { endpoint: "issue", fault: { latency: "1 second", during: "1 minute" } }],
+          ["GET", "/state"],
+          ["GET", "/sessions"],
+          ["GET", "/counters"],
+          ["GET", "/requests"],
+          ["PATCH", "/switches", { accessLifetime: "1 minute" }],
+          ["GET", "/switches"],
+          ["POST", "/clock", { advance: "1 minute" }],
+          ["POST", "/clock", { set: "soon" }],
+          ["POST", "/sessions/expire", { token: "access" }],
+          ["POST", "/sessions/revoke", {}],
+          ["POST", "/sessions/revoke", {}],
+          ["POST", "/sessions/steal", { clientId: "nobody" }],
+          ["POST", "/sessions/steal", {}],
+          ["DELETE", "/faults"],
+          ["POST", "/reset"]
+        ]
+      for (const [method, path, body] of calls) {
+        const answer = yield* send(
+          client,
+          `${url}/_sandbox${path}`,
+          method,
+          body === undefined ? {} : { body: JSON.stringify(body) }
+        )
+        const response = `/paths/~1_sandbox${path.replaceAll("/", "~1")}/${method.toLowerCase()}/responses/${answer.status}`
+        const validate = ajv.getSchema(`control#${response}/content/application~1json/schema`)
+        assert.isDefined(validate, `${method} ${path} ${answer.status}`)
+        assert.isTrue(validate?.(answer.json), `${method} ${path}: ${JSON.stringify(validate?.errors)}`)
+      }
+    }).pipe(Effect.provide(Sandbox.layer()))
+  )
 })
