@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as AccessToken from "./AccessToken.js"
@@ -74,9 +75,10 @@ export const make = (settings: Settings): Effect.Effect<EmulatorService> =>
       mint: Effect.gen(function* () {
         const issuedAt = yield* now
         const { accessLifetime, refreshLifetime } = yield* switches
-        const tokenId = yield* Randomness.uuid(randomness)
-        const sessionId = yield* Randomness.uuid(randomness)
-        const refreshToken = Redacted.make(yield* Randomness.token(randomness))
+        const drawn = yield* randomness.bytes(64)
+        const tokenId = Randomness.uuid(drawn.subarray(0, 16))
+        const sessionId = Randomness.uuid(drawn.subarray(16, 32))
+        const refreshToken = Redacted.make(Encoding.encodeBase64Url(drawn.subarray(32)))
         const expiresAt = issuedAt + accessLifetime
         return (clientId) => ({
           clientId,

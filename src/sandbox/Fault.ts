@@ -93,7 +93,10 @@ const FaultyAnswer = Schema.Struct({
     )
   ),
   body: Schema.optional(
-    Schema.Unknown.pipe(Schema.filter((body) => body === undefined || works(() => JSON.stringify(body).length)))
+    Schema.Unknown.pipe(
+      Schema.filter((body) => body === undefined || works(() => JSON.stringify(body).length)),
+      Schema.annotations({ jsonSchema: {}, description: "Text is sent as it is, anything else as JSON." })
+    )
   )
 })
 

@@ -32,15 +32,8 @@ export const make = (seed: string | number | undefined): Effect.Effect<Randomnes
         rewind: Ref.set(random, Random.make(seed))
       }))
 
-/** A UUID of version 4 (RFC 9562 section 5.4). */
-export const uuid = (randomness: Randomness): Effect.Effect<string> =>
-  Effect.map(randomness.bytes(16), (bytes) => {
-    const hex = Encoding.encodeHex(
-      bytes.map((byte, index) => (index === 6 ? (byte & 0x0f) | 0x40 : index === 8 ? (byte & 0x3f) | 0x80 : byte))
-    )
-    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
-  })
-
-/** An opaque token of 32 bytes. */
-export const token = (randomness: Randomness): Effect.Effect<string> =>
-  Effect.map(randomness.bytes(32), Encoding.encodeBase64Url)
+/** A UUID of version 4 (RFC 9562 section 5.4) of 16 bytes. */
+export const uuid = (bytes: Uint8Array): string =>
+  Encoding.encodeHex(
+    bytes.map((byte, index) => (index === 6 ? (byte & 0x0f) | 0x40 : index === 8 ? (byte & 0x3f) | 0x80 : byte))
+  ).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")

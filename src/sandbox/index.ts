@@ -21,7 +21,7 @@ export { Sandbox } from "./Sandbox.js"
 export { AccountsApi } from "./SandboxApi.js"
 export { SandboxError } from "./SandboxError.js"
 export type { LiveSession, SandboxService } from "./SandboxService.js"
-export { type SwitchDescription, Switches, type SwitchesInput } from "./Switches.js"
+export { Switches, type SwitchesInput } from "./Switches.js"
 export {
   type PlainClient,
   type PlainSession,

@@ -16,6 +16,7 @@ import { durationThat } from "../DurationInput.js"
 import { Fault } from "../Fault.js"
 import { ReadJson } from "../JsonBody.js"
 import { SwitchesPatch, SwitchesView } from "../Switches.js"
+import { withoutDecodeError } from "./ControlDocument.js"
 import { CountersView, Endpoint, FaultsView, RequestView, SessionView, StateView } from "./Views.js"
 
 /** Where the control side is. */
@@ -104,7 +105,7 @@ const look = HttpApiGroup.make("look", { topLevel: true })
   )
   .add(
     HttpApiEndpoint.get("getControlDocument", "/openapi.json")
-      .addSuccess(Schema.Unknown)
+      .addSuccess(Schema.Unknown.annotations({ jsonSchema: { type: "object" }, description: "An OpenAPI document." }))
       .annotateContext(about("See this document", "The OpenAPI of the control side."))
   )
   .annotateContext(OpenApi.annotations({ title: "Look", description: "What the sandbox holds and has done." }))
@@ -197,6 +198,7 @@ export class ControlApi extends HttpApi.make("control")
     OpenApi.annotations({
       title: "nomba-auth sandbox: control",
       version: "1.0.0",
-      description: "Looks into the sandbox, and does to it what happens to a client in life."
+      description: "Looks into the sandbox, and does to it what happens to a client in life.",
+      transform: (document) => withoutDecodeError(document) as typeof document
     })
   ) {}
