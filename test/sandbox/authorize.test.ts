@@ -27,10 +27,10 @@ const queryOf = (changes: Changes): string =>
     Object.entries({ ...asked, ...changes }).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))
   ).toString()
 
-const visit = (query: string) =>
+const visit = (query: string, headers: Record<string, string> = {}) =>
   Effect.gen(function* () {
     const { client, url } = yield* Sandbox
-    const response = yield* client.get(`${url}/v1/auth/authorize?${query}`)
+    const response = yield* client.get(`${url}/v1/auth/authorize?${query}`, { headers })
     return { status: response.status, headers: response.headers, text: yield* response.text }
   })
 
@@ -145,8 +145,11 @@ describe("the page", () => {
   it.effect("takes an answer once, from itself, and within ten minutes", () =>
     Effect.gen(function* () {
       const ticket = ticketOf((yield* visit(queryOf({}))).text)
+      assert.strictEqual((yield* visit(queryOf({}), { host: "evil.example" })).status, 403)
       const foreign = yield* answer({ ticket, decision: "approve" }, { origin: "https://evil.example" })
       assert.strictEqual(foreign.status, 403)
+      const long = yield* answer({ ticket, decision: "approve", padding: "x".repeat(2000) })
+      assert.strictEqual(long.status, 400)
       const unclear = yield* answer({ ticket, decision: "perhaps" })
       assert.strictEqual(unclear.status, 400)
       assert.strictEqual((yield* answer({ ticket, decision: "approve" })).status, 303)

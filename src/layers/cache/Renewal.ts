@@ -59,14 +59,19 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
   const isAdoptable = (stored: Stored): boolean =>
     State.isAdoptable(cell.current(), stored, cell.now(), config.renewAhead)
 
-  const adopt: Saving.Adopt = (stored, since, origin, isRemedy = false) =>
-    Effect.flatMap(Random.next, (jitter) =>
-      cell.update((state, now) =>
-        State.isOvertaken(state, since, stored)
-          ? state
-          : State.adopt(state, stored, { origin, isRemedy, jitter, now, renewAhead: config.renewAhead })
+  const take =
+    (step: typeof State.adopt): Saving.Adopt =>
+    (stored, since, origin, isRemedy = false) =>
+      Effect.flatMap(Random.next, (jitter) =>
+        cell.update((state, now) =>
+          State.isOvertaken(state, since, stored)
+            ? state
+            : step(state, stored, { origin, isRemedy, jitter, now, renewAhead: config.renewAhead })
+        )
       )
-    )
+
+  const adopt = take(State.adopt)
+  const logIn = take(State.logIn)
 
   const saving = Saving.make({ adopt, aside, auth, cell, fork, store })
 
@@ -130,13 +135,14 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
   const keep = (
     stored: Stored,
     since: State.State,
-    how: { readonly origin: State.Held["origin"]; readonly isRemedy: boolean; readonly saveNow: Effect.Effect<void> }
+    adopting: Effect.Effect<Cell.Change>,
+    saveNow: Effect.Effect<void>
   ): Effect.Effect<void> =>
     Effect.gen(function* () {
-      const { after } = yield* adopt(stored, since, how.origin, how.isRemedy)
+      const { before } = yield* adopting
       if (stored.saved) return
-      if (after.epoch !== since.epoch) return void (yield* saving.discard(stored.session))
-      yield* how.saveNow
+      if (before.epoch !== since.epoch) return void (yield* saving.discard(stored.session))
+      yield* saveNow
       yield* saving.untilDone.start
     })
 
@@ -158,9 +164,9 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
     if (Option.isNone(renewed)) return
     const { isMinted, stored } = renewed.value
     if (isMinted && !State.isUsable(stored)) return yield* usedUp
-    const isRemedy = isMinted && State.isRemedy(state)
+    const adopting = adopt(stored, state, isMinted ? "minted" : "adopted", isMinted && State.isRemedy(state))
     const saveNow = Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(saving.once.run))
-    yield* keep(stored, state, { origin: isMinted ? "minted" : "adopted", isRemedy, saveNow })
+    yield* keep(stored, state, adopting, saveNow)
   })
 
   const failed = (error: AuthError): Effect.Effect<void> =>
@@ -215,7 +221,7 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
       cell,
       closing,
       store,
-      keep: (stored, since) => keep(stored, since, { origin: "minted", isRemedy: false, saveNow: Effect.void })
+      keep: (stored, since) => keep(stored, since, logIn(stored, since, "minted"), Effect.void)
     }),
     follow: (versions) =>
       Effect.suspend(() => {

@@ -175,6 +175,37 @@ describe("a login is broken if", () => {
     })
   )
 
+  for (const fails of ["nothing", "commit"] as const) {
+    it.scoped(`a renewal begun before it comes over it while the store is down, and ${fails} fails for that`, () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        const faulty = makeFaultyStore()
+        const { cache, login } = yield* makePublicCache({ upstream, config, store: faulty.store })
+        yield* login(yield* upstream.steal)
+        yield* TestClock.adjust("30 minutes")
+        const arrived = yield* Deferred.make<void>()
+        const gate = yield* Deferred.make<void>()
+        upstream.script({ operation: "refresh", arrived, gate })
+        const get = yield* Effect.fork(getText(cache))
+        yield* Deferred.await(arrived)
+        yield* TestClock.adjust("1 second")
+        faulty.before = at("read", "acquire", ...(fails === "commit" ? (["commit"] as const) : []))(storeDown)
+        yield* login(yield* upstream.steal)
+        assert.isFalse((yield* cache.session).saved)
+        yield* Deferred.succeed(gate, undefined)
+        yield* settle
+        assert.strictEqual(yield* Fiber.join(get), "access-3")
+        faulty.before = () => Effect.void
+        yield* TestClock.adjust("1 minute")
+        assert.isTrue((yield* cache.session).saved)
+        const elsewhere = yield* makePublicCache({ upstream, config })
+        for (const one of [cache, elsewhere.cache]) assert.strictEqual(yield* getText(one), "access-3")
+        assert.strictEqual(upstream.alive(), "access-3")
+      })
+    )
+  }
+
   it.scoped("a logout after it does not end it", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
