@@ -4,10 +4,10 @@
  * @since 0.1.0
  */
 import type { FaultView, RequestView, SessionView, StateView } from "../control/Views.js"
-import type { SwitchDescription } from "../Switches.js"
+import type { SwitchDescription, Switches } from "../Switches.js"
 
-/** Everything, as each event brings it. */
-export type State = typeof StateView.Encoded
+/** Everything, as each event brings it. A time among the switches is told as milliseconds, whatever way it was given. */
+export type State = Omit<typeof StateView.Encoded, "switches"> & { readonly switches: Switches }
 
 /** A session that is alive. */
 export type Session = typeof SessionView.Encoded

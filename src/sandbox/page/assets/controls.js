@@ -2,7 +2,7 @@
 /** Faults, the clock, and the way back to the start. */
 import { byId, element, list, say } from "./dom.js"
 import { act, now } from "./sandbox.js"
-import { ordered } from "./words.js"
+import { dateAndTime, ordered } from "./words.js"
 
 /** @import { State } from "../Told.js" */
 
@@ -71,13 +71,15 @@ for (const node of document.querySelectorAll("[data-advance]")) {
 }
 
 const clock = byId("clock", HTMLFormElement)
+const begin = byId("clock-set", HTMLInputElement)
 clock.addEventListener("submit", (event) => {
   event.preventDefault()
-  const set = `${new FormData(clock).get("set")}Z`
-  act("POST", "/clock", { set: new Date(set).toISOString() }, "The clock was set.")
+  act("POST", "/clock", { set: new Date(`${begin.value}Z`).toISOString() }, "The clock was set.")
 })
 
-byId("reset").addEventListener("click", () => act("POST", "/reset", undefined, "The sandbox is as it was when it began."))
+byId("reset").addEventListener("click", () =>
+  act("POST", "/reset", undefined, "The sandbox is as it was when it began.")
+)
 
 byId("copy").addEventListener("click", async () => {
   const done = await navigator.clipboard.writeText(byId("url").textContent ?? "").then(
@@ -100,8 +102,11 @@ const queue = list(
 /** @param {State} state */
 export const show = ({ faults, url }) => {
   say(byId("url"), url)
+  if (begin.value === "") begin.value = dateAndTime(now()).replace(" ", "T")
   const waiting = Object.entries(faults).flatMap(([endpoint, line]) =>
-    line.map((one, index) => ({ key: `${endpoint} ${index}`, text: ordered(endpoint, one, now()) }))
+    line
+      .filter(({ until }) => until === undefined || Date.parse(until) > now())
+      .map((one, index) => ({ key: `${endpoint} ${index}`, text: ordered(endpoint, one, now()) }))
   )
   if (waiting.length === 0 && byId("ordered").contains(document.activeElement)) byId("faults-title").focus()
   byId("ordered").hidden = waiting.length === 0

@@ -19,7 +19,7 @@ const make = ({ name }) => {
       ([status, times]) => `${answered(status === "dropped" ? status : Number(status))} × ${times}`
     )
     const figures = [requests, succeeded, refused, faulted].map(String)
-    cells.forEach((cell, index) => say(cell, figures[index] ?? answers.join(", ")))
+    for (const [index, cell] of cells.entries()) say(cell, figures[index] ?? answers.join(", "))
   }
   return { node: element("tr", {}, heading, ...cells), update }
 }

@@ -28,8 +28,8 @@ const noteRow = ({ at, note }) =>
 const requestRow = (request) => {
   const { at, clientId, endpoint, method, outcome, path, status, took } = request
   const said = element("span", { className: "sentence" }, sentence(request))
-  if (clientId !== undefined) {
-    said.append(element("span", { className: "who", title: clientId }, `client ${shortly(clientId)}`))
+  if (clientId !== undefined && (last?.clients.length ?? 0) > 1) {
+    said.append(" ", element("span", { className: "who", title: clientId }, `client ${shortly(clientId)}`))
   }
   return element(
     "li",
@@ -45,7 +45,8 @@ let begun = false
 
 const rows = list(
   byId("log"),
-  (/** @type {Note | Request} */ item) => ("note" in item ? `note ${item.behind} ${item.note} ${item.at}` : `${item.id}`),
+  (/** @type {Note | Request} */ item) =>
+    "note" in item ? `note ${item.behind} ${item.note} ${item.at}` : `${item.id}`,
   (item) => {
     const node = "note" in item ? noteRow(item) : requestRow(item)
     if (begun) node.classList.add("new")
@@ -70,7 +71,8 @@ const render = ({ requests }) => {
   const items = []
   let next = 0
   for (const request of shown) {
-    for (; next < notes.length && (notes[next]?.behind ?? 0) >= request.id; next++) items.push(...notes.slice(next, next + 1))
+    for (; next < notes.length && (notes[next]?.behind ?? 0) >= request.id; next++)
+      items.push(...notes.slice(next, next + 1))
     items.push(request)
   }
   items.push(...notes.slice(next).filter(({ behind }) => shown.length === 0 || behind >= oldest - 1))
@@ -85,7 +87,8 @@ filter.addEventListener("change", () => {
 
 /** @type {ReadonlyArray<string>} */
 let unsaid = []
-let saying = 0
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let saying
 
 /**
  * Reads out what came last: at most once in five seconds, because requests come faster than anybody can listen.
@@ -94,11 +97,11 @@ let saying = 0
  */
 const announce = (news) => {
   unsaid = [...unsaid, ...news].slice(-3)
-  if (unsaid.length === 0 || saying !== 0) return
+  if (unsaid.length === 0 || saying !== undefined) return
   say(byId("announcer"), unsaid.join(". "))
   unsaid = []
   saying = setTimeout(() => {
-    saying = 0
+    saying = undefined
     announce([])
   }, 5000)
 }

@@ -4,7 +4,8 @@ import { byId, say } from "./dom.js"
 
 /** @import { State } from "../Told.js" */
 
-let message = 0
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let message
 
 /**
  * Shows, and reads out, what came of something that somebody did.
@@ -42,8 +43,7 @@ const refusal = async (response) => {
  * @returns {Promise<boolean>} whether it was done
  */
 export const act = async (method, path, body, done) => {
-  const init =
-    body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }
+  const init = body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }
   try {
     const response = await fetch(`/_sandbox${path}`, { method, ...init })
     tell(response.ok ? "message" : "problem", response.ok ? done : await refusal(response))

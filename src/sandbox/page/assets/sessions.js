@@ -14,7 +14,7 @@ import { many, shortly, span, timeOfDay } from "./words.js"
  * @param {() => unknown} onclick
  */
 const button = (text, clientId, onclick) =>
-  element("button", { type: "button", className: "quiet", onclick }, text, unseen(` (client ${clientId})`))
+  element("button", { type: "button", className: "quiet small", onclick }, text, unseen(` (client ${clientId})`))
 
 /** @param {string} clientId */
 const steal = (clientId) =>

@@ -79,13 +79,23 @@ const make = ({ description }) => {
 
 const rows = list(byId("switches"), (/** @type {Position} */ { description }) => description.name, make)
 
-/** @type {ReadonlyArray<Switch>} */
-const descriptions = await fetch("/assets/switches.json").then((response) => response.json())
+/** @type {ReadonlyArray<Switch>} none before they are there */
+let descriptions = []
 
-/** @param {State} state */
+/** @param {Pick<State, "switches">} state */
 export const show = ({ switches }) => {
   last = switches
   rows(descriptions.map((description) => ({ description, value: switches[description.name] })))
   const changed = descriptions.filter(({ name, standard }) => switches[name] !== standard).length
-  say(byId("switches-changed"), changed === 0 ? "" : `${many(changed, "switch").replace("switchs", "switches")} changed`)
+  say(byId("switches-changed"), changed === 0 ? "" : `${many(changed, "switch", "switches")} changed`)
 }
+
+fetch("/assets/switches.json")
+  .then((response) => response.json())
+  .then(
+    (loaded) => {
+      descriptions = loaded
+      if (last !== undefined) show({ switches: last })
+    },
+    () => say(byId("switches"), "What the switches mean could not be read. Load the page again.")
+  )

@@ -3,8 +3,9 @@
 
 /** @import { Fault, Request } from "../Told.js" */
 
-/** @param {number} count @param {string} thing */
-export const many = (count, thing) => `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`
+/** @param {number} count @param {string} thing @param {string} [things] */
+export const many = (count, thing, things = `${thing}s`) =>
+  `${count.toLocaleString("en")} ${count === 1 ? thing : things}`
 
 /**
  * A length of time, to the second where it is short.
@@ -42,6 +43,7 @@ const subjects = {
   body: "the body",
   client_id: "the client id",
   client_secret: "the client secret",
+  fault: "as ordered:",
   refresh_token: "the refresh token",
   token: "the token"
 }
@@ -72,9 +74,9 @@ const successes = {
  */
 export const sentence = ({ endpoint, method, outcome, path, why }) => {
   const what = endpoint === "other" ? `${method} ${path}: ` : ""
-  if (outcome === "succeeded") return `${what}${successes[endpoint]}`
-  if (outcome === "faulted") return `${what}met a fault${why === undefined ? "" : `: ${why}`}`
-  return `${what}refused${why === undefined ? "" : `, ${complaint(why)}`}`
+  const because = why === undefined ? "" : `, ${complaint(why)}`
+  if (outcome === "succeeded") return `${what}${successes[endpoint]}${because}`
+  return `${what}${outcome === "faulted" ? "met a fault" : "refused"}${because}`
 }
 
 /** @param {Request["status"]} status */
