@@ -1,12 +1,10 @@
 /**
- * Bundles the bin into `dist/bin`: a small front file, and chunks that are loaded when a command needs them, so that
- * nothing has to be installed beside it.
- *
- *     tsx scripts/bundle.ts [folder]
+ * Bundles the bin: a small front file, chunks that are loaded when a command needs them, and the files of the sandbox's
+ * page, so that nothing has to be installed beside it.
  */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath, pathToFileURL } from "node:url"
+import { fileURLToPath } from "node:url"
 import { build } from "esbuild"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
@@ -48,11 +46,9 @@ export const bundle = async (outdir: string): Promise<void> => {
       js: 'import{createRequire as $createRequire}from"node:module";const require=$createRequire(import.meta.url);'
     }
   })
+  cpSync(join(root, "src/sandbox/page/assets"), join(outdir, "assets"), { recursive: true })
   const bundled = Object.values(metafile.outputs).flatMap(({ inputs }) =>
     Object.keys(inputs).filter((file) => (inputs[file]?.bytesInOutput ?? 0) > 0)
   )
   writeFileSync(join(outdir, "LICENSES.txt"), licences(bundled))
 }
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href)
-  await bundle(process.argv[2] ?? join(root, "dist/bin"))

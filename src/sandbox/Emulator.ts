@@ -91,7 +91,7 @@ export const make = (settings: Settings): Effect.Effect<EmulatorService> =>
           refreshExpiresAt: issuedAt + refreshLifetime
         })
       }),
-      token: Effect.map(Randomness.token(randomness), Redacted.make),
+      token: Effect.map(randomness.bytes(32), (bytes) => Redacted.make(Encoding.encodeBase64Url(bytes))),
       verify: tokens.verify,
       businessId
     }
