@@ -72,7 +72,10 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
         operation("revoke", constTrue, ({ passage, run }) =>
           firstAccepted(
             revokeBodies,
-            (body) => run(call(rules.revoke, Outgoing.revoke(config.clientId, accessToken, options?.bearer, body))),
+            (body) =>
+              Effect.asVoid(
+                run(call(rules.revoke, Outgoing.revoke(config.clientId, accessToken, options?.bearer, body)))
+              ),
             passage(Duration.zero)
           )
         ),
