@@ -49,6 +49,7 @@ describe("the public names", () => {
       "NombaConfigOptions",
       "RetryPolicy",
       "Session",
+      "SessionCodec",
       "SessionSource",
       "SessionSourceIssue",
       "StoreKey",
