@@ -235,6 +235,30 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
+    breaks: "let a late writer of a file pass where its number was cleaned away",
+    file: "src/layers/TokenStoreFile/Register.ts",
+    from: "if (newestOf(all) !== next) return false",
+    to: "",
+    test: "test/layers/TokenStoreFile/Register.test.ts"
+  },
+  {
+    rule: "the store",
+    breaks: "set aside what another key or codec can read",
+    file: "src/layers/TokenStoreFile/Driver.ts",
+    from: 'reason === "StoreUnreadable" && tries > 0',
+    to: "reason !== undefined && tries > 0",
+    test: "test/layers/TokenStoreFile/unreadable.test.ts"
+  },
+  {
+    rule: "the store",
+    breaks: "open an encrypted session in another key's place",
+    file: "src/layers/SessionCodec.ts",
+    from: 'utf8([FORMAT, AES, id, key].join(" "))',
+    to: 'utf8([FORMAT, AES, id].join(" "))',
+    test: "test/layers/SessionCodec.test.ts"
+  },
+  {
+    rule: "the store",
     breaks: "mint without reading again under the right",
     file: "src/layers/store/SessionStore.ts",
     from: "Option.match(test(entry), {\n                  onSome: (stored) => Effect.succeed(stored),",

@@ -11,7 +11,9 @@ export type ToHolder =
   | { readonly do: "go on"; readonly check: boolean }
 
 export type FromHolder =
-  | { readonly is: "ready" | "minting" | "sent"; readonly name: string }
+  | { readonly is: "ready"; readonly name: string }
+  | { readonly is: "minting"; readonly name: string }
+  | { readonly is: "sent"; readonly name: string }
   | { readonly is: "failed"; readonly name: string; readonly message: string }
   | {
       readonly is: "renewed"

@@ -61,6 +61,7 @@ describe("the public names", () => {
       "PublicLogin",
       "RetryPolicy",
       "Session",
+      "SessionCodec",
       "SessionSource",
       "SessionSourceIssue",
       "SessionSourcePublic",

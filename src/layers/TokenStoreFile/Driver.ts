@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Unavailable } from "../../schemas/AuthError.js"
@@ -104,15 +105,14 @@ export const connectWith =
 
       /** Nobody can read it, so life goes on without it; it is kept for whoever wants to know what happened. */
       const setAside = (number: number, place: Place.Place<string>): Effect.Effect<void, FileFailure | Unavailable> =>
-        Effect.flatMap(replace(number, place), (isReplaced) =>
-          isReplaced
-            ? Effect.flatMap(register.setAside(number), (name) =>
-                Effect.logWarning(
-                  `A session in the token store cannot be read, and a new one takes its place.${Option.match(name, { onNone: () => "", onSome: (_) => ` The old one is kept as ${_}.` })}`
-                )
-              )
-            : Effect.void
-        )
+        Effect.gen(function* () {
+          if (!(yield* replace(number, place))) return
+          const kept = Option.match(yield* register.setAside(number), {
+            onNone: () => "",
+            onSome: (path) => ` The old one is kept as ${path}.`
+          })
+          yield* Effect.logWarning(`A session in the token store cannot be read, and a new one takes its place.${kept}`)
+        })
 
       const look = (tries: number = Register.TRIES): Effect.Effect<Seen, FileFailure | Unavailable> =>
         Effect.zipRight(Root.check(files, root), register.load).pipe(
@@ -210,7 +210,7 @@ const announcements = (
     version = found
     return Option.some(found)
   })
-  return Stream.filterMapEffect(signals, () =>
-    Option.some(Effect.orElseSucceed(news, () => Option.none<number>()))
-  ).pipe(Stream.filterMap((_) => _))
+  return Stream.mapEffect(signals, () => Effect.orElseSucceed(news, () => Option.none<number>())).pipe(
+    Stream.filterMap(identity)
+  )
 }
