@@ -154,13 +154,12 @@ describe("a pending login", () => {
       const written = yield* Schema.encode(codec)(pending)
       assert.isBelow(written.length, 1000, "it fits in a cookie")
       const read = yield* Schema.decode(codec)(written)
-      assert.deepStrictEqual(read, pending)
+      assert.deepStrictEqual(yield* Schema.encode(codec)(read), written)
       const callback = `${options.redirectUri}?code=c-1&state=${text(pending.state)}&iss=https://issuer.example`
-      assert.deepStrictEqual(yield* Pkce.callback(read, callback), {
-        code: Redacted.make("c-1"),
-        verifier: pending.verifier,
-        redirectUri: options.redirectUri
-      })
+      const granted = yield* Pkce.callback(read, callback)
+      assert.strictEqual(text(granted.code), "c-1")
+      assert.strictEqual(text(granted.verifier), text(pending.verifier))
+      assert.strictEqual(granted.redirectUri, options.redirectUri)
     })
   )
 

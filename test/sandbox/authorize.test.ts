@@ -1,5 +1,6 @@
 import { HttpClientRequest, OpenApi } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
+import { assertNone } from "@effect/vitest/utils"
 import { Effect, FastCheck as fc, Layer, Option, Redacted, TestClock } from "effect"
 import { Nomba, NombaAuth, NombaClient, Pkce, PublicLogin, TokenCache } from "nomba-auth"
 import { NombaApi, Sandbox } from "nomba-auth/sandbox"
@@ -259,7 +260,7 @@ describe("a code", () => {
       assert.strictEqual(refreshed.status, 200)
       const used = "code: was used before; the session that came of it, if one did, has ended"
       assertRefused(yield* exchange(code), 401, used)
-      assert.deepStrictEqual(yield* sandbox.session(), Option.none())
+      assertNone(yield* sandbox.session())
       const fresh = yield* exchange(yield* approved())
       assert.strictEqual(fresh.status, 200)
       assertRefused(yield* exchange(code), 401, used)
@@ -386,7 +387,7 @@ describe("the client of this project", () => {
       yield* logIn
       assert.strictEqual((yield* balance).status, 200)
       yield* cache.logout
-      assert.deepStrictEqual(yield* sandbox.session(publicClient.clientId), Option.none())
+      assertNone(yield* sandbox.session(publicClient.clientId))
       assert.propertyVal(yield* Effect.flip(balance), "_tag", "Expired")
     }).pipe(Effect.provide(live))
   )
