@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Setting from "./Setting.js"
 import * as Source from "./Source.js"
+import * as StoreKind from "./StoreKind.js"
 
 /**
  * Fails where `NOMBA_TOKEN_STORE` asks for a store that this entry point does not bring, and says which one does: a
@@ -17,15 +18,6 @@ export const memoryOnly: Effect.Effect<void, ConfigError.ConfigError> = Effect.f
   Source.environment.find({ option: "tokenStore", given: undefined, variables: ["NOMBA_TOKEN_STORE"] }),
   Option.match({
     onNone: () => Effect.void,
-    onSome: (setting) =>
-      Effect.flatMap(Setting.text(setting), ({ origin, value }) => {
-        if (value === "memory") return Effect.void
-        if (value.startsWith("file:")) return Setting.invalid(origin, elsewhere("TokenStoreFile", "nomba-auth/file"))
-        if (/^rediss?:/.test(value)) return Setting.invalid(origin, elsewhere("TokenStoreRedis", "nomba-auth/redis"))
-        return Setting.invalid(origin, "is none of memory, file:PATH and redis://…")
-      })
+    onSome: (setting) => Effect.flatMap(Setting.text(setting), (_) => StoreKind.only("memory", _))
   })
 )
-
-const elsewhere = (store: string, subpath: string): string =>
-  `asks for a store that this layer does not bring: provide ${store} of ${subpath} to Nomba.layerWithoutStoreConfig`
