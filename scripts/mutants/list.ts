@@ -170,6 +170,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     test: `${cache}/adopt.test.ts`
   },
   {
+    rule: "7 adopt before you mint",
+    breaks: "subscribe to announcements some time after the cache was built",
+    file: "src/layers/TokenCacheRef.ts",
+    from: "Stream.runForEachChunk(versions, renewal.follow)",
+    to: "Stream.runForEachChunk(Stream.unwrapScoped(store.changes), renewal.follow)",
+    test: `${cache}/adopt.test.ts`
+  },
+  {
     rule: "8 expiry is a lifetime",
     breaks: "compare Nomba's clock with ours",
     file: "src/schemas/Expiry.ts",

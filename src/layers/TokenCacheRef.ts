@@ -83,7 +83,8 @@ export const make: Effect.Effect<
 
   const logout = Logout.make({ auth, cell, store })
 
-  yield* Stream.runForEachChunk(store.changes, renewal.follow).pipe(Effect.forkScoped)
+  const versions = yield* store.changes
+  yield* Stream.runForEachChunk(versions, renewal.follow).pipe(Effect.forkScoped)
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       yield* Deferred.succeed(closing, undefined)

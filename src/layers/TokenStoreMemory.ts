@@ -93,7 +93,7 @@ const driverOf = (slot: Slot, clock: Clock.Clock, leaseTime: Duration.Duration):
         slot.lease = undefined
         return Effect.asVoid(announce)
       }),
-    changes: Stream.fromPubSub(slot.announced),
+    changes: Stream.fromPubSub(slot.announced, { scoped: true }),
     leave: Effect.sync(() => {
       if (!present) return false
       present = false

@@ -100,8 +100,8 @@ export interface SessionStore {
   readonly clear: <E>(
     revoke: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<void, E | LeaseLost>
   ) => Effect.Effect<void, E | Unavailable>
-  /** The version of each change, whoever made it. */
-  readonly changes: Stream.Stream<number>
+  /** Subscribes: the version of each change from then on, whoever makes it. */
+  readonly changes: Effect.Effect<Stream.Stream<number>, never, Scope.Scope>
   /** Gives up this hold. Answers whether nobody else can hold the session any more: never in a store that is shared. */
   readonly leave: Effect.Effect<boolean>
 }

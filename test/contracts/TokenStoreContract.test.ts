@@ -135,7 +135,7 @@ const plainStore = (defects: Defects) => {
             place.lease = { owner: "", expiry: 0 }
             return Effect.asVoid(announce)
           }),
-        changes: Stream.fromPubSub(place.changes),
+        changes: Stream.fromPubSub(place.changes, { scoped: true }),
         leave: Effect.succeed(false)
       }
     })

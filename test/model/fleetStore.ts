@@ -188,7 +188,7 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
               announce(content?.version ?? 0)
             })
           ),
-        changes: Stream.fromQueue(heard),
+        changes: Effect.succeed(Stream.fromQueue(heard)),
         leave: Effect.succeed(false)
       }
       return driver

@@ -49,7 +49,7 @@ export const makeFaultyStore = (): FaultyStore => {
 
   const around = (driver: StoreDriver): StoreDriver => ({
     ...driver,
-    changes: faulty.hears ? driver.changes : Stream.never,
+    changes: faulty.hears ? driver.changes : Effect.succeed(Stream.never),
     read: through("read")(driver.read),
     acquire: (owner) => through("acquire")(driver.acquire(owner)),
     extend: (owner) => through("extend")(driver.extend(owner)),

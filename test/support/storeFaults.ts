@@ -68,7 +68,10 @@ export const makeFaults = (connect: Connect): StoreFaults => {
     mark: (owner, marked) => through("mark", driver.mark(owner, marked), outOfReach),
     commit: (owner, basis, next) => through("commit", driver.commit(owner, basis, next), outOfReach),
     release: (owner) => through("release", driver.release(owner), Effect.void),
-    changes: Stream.filter(driver.changes, () => !isCut)
+    changes: Effect.map(
+      driver.changes,
+      Stream.filter(() => !isCut)
+    )
   })
 
   return {

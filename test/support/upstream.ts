@@ -1,5 +1,5 @@
 /** A Nomba that keeps one session per client, at the level of the `NombaAuth` service, driven by the test. */
-import { Clock, DateTime, Deferred, Duration, Effect, Layer, Option, Random, Redacted, type Scope } from "effect"
+import { Clock, Context, DateTime, Deferred, Duration, Effect, Option, Random, Redacted, type Scope } from "effect"
 import * as TokenCacheRef from "../../src/layers/TokenCacheRef.js"
 import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
 import {
@@ -207,14 +207,13 @@ export const makeCache = ({
 }: CacheOptions): Effect.Effect<TokenCacheService, never, Scope.Scope> =>
   Effect.provide(
     TokenCacheRef.make,
-    Layer.mergeAll(
-      Layer.succeed(NombaAuth, upstream.auth),
-      Layer.succeed(NombaConfig, config),
-      Layer.succeed(SessionSource, {
+    Context.make(NombaAuth, upstream.auth).pipe(
+      Context.add(NombaConfig, config),
+      Context.add(SessionSource, {
         start: interactive ? new Expired({ operation: "issue" }) : upstream.auth.issue,
         interactive
       }),
-      Layer.succeed(TokenStore, store)
+      Context.add(TokenStore, store)
     )
   ).pipe(Effect.withRandom(Random.fixed([jitter])))
 

@@ -69,7 +69,8 @@ const adoptableOf = (entry: Option.Option<Entry>): Option.Option<Stored> =>
 export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Scope.Scope> =>
   Effect.gen(function* () {
     const announced = yield* PubSub.sliding<number>(16)
-    yield* inBackground(Stream.runForEach(driver.changes, (version) => PubSub.publish(announced, version)))
+    const heard = yield* driver.changes
+    yield* inBackground(Stream.runForEach(heard, (version) => PubSub.publish(announced, version)))
 
     const leaseOf = (owner: string, entry: Option.Option<Entry>): Lease => {
       const still = (step: Effect.Effect<boolean, Unavailable>) =>
@@ -219,7 +220,7 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
       renew,
       save,
       clear,
-      changes: Stream.fromPubSub(announced),
+      changes: Stream.fromPubSub(announced, { scoped: true }),
       leave: driver.leave
     }
   })

@@ -65,8 +65,11 @@ export interface StoreDriver {
    * after `acquire` failed, since the store may have got that far: it is to be carried out after it.
    */
   readonly release: (owner: string) => Effect.Effect<void>
-  /** The announced versions. Goes on through an outage; what is announced meanwhile may be missing. */
-  readonly changes: Stream.Stream<number>
+  /**
+   * Subscribes: the versions announced from then on. Where that takes a connection, it is not waited for: the version that
+   * is there once it is made comes first. Goes on through an outage; what is announced meanwhile may be missing.
+   */
+  readonly changes: Effect.Effect<Stream.Stream<number>, never, Scope.Scope>
   /** Gives up this hold; answers whether it was the last, and the store not shared. */
   readonly leave: Effect.Effect<boolean>
   /** How long a lease lasts unless it is extended. */

@@ -191,6 +191,23 @@ describe("adopting is broken if", () => {
     })
   )
 
+  it.scoped("what is announced as soon as a cache is built goes unheard", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const faulty = makeFaultyStore()
+      const elsewhere = yield* faulty.elsewhere(config.storeKey)
+      const session = Option.some(yield* upstream.auth.issue)
+      yield* elsewhere.acquire("another")
+      const cache = yield* makeCache({ upstream, config, store: faulty.store })
+      yield* elsewhere.commit("another", 0, { session, tombstone: false, remaining: Duration.minutes(30) })
+      yield* settle
+      assert.strictEqual(faulty.count("read"), 1)
+      assert.strictEqual(yield* getText(cache), "access-1")
+      assert.strictEqual(faulty.count("read"), 1)
+    })
+  )
+
   it.scoped("announcements of a session that is not adopted cost a read each", () =>
     Effect.gen(function* () {
       const { config, faulty, two, upstream } = yield* pair

@@ -9,7 +9,7 @@ const slowToAnswer = (arrived: Deferred.Deferred<void>, gate: Deferred.Deferred<
   open: (key, requestTimeout) =>
     Effect.map(TokenStoreMemory.make.open(key, requestTimeout), (store) => ({
       ...store,
-      changes: Stream.never,
+      changes: Effect.succeed(Stream.never),
       renew: (adoptable, mint) =>
         store
           .renew(adoptable, mint)
