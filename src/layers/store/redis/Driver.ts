@@ -39,7 +39,7 @@ const isYes = (answer: unknown): boolean => answer === 1
 
 const millis = (duration: Duration.Duration): string => String(Math.floor(Duration.toMillis(duration)))
 
-/** `keys` are in one slot of a cluster by what is between their braces, which no key has in it. */
+/** Both in one slot of a cluster, by what is between the braces; no store key has a brace in it. */
 const keysOf = (key: StoreKey): readonly [entry: string, lease: string] => [
   `nomba-auth:{${key}}`,
   `nomba-auth:{${key}}:lease`
@@ -61,8 +61,8 @@ export const make = (link: Link, { codec, commandTimeout }: Settings): Effect.Ef
 
 const connect =
   (run: Run.Run, { channelOf, listen }: Announcements.Announcements, codec: SessionCodec): Connect =>
-  (key, leaseTime): Effect.Effect<StoreDriver, never, Scope.Scope> =>
-    Effect.gen(function* () {
+  (key, leaseTime): Effect.Effect<StoreDriver> =>
+    Effect.sync(() => {
       const keys = keysOf(key)
       const channel = channelOf(keys[0])
 
@@ -79,12 +79,9 @@ const connect =
       const extend = (owner: string, mark: "" | "0" | "1"): Effect.Effect<boolean, Unavailable> =>
         Effect.map(run(Scripts.extend, keys, owner, millis(leaseTime), mark), isYes)
 
-      const version = Effect.map(run(Scripts.version, keys), Number)
-      const changes = yield* listen(channel, version)
-
       return {
         leaseTime,
-        changes,
+        changes: listen(channel, Effect.map(run(Scripts.version, keys), Number)),
         read: Effect.flatMap(run(Scripts.read, keys), entryOf),
         acquire: (owner) =>
           Effect.gen(function* () {
