@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -36,47 +37,53 @@ const waits = Schedule.union(Schedule.exponential("500 millis"), Schedule.spaced
 export const make = ({ client }: Link): Effect.Effect<Announcements, never, Scope.Scope> =>
   Effect.gen(function* () {
     const channels = new Map<string, Set<Listener>>()
-    const begin = yield* Effect.acquireRelease(Queue.unbounded<string>(), Queue.shutdown)
+    const beginnings = yield* FiberMap.make<string>()
+    const begin = yield* FiberMap.runtime(beginnings)<never>()
+    let connection: RedisSubscriber | undefined
+    yield* Effect.addFinalizer(() => Effect.sync(() => connection?.disconnect()))
 
     const connect = (): RedisSubscriber => {
       const subscriber = client.duplicate()
       subscriber.on("error", () => {})
       subscriber.on("ready", () => {
-        for (const channel of channels.keys()) Queue.unsafeOffer(begin, channel)
+        for (const channel of channels.keys()) begin(channel, beginning(channel))
       })
       subscriber.on("message", (channel, message) => {
         for (const { heard } of channels.get(channel) ?? []) Queue.unsafeOffer(heard, Number(message))
       })
       return subscriber
     }
-    let connection: RedisSubscriber | undefined
+
     const subscriber = (): RedisSubscriber => {
       connection ??= connect()
       return connection
     }
-    yield* Effect.addFinalizer(() => Effect.sync(() => connection?.disconnect()))
 
-    const subscribe = (channel: string): Effect.Effect<void> =>
-      Effect.tryPromise({
-        try: () => subscriber().subscribe(channel),
-        catch: (error) => unavailable(codeOf(error))
-      }).pipe(
-        Effect.tapError(({ detail, message }) =>
-          Effect.when(
-            Effect.logWarning(`What other processes announce cannot be heard. ${message}`),
-            () => detail === "NOPERM"
-          )
-        ),
-        Effect.zipRight(
-          Effect.suspend(() =>
-            Effect.forEach(channels.get(channel) ?? [], ({ current, heard }) =>
-              Effect.map(current, (version) => Queue.unsafeOffer(heard, version))
-            )
-          )
-        ),
-        Effect.retry({ schedule: waits, while: () => channels.has(channel) }),
-        Effect.ignore
+    let hasWarned = false
+    const warn = ({ detail, message }: Unavailable): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (hasWarned || detail !== "NOPERM") return Effect.void
+        hasWarned = true
+        return Effect.logWarning(`What other processes announce cannot be heard. ${message}`)
+      })
+
+    const beginning = (channel: string): Effect.Effect<void> =>
+      Effect.tryPromise({ try: () => subscriber().subscribe(channel), catch: (_) => unavailable(codeOf(_)) }).pipe(
+        Effect.tapError(warn),
+        Effect.zipRight(Effect.suspend(() => Effect.forEach(channels.get(channel) ?? [], tellCurrent))),
+        Effect.retry(waits),
+        Effect.ignore,
+        Effect.interruptible
       )
+
+    const tellCurrent = ({ current, heard }: Listener): Effect.Effect<unknown, Unavailable> =>
+      Effect.map(current, (version) => Queue.unsafeOffer(heard, version))
+
+    const join = (channel: string, listener: Listener): Effect.Effect<void> =>
+      Effect.sync(() => {
+        channels.set(channel, (channels.get(channel) ?? new Set()).add(listener))
+        begin(channel, beginning(channel))
+      })
 
     const leave = (channel: string, listener: Listener): Effect.Effect<void> =>
       Effect.gen(function* () {
@@ -85,23 +92,16 @@ export const make = ({ client }: Link): Effect.Effect<Announcements, never, Scop
         yield* Queue.shutdown(listener.heard)
         if (listeners?.size !== 0) return
         channels.delete(channel)
-        yield* Effect.forkDaemon(Effect.ignore(Effect.tryPromise(() => subscriber().unsubscribe(channel))))
+        yield* FiberMap.remove(beginnings, channel)
+        yield* Effect.forkDaemon(Effect.ignore(Effect.tryPromise(async () => connection?.unsubscribe(channel))))
       })
-
-    yield* Effect.forkScoped(
-      Effect.interruptible(Effect.forever(Effect.flatMap(Queue.take(begin), (_) => Effect.fork(subscribe(_)))))
-    )
 
     return {
       channelOf: (key) => `${client.options.keyPrefix ?? ""}${key}@${client.options.db ?? 0}`,
       listen: (channel, current) =>
         Effect.gen(function* () {
           const listener: Listener = { heard: yield* Queue.sliding<number>(16), current }
-          yield* Effect.acquireRelease(
-            Effect.sync(() => channels.set(channel, (channels.get(channel) ?? new Set()).add(listener))),
-            () => leave(channel, listener)
-          )
-          yield* Queue.offer(begin, channel)
+          yield* Effect.acquireRelease(join(channel, listener), () => leave(channel, listener))
           return Stream.fromQueue(listener.heard)
         })
     }

@@ -54,7 +54,6 @@ export const own = (url: Redacted.Redacted<string>): Effect.Effect<Link, never, 
             keepAlive: KEEP_ALIVE,
             maxRetriesPerRequest: 1,
             retryStrategy: (times) => Math.min(FIRST_WAIT * 2 ** (times - 1), LONGEST_WAIT),
-            enableReadyCheck: false,
             disableClientInfo: true
           })
         )
