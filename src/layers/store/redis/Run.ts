@@ -26,7 +26,7 @@ export const make =
         try: () => client.eval(script, keys.length, ...keys, ...args),
         catch: (error) => unavailable(Option.orElse(codeOf(error), lastFailure))
       })
-      return Effect.timeoutFail(Effect.disconnect(answer), {
+      return Effect.timeoutFail(Effect.interruptible(answer), {
         duration: commandTimeout,
         onTimeout: () => {
           if (wasReady && isReady()) reconnect()
