@@ -4,8 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { assert, describe, it, layer, type Vitest } from "@effect/vitest"
-import { Effect, Layer, Option, type Scope } from "effect"
+import { Effect, Option, type Scope } from "effect"
 import { Redis } from "ioredis"
 import { closedPort } from "./server.js"
 
@@ -23,9 +22,14 @@ export interface RedisServerService {
   readonly thaw: Effect.Effect<void>
 }
 
-const PROGRAM = "redis-server"
+export const PROGRAM = "redis-server"
 
 export const hasRedis = spawnSync(PROGRAM, ["--version"]).status === 0
+
+const running = new Set<ChildProcess>()
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL")
+})
 
 /** Undefined where it does not come up, for instance because somebody else has taken the port. */
 const start = (
@@ -36,8 +40,11 @@ const start = (
   Effect.async((resume) => {
     const always = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
     const child = spawn(PROGRAM, [...always, ...settings], { stdio: ["ignore", "pipe", "inherit"] })
-    process.once("exit", () => child.kill("SIGKILL"))
-    child.once("exit", () => resume(Effect.succeed(undefined)))
+    running.add(child)
+    child.once("exit", () => {
+      running.delete(child)
+      resume(Effect.succeed(undefined))
+    })
     createInterface(child.stdout).on("line", (line) => {
       if (line.includes("Ready to accept connections")) resume(Effect.succeed(child))
     })
@@ -74,35 +81,10 @@ export const redisServer = (
       kill: Effect.suspend(() => dead(child)),
       restart: Effect.gen(function* () {
         const next = yield* Effect.repeat(start(port, folder, settings), { until: (_) => _ !== undefined, times: 20 })
-        child = next ?? assert.fail("the Redis server does not come up again")
+        if (next === undefined) return yield* Effect.dieMessage("the Redis server does not come up again")
+        child = next
       }),
       freeze: Effect.sync(() => void child.kill("SIGSTOP")),
       thaw: Effect.sync(() => void child.kill("SIGCONT"))
     }
-  })
-
-type Tests = Vitest.MethodsNonLive<never, true>
-
-/** Tests that share a Redis server. Where the program is missing, they say so and are skipped; on CI they fail. */
-export const describeRedis = (
-  name: string,
-  register: (it: Tests, server: Effect.Effect<RedisServerService>) => void
-): void => (hasRedis ? withServer : withoutServer)(name, register)
-
-const withServer: typeof describeRedis = (name, register) => {
-  let running: RedisServerService | undefined
-  const started = Effect.map(redisServer(), (server) => {
-    running = server
-  })
-  const server = Effect.sync(() => running ?? assert.fail("the Redis server is not running"))
-  layer(Layer.scopedDiscard(started), { excludeTestServices: true, timeout: "30 seconds" })(name, (it) =>
-    register(it, server)
-  )
-}
-
-const withoutServer: typeof describeRedis = (name) =>
-  describe(name, () => {
-    const missing = `needs the program ${PROGRAM}, which is not installed`
-    if (process.env["CI"] === "true") it(missing, () => assert.fail(missing))
-    else it.skip(missing)
   })
