@@ -9,7 +9,8 @@ import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import type { SessionStore } from "../../../src/services/TokenStore.js"
 import { freshKey, holds, holdsNothing, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
-import { describeRedis, redisServer } from "../../support/redis.js"
+import { describeRedis } from "../../support/describeRedis.js"
+import { redisServer } from "../../support/redis.js"
 import { describeContract } from "./contract.js"
 
 type Client = RedisClient & { readonly disconnect: () => void; readonly ping: () => Promise<unknown> }

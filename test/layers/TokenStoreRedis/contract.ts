@@ -6,7 +6,8 @@ import * as Link from "../../../src/layers/store/redis/Link.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import { tokenStoreContract } from "../../../src/testing/TokenStoreContract.js"
-import { describeRedis, type RedisServerService } from "../../support/redis.js"
+import { describeRedis } from "../../support/describeRedis.js"
+import type { RedisServerService } from "../../support/redis.js"
 import { faultyStore } from "../../support/storeFaults.js"
 
 /** Where the entry of a key is. */

@@ -8,7 +8,8 @@ import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import { Sandbox } from "../../../src/sandbox/Sandbox.js"
 import { TokenCache } from "../../../src/services/TokenCache.js"
 import { adoptAny, freshKey, makeMint, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
-import { describeRedis, type RedisServerService, redisServer } from "../../support/redis.js"
+import { describeRedis } from "../../support/describeRedis.js"
+import { type RedisServerService, redisServer } from "../../support/redis.js"
 
 const codec = SessionCodec.plain
 

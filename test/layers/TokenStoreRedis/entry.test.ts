@@ -7,7 +7,8 @@ import * as Link from "../../../src/layers/store/redis/Link.js"
 import type { Next, StoreDriver } from "../../../src/layers/store/StoreDriver.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import { freshKey, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
-import { describeRedis, type RedisServerService } from "../../support/redis.js"
+import { describeRedis } from "../../support/describeRedis.js"
+import type { RedisServerService } from "../../support/redis.js"
 import { entryOf } from "./contract.js"
 
 const LEASE = Duration.seconds(5)

@@ -16,8 +16,9 @@ import {
   sessionOf,
   unsaved
 } from "../../../src/testing/tokenStore/Kit.js"
+import { describeRedis } from "../../support/describeRedis.js"
 import { proxyTo } from "../../support/proxy.js"
-import { describeRedis, redisServer } from "../../support/redis.js"
+import { redisServer } from "../../support/redis.js"
 import { closedPort } from "../../support/server.js"
 
 const codec = SessionCodec.plain
