@@ -60,7 +60,7 @@ module.exports = {
       name: "no-dev-dependencies",
       severity: "error",
       from: { path: "^src/", pathNot: "^src/(sandbox|cli)/" },
-      to: { dependencyTypes: ["npm-dev"], pathNot: "node_modules/(effect|@effect/platform)/" }
+      to: { dependencyTypes: ["npm-dev"], pathNot: "node_modules/(effect|@effect/platform|ioredis)/" }
     }
   ],
   options: {

@@ -123,12 +123,12 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
         const { revoke } = yield* makeRevoke()
         yield* b.clear(revoke)
         let basis = -1
-        const { mint } = yield* makeMint(sessionOf("never"), {
+        const { arrived, mint } = yield* makeMint(sessionOf("never"), {
           beforeGate: (lease) => Effect.sync(() => (basis = lease.version)),
           gated: true
         })
         const fiber = yield* Effect.fork(b.renew(adoptAny, mint))
-        yield* kit.settle
+        yield* arrived
         yield* Fiber.interrupt(fiber)
         yield* isWritten(a, sessionOf("ours"), basis, b)
       })

@@ -1,0 +1,83 @@
+/**
+ * The whole table of faults: real processes, a real Redis server, and a Nomba that has one session.
+ *
+ *     tsx scripts/fleet.ts              every row, and the table into docs/fleet-faults.md
+ *     tsx scripts/fleet.ts --only TEXT  the rows whose name has this text, and no table
+ */
+import { writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
+import { Cause, Duration, Effect, Exit } from "effect"
+import { bundle } from "../test/fleet/Fleet.js"
+import type { Outcome, Row } from "../test/fleet/Row.js"
+import { rows } from "../test/fleet/rows/index.js"
+
+const { values } = parseArgs({ options: { only: { type: "string" } } })
+
+interface Result extends Outcome {
+  readonly name: string
+  readonly took: Duration.Duration
+}
+
+const seconds = (duration: Duration.Duration): string => `${Duration.toSeconds(duration).toFixed(1)} s`
+
+const play = ({ name, run }: Row, file: string): Effect.Effect<Result> =>
+  Effect.gen(function* () {
+    const [took, exit] = yield* Effect.timed(Effect.exit(Effect.scoped(Effect.timeout(run(file), "5 minutes"))))
+    const outcome = Exit.match(exit, {
+      onSuccess: (outcome) => outcome,
+      onFailure: (cause): Outcome => ({
+        processes: 0,
+        tokenCalls: 0,
+        figures: "",
+        broken: [Cause.pretty(cause).split("\n")[0] ?? ""]
+      })
+    })
+    console.log(`${outcome.broken.length === 0 ? "ok" : "BROKEN"}  ${name} (${seconds(took)})  ${outcome.figures}`)
+    for (const broken of outcome.broken) console.log(`        ${broken}`)
+    return { ...outcome, name, took }
+  })
+
+const table = (results: ReadonlyArray<Result>): string =>
+  [
+    "| what happens | processes | token calls | figures | took | holds |",
+    "|---|---:|---:|---|---:|---|",
+    ...results.map(({ broken, figures, name, processes, took, tokenCalls }) =>
+      [
+        "",
+        ` ${name} `,
+        ` ${processes} `,
+        ` ${tokenCalls} `,
+        ` ${figures} `,
+        ` ${seconds(took)} `,
+        broken.length === 0 ? " yes " : ` **no**: ${broken.join("; ")} `,
+        ""
+      ].join("|")
+    )
+  ].join("\n")
+
+const page = (results: ReadonlyArray<Result>): string => `# What a fleet survives
+
+Made by \`npm run fleet\` (Node ${process.versions.node}): real processes of this library, a Redis server of its own and
+the sandbox, which keeps one session as Nomba does, behind a socket. Counts decide whether a row holds; times depend on
+the machine. Some rows run in \`npm test\` too. Leases are short here (4 s), because the processes give a request 1 s.
+
+${table(results)}
+
+Every process sends GETs, POSTs with an idempotency key, and one POST with a streamed body, which cannot be sent again:
+a 401 to that is the caller's to handle. No POST was carried out twice under one key in any row.
+`
+
+const main = Effect.gen(function* () {
+  const file = yield* bundle
+  const chosen = rows.filter(({ name }) => values.only === undefined || name.includes(values.only))
+  const results = yield* Effect.forEach(chosen, (row) => play(row, file))
+  if (values.only === undefined) {
+    writeFileSync(fileURLToPath(new URL("../docs/fleet-faults.md", import.meta.url)), page(results))
+  }
+  const broken = results.filter((_) => _.broken.length > 0).length
+  console.log(`${results.length - broken} rows hold, ${broken} do not`)
+  process.exitCode = broken === 0 && results.length > 0 ? 0 : 1
+}).pipe(Effect.scoped)
+
+await Effect.runPromise(main)

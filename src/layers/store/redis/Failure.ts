@@ -1,0 +1,48 @@
+/**
+ * What a Redis driver failed with, reduced to a code. The rest of it stays behind: the error of a refused command carries
+ * the command's arguments, and a message may quote an address.
+ *
+ * @since 0.1.0
+ */
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import { Unavailable } from "../../../schemas/AuthError.js"
+import { systemCode } from "../../http/NetworkFailure.js"
+import { present } from "../../http/present.js"
+
+const hints: Readonly<Record<string, string>> = {
+  NOAUTH: "Redis asks for a password: put it into the URL.",
+  NOPERM: "The Redis user lacks a right that the store needs.",
+  OOM: "Redis is out of memory.",
+  READONLY: "This Redis is a replica: connect to its primary.",
+  WRONGPASS: "Redis refuses the user name or the password."
+}
+
+/**
+ * A code of the system (`ECONNREFUSED`) or the first word of Redis's own answer (`OOM`).
+ *
+ * @since 0.1.0
+ */
+export const codeOf = (error: unknown): Option.Option<string> =>
+  Option.orElse(replyCode(error), () => systemCode(error))
+
+/** Redis 6 puts what a script was refused with behind a text of its own. */
+const replyCode = (error: unknown): Option.Option<string> => {
+  if (!Predicate.hasProperty(error, "name") || error.name !== "ReplyError") return Option.none()
+  const message = Predicate.hasProperty(error, "message") && typeof error.message === "string" ? error.message : ""
+  return Option.fromNullable(/: -([A-Z]{3,20})\b/.exec(message)?.[1] ?? /^[A-Z]{3,20}\b/.exec(message)?.[0])
+}
+
+/**
+ * @since 0.1.0
+ */
+export const unavailable = (code: Option.Option<string>): Unavailable =>
+  new Unavailable({
+    operation: "store",
+    reason: "Store",
+    ...present("detail", code),
+    ...present(
+      "hint",
+      Option.flatMap(code, (_) => Option.fromNullable(hints[_]))
+    )
+  })

@@ -1,0 +1,35 @@
+/**
+ * What is asked of a Redis client: `Redis` and `Cluster` of ioredis 5 and 6 have it.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * A connection to a Redis server, or to a cluster of them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RedisClient {
+  readonly options: { readonly db?: number | undefined; readonly keyPrefix?: string | undefined }
+  readonly eval: (script: string, numberOfKeys: number, ...args: Array<string>) => Promise<unknown>
+  /** Another connection to the same place, with the same settings. */
+  readonly duplicate: () => RedisSubscriber
+}
+
+/**
+ * A connection that only listens.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RedisSubscriber {
+  readonly on: {
+    (event: "message", listener: (channel: string, message: string) => void): unknown
+    (event: "ready", listener: () => void): unknown
+    (event: "error", listener: (error: Error) => void): unknown
+  }
+  readonly subscribe: (channel: string) => Promise<unknown>
+  readonly unsubscribe: (channel: string) => Promise<unknown>
+  readonly disconnect: () => void
+}

@@ -1,0 +1,36 @@
+/**
+ * Running scripts on a Redis server, whatever the client beneath is set to.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Unavailable } from "../../../schemas/AuthError.js"
+import { codeOf, unavailable } from "./Failure.js"
+import type { Link } from "./Link.js"
+
+/** Ends within the command's time-out, whatever the client does and whether or not it can be interrupted. */
+export type Run = (
+  script: string,
+  keys: ReadonlyArray<string>,
+  ...args: ReadonlyArray<string>
+) => Effect.Effect<unknown, Unavailable>
+
+export const make =
+  ({ client, isReady, lastFailure, reconnect }: Link, commandTimeout: Duration.Duration): Run =>
+  (script, keys, ...args) =>
+    Effect.suspend(() => {
+      const wasReady = isReady()
+      const answer = Effect.tryPromise({
+        try: () => client.eval(script, keys.length, ...keys, ...args),
+        catch: (error) => unavailable(Option.orElse(codeOf(error), lastFailure))
+      })
+      return Effect.timeoutFail(Effect.interruptible(answer), {
+        duration: commandTimeout,
+        onTimeout: () => {
+          if (wasReady && isReady()) reconnect()
+          return unavailable(Option.orElse(lastFailure(), () => Option.some("ETIMEDOUT")))
+        }
+      })
+    })

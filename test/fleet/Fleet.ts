@@ -1,0 +1,115 @@
+/** Real processes that share one session. */
+import { type ChildProcess, fork } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Deferred, Effect, type Scope } from "effect"
+import { build } from "esbuild"
+import type { Answer, Command, Event, Report, WorkerOptions } from "./protocol.js"
+
+export interface Worker {
+  readonly get: Effect.Effect<string, Error>
+  readonly renew: Effect.Effect<string, Error>
+  readonly call: Effect.Effect<string, Error>
+  readonly logout: Effect.Effect<void, Error>
+  readonly load: (every: number) => Effect.Effect<void, Error>
+  readonly report: Effect.Effect<Report, Error>
+  /** Done when it waits where it was asked to. */
+  readonly arrived: Effect.Effect<void>
+  readonly goOn: Effect.Effect<void>
+  readonly kill: Effect.Effect<void>
+  readonly stop: Effect.Effect<void>
+  readonly continue: Effect.Effect<void>
+  /** Whether it is still there: nobody ended it. */
+  readonly isAlive: () => boolean
+}
+
+/** The worker as one file, so that 32 of them begin in seconds. */
+export const bundle: Effect.Effect<string, never, Scope.Scope> = Effect.gen(function* () {
+  const folder = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "nomba-auth-fleet-"))),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  )
+  const outfile = join(folder, "worker.mjs")
+  yield* Effect.promise(() =>
+    build({
+      entryPoints: [fileURLToPath(new URL("./worker.ts", import.meta.url))],
+      outfile,
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      target: "node20",
+      logLevel: "error",
+      banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' }
+    })
+  )
+  return outfile
+})
+
+const ended = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
+
+export const startWorker = (
+  file: string,
+  options: Pick<WorkerOptions, "baseUrl" | "redis"> & Partial<WorkerOptions>
+): Effect.Effect<Worker, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const ready = yield* Deferred.make<void>()
+    const arrived = yield* Deferred.make<void>()
+    const answers = new Map<number, (answer: Effect.Effect<string | Report | null, Error>) => void>()
+    const all: WorkerOptions = {
+      requestTimeout: 5_000,
+      clockOffset: 0,
+      waitAt: undefined,
+      ...options
+    }
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        fork(file, [JSON.stringify(all)], {
+          execArgv: [],
+          env: { ...process.env, NODE_EXTRA_CA_CERTS: "" },
+          stdio: ["ignore", "inherit", "inherit", "ipc"]
+        })
+      ),
+      (child) =>
+        Effect.async<void>((resume) => {
+          if (ended(child)) return resume(Effect.void)
+          child.once("exit", () => resume(Effect.void))
+          child.kill("SIGKILL")
+        })
+    )
+    child.on("message", (message: Answer | Event) => {
+      if ("event" in message) return Deferred.unsafeDone(message.event === "ready" ? ready : arrived, Effect.void)
+      answers.get(message.id)?.("ok" in message ? Effect.succeed(message.ok) : Effect.fail(new Error(message.failed)))
+      answers.delete(message.id)
+    })
+    child.once("exit", () => {
+      for (const answer of answers.values()) answer(Effect.fail(new Error("the process has ended")))
+    })
+
+    let last = 0
+    const tell = (command: Command): Effect.Effect<string | Report | null, Error> =>
+      Effect.async((resume) => {
+        if (ended(child)) return resume(Effect.fail(new Error("the process has ended")))
+        last += 1
+        answers.set(last, resume)
+        child.send({ id: last, ...command })
+      })
+    const signal = (name: NodeJS.Signals) => Effect.sync(() => void child.kill(name))
+
+    yield* Deferred.await(ready)
+    return {
+      get: Effect.map(tell({ do: "get" }), String),
+      renew: Effect.map(tell({ do: "renew" }), String),
+      call: Effect.map(tell({ do: "call" }), String),
+      logout: Effect.asVoid(tell({ do: "logout" })),
+      load: (every) => Effect.asVoid(tell({ do: "load", every })),
+      report: Effect.map(tell({ do: "report" }), (report) => report as Report),
+      arrived: Deferred.await(arrived),
+      goOn: Effect.orDie(Effect.asVoid(tell({ do: "go on" }))),
+      kill: signal("SIGKILL"),
+      stop: signal("SIGSTOP"),
+      continue: signal("SIGCONT"),
+      isAlive: () => !ended(child)
+    }
+  })

@@ -1,0 +1,18 @@
+/** The quick rows of the table of faults, with real processes, a real Redis server and a Nomba that has one session. */
+import { assert } from "@effect/vitest"
+import { Effect } from "effect"
+import { describeRedis } from "../support/describeRedis.js"
+import { bundle } from "./Fleet.js"
+import { rows } from "./rows/index.js"
+
+describeRedis("a fleet of processes holds one session", (it) => {
+  for (const { name, run, short } of rows) {
+    if (!short) continue
+    it.scoped(name, () =>
+      Effect.gen(function* () {
+        const { broken } = yield* run(yield* bundle)
+        assert.deepStrictEqual(broken, [])
+      })
+    )
+  }
+})

@@ -1,0 +1,117 @@
+/** Ten lifetimes under steady load, where all is well but the tokens are short-lived. */
+import { Effect } from "effect"
+import { proxyTo } from "../../support/proxy.js"
+import { agree, failures, load, type Row, reports, scene } from "../Row.js"
+
+/** The soonest that a renewal may follow another: a fifth of the lifetime ahead, and up to a tenth of that sooner. */
+const periodOf = (lifetime: number): number => lifetime - (lifetime / 5) * 1.1
+
+/** Between two requests of a process. */
+const EVERY = 200
+
+interface Kind {
+  readonly name: string
+  readonly short: boolean
+  readonly processes: number
+  readonly lifetime: number
+  readonly lifetimes: number
+  readonly latency?: number
+  readonly offsets?: ReadonlyArray<number>
+}
+
+const steady = ({ latency = 0, lifetime, lifetimes, name, offsets = [0], processes, short }: Kind): Row => ({
+  name,
+  short,
+  run: (file) =>
+    Effect.gen(function* () {
+      const stage = yield* scene(file, { accessLifetime: lifetime })
+      const wire = yield* proxyTo(stage.redis.port)
+      yield* wire.slow(latency)
+      const workers = yield* Effect.all(
+        Array.from({ length: processes }, (_, index) =>
+          stage.one({ redis: wire.port, clockOffset: offsets[index % offsets.length] ?? 0 })
+        ),
+        { concurrency: 4 }
+      )
+      yield* agree(stage, workers, "after the start")
+      const before = yield* stage.upstream.tokenCalls
+      const begun = performance.now()
+      yield* load(workers, EVERY)
+      yield* Effect.sleep(lifetimes * lifetime)
+      const traffic = yield* reports(workers)
+      const renewals = (yield* stage.upstream.tokenCalls) - before
+      const most = Math.ceil((performance.now() - begun) / periodOf(lifetime)) + 1
+      yield* agree(stage, workers, "in the end")
+
+      const { failed, ok, streamed, unauthorized } = traffic
+      stage.must(renewals <= most, `${renewals} renewals, at most ${most} were due`)
+      stage.must(renewals >= Math.floor(lifetimes), `only ${renewals} renewals in ${lifetimes} lifetimes`)
+      stage.must(unauthorized.length === 0, `${unauthorized.length} requests ended with a 401`)
+      stage.must(failures(failed) === "", failures(failed))
+      stage.must(stage.upstream.repeated() === 0, `${stage.upstream.repeated()} POSTs were carried out twice`)
+      stage.must(stage.upstream.expired() === 0, `${stage.upstream.expired()} requests came with an expired token`)
+      stage.must(
+        Object.keys(streamed).every((status) => status === "200" || status === "401"),
+        `a streamed body ended otherwise: ${JSON.stringify(streamed)}`
+      )
+      const replayed = stage.upstream.rejected() - (streamed[401] ?? 0)
+      return yield* stage.end(
+        processes,
+        `${renewals} renewals (at most ${most}), ${ok} requests answered, 0 failed, ${replayed} of them sent a second time; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} refused`
+      )
+    })
+})
+
+/** The same load where each process has a session of its own: each login ends the others' session. */
+const privateCaches: Row = {
+  name: "the same load with private caches, for comparison",
+  short: false,
+  run: (file) =>
+    Effect.gen(function* () {
+      const stage = yield* scene(file, { accessLifetime: 2_000 })
+      const workers = yield* stage.start(8, { redis: undefined })
+      yield* load(workers, EVERY)
+      yield* Effect.sleep("20 seconds")
+      const { failed, ok, unauthorized } = yield* reports(workers)
+      return yield* stage.end(
+        8,
+        `${ok} requests answered, ${unauthorized.length} ended with a 401, others: ${failures(failed) || "none"}`
+      )
+    })
+}
+
+const MINUTES = 60_000
+
+export const steadyLoads: ReadonlyArray<Row> = [
+  steady({
+    name: "4 processes under load past one renewal",
+    short: true,
+    processes: 4,
+    lifetime: 15_000,
+    lifetimes: 1.2
+  }),
+  steady({
+    name: "8 processes under load for 10 lifetimes of 2 s",
+    short: false,
+    processes: 8,
+    lifetime: 2_000,
+    lifetimes: 10
+  }),
+  privateCaches,
+  steady({
+    name: "clocks 10 minutes apart either way, past one renewal",
+    short: true,
+    processes: 3,
+    lifetime: 15_000,
+    lifetimes: 1.2,
+    offsets: [0, 10 * MINUTES, -10 * MINUTES]
+  }),
+  steady({
+    name: "Redis behind a link of 100 ms each way, 3 lifetimes of 6 s",
+    short: false,
+    processes: 4,
+    lifetime: 6_000,
+    lifetimes: 3,
+    latency: 100
+  })
+]

@@ -1,0 +1,142 @@
+/** Over a connection that the program has already. */
+import { assert } from "@effect/vitest"
+import { Duration, Effect, Exit, Queue, Redacted, Scope, Stream } from "effect"
+import { Cluster, Redis } from "ioredis"
+import * as Six from "ioredis6"
+import * as SessionCodec from "../../../src/layers/SessionCodec.js"
+import type { RedisClient } from "../../../src/layers/store/redis/RedisClient.js"
+import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
+import type { StoreKey } from "../../../src/schemas/StoreKey.js"
+import type { SessionStore } from "../../../src/services/TokenStore.js"
+import { freshKey, holds, holdsNothing, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
+import { describeRedis } from "../../support/describeRedis.js"
+import { redisServer } from "../../support/redis.js"
+import { describeContract } from "./contract.js"
+
+type Client = RedisClient & { readonly disconnect: () => void; readonly ping: () => Promise<unknown> }
+
+type Place = { readonly keyPrefix?: string; readonly db?: number }
+
+const codec = SessionCodec.plain
+
+const connected = <A extends Client>(connect: () => A): Effect.Effect<A, never, Scope.Scope> =>
+  Effect.acquireRelease(Effect.sync(connect), (client) => Effect.sync(() => client.disconnect()))
+
+const fromClient = (connect: () => Client) =>
+  Effect.flatMap(connected(connect), (client) => TokenStoreRedis.makeFromClient({ client, codec }))
+
+const open = (connect: () => Client, key: StoreKey) =>
+  Effect.flatMap(fromClient(connect), (_) => _.open(key, Duration.seconds(1)))
+
+/** The versions that are announced to a holder. A place that has nothing yet is no news. */
+const hear = ({ changes }: SessionStore): Effect.Effect<Queue.Dequeue<number>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const heard = yield* Queue.unbounded<number>()
+    const versions = Stream.filter(yield* changes, (version) => version > 0)
+    yield* Effect.forkScoped(Stream.runForEach(versions, (version) => Queue.offer(heard, version)))
+    return heard
+  })
+
+/** What a queue consumer such as BullMQ asks for. */
+const patient = { maxRetriesPerRequest: null, enableReadyCheck: false }
+
+const atMost = "2 seconds"
+describeContract("TokenStoreRedis keeps the contract over a connection of ioredis 5", {
+  make: ({ port }) => fromClient(() => new Redis(port, "127.0.0.1", patient)),
+  atMost
+})
+describeContract("TokenStoreRedis keeps the contract over a connection of ioredis 6", {
+  make: ({ port }) => fromClient(() => new Six.Redis(port, "127.0.0.1", patient)),
+  atMost
+})
+
+describeRedis("TokenStoreRedis over a connection that the program has already", (it, server) => {
+  it.scoped("leaves it open when it closes, and closes the one that it added", () =>
+    Effect.gen(function* () {
+      const redis = yield* server
+      const name = `shared-${yield* freshKey()}`.replace(/\W/g, "").slice(-30)
+      const client = yield* connected(() => new Redis(redis.port, "127.0.0.1", { connectionName: name }))
+      const scope = yield* Scope.make()
+      const key = yield* freshKey()
+      const store = yield* Scope.extend(
+        Effect.flatMap(TokenStoreRedis.makeFromClient({ client, codec }), (_) => _.open(key, Duration.seconds(1))),
+        scope
+      )
+      yield* put(store, sessionOf("held"))
+      const named = Effect.map(redis.call("CLIENT", "LIST"), (list) => String(list).split(`name=${name} `).length - 1)
+      yield* Effect.repeat(named, { until: (connections) => connections === 2 })
+      yield* Scope.close(scope, Exit.void)
+      yield* Effect.repeat(named, { until: (connections) => connections === 1 })
+      assert.strictEqual(yield* Effect.promise(() => client.ping()), "PONG")
+      assert.strictEqual(client.listenerCount("error"), 0)
+    })
+  )
+
+  for (const [version, client] of [
+    [5, (port: number, place: Place) => new Redis(port, "127.0.0.1", place)],
+    [6, (port: number, place: Place) => new Six.Redis(port, "127.0.0.1", place)]
+  ] as const) {
+    it.scoped(`keeps prefixes and databases apart, their announcements too, with ioredis ${version}`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* server
+        const key = yield* freshKey()
+        const places: ReadonlyArray<Place> = [
+          {},
+          { keyPrefix: "a:" },
+          { keyPrefix: "b:" },
+          { db: 1 },
+          { keyPrefix: "a:", db: 1 }
+        ]
+        const openAll = Effect.forEach(places, (place) => open(() => client(port, place), key))
+        const [stores, others] = [yield* openAll, yield* openAll]
+        const heard = yield* Effect.forEach(others, hear)
+        const versions: Array<number> = []
+        for (const [index, store] of stores.entries()) {
+          for (const later of stores.slice(index)) yield* holdsNothing(later)
+          versions.push((yield* put(store, sessionOf(`${index}`))).version)
+          for (const [before, other] of others.slice(0, index + 1).entries())
+            yield* holds(other, sessionOf(`${before}`))
+        }
+        for (const [index, announced] of heard.entries()) {
+          const all = [yield* Queue.take(announced), ...(yield* Queue.takeAll(announced))]
+          assert.deepStrictEqual([...new Set(all)], [versions[index]])
+        }
+      })
+    )
+  }
+
+  it.scoped("serves a cluster: all keys of a command are in one slot, and announcements arrive", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisServer("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1")
+      yield* redis.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+      yield* Effect.repeat(redis.call("CLUSTER", "INFO"), { until: (_) => String(_).includes("cluster_state:ok") })
+      const nodes = [{ host: "127.0.0.1", port: redis.port }]
+      for (const connect of [() => new Cluster(nodes), () => new Six.Cluster(nodes)]) {
+        const key = yield* freshKey()
+        const a = yield* open(connect, key)
+        const b = yield* open(connect, key)
+        const announced = yield* hear(b)
+        const { version } = yield* put(a, sessionOf("held"))
+        yield* holds(b, sessionOf("held"))
+        assert.strictEqual(yield* Queue.take(announced), version)
+      }
+    })
+  )
+
+  it.scoped("hears again after an outage, and first what it has missed", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisServer()
+      const key = yield* freshKey()
+      const url = Redacted.make(redis.url)
+      const make = Effect.flatMap(TokenStoreRedis.make({ url, codec }), (_) => _.open(key, Duration.seconds(1)))
+      const [a, b] = [yield* make, yield* make]
+      const announced = yield* hear(b)
+      const hears = (version: number) => Effect.repeat(Queue.take(announced), { until: (_) => _ === version })
+      yield* hears((yield* put(a, sessionOf("one"))).version)
+      yield* redis.call("CLIENT", "KILL", "TYPE", "pubsub")
+      const missed = yield* put(a, sessionOf("two"))
+      yield* hears(missed.version)
+      yield* hears((yield* put(a, sessionOf("three"))).version)
+    })
+  )
+})

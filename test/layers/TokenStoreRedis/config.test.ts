@@ -1,0 +1,111 @@
+/** How the store is configured, and what it says of a configuration that is wrong. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Either, Layer, Redacted } from "effect"
+import * as Nomba from "../../../src/layers/Nomba.js"
+import * as SessionCodec from "../../../src/layers/SessionCodec.js"
+import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
+import { withEnvironment } from "../../support/environment.js"
+
+const secret = "the-redis-password"
+const key = Buffer.alloc(32, 5).toString("base64")
+const codec = SessionCodec.plain
+
+const outcome = (layer: Layer.Layer<never, unknown>, variables: Readonly<Record<string, string>> = {}) =>
+  Effect.scoped(Layer.build(layer)).pipe(withEnvironment(variables), Effect.either)
+
+const refuses = (layer: Layer.Layer<never, unknown>, variables: Readonly<Record<string, string>>, what: string) =>
+  Effect.gen(function* () {
+    const said = String(Either.getOrThrow(Either.flip(yield* outcome(layer, variables))))
+    assert.include(said, what)
+    assert.notInclude(said, secret)
+  })
+
+describe("TokenStoreRedis.layerConfig", () => {
+  const layerConfig = TokenStoreRedis.layerConfig()
+
+  for (const url of [
+    "redis://127.0.0.1:6379",
+    `rediss://user:${secret}@redis.example:6380/3`,
+    ` redis://127.0.0.1\n`,
+    "redis://127.0.0.1/0?family=6"
+  ]) {
+    it.effect(`takes ${JSON.stringify(url)}, and connects to nobody`, () =>
+      Effect.gen(function* () {
+        assert.isTrue(Either.isRight(yield* outcome(layerConfig, { NOMBA_TOKEN_STORE: url })))
+      })
+    )
+  }
+
+  const refused: ReadonlyArray<readonly [value: string, what: string]> = [
+    ["memory", "use Nomba.layerConfig"],
+    ["file:/var/lib/nomba", "TokenStoreFile of nomba-auth/file"],
+    [`http://user:${secret}@redis.example`, "is none of memory, file:PATH and redis://…"],
+    [`redis:user:${secret}@redis.example`, "is not a URL like redis://host:6379"],
+    [`redis://user:${secret}@redis.example:port`, "is not a URL like redis://host:6379"],
+    [`"redis://user:${secret}@redis.example"`, "has quotation marks around it"],
+    ["", "is empty"]
+  ]
+  for (const [value, what] of refused) {
+    it.effect(`refuses ${JSON.stringify(value)} without quoting it`, () =>
+      refuses(layerConfig, { NOMBA_TOKEN_STORE: value }, what)
+    )
+    it.effect(`names the variable that says ${JSON.stringify(value)}`, () =>
+      refuses(layerConfig, { NOMBA_TOKEN_STORE: value }, "NOMBA_TOKEN_STORE")
+    )
+  }
+
+  it.effect("says that nothing is set", () => refuses(layerConfig, {}, "NOMBA_TOKEN_STORE"))
+
+  it.effect("refuses encryption keys that are no good", () =>
+    refuses(
+      layerConfig,
+      { NOMBA_TOKEN_STORE: "redis://127.0.0.1", NOMBA_TOKEN_STORE_KEYS: "one:short" },
+      "NOMBA_TOKEN_STORE_KEYS"
+    )
+  )
+
+  it.effect("encrypts where keys are set", () =>
+    Effect.gen(function* () {
+      const variables = { NOMBA_TOKEN_STORE: "redis://127.0.0.1", NOMBA_TOKEN_STORE_KEYS: `one:${key}` }
+      assert.isTrue(Either.isRight(yield* outcome(layerConfig, variables)))
+    })
+  )
+
+  it.effect("takes what the code says in place of the environment", () =>
+    Effect.gen(function* () {
+      const overridden = TokenStoreRedis.layerConfig({ url: Redacted.make("redis://127.0.0.1"), codec })
+      const variables = { NOMBA_TOKEN_STORE: "memory", NOMBA_TOKEN_STORE_KEYS: "one:short" }
+      assert.isTrue(Either.isRight(yield* outcome(overridden, variables)))
+    })
+  )
+})
+
+describe("TokenStoreRedis.layer", () => {
+  const url = Redacted.make("redis://127.0.0.1")
+
+  it.effect("refuses a URL that is not redacted, because it would be printed", () =>
+    refuses(TokenStoreRedis.layer({ url: `redis://user:${secret}@redis.example` as never, codec }), {}, "options.url")
+  )
+
+  for (const commandTimeout of [0, "2001 millis", "soon", Number.NaN]) {
+    it.effect(`refuses a command time-out of ${commandTimeout}`, () =>
+      refuses(
+        TokenStoreRedis.layer({ url, codec, commandTimeout: commandTimeout as never }),
+        {},
+        "options.commandTimeout"
+      )
+    )
+  }
+
+  it.effect("reads nothing from the environment", () =>
+    refuses(TokenStoreRedis.layer({ codec } as never), { NOMBA_TOKEN_STORE: "redis://127.0.0.1" }, "options.url")
+  )
+})
+
+it.effect("Nomba.layerConfig sends who asks for Redis to TokenStoreRedis", () =>
+  refuses(
+    Nomba.layerConfig({ clientId: "id-1", clientSecret: Redacted.make("s-1"), environment: "sandbox" }) as never,
+    { NOMBA_TOKEN_STORE: `redis://user:${secret}@redis.example` },
+    "provide TokenStoreRedis of nomba-auth/redis to Nomba.layerWithoutStoreConfig"
+  )
+)

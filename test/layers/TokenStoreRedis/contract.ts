@@ -1,0 +1,46 @@
+/** The contract of token stores, over a Redis server and real time. */
+import { Duration, Effect, Redacted } from "effect"
+import * as SessionCodec from "../../../src/layers/SessionCodec.js"
+import * as Driver from "../../../src/layers/store/redis/Driver.js"
+import * as Link from "../../../src/layers/store/redis/Link.js"
+import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
+import type { StoreKey } from "../../../src/schemas/StoreKey.js"
+import { tokenStoreContract } from "../../../src/testing/TokenStoreContract.js"
+import { describeRedis } from "../../support/describeRedis.js"
+import type { RedisServerService } from "../../support/redis.js"
+import { faultyStore } from "../../support/storeFaults.js"
+
+/** Where the entry of a key is. */
+export const entryOf = (key: StoreKey): string => `nomba-auth:{${key}}`
+
+type Make = (server: RedisServerService) => ReturnType<typeof TokenStoreRedis.make>
+
+const own: Make = ({ url }) => TokenStoreRedis.make({ url: Redacted.make(url), codec: SessionCodec.plain })
+
+export interface ContractOptions {
+  readonly make?: Make
+  /** Leaves out what lets more time pass than that. */
+  readonly atMost?: Duration.DurationInput
+}
+
+export const describeContract = (
+  name: string,
+  { atMost = Number.POSITIVE_INFINITY, make = own }: ContractOptions = {}
+) =>
+  describeRedis(name, (it, server) => {
+    const cases = tokenStoreContract({
+      store: Effect.orDie(Effect.flatMap(server, make)),
+      faulty: Effect.gen(function* () {
+        const link = yield* Link.own(Redacted.make((yield* server).url))
+        return yield* faultyStore(
+          yield* Driver.make(link, { codec: SessionCodec.plain, commandTimeout: Duration.seconds(1) })
+        )
+      }),
+      corrupt: (key) =>
+        Effect.flatMap(server, ({ call }) => call("HSET", entryOf(key), "session", "what is not a session")),
+      pass: Effect.sleep
+    })
+    for (const { effect, name, passes } of cases) {
+      if (Duration.lessThanOrEqualTo(passes, atMost)) it.scoped(name, () => effect)
+    }
+  })

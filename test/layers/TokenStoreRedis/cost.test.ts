@@ -1,0 +1,57 @@
+/** What the store costs, counted by the server. */
+import { HttpClient } from "@effect/platform"
+import { assert } from "@effect/vitest"
+import { Context, Duration, Effect, Layer, Redacted } from "effect"
+import * as Nomba from "../../../src/layers/Nomba.js"
+import * as SessionCodec from "../../../src/layers/SessionCodec.js"
+import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
+import { Sandbox } from "../../../src/sandbox/Sandbox.js"
+import { TokenCache } from "../../../src/services/TokenCache.js"
+import { adoptAny, freshKey, makeMint, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
+import { describeRedis } from "../../support/describeRedis.js"
+import { type RedisServerService, redisServer } from "../../support/redis.js"
+
+const codec = SessionCodec.plain
+
+/**
+ * How often the server has looked into an entry and into a lease. Learning which version there is, when a store begins
+ * to listen, is neither.
+ */
+const looks = ({ call }: RedisServerService) =>
+  Effect.map(call("INFO", "commandstats"), (stats) =>
+    ["hmget", "get"].map((name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(String(stats))?.[1] ?? 0))
+  )
+
+describeRedis("what TokenStoreRedis costs", (it) => {
+  it.scoped("is nothing for a token in hand", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisServer()
+      const sandbox = yield* Sandbox.make()
+      const NombaLive = Nomba.layerWithoutStore({ ...Sandbox.defaultClient, baseUrl: sandbox.url }).pipe(
+        Layer.provide(TokenStoreRedis.layer({ url: Redacted.make(redis.url), codec })),
+        Layer.provide(Layer.succeed(HttpClient.HttpClient, sandbox.client))
+      )
+      const cache = Context.get(yield* Layer.build(NombaLive), TokenCache)
+      yield* cache.get
+      const before = yield* looks(redis)
+      assert.notDeepEqual(before, [0, 0])
+      for (let hits = 0; hits < 1_000; hits++) yield* cache.get
+      assert.deepStrictEqual(yield* looks(redis), before)
+    })
+  )
+
+  it.scoped("is one round trip, without a lease, for a session that another process has renewed", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisServer()
+      const key = yield* freshKey()
+      const make = TokenStoreRedis.make({ url: Redacted.make(redis.url), codec })
+      const [a, b] = [yield* make, yield* make]
+      yield* put(yield* a.open(key, Duration.seconds(1)), sessionOf("held"))
+      const store = yield* b.open(key, Duration.seconds(1))
+      const [entries = 0, leases] = yield* looks(redis)
+      const { mint } = yield* makeMint(sessionOf("never"))
+      yield* store.renew(adoptAny, mint)
+      assert.deepStrictEqual(yield* looks(redis), [entries + 1, leases])
+    })
+  )
+})

@@ -1,0 +1,171 @@
+/** What becomes of the store's steps when Redis is gone, silent, full, or refuses. */
+import { assert } from "@effect/vitest"
+import { Duration, Effect, Exit, Redacted, Scope } from "effect"
+import { Redis } from "ioredis"
+import * as SessionCodec from "../../../src/layers/SessionCodec.js"
+import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
+import type { Unavailable } from "../../../src/schemas/AuthError.js"
+import type { SessionStore, TokenStoreService } from "../../../src/services/TokenStore.js"
+import {
+  adoptAny,
+  adoptNone,
+  freshKey,
+  holds,
+  makeMint,
+  put,
+  sessionOf,
+  unsaved
+} from "../../../src/testing/tokenStore/Kit.js"
+import { describeRedis } from "../../support/describeRedis.js"
+import { proxyTo } from "../../support/proxy.js"
+import { redisServer } from "../../support/redis.js"
+import { closedPort } from "../../support/server.js"
+
+const codec = SessionCodec.plain
+const own = (port: number, user = "") =>
+  TokenStoreRedis.make({ url: Redacted.make(`redis://${user}127.0.0.1:${port}`), codec })
+
+const opened = <E>(
+  make: Effect.Effect<TokenStoreService, E, Scope.Scope>
+): Effect.Effect<SessionStore, E, Scope.Scope> =>
+  Effect.gen(function* () {
+    return yield* (yield* make).open(yield* freshKey(), Duration.seconds(1))
+  })
+
+const fails = (effect: Effect.Effect<unknown, Unavailable>, detail: string) =>
+  Effect.gen(function* () {
+    const [took, error] = yield* Effect.timed(Effect.flip(effect))
+    assert.strictEqual(error._tag, "Unavailable")
+    assert.deepStrictEqual([error.reason, error.detail], ["Store", detail])
+    assert.isBelow(Duration.toMillis(took), 3_500)
+    return error
+  })
+
+/** Until it succeeds: the driver finds out by itself that the server is back. */
+const eventually = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.retry(effect, { times: 40 }).pipe(Effect.tapErrorCause(Effect.logError))
+
+describeRedis("TokenStoreRedis in an outage", (it, server) => {
+  it.scoped("fails when nobody listens, and names the system's code", () =>
+    Effect.gen(function* () {
+      const store = yield* opened(own(yield* closedPort))
+      for (const _ of [1, 2, 3]) yield* fails(store.read, "ECONNREFUSED")
+    })
+  )
+
+  it.scoped("fails when the server dies, serves again when it is back, and mints nothing meanwhile", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisServer()
+      const store = yield* opened(own(redis.port))
+      yield* put(store, sessionOf("before"))
+      yield* redis.kill
+      const { mint, runs } = yield* makeMint(sessionOf("after"))
+      yield* fails(store.read, "ECONNREFUSED")
+      yield* Effect.flip(store.renew(adoptAny, mint))
+      assert.strictEqual(runs(), 0)
+      yield* redis.restart
+      yield* eventually(store.read)
+      yield* store.renew(adoptAny, mint)
+      yield* holds(store, sessionOf("after"))
+    })
+  )
+
+  it.scoped("fails when the server is frozen, and serves again when it is thawed", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisServer()
+      const store = yield* opened(own(redis.port))
+      yield* put(store, sessionOf("held"))
+      yield* redis.freeze
+      yield* fails(store.read, "ETIMEDOUT")
+      yield* fails(Effect.uninterruptible(store.read), "ETIMEDOUT")
+      yield* fails(store.save(unsaved(sessionOf("never"), 0)), "ETIMEDOUT")
+      yield* redis.thaw
+      yield* eventually(holds(store, sessionOf("held")))
+      yield* put(store, sessionOf("after"))
+    })
+  )
+
+  it.scoped("leaves no right behind that was asked for while the server was frozen", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisServer()
+      const store = yield* opened(own(redis.port))
+      yield* store.read
+      yield* redis.freeze
+      const { mint } = yield* makeMint(sessionOf("held"))
+      yield* Effect.flip(store.renew(adoptNone, mint))
+      yield* redis.thaw
+      yield* eventually(put(store, sessionOf("held")))
+    })
+  )
+
+  it.scoped("gives up a connection through which nothing comes, for another", () =>
+    Effect.gen(function* () {
+      const { port } = yield* server
+      const wire = yield* proxyTo(port)
+      const store = yield* opened(own(wire.port))
+      yield* put(store, sessionOf("held"))
+      yield* wire.silent(true)
+      yield* fails(store.read, "ETIMEDOUT")
+      yield* wire.silent(false)
+      yield* eventually(holds(store, sessionOf("held")))
+    })
+  )
+
+  it.scoped("ends within two seconds when the server is frozen, and at once when it never was used", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisServer()
+      const scope = yield* Scope.make()
+      const store = yield* Scope.extend(opened(own(redis.port)), scope)
+      yield* put(store, sessionOf("held"))
+      yield* redis.freeze
+      const [took] = yield* Effect.timed(Scope.close(scope, Exit.void))
+      assert.isBelow(Duration.toMillis(took), 2_000)
+      const [unused] = yield* Effect.timed(Effect.scoped(own(redis.port)))
+      assert.isBelow(Duration.toMillis(unused), 500)
+    })
+  )
+
+  it.scoped("writes nothing when Redis is out of memory, and still frees the right", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisServer("--maxmemory-policy", "noeviction")
+      const store = yield* opened(own(redis.port))
+      yield* put(store, sessionOf("held"))
+      const { arrived, mint, open } = yield* makeMint(sessionOf("granted"), { gated: true })
+      const renewal = yield* Effect.fork(store.renew(adoptNone, mint))
+      yield* arrived
+      yield* redis.call("CONFIG", "SET", "maxmemory", "1")
+      yield* open
+      const stored = yield* renewal
+      assert.isFalse(stored.saved)
+      const error = yield* Effect.flip(store.save(stored))
+      assert.strictEqual(error.detail, "OOM")
+      yield* holds(store, sessionOf("held"))
+      yield* redis.call("CONFIG", "SET", "maxmemory", "0")
+      yield* store.save(stored)
+      yield* holds(store, sessionOf("granted"))
+    })
+  )
+
+  it.scoped("names what Redis refuses", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisServer()
+      yield* redis.call("CONFIG", "SET", "requirepass", "secret-password")
+      yield* redis.call("ACL", "SETUSER", "reader", "on", ">right-password", "~*", "+hget", "+hello", "+info")
+      yield* fails((yield* opened(own(redis.port, "reader:wrong-password@"))).read, "WRONGPASS")
+      yield* fails((yield* opened(own(redis.port, "reader:right-password@"))).read, "NOPERM")
+      const error = yield* fails((yield* opened(own(redis.port))).read, "NOAUTH")
+      assert.include(error.message, "password")
+      assert.notInclude(error.message, "secret-password")
+    })
+  )
+
+  it.scoped("ends a command in time on a client that would wait for ever", () =>
+    Effect.gen(function* () {
+      const patient = new Redis(yield* closedPort, "127.0.0.1", { maxRetriesPerRequest: null }).on("error", () => {})
+      yield* Effect.addFinalizer(() => Effect.sync(() => patient.disconnect()))
+      const store = yield* opened(TokenStoreRedis.makeFromClient({ client: patient, codec }))
+      yield* fails(store.read, "ETIMEDOUT")
+      yield* Effect.flip(put(store, sessionOf("never")))
+    })
+  )
+})

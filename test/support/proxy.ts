@@ -1,0 +1,111 @@
+/** A way to a server of this machine that can be slow, silent or cut. */
+import * as Net from "node:net"
+import { Effect, type Scope } from "effect"
+import { serveTcp } from "./server.js"
+
+export interface Proxy {
+  readonly port: number
+  /** Breaks every connection, and refuses new ones by breaking them too. */
+  readonly cut: Effect.Effect<void>
+  readonly mend: Effect.Effect<void>
+  /** While silent, connections stay open and nothing comes through that was not on its way. */
+  readonly silent: (isSilent: boolean) => Effect.Effect<void>
+  /** How late everything is, each way, in milliseconds. */
+  readonly slow: (latency: number) => Effect.Effect<void>
+  /**
+   * The connection breaks once, at the request after so many others that have this text in them: before the server has
+   * it, or when its answer has come and before the client has it.
+   */
+  readonly breakAt: (text: string, after: number, what: "request" | "answer") => Effect.Effect<void>
+  /** How many requests with the text of `breakAt` have come since. */
+  readonly passed: () => number
+}
+
+interface Pair {
+  readonly client: Net.Socket
+  readonly server: Net.Socket
+}
+
+export const proxyTo = (port: number): Effect.Effect<Proxy, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const pairs = new Set<Pair>()
+    let isCut = false
+    let isSilent = false
+    let latency = 0
+    let plan: { readonly text: string; after: number; readonly what: "request" | "answer" } | undefined
+    let passed = 0
+
+    const destroy = ({ client, server }: Pair): void => {
+      client.destroy()
+      server.destroy()
+    }
+
+    /** Whether the plan says that the connection breaks with this request. */
+    const breaksAt = (data: Buffer): "request" | "answer" | undefined => {
+      if (plan === undefined || !data.includes(plan.text)) return undefined
+      passed += 1
+      if (plan.after-- > 0) return undefined
+      const { what } = plan
+      plan = undefined
+      return what
+    }
+
+    const pass = (to: Net.Socket, data: Buffer): void => {
+      if (latency === 0) to.write(data)
+      else setTimeout(() => to.write(data), latency)
+    }
+
+    const { port: own } = yield* serveTcp((client) => {
+      if (isCut) return void client.destroy()
+      const server = Net.connect(port, "127.0.0.1")
+      const pair = { client, server }
+      let answerIsLost = false
+      pairs.add(pair)
+      for (const socket of [client, server]) {
+        socket.setNoDelay(true)
+        socket.on("error", () => {})
+        socket.once("close", () => {
+          pairs.delete(pair)
+          destroy(pair)
+        })
+      }
+      client.on("data", (data) => {
+        if (isSilent) return
+        const broken = breaksAt(data)
+        if (broken === "request") return destroy(pair)
+        answerIsLost ||= broken === "answer"
+        pass(server, data)
+      })
+      server.on("data", (data) => {
+        if (isSilent) return
+        if (answerIsLost) return destroy(pair)
+        pass(client, data)
+      })
+    })
+    yield* Effect.addFinalizer(() => Effect.sync(() => pairs.forEach(destroy)))
+
+    return {
+      port: own,
+      cut: Effect.sync(() => {
+        isCut = true
+        pairs.forEach(destroy)
+      }),
+      mend: Effect.sync(() => {
+        isCut = false
+      }),
+      silent: (_) =>
+        Effect.sync(() => {
+          isSilent = _
+        }),
+      slow: (_) =>
+        Effect.sync(() => {
+          latency = _
+        }),
+      breakAt: (text, after, what) =>
+        Effect.sync(() => {
+          plan = { text, after, what }
+          passed = 0
+        }),
+      passed: () => passed
+    }
+  })

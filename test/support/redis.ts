@@ -1,0 +1,90 @@
+/** A Redis server of the tests' own, on a free port of the loopback, with its files in a folder that goes with it. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { Effect, Option, type Scope } from "effect"
+import { Redis } from "ioredis"
+import { closedPort } from "./server.js"
+
+export interface RedisServerService {
+  readonly port: number
+  readonly url: string
+  /** A command by somebody who may do anything. */
+  readonly call: (command: string, ...args: ReadonlyArray<string | number>) => Effect.Effect<unknown, Error>
+  /** It dies at once; the connections break. */
+  readonly kill: Effect.Effect<void>
+  /** It begins again after `kill`, on the same port and empty. */
+  readonly restart: Effect.Effect<void>
+  /** It answers nothing, and does what it was told meanwhile when it is thawed. */
+  readonly freeze: Effect.Effect<void>
+  readonly thaw: Effect.Effect<void>
+}
+
+export const PROGRAM = "redis-server"
+
+export const hasRedis = spawnSync(PROGRAM, ["--version"]).status === 0
+
+const running = new Set<ChildProcess>()
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL")
+})
+
+/** Undefined where it does not come up, for instance because somebody else has taken the port. */
+const start = (
+  port: number,
+  folder: string,
+  settings: ReadonlyArray<string>
+): Effect.Effect<ChildProcess | undefined> =>
+  Effect.async((resume) => {
+    const always = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
+    const child = spawn(PROGRAM, [...always, ...settings], { stdio: ["ignore", "pipe", "inherit"] })
+    running.add(child)
+    child.once("exit", () => {
+      running.delete(child)
+      resume(Effect.succeed(undefined))
+    })
+    createInterface(child.stdout).on("line", (line) => {
+      if (line.includes("Ready to accept connections")) resume(Effect.succeed(child))
+    })
+  })
+
+const dead = (child: ChildProcess): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    child.once("exit", () => resume(Effect.void))
+    child.kill("SIGKILL")
+  })
+
+/** With further settings, as on the command line of `redis-server`. */
+export const redisServer = (
+  ...settings: ReadonlyArray<string>
+): Effect.Effect<RedisServerService, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const folder = mkdtempSync(join(tmpdir(), "nomba-auth-redis-"))
+    yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true, force: true })))
+    const [first, port] = yield* Effect.flatMap(closedPort, (port) =>
+      Effect.map(start(port, folder, settings), (child) => [Option.fromNullable(child), port] as const)
+    ).pipe(Effect.repeat({ until: ([child]) => Option.isSome(child), times: 5 }))
+    let child = Option.getOrThrow(first)
+    yield* Effect.addFinalizer(() => dead(child))
+    const admin = yield* Effect.acquireRelease(
+      Effect.sync(() => new Redis(port, "127.0.0.1", { lazyConnect: true }).on("error", () => {})),
+      (client) => Effect.sync(() => client.disconnect())
+    )
+    return {
+      port,
+      url: `redis://127.0.0.1:${port}`,
+      call: (command, ...args) =>
+        Effect.tryPromise({ try: () => admin.call(command, ...args), catch: (error) => error as Error }),
+      kill: Effect.suspend(() => dead(child)),
+      restart: Effect.gen(function* () {
+        const next = yield* Effect.repeat(start(port, folder, settings), { until: (_) => _ !== undefined, times: 20 })
+        if (next === undefined) return yield* Effect.dieMessage("the Redis server does not come up again")
+        child = next
+      }),
+      freeze: Effect.sync(() => void child.kill("SIGSTOP")),
+      thaw: Effect.sync(() => void child.kill("SIGCONT"))
+    }
+  })
