@@ -8,6 +8,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Effect from "effect/Effect"
 import { NombaApi } from "../schemas/NombaApi.js"
+import { pages as pagesOfPeople } from "./page/Pages.js"
 
 /** What is answered to a GET of one path. */
 export type Page = Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
@@ -20,7 +21,4 @@ const health = Effect.succeed(HttpServerResponse.unsafeJson({ status: "ok" }))
 const document = Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(NombaApi)))
 
 /** Every page. */
-export const pages: Pages = new Map<string, Page>([
-  ["/health", health],
-  ["/openapi.json", document]
-])
+export const pages: Pages = new Map<string, Page>([["/health", health], ["/openapi.json", document], ...pagesOfPeople])
