@@ -2,7 +2,7 @@
 /** The requests as they happen, and between them what happened to the sandbox itself. */
 import { byId, element, list, say } from "./dom.js"
 import { now } from "./sandbox.js"
-import { answered, dateAndTime, sentence, shortly, span, timeOfDay } from "./words.js"
+import { answered, dateAndTime, round, sentence, shortly, timeOfDay } from "./words.js"
 
 /** @import { Request, State } from "../Told.js" */
 
@@ -117,7 +117,9 @@ const happened = (state, before, jump) => {
   const known = new Set(before.sessions.map(({ id }) => id))
   const stolen = state.sessions.filter(({ id, startedBy }) => startedBy === "somebody else" && !known.has(id))
   return [
-    ...(Math.abs(jump) > 2000 ? [`The clock was moved ${jump > 0 ? "ahead" : "back"} by ${span(Math.abs(jump))}`] : []),
+    ...(Math.abs(jump) > 2000
+      ? [`The clock was moved ${jump > 0 ? "ahead" : "back"} by ${round(Math.abs(jump))}`]
+      : []),
     ...stolen.map(({ clientId }) => `Somebody else logged in as ${shortly(clientId)}`)
   ]
 }

@@ -9,10 +9,10 @@ import { many } from "./words.js"
 /** @typedef {Switch["standard"]} Value */
 
 const units = /** @type {const} */ ([
-  [86_400_000, "days"],
-  [3_600_000, "hours"],
-  [60_000, "minutes"],
-  [1000, "seconds"]
+  [86_400_000, "day"],
+  [3_600_000, "hour"],
+  [60_000, "minute"],
+  [1000, "second"]
 ])
 
 /**
@@ -21,8 +21,8 @@ const units = /** @type {const} */ ([
  * @param {number} millis
  */
 const written = (millis) => {
-  const [size, unit] = units.find(([size]) => millis >= size && millis % size === 0) ?? [1, "millis"]
-  return `${millis / size} ${unit}`
+  const [size, unit] = units.find(([size]) => millis >= size && millis % size === 0) ?? [1, "milli"]
+  return `${millis / size} ${unit}${millis === size ? "" : "s"}`
 }
 
 /**

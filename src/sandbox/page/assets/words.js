@@ -22,6 +22,13 @@ export const span = (millis) => {
   return minutes > 0 ? `${minutes} min ${seconds % 60} s` : `${seconds} s`
 }
 
+/**
+ * A length of time as one says it: without the nothing at its end.
+ *
+ * @param {number} millis
+ */
+export const round = (millis) => span(millis).replace(/ 0 \w+$/, "")
+
 /** @param {number} millis since 1970 */
 export const timeOfDay = (millis) => new Date(millis).toISOString().slice(11, 19)
 
