@@ -30,6 +30,7 @@ const policy = [
 /** Nothing is asked of another host, and what somebody tries out is tried on this sandbox. */
 const configuration = {
   _integration: "html",
+  defaultOpenAllTags: true,
   documentDownloadType: "direct",
   hideClientButton: true,
   servers: [{ url: "/", description: "This sandbox" }],
