@@ -6,7 +6,7 @@ import { many, shortly, span, timeOfDay } from "./words.js"
 
 /** @import { Session, State } from "../Told.js" */
 
-/** @typedef {{ readonly clientId: string, readonly session: Session }} Held */
+/** @typedef {{ readonly clientId: string, readonly session: Session, readonly alone: boolean }} Held */
 
 /**
  * @param {string} text
@@ -54,7 +54,7 @@ const token = (name) => {
 }
 
 /** @param {Held} held */
-const make = ({ clientId, session: { id } }) => {
+const make = ({ alone, clientId, session: { id } }) => {
   const by = element("p", { className: "by" })
   const earlier = element("p", { className: "hint" })
   const access = token("access token")
@@ -71,12 +71,17 @@ const make = ({ clientId, session: { id } }) => {
     element("dl", { className: "tokens" }, access.nodes, refresh.nodes),
     earlier,
     element(
-      "div",
-      { className: "buttons" },
-      button("Let somebody else log in", clientId, () => steal(clientId)),
-      button("Expire access token", clientId, () => expire(clientId, "access")),
-      button("Expire refresh token", clientId, () => expire(clientId, "refresh")),
-      button("Revoke", clientId, () => revoke(clientId))
+      "details",
+      { open: alone },
+      element("summary", {}, "What may happen to it", unseen(` (client ${clientId})`)),
+      element(
+        "div",
+        { className: "buttons" },
+        button("Let somebody else log in", clientId, () => steal(clientId)),
+        button("Expire access token", clientId, () => expire(clientId, "access")),
+        button("Expire refresh token", clientId, () => expire(clientId, "refresh")),
+        button("Revoke", clientId, () => revoke(clientId))
+      )
     )
   )
   /** @param {Held} held */
@@ -113,8 +118,9 @@ const others = list(
 
 /** @param {State} state */
 export const show = ({ clients, sessions }) => {
+  const alone = clients.length === 1
   const held = clients.flatMap(({ clientId }) =>
-    sessions.filter((session) => session.clientId === clientId).map((session) => ({ clientId, session }))
+    sessions.filter((session) => session.clientId === clientId).map((session) => ({ alone, clientId, session }))
   )
   cards(held)
   const without = clients.filter(({ clientId }) => !held.some((one) => one.clientId === clientId))

@@ -44,16 +44,25 @@ export const shortly = (clientId) => (clientId.length > 12 ? `${clientId.slice(0
 
 /** @type {Readonly<Record<string, string>>} */
 const subjects = {
-  Authorization: "",
+  Authorization: "the Authorization header",
   accountId: "the accountId header",
   access_token: "the access token",
   body: "the body",
   client_id: "the client id",
   client_secret: "the client secret",
-  fault: "as ordered:",
   refresh_token: "the refresh token",
   token: "the token"
 }
+
+/** @type {Readonly<Record<string, string>>} */
+const mishaps = {
+  drop: "the connection breaks",
+  cut: "half an answer",
+  garbage: "garbage, not JSON"
+}
+
+/** What a fault begins with that is more than late. */
+const kinds = /^(?:drop|cut|garbage|\d+(?! ms))\b/
 
 /**
  * A complaint of the sandbox, such as `refresh_token: was used before`, as the end of a sentence.
@@ -62,7 +71,8 @@ const subjects = {
  */
 const complaint = (why) => {
   const [, member = "", rest = why] = /^([\w.-]+): (.+)$/s.exec(why) ?? []
-  return `${subjects[member] ?? member} ${rest}`.trim()
+  if (member === "fault") return `as ordered: ${rest.replace(kinds, (kind) => mishaps[kind] ?? `status ${kind}`)}`
+  return rest.startsWith("the ") ? rest : `${subjects[member] ?? member} ${rest}`.trim()
 }
 
 /** @type {Readonly<Record<Request["endpoint"], string>>} */
@@ -81,9 +91,9 @@ const successes = {
  */
 export const sentence = ({ endpoint, method, outcome, path, why }) => {
   const what = endpoint === "other" ? `${method} ${path}: ` : ""
+  if (outcome === "faulted" && why !== undefined && !why.startsWith("fault:")) return `${what}${why}`
   const because = why === undefined ? "" : `, ${complaint(why)}`
-  if (outcome === "succeeded") return `${what}${successes[endpoint]}${because}`
-  return `${what}${outcome === "faulted" ? "met a fault" : "refused"}${because}`
+  return `${what}${{ succeeded: successes[endpoint], refused: "refused", faulted: "met a fault" }[outcome]}${because}`
 }
 
 /** @param {Request["status"]} status */
@@ -98,9 +108,7 @@ export const answered = (status) => (status === "dropped" ? "no answer" : String
  */
 export const ordered = (endpoint, { answer, latency, left, processed, until }, now) => {
   const what = [
-    answer === "drop" ? (processed ? "the answer gets lost" : "the connection breaks") : "",
-    answer === "cut" ? "half an answer" : "",
-    answer === "garbage" ? "garbage, not JSON" : "",
+    answer === "drop" && processed ? "the answer gets lost" : typeof answer === "string" ? mishaps[answer] : "",
     typeof answer === "object" ? `status ${answer.status}${processed ? " in place of the answer" : ""}` : "",
     latency === undefined ? "" : `${latency / 1000} s late`
   ].filter((part) => part !== "")
