@@ -19,7 +19,7 @@ const request: Request = {
 /** What the page says of the requests that a sandbox logged, the oldest first. */
 const told = Effect.gen(function* () {
   const { requests } = yield* (yield* Sandbox).view
-  return requests.map((one) => sentence({ ...request, ...one, at: "" })).reverse()
+  return requests.map((one) => sentence({ ...one, at: "" })).reverse()
 })
 
 const sandboxed = <A, E>(effect: Effect.Effect<A, E, Sandbox>) => Effect.provide(effect, Sandbox.layer())
@@ -49,13 +49,23 @@ describe("a row of the log", () => {
       yield* balance({})
       yield* issue({ ...credentials, client_secret: "not that" })
       yield* issue("{")
-      const [, , ...refusals] = yield* told
-      assert.deepStrictEqual(refusals, [
+      const replaced = yield* login
+      const revoked = yield* login
+      yield* refresh(replaced.refresh)
+      yield* revoke(revoked.access)
+      yield* refresh(revoked.refresh)
+      const { requests } = yield* (yield* Sandbox).view
+      const refusals = requests
+        .filter(({ outcome }) => outcome === "refused")
+        .map((one) => sentence({ ...one, at: "" }))
+      assert.deepStrictEqual(refusals.reverse(), [
         "refused, the refresh token was used before; it works once",
         "refused, the token is replaced or revoked",
         "refused, the Authorization header is missing",
         "refused, the client secret is not that of this client_id",
-        "refused, the body is not JSON"
+        "refused, the body is not JSON",
+        "refused, a newer session of the client replaced its session",
+        "refused, its session was revoked"
       ])
     }).pipe(sandboxed)
   )

@@ -39,7 +39,7 @@ const token = (name) => {
   const bar = element("progress", { max: 1 })
   bar.setAttribute("aria-label", `What is left of the ${name}'s life`)
   return {
-    nodes: element("div", {}, element("dt", {}, name), element("dd", {}, masked, left, bar)),
+    nodes: element("div", {}, element("dt", {}, `${name} `, masked), element("dd", {}, left, bar)),
     /** @param {string} text @param {number} from @param {number} until @returns {boolean} whether it has expired */
     show: (text, from, until) => {
       const rest = until - now()
@@ -89,7 +89,7 @@ const make = ({ alone, clientId, session: { id } }) => {
     const issued = Date.parse(session.issuedAt)
     const stolen = session.startedBy === "somebody else"
     const renewed = session.refreshes === 0 ? "not renewed yet" : `renewed ${many(session.refreshes, "time")}`
-    say(by, stolen ? `held by somebody else, ${renewed}` : renewed)
+    say(by, stolen ? "held by somebody else" : renewed)
     node.classList.toggle("stolen", stolen)
     node.classList.toggle("expired", access.show(session.accessToken, issued, Date.parse(session.expiresAt)))
     refresh.show(session.refreshToken, issued, Date.parse(session.refreshExpiresAt))

@@ -72,7 +72,7 @@ const kinds = /^(?:drop|cut|garbage|\d+(?! ms))\b/
 const complaint = (why) => {
   const [, member = "", rest = why] = /^([\w.-]+): (.+)$/s.exec(why) ?? []
   if (member === "fault") return `as ordered: ${rest.replace(kinds, (kind) => mishaps[kind] ?? `status ${kind}`)}`
-  return rest.startsWith("the ") ? rest : `${subjects[member] ?? member} ${rest}`.trim()
+  return /^(?:the|a|an|its) /.test(rest) ? rest : `${subjects[member] ?? member} ${rest}`.trim()
 }
 
 /** @type {Readonly<Record<Request["endpoint"], string>>} */
