@@ -6,12 +6,13 @@ import { answered, dateAndTime, round, sentence, shortly, timeOfDay } from "./wo
 
 /** @import { Request, State } from "../Told.js" */
 
-/** @typedef {{ readonly note: string, readonly at: number, readonly behind: number }} Note */
+/** @typedef {{ readonly note: string, readonly serial: number, readonly at: number, readonly behind: number }} Note */
 
 const mostNotes = 50
 
 /** @type {ReadonlyArray<Note>} the newest first, each behind the request with this id */
 let notes = []
+let serial = 0
 
 /** @type {State | undefined} */
 let last
@@ -67,15 +68,16 @@ const kinds = {
 const render = ({ requests }) => {
   const oldest = requests.at(-1)?.id ?? 0
   const shown = requests.filter(kinds[filter.value] ?? (() => true))
-  /** @type {Array<Note | Request>} */
-  const items = []
-  let next = 0
-  for (const request of shown) {
-    for (; next < notes.length && (notes[next]?.behind ?? 0) >= request.id; next++)
-      items.push(...notes.slice(next, next + 1))
-    items.push(request)
-  }
-  items.push(...notes.slice(next).filter(({ behind }) => shown.length === 0 || behind >= oldest - 1))
+  const idOf = (/** @type {number} */ index) => shown.at(index)?.id ?? Number.POSITIVE_INFINITY
+  const between = (/** @type {number} */ older, /** @type {number} */ newer) =>
+    notes.filter(({ behind }) => behind >= older && behind < newer)
+  const items = [
+    ...shown.flatMap((request, index) => [
+      ...between(request.id, index === 0 ? Number.POSITIVE_INFINITY : idOf(index - 1)),
+      request
+    ]),
+    ...between(oldest - 1, idOf(-1))
+  ]
   rows(items)
   byId("log-empty").hidden = items.length > 0
   byId("log-box").hidden = items.length === 0
@@ -133,7 +135,10 @@ export const show = (state, jump) => {
   const seen = last?.requests[0]?.id ?? 0
   if (newest < seen) notes = []
   const found = last === undefined || jump === undefined || newest < seen ? [] : happened(state, last, jump)
-  notes = [...found.map((note) => ({ note, at: now(), behind: newest })), ...notes].slice(0, mostNotes)
+  notes = [...found.map((note) => ({ note, serial: ++serial, at: now(), behind: newest })), ...notes].slice(
+    0,
+    mostNotes
+  )
   if (last !== undefined) {
     const fresh = state.requests.filter(({ id }) => id > seen).slice(0, 3)
     announce([...fresh.reverse().map((request) => `${request.endpoint}: ${sentence(request)}`), ...found])
