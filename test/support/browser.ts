@@ -44,7 +44,10 @@ export type FreshContext = (options?: BrowserContextOptions) => Effect.Effect<Br
 
 const onlyHere = (url: URL): boolean => !["127.0.0.1", "localhost"].includes(url.hostname)
 
-/** A group of tests that need a browser. Each test takes contexts of its own, so that they may run beside each other. */
+/**
+ * A group of tests that need a browser. Each takes contexts of its own. They run one after the other: beside each other
+ * they would take as long together, and each so long that its patience may end.
+ */
 export const describeInBrowser = (name: string, define: (fresh: FreshContext) => void): void => {
   const path = findBrowser()
   if (path === undefined) {
@@ -59,7 +62,7 @@ export const describeInBrowser = (name: string, define: (fresh: FreshContext) =>
     }
     return
   }
-  describe(name, () => {
+  describe.sequential(name, () => {
     let browser: Promise<Browser> | undefined
     afterAll(async () => {
       await (await browser)?.close()
