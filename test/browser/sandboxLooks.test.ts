@@ -6,21 +6,24 @@ import type { Page } from "playwright-core"
 import { describeInBrowser } from "../support/browser.js"
 import { issue, type Opened, openPage, refresh } from "../support/sandboxPage.js"
 
+const longName = "AClientWithQuiteALongNameThatHasNoPlaceToBreakAnywhereInIt"
+
 /** What the sandbox looks like after a while: something of everything that the page can show. */
 const busy = async ({ sandbox }: Opened): Promise<void> => {
   const { refresh: first } = await issue(sandbox, "first-client")
   await refresh(sandbox, first)
   await refresh(sandbox, first)
-  await sandbox.steal("a-client-with-quite-a-long-name-that-has-no-place-to-break")
-  await sandbox.expire("access", "a-client-with-quite-a-long-name-that-has-no-place-to-break")
+  await sandbox.steal(longName)
+  await sandbox.expire("access", longName)
   await sandbox.fault("issue", { answer: { status: 503 } })
   await issue(sandbox, "first-client")
   await sandbox.fault("refresh", { answer: "drop", processed: true, during: "5 minutes" })
 }
 
-const clients = ["first-client", "a-client-with-quite-a-long-name-that-has-no-place-to-break", "the-last"].map(
-  (clientId) => ({ clientId, clientSecret: `the secret of ${clientId}` })
-)
+const clients = ["first-client", longName, "the-last"].map((clientId) => ({
+  clientId,
+  clientSecret: `the secret of ${clientId}`
+}))
 
 const open = (page: Page): Promise<unknown> =>
   page.evaluate(() => {

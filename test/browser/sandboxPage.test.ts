@@ -206,6 +206,8 @@ describeInBrowser("the page of a sandbox", (fresh) => {
   it.scopedLive("starts over", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       await issue(sandbox)
+      await sandbox.steal()
+      await row(page, "Somebody else logged in as").waitFor()
       await sandbox.fault("issue", { answer: "drop" })
       await sandbox.configure({ singleSession: false })
       await page.getByText("1 switch changed").waitFor()
@@ -287,6 +289,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
       const { page, sandbox } = yield* openPage(fresh)
       yield* Effect.promise(async () => {
         await sandbox.close()
+        await page.locator("body[data-connection=lost]").waitFor()
         await page.getByText("Connection lost: what you see is old. Trying again…").waitFor()
         await page.getByRole("button", { name: "Reset the sandbox" }).click()
         await page.getByRole("alert").getByText("The sandbox does not answer.").waitFor()
@@ -297,6 +300,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
       )
       yield* Effect.promise(async () => {
         await page.locator("body[data-connection=live]").waitFor()
+        assert.strictEqual(await page.locator("#connection").textContent(), "Live")
         await issue(again)
         await row(page, "a new session began").waitFor()
       })

@@ -152,7 +152,6 @@ describe("a path or a method that is not there", () => {
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       for (const path of [
-        "/",
         "/v1",
         "/auth/token/issue",
         "/v1/auth/token/issue/",
