@@ -40,6 +40,17 @@ module.exports = {
       to: { dependencyTypes: ["core"] }
     },
     {
+      name: "pages-load-late",
+      comment: "The start of the sandbox is measured; what people look at is imported when they do.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/sandbox/page/(Assets|Reference)\\.ts$" },
+      to: {
+        path: ["^src/sandbox/page/(Assets|Reference)\\.ts$", "@effect/platform/.*/HttpApiScalar"],
+        dynamic: false,
+        dependencyTypesNot: ["type-only", "type-import"]
+      }
+    },
+    {
       name: "no-orphans",
       severity: "error",
       from: { orphan: true, path: "^src/" },

@@ -76,6 +76,11 @@ try {
   step("it installs into an empty folder with effect and @effect/platform alone", () => {
     run("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", tarball, ...versions], folder)
   })
+  step("its bin needs nothing else", () => {
+    const said = run("npx", ["--no-install", "nomba-auth", "--version"], folder).trim()
+    if (said !== own.version) throw new Error(`nomba-auth --version says ${said}`)
+    run("npx", ["--no-install", "nomba-auth", "sandbox", "--help"], folder)
+  })
   step("importing it needs nothing else", () => {
     run(
       "node",

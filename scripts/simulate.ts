@@ -2,7 +2,7 @@
  * The simulations at their full volume: 10,000 sequences of the cache's model, and a fleet of 64 processes for a week.
  *
  *     tsx scripts/simulate.ts [--quick]                 both; quick as in the tests
- *     tsx scripts/simulate.ts --seed N [--path P]       the model only, as it failed
+ *     tsx scripts/simulate.ts --seed N [--path P] [--public]  the model only, as it failed
  *     tsx scripts/simulate.ts [--quick] --fleet-seed N  the fleet only, as it failed
  */
 import { parseArgs } from "node:util"
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     path: { type: "string" },
     "fleet-seed": { type: "string" },
+    public: { type: "boolean", default: false },
     quick: { type: "boolean", default: false }
   }
 })
@@ -31,9 +32,12 @@ const timed = async (name: string, work: () => void | Promise<void>): Promise<vo
 if (runsAll || values.seed !== undefined) {
   const sequences = values.quick ? 2_000 : 10_000
   const seed = Number(values.seed ?? anySeed)
-  await timed(`${sequences} sequences of the cache's model, seed ${seed}`, () =>
-    checkModel({ sequences, seed, ...(values.path === undefined ? {} : { path: values.path }) })
-  )
+  for (const isPublic of runsAll ? [false, true] : [values.public]) {
+    const client = isPublic ? "a public client" : "a client with a secret"
+    await timed(`${sequences} sequences of the cache's model for ${client}, seed ${seed}`, () =>
+      checkModel({ sequences, seed, isPublic, ...(values.path === undefined ? {} : { path: values.path }) })
+    )
+  }
 }
 
 if (runsAll || values["fleet-seed"] !== undefined) {

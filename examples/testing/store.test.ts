@@ -1,11 +1,21 @@
 import { it } from "@effect/vitest"
-import { Effect, TestClock } from "effect"
-import { TokenStoreMemory } from "nomba-auth"
+import { Effect, Option, TestClock } from "effect"
+import { TokenStoreDriver } from "nomba-auth"
 import { tokenStoreContract } from "nomba-auth/testing"
+import { connect, makeDatabase } from "./TableStore.js"
+
+const database = Effect.runSync(makeDatabase)
 
 const contract = tokenStoreContract({
-  store: Effect.succeed(TokenStoreMemory.make), // yours; each time it is run it stands for another process
-  pass: TestClock.adjust // for a store with a clock of its own: Effect.sleep
+  // Each time it is run it stands for another process.
+  store: Effect.sync(() => TokenStoreDriver.make(connect(database))),
+  // For a database with a clock of its own: Effect.sleep.
+  pass: TestClock.adjust,
+  corrupt: (key) =>
+    Effect.sync(() => {
+      const row = database.rows.get(key)
+      if (row !== undefined) database.rows.set(key, { ...row, session: Option.some("?") })
+    })
 })
 
 for (const { effect, name } of contract) {

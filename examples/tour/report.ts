@@ -34,20 +34,25 @@ const message = (cause: Cause.Cause<unknown>): string =>
     onSome: (error) => (error instanceof Error ? error.message : String(error))
   })
 
-/** Runs the steps in turn, each at most 30 s, and answers whether every one held. Steps that rest on one that failed wait. */
+/**
+ * Runs the steps in turn, each at most 30 s, and answers whether every one held. Steps that rest on one that failed wait.
+ * Where people are to look on, each promise is told before it is tried, and there is time around it.
+ */
 export const steps = <R>(
   all: ReadonlyArray<Step<R>>,
-  { stopAtFailure = false }: { readonly stopAtFailure?: boolean } = {}
+  { slowly = false, stopAtFailure = false }: { readonly slowly?: boolean; readonly stopAtFailure?: boolean } = {}
 ): Effect.Effect<boolean, never, R> =>
   Effect.gen(function* () {
     let held = 0
     for (const { promise, run } of all) {
+      if (slowly) yield* Effect.zipRight(note(`… ${promise}`), Effect.sleep("2 seconds"))
       const exit = yield* Effect.exit(Effect.timeout(run, "30 seconds"))
       const finding = Exit.isSuccess(exit) ? exit.value : { holds: false, says: message(exit.cause) }
       if (finding.holds) held += 1
       yield* print(`${finding.holds ? green("✓") : red("✗")} ${promise}`)
       yield* note(`    ${finding.says}`)
       if (!finding.holds && stopAtFailure) break
+      if (slowly) yield* Effect.sleep("5 seconds")
     }
     yield* print()
     yield* print(

@@ -1,5 +1,5 @@
 /** Every promise of the library, kept against a sandbox that behaves like Nomba, over real HTTP. */
-import { randomBytes, randomUUID } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "@effect/platform"
 import { Duration, Effect, Layer, Redacted } from "effect"
 import { Nomba, NombaAuth, NombaClient, RetryPolicy, TokenCache } from "nomba-auth"
@@ -11,18 +11,19 @@ const BALANCE = "/v1/accounts/balance"
 type Client = { readonly clientId: string; readonly clientSecret: Redacted.Redacted<string> }
 
 /** Each step logs in as a client of its own, so that none lives off another's session. */
-const newClient = (): Client => ({
-  clientId: randomUUID(),
+const newClient = (clientId: string): Client => ({
+  clientId,
   clientSecret: Redacted.make(randomBytes(32).toString("base64"))
 })
 const clients = {
-  issuing: newClient(),
-  herding: newClient(),
-  hitting: newClient(),
-  stolen: newClient(),
-  failing: newClient(),
-  flaky: newClient(),
-  leaving: newClient()
+  issuing: newClient("issuing"),
+  herding: newClient("herding"),
+  hitting: newClient("hitting"),
+  renewing: newClient("renewing"),
+  stolen: newClient("stolen"),
+  failing: newClient("failing"),
+  flaky: newClient("flaky"),
+  leaving: newClient("leaving")
 }
 
 /** The library, as a program would provide it. */
@@ -85,29 +86,33 @@ const hit = (sandbox: SandboxService): Step => ({
   }).pipe(Effect.provide(nomba(sandbox, clients.hitting)))
 })
 
-/** On a sandbox of its own, whose tokens live five seconds: they are renewed from the fourth on. */
-const ahead: Step = {
+/** While tokens live five seconds: they are renewed from the fourth on. */
+const ahead = (sandbox: SandboxService): Step => ({
   promise: "A token is renewed before it expires, and nobody waits for that",
   run: Effect.gen(function* () {
-    const sandbox = yield* Sandbox
-    return yield* Effect.gen(function* () {
-      const cache = yield* TokenCache
-      const first = yield* cache.get
-      yield* sandbox.fault("refresh", { latency: "400 millis" })
-      yield* Effect.sleep("4050 millis")
-      const callers = Array.from({ length: 30 }, (_, index) => Effect.delay(timed(cache.get), index * 5))
-      const [answers, took] = yield* timed(Effect.all(callers, { concurrency: "unbounded" }))
-      const slowest = Math.max(...answers.map(([, waited]) => waited))
-      yield* Effect.sleep("400 millis")
-      const renewed = Redacted.value(yield* cache.get) !== Redacted.value(first)
-      const { refresh } = yield* sandbox.counts
-      return {
-        holds: renewed && refresh.requests === 1 && slowest < 200,
-        says: `${count(answers.length, "caller")} came within ${ms(took)} of a renewal that took 400 ms; the slowest waited ${ms(slowest)}; ${count(refresh.requests, "refresh request")}`
-      }
-    }).pipe(Effect.provide(nomba(sandbox, Sandbox.defaultClient)))
-  }).pipe(Effect.provide(Sandbox.layerServer({ accessLifetime: "5 seconds" })))
-}
+    const cache = yield* TokenCache
+    const first = yield* cache.get
+    const before = yield* sandbox.counts
+    yield* sandbox.fault("refresh", { latency: "400 millis" })
+    yield* Effect.sleep("4050 millis")
+    const callers = Array.from({ length: 30 }, (_, index) => Effect.delay(timed(cache.get), index * 5))
+    const [answers, took] = yield* timed(Effect.all(callers, { concurrency: "unbounded" }))
+    const slowest = Math.max(...answers.map(([, waited]) => waited))
+    yield* Effect.sleep("400 millis")
+    const renewed = Redacted.value(yield* cache.get) !== Redacted.value(first)
+    const requests = (yield* sandbox.counts).refresh.requests - before.refresh.requests
+    return {
+      holds: renewed && requests === 1 && slowest < 200,
+      says: `${count(answers.length, "caller")} came within ${ms(took)} of a renewal that took 400 ms; the slowest waited ${ms(slowest)}; ${count(requests, "refresh request")}`
+    }
+  }).pipe(Effect.provide(nomba(sandbox, clients.renewing)), (step) =>
+    Effect.acquireUseRelease(
+      Effect.zipLeft(sandbox.switches, sandbox.configure({ accessLifetime: "5 seconds" })),
+      () => step,
+      ({ accessLifetime }) => Effect.orDie(sandbox.configure({ accessLifetime }))
+    )
+  )
+})
 
 const theft = (sandbox: SandboxService): Step => ({
   promise: "Another instance logs in and kills our session: our calls go on",
@@ -142,7 +147,7 @@ const errors = (sandbox: SandboxService): Step => ({
     const auth = yield* NombaAuth
     const client = yield* NombaClient
     const bogus = { refreshToken: Redacted.make("not-a-refresh-token") }
-    const wrongSecret = nomba(sandbox, { ...newClient(), clientId: clients.failing.clientId })
+    const wrongSecret = nomba(sandbox, newClient(clients.failing.clientId))
     const seen = [
       yield* tagOf(Effect.catchTag(client.get("@elsewhere.example/"), "InvalidRequest", (_) => Effect.succeed(_._tag))),
       yield* tagOf(
@@ -201,26 +206,43 @@ const revoke = (sandbox: SandboxService): Step => ({
   }).pipe(Effect.provide(nomba(sandbox, clients.leaving)))
 })
 
+/** Until somebody presses Ctrl-C. */
+const stopped = Effect.async<void>((resume) => {
+  process.once("SIGINT", () => resume(Effect.void))
+})
+
+const tour = (options: { readonly slowly: boolean }): Effect.Effect<boolean> =>
+  Effect.gen(function* () {
+    const sandbox = yield* Sandbox
+    yield* title(`nomba-auth against a sandbox on ${sandbox.url}`)
+    yield* note("It behaves like Nomba: one session per client, no account and no network needed.")
+    yield* note(
+      options.slowly
+        ? `Open ${sandbox.url} in a browser to see what happens there.\n`
+        : "It has a page that shows what happens there: `npm start -- --watch` leaves time to look at it.\n"
+    )
+    const held = yield* steps(
+      [
+        issue(sandbox),
+        herd(sandbox),
+        hit(sandbox),
+        ahead(sandbox),
+        theft(sandbox),
+        errors(sandbox),
+        retries(sandbox),
+        revoke(sandbox)
+      ],
+      options
+    )
+    if (options.slowly) yield* Effect.zipRight(note(`\nThe sandbox stays at ${sandbox.url} until Ctrl-C.`), stopped)
+    return held
+  }).pipe(
+    Effect.provide(Sandbox.layerServer({ clients: Object.values(clients) })),
+    Effect.catchTag("SandboxError", (error) => Effect.as(print(error.message), false))
+  )
+
 /** Answers whether every promise held. */
-export const sandboxed: Effect.Effect<boolean> = Effect.gen(function* () {
-  const sandbox = yield* Sandbox
-  yield* title(`nomba-auth against a sandbox on ${sandbox.url}`)
-  yield* note("It behaves like Nomba: one session per client, no account and no network needed.\n")
-  return yield* steps([
-    issue(sandbox),
-    herd(sandbox),
-    hit(sandbox),
-    ahead,
-    theft(sandbox),
-    errors(sandbox),
-    retries(sandbox),
-    revoke(sandbox)
-  ])
-}).pipe(
-  Effect.provide(
-    Sandbox.layerServer({
-      clients: Object.values(clients)
-    })
-  ),
-  Effect.catchTag("SandboxError", (error) => Effect.as(print(error.message), false))
-)
+export const sandboxed: Effect.Effect<boolean> = tour({ slowly: false })
+
+/** The same with time to look at the sandbox's page, which stays until Ctrl-C. */
+export const watched: Effect.Effect<boolean> = tour({ slowly: true })

@@ -212,26 +212,50 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "the store",
     breaks: "release a lease without being its owner",
-    file: "src/layers/TokenStoreMemory.ts",
-    from: "if (slot.lease?.owner !== owner) return Effect.void",
-    to: "",
+    file: "src/layers/store/Place.ts",
+    from: "place.lease?.owner === owner ?",
+    to: "place.lease !== undefined ?",
     test: "test/layers/store/TokenStoreMemorySteps.test.ts"
   },
   {
     rule: "the store",
     breaks: "write without the version that was read",
-    file: "src/layers/TokenStoreMemory.ts",
-    from: "if (!isHeldBy(owner, now) || previous !== basis) return Option.none()",
-    to: "if (!isHeldBy(owner, now)) return Option.none()",
+    file: "src/layers/store/Place.ts",
+    from: "if (!isHeldBy(place, owner, now) || previous !== basis)",
+    to: "if (!isHeldBy(place, owner, now))",
     test: "test/layers/store/TokenStoreMemorySteps.test.ts"
   },
   {
     rule: "the store",
     breaks: "write without the lease",
-    file: "src/layers/TokenStoreMemory.ts",
-    from: "if (!isHeldBy(owner, now) || previous !== basis) return Option.none()",
-    to: "if (previous !== basis) return Option.none()",
+    file: "src/layers/store/Place.ts",
+    from: "if (!isHeldBy(place, owner, now) || previous !== basis)",
+    to: "if (previous !== basis)",
     test: "test/layers/store/TokenStoreMemorySteps.test.ts"
+  },
+  {
+    rule: "the store",
+    breaks: "let a late writer of a file pass where its number was cleaned away",
+    file: "src/layers/TokenStoreFile/Register.ts",
+    from: "if (newestOf(all) !== next) return false",
+    to: "",
+    test: "test/layers/TokenStoreFile/Register.test.ts"
+  },
+  {
+    rule: "the store",
+    breaks: "set aside what another key or codec can read",
+    file: "src/layers/TokenStoreFile/Driver.ts",
+    from: 'reason === "StoreUnreadable" && tries > 0',
+    to: "reason !== undefined && tries > 0",
+    test: "test/layers/TokenStoreFile/unreadable.test.ts"
+  },
+  {
+    rule: "the store",
+    breaks: "open an encrypted session in another key's place",
+    file: "src/layers/SessionCodec.ts",
+    from: 'utf8([FORMAT, AES, id, key].join(" "))',
+    to: 'utf8([FORMAT, AES, id].join(" "))',
+    test: "test/layers/SessionCodec.test.ts"
   },
   {
     rule: "the store",
@@ -264,6 +288,39 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: '? "session" : "nothing"',
     to: '? "nothing" : "nothing"',
     test: "test/layers/store/overtaken.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "read a body without an end",
+    file: "src/layers/http/Body.ts",
+    from: "return size <= LIMIT",
+    to: "return true",
+    test: "test/layers/answers.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "wait for a body without a time-out",
+    file: "src/layers/http/Body.ts",
+    from: "Effect.raceFirst(Effect.as(late, tooSlow)),",
+    to: "",
+    test: "test/layers/answers.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "let what a body broke off with reach a log",
+    file: "src/layers/http/Body.ts",
+    from: "end = endOf(cause)\n        return Stream.empty",
+    to: "end = endOf(cause)\n        return Stream.failCause(cause)",
+    test: "test/leaks/NombaAuthHttp.test.ts",
+    name: "a body that breaks off"
+  },
+  {
+    rule: "answers",
+    breaks: "show what a server echoes",
+    file: "src/layers/auth/Classification.ts",
+    from: "const safe = (text: string): string => mask(text, 200)",
+    to: "const safe = (text: string): string => text + mask('', 200)",
+    test: "test/layers/answers.test.ts"
   },
   {
     rule: "the client",

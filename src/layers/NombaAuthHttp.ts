@@ -42,7 +42,7 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
     const clientSecret = yield* ClientSecret.make(config)
     const call = TokenCall.make(config, GuardedClient.withoutRepeats(client), clientSecret.known)
     const rules = Classification.rulesOf(config.origins)
-    const revokeBody = yield* Ref.make(Arr.headNonEmpty(Outgoing.revokeBodies))
+    const revokeBodies = yield* Ref.make(Outgoing.revokeBodies)
 
     const operation = <A, E extends AuthError>(
       name: Classification.TokenOperation,
@@ -69,19 +69,16 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
         operation("refresh", wasNotProcessed, ({ run }) => run(grant(rules.refresh, Outgoing.refresh(options)))),
 
       revoke: (accessToken, options) =>
-        operation("revoke", constTrue, ({ passage, run }) => {
-          const send = (body: Outgoing.RevokeBody) =>
-            run(call(rules.revoke, Outgoing.revoke(config.clientId, accessToken, options?.bearer, body))).pipe(
-              Effect.zipRight(Ref.set(revokeBody, body))
-            )
-          return Effect.flatMap(revokeBody, (accepted) =>
-            firstAccepted(
-              [accepted, ...Outgoing.revokeBodies.filter((body) => body !== accepted)],
-              send,
-              passage(Duration.zero)
-            )
+        operation("revoke", constTrue, ({ passage, run }) =>
+          firstAccepted(
+            revokeBodies,
+            (body) =>
+              Effect.asVoid(
+                run(call(rules.revoke, Outgoing.revoke(config.clientId, accessToken, options?.bearer, body)))
+              ),
+            passage(Duration.zero)
           )
-        }),
+        ),
 
       exchange: (options) =>
         operation("exchange", wasNotProcessed, ({ run }) =>
@@ -102,20 +99,35 @@ export const layer: Layer.Layer<NombaAuth, never, NombaConfig | HttpClient.HttpC
 /** A refresh token and an authorization code are single-use: after a request that may have been processed, they are spent. */
 const wasNotProcessed = (error: Unavailable): boolean => error.processed === "no"
 
-/** Sends one body after the other for as long as the server says that it is the body which is wrong. */
+type RevokeBodies = Arr.NonEmptyReadonlyArray<Outgoing.RevokeBody>
+
+/**
+ * Sends the body in front, and one after the other for as long as the server says that it is the body which is wrong. A
+ * refused body goes to the back at once: where a rate limit lets one request through, the next attempt has to go on from
+ * there.
+ */
 const firstAccepted = (
-  [body, ...others]: Arr.NonEmptyReadonlyArray<Outgoing.RevokeBody>,
+  bodies: Ref.Ref<RevokeBodies>,
   send: (body: Outgoing.RevokeBody) => Effect.Effect<void, RevokeError>,
-  hasTime: Effect.Effect<boolean>
+  hasTime: Effect.Effect<boolean>,
+  left: number = Outgoing.revokeBodies.length
 ): Effect.Effect<void, RevokeError> =>
-  Effect.catchIf(send(body), isRefusedBody, (error) =>
-    Arr.isNonEmptyArray(others)
-      ? Effect.if(hasTime, {
-          onTrue: () => firstAccepted(others, send, hasTime),
+  Effect.flatMap(Ref.get(bodies), ([body]) =>
+    Effect.catchIf(send(body), isRefusedBody, (error) =>
+      Effect.zipRight(
+        Ref.update(bodies, toTheBack(body)),
+        Effect.if(left > 1 ? hasTime : Effect.succeed(false), {
+          onTrue: () => firstAccepted(bodies, send, hasTime, left - 1),
           onFalse: () => Effect.fail(error)
         })
-      : Effect.fail(error)
+      )
+    )
   )
+
+const toTheBack =
+  (refused: Outgoing.RevokeBody) =>
+  ([body, ...others]: RevokeBodies): RevokeBodies =>
+    body === refused && Arr.isNonEmptyArray(others) ? [...others, body] : [body, ...others]
 
 const isRefusedBody = (error: RevokeError): error is InvalidRequest =>
   error._tag === "InvalidRequest" && [400, 422].includes(Classification.effectiveStatus(error) ?? 0)

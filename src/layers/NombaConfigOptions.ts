@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
-import type { Unavailable } from "../schemas/AuthError.js"
+import { InvalidRequest, type Unavailable } from "../schemas/AuthError.js"
 import * as StoreKey from "../schemas/StoreKey.js"
 import { NombaConfig, type NombaConfigService } from "../services/NombaConfig.js"
 import type * as BaseUrl from "./config/BaseUrl.js"
@@ -54,6 +54,17 @@ export interface Options {
 }
 
 /**
+ * What a program says about a public client: one without a secret, whose sessions persons start by logging in.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PublicOptions extends Omit<Options, "clientSecret"> {
+  /** Whose session it is: the person's or the installation's id in the program. Each has a session of its own. */
+  readonly subject: string
+}
+
+/**
  * What a program says itself where the rest comes from the environment.
  *
  * @since 0.1.0
@@ -62,13 +73,30 @@ export interface Options {
 export type Overrides = { readonly [Name in keyof Options]?: Options[Name] | undefined }
 
 /**
+ * The same for a public client. The environment does not say whose session it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PublicOverrides = Omit<Overrides, "clientSecret"> & Pick<PublicOptions, "subject">
+
+/**
  * Everything from options in code.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (options: Options): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
-  assemble(options, Source.code)
+  assemble(options, Source.code, confidentialClient)
+
+/**
+ * Everything of a public client from options in code.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makePublic = (options: PublicOptions): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
+  assemble(options, Source.code, publicClient)
 
 /**
  * From `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (else `NOMBA_PRIVATE_KEY`), `NOMBA_ACCOUNT_ID`, and `NOMBA_BASE_URL` (else
@@ -78,7 +106,17 @@ export const make = (options: Options): Effect.Effect<NombaConfigService, Config
  * @category constructors
  */
 export const makeConfig = (overrides: Overrides = {}): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
-  assemble(overrides, Source.environment)
+  assemble(overrides, Source.environment, confidentialClient)
+
+/**
+ * The same for a public client: no secret is read.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makePublicConfig = (
+  overrides: PublicOverrides
+): Effect.Effect<NombaConfigService, ConfigError.ConfigError> => assemble(overrides, Source.environment, publicClient)
 
 /**
  * @since 0.1.0
@@ -94,15 +132,62 @@ export const layer = (options: Options): Layer.Layer<NombaConfig, ConfigError.Co
 export const layerConfig = (overrides: Overrides = {}): Layer.Layer<NombaConfig, ConfigError.ConfigError> =>
   Layer.effect(NombaConfig, makeConfig(overrides))
 
-const assemble = (
-  options: Overrides,
-  source: Source.Source
-): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
-  Predicate.isRecord(options) ? assembleRecord(options, source) : Setting.invalid("options", "is not an object")
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerPublic = (options: PublicOptions): Layer.Layer<NombaConfig, ConfigError.ConfigError> =>
+  Layer.effect(NombaConfig, makePublic(options))
 
-const assembleRecord = (
-  options: Overrides,
-  source: Source.Source
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerPublicConfig = (overrides: PublicOverrides): Layer.Layer<NombaConfig, ConfigError.ConfigError> =>
+  Layer.effect(NombaConfig, makePublicConfig(overrides))
+
+/** What tells a client that has a secret from one that has not, in the words of RFC 6749 section 2.1. */
+interface Kind<in Given> {
+  readonly grant: "client_credentials" | "authorization_code"
+  readonly clientSecret: (given: Given, source: Source.Source) => Setting.Checked<NombaConfigService["clientSecret"]>
+  readonly subject: (given: Given) => Effect.Effect<string, ConfigError.ConfigError>
+}
+
+const confidentialClient: Kind<Overrides> = {
+  grant: "client_credentials",
+  clientSecret: ({ clientSecret: given }, source) =>
+    Effect.isEffect(given)
+      ? Effect.succeed({ origin: "options.clientSecret", value: given })
+      : source.require({ option: "clientSecret", given, variables: ["NOMBA_CLIENT_SECRET", "NOMBA_PRIVATE_KEY"] }).pipe(
+          Effect.flatMap(Setting.secret),
+          Effect.map(({ origin, value }) => ({ origin, value: Effect.succeed(value) }))
+        ),
+  subject: () => Effect.succeed("")
+}
+
+const publicClient: Kind<PublicOverrides> = {
+  grant: "authorization_code",
+  clientSecret: () => Effect.succeed({ origin: "a public client has none", value: noSecret }),
+  subject: ({ subject }) =>
+    Effect.map(Setting.text({ origin: "options.subject", value: subject }), ({ value }) => value)
+}
+
+const noSecret = new InvalidRequest({
+  operation: "issue",
+  errors: ["clientSecret: a public client has none, and starts its sessions with PublicLogin"]
+})
+
+const assemble = <Given extends Omit<Overrides, "clientSecret">>(
+  options: Given,
+  source: Source.Source,
+  kind: Kind<Given>
+): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
+  Predicate.isRecord(options) ? assembleRecord(options, source, kind) : Setting.invalid("options", "is not an object")
+
+const assembleRecord = <Given extends Omit<Overrides, "clientSecret">>(
+  options: Given,
+  source: Source.Source,
+  kind: Kind<Given>
 ): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
   Effect.all(
     {
@@ -110,7 +195,8 @@ const assembleRecord = (
         source.require({ option: "clientId", given: options.clientId, variables: ["NOMBA_CLIENT_ID"] }),
         Setting.text
       ),
-      clientSecret: clientSecret(options.clientSecret, source),
+      clientSecret: kind.clientSecret(options, source),
+      subject: kind.subject(options),
       accountId: Effect.flatMap(
         source.find({ option: "accountId", given: options.accountId, variables: ["NOMBA_ACCOUNT_ID"] }),
         Checks.accountId
@@ -127,7 +213,16 @@ const assembleRecord = (
   ).pipe(
     Effect.mapBoth({
       onFailure: Setting.report,
-      onSuccess: ({ accountId, baseUrl, clientId, clientSecret, renewAhead, requestTimeout, transformClient }) =>
+      onSuccess: ({
+        accountId,
+        baseUrl,
+        clientId,
+        clientSecret,
+        renewAhead,
+        requestTimeout,
+        subject,
+        transformClient
+      }) =>
         NombaConfig.of({
           baseUrl: baseUrl.value,
           clientId: clientId.value,
@@ -139,8 +234,8 @@ const assembleRecord = (
           storeKey: StoreKey.make({
             baseUrl: baseUrl.value,
             clientId: clientId.value,
-            grant: "client_credentials",
-            subject: ""
+            grant: kind.grant,
+            subject
           }),
           origins: {
             clientId: clientId.origin,
@@ -152,14 +247,3 @@ const assembleRecord = (
         })
     })
   )
-
-const clientSecret = (
-  given: Overrides["clientSecret"],
-  source: Source.Source
-): Setting.Checked<NombaConfigService["clientSecret"]> =>
-  Effect.isEffect(given)
-    ? Effect.succeed({ origin: "options.clientSecret", value: given })
-    : source.require({ option: "clientSecret", given, variables: ["NOMBA_CLIENT_SECRET", "NOMBA_PRIVATE_KEY"] }).pipe(
-        Effect.flatMap(Setting.secret),
-        Effect.map(({ origin, value }) => ({ origin, value: Effect.succeed(value) }))
-      )

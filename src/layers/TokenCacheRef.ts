@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,6 +16,7 @@ import * as Stream from "effect/Stream"
 import type { AuthError } from "../schemas/AuthError.js"
 import { NombaAuth } from "../services/NombaAuth.js"
 import { NombaConfig } from "../services/NombaConfig.js"
+import { PublicLogin, type PublicLoginService } from "../services/PublicLogin.js"
 import { SessionSource } from "../services/SessionSource.js"
 import { TokenCache, type TokenCacheService } from "../services/TokenCache.js"
 import { TokenStore } from "../services/TokenStore.js"
@@ -28,20 +30,15 @@ import * as State from "./cache/State.js"
 const lastingRejection =
   "Nomba still answers 401 after the token was renewed. Three causes: the accountId header is absent, the account id is wrong, or the token is dead because something else logs in with the same credentials. Renewals are held back until a replayed request succeeds."
 
-/**
- * Builds the cache on the token store. When its scope closes, a renewal that has reached for Nomba is waited for, so that
- * no session is lost between its answer and the store.
- *
- * Interruptible wherever it is built: what it forks would otherwise not heed its time-outs.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make: Effect.Effect<
-  TokenCacheService,
-  never,
-  NombaAuth | NombaConfig | SessionSource | TokenStore | Scope.Scope
-> = Effect.gen(function* () {
+type Dependencies = NombaAuth | NombaConfig | SessionSource | TokenStore
+
+interface Built {
+  readonly cache: TokenCacheService
+  readonly publicLogin: PublicLoginService
+}
+
+/** Interruptible wherever it is built: what it forks would otherwise not heed its time-outs. */
+const build: Effect.Effect<Built, never, Dependencies | Scope.Scope> = Effect.gen(function* () {
   const auth = yield* NombaAuth
   const config = yield* NombaConfig
   const source = yield* SessionSource
@@ -96,7 +93,7 @@ export const make: Effect.Effect<
     })
   )
 
-  return TokenCache.of({
+  const cache = TokenCache.of({
     get: Effect.suspend(() => {
       const { held } = cell.current()
       return held !== undefined && State.isFresh(held, cell.now()) ? held.hit : slow
@@ -122,13 +119,38 @@ export const make: Effect.Effect<
     logout: Effect.flatMap(aside.start(logout), Fiber.join),
     changes: cell.changes
   })
+  const publicLogin = PublicLogin.of({
+    login: (session) => Effect.flatMap(aside.start(renewal.login(session)), Fiber.join)
+  })
+  return { cache, publicLogin }
 }).pipe(Effect.interruptible)
+
+/**
+ * Builds the cache on the token store. When its scope closes, a renewal that has reached for Nomba is waited for, so that
+ * no session is lost between its answer and the store.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<TokenCacheService, never, Dependencies | Scope.Scope> = Effect.map(
+  build,
+  ({ cache }) => cache
+)
 
 /**
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<TokenCache, never, NombaAuth | NombaConfig | SessionSource | TokenStore> = Layer.scoped(
-  TokenCache,
-  make
+export const layer: Layer.Layer<TokenCache, never, Dependencies> = Layer.scoped(TokenCache, make)
+
+/**
+ * The cache of a public client, and what feeds it: both hold the same session.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerPublic: Layer.Layer<TokenCache | PublicLogin, never, Dependencies> = Layer.scopedContext(
+  Effect.map(build, ({ cache, publicLogin }) =>
+    Context.make(TokenCache, cache).pipe(Context.add(PublicLogin, publicLogin))
+  )
 )

@@ -12,17 +12,18 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
+import type { Session } from "../schemas/Session.js"
 import type { StoreKey } from "../schemas/StoreKey.js"
 import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
+import * as Place from "./store/Place.js"
 import * as SessionStore from "./store/SessionStore.js"
-import type { Connect, Entry, Next, StoreDriver } from "./store/StoreDriver.js"
+import type { Connect, Entry, StoreDriver } from "./store/StoreDriver.js"
 
 /** A session is kept this long past its expiry while it can be refreshed and nobody holds it. */
 const KEEP = Duration.toMillis("30 days")
 
 interface Slot {
-  content: (Omit<Next, "remaining"> & { version: number; marked: boolean; since: number; until: number }) | undefined
-  lease: { readonly owner: string; readonly since: number; readonly until: number } | undefined
+  place: Place.Place<Session>
   holders: number
   readonly announced: PubSub.PubSub<number>
 }
@@ -33,66 +34,39 @@ const slotsOf = globalValue(
   () => new WeakMap<Clock.Clock, Map<StoreKey, Slot>>()
 )
 
-const isUnusable = ({ content, holders, lease }: Slot, now: number): boolean => {
-  if (holders > 0 || (lease !== undefined && now < lease.until)) return false
-  if (content === undefined || Option.isNone(content.session)) return true
-  return now >= content.until + (Option.isSome(content.session.value.refreshToken) ? KEEP : 0)
+const isUnusable = ({ holders, place }: Slot, now: number): boolean => {
+  if (holders > 0 || !Place.isFree(place, now)) return false
+  if (place.content === undefined || Option.isNone(place.content.session)) return true
+  return now >= place.content.until + (Option.isSome(place.content.session.value.refreshToken) ? KEEP : 0)
 }
 
-const entryOf = ({ content }: Slot, now: number): Option.Option<Entry> =>
-  Option.map(Option.fromNullable(content), ({ marked, session, since, tombstone, until, version }) => ({
-    version,
-    session,
-    tombstone,
-    marked,
-    remaining: now < since ? Duration.zero : Duration.millis(Math.max(0, until - now))
+const entryOf = ({ place }: Slot, now: number): Option.Option<Entry> =>
+  Option.map(Option.fromNullable(place.content), ({ since, until, ...content }) => ({
+    ...content,
+    remaining: Place.left({ since, until }, now)
   }))
 
 const driverOf = (slot: Slot, clock: Clock.Clock, leaseTime: Duration.Duration): StoreDriver => {
-  const step = <A>(run: (now: number) => A): Effect.Effect<A> => Effect.sync(() => run(clock.unsafeCurrentTimeMillis()))
-  const announce = Effect.suspend(() => PubSub.publish(slot.announced, slot.content?.version ?? 0))
-  const isHeldBy = (owner: string, now: number): boolean =>
-    slot.lease !== undefined && slot.lease.owner === owner && now < slot.lease.until
-  const isFree = (now: number): boolean => slot.lease === undefined || now >= slot.lease.until || now < slot.lease.since
-  const extend = (owner: string, now: number): boolean => {
-    const ours = isHeldBy(owner, now)
-    if (ours) slot.lease = { owner, since: now, until: now + Duration.toMillis(leaseTime) }
-    return ours
+  const at = <A>(run: (now: number) => A): Effect.Effect<A> => Effect.sync(() => run(clock.unsafeCurrentTimeMillis()))
+  const take = <A>([answer, place]: Place.Outcome<Session, A>): A => {
+    slot.place = place
+    return answer
   }
+  const announce = Effect.suspend(() => PubSub.publish(slot.announced, slot.place.content?.version ?? 0))
   let present = true
   return {
     leaseTime,
-    read: step((now) => entryOf(slot, now)),
+    read: at((now) => entryOf(slot, now)),
     acquire: (owner) =>
-      step((now) => {
-        if (isFree(now)) slot.lease = { owner, since: now, until: now + Duration.toMillis(leaseTime) }
-        return { held: isHeldBy(owner, now), entry: entryOf(slot, now) }
-      }),
-    extend: (owner) => step((now) => extend(owner, now)),
-    mark: (owner, marked) =>
-      step((now) => {
-        const ours = extend(owner, now)
-        if (ours && slot.content !== undefined) slot.content.marked = marked
-        return ours
-      }),
-    commit: (owner, basis, { remaining, session, tombstone }) =>
+      at((now) => ({ held: take(Place.acquire(slot.place, owner, now, leaseTime)), entry: entryOf(slot, now) })),
+    extend: (owner) => at((now) => take(Place.extend(slot.place, owner, now, leaseTime))),
+    mark: (owner, marked) => at((now) => take(Place.mark(slot.place, owner, marked, now, leaseTime))),
+    commit: (owner, basis, next) =>
       Effect.tap(
-        step((now) => {
-          const previous = slot.content?.version ?? 0
-          if (!isHeldBy(owner, now) || previous !== basis) return Option.none()
-          const version = Math.max(previous + 1, now)
-          const until = now + Duration.toMillis(remaining)
-          slot.content = { version, session, tombstone, marked: false, since: now, until }
-          return Option.some(version)
-        }),
+        at((now) => take(Place.commit(slot.place, owner, basis, next, now))),
         (version) => Effect.when(announce, () => Option.isSome(version))
       ),
-    release: (owner) =>
-      Effect.suspend(() => {
-        if (slot.lease?.owner !== owner) return Effect.void
-        slot.lease = undefined
-        return Effect.asVoid(announce)
-      }),
+    release: (owner) => Effect.asVoid(Effect.when(announce, () => take(Place.release(slot.place, owner)))),
     changes: Stream.fromPubSub(slot.announced, { scoped: true }),
     leave: Effect.sync(() => {
       if (!present) return false
@@ -119,7 +93,7 @@ export const connect: Connect = (key, leaseTime) =>
         slotsOf.set(clock, slots)
         const now = clock.unsafeCurrentTimeMillis()
         for (const [other, slot] of slots) if (isUnusable(slot, now)) slots.delete(other)
-        const slot = slots.get(key) ?? { content: undefined, lease: undefined, holders: 0, announced }
+        const slot = slots.get(key) ?? { place: Place.empty, holders: 0, announced }
         slots.set(key, slot)
         slot.holders += 1
         return driverOf(slot, clock, leaseTime)

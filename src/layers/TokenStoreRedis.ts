@@ -17,7 +17,7 @@ import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
 import * as Checks from "./config/Checks.js"
 import * as Setting from "./config/Setting.js"
 import * as Source from "./config/Source.js"
-import * as StoreKind from "./config/StoreKind.js"
+import { only } from "./config/storeSetting.js"
 import * as SessionCodec from "./SessionCodec.js"
 import * as Driver from "./store/redis/Driver.js"
 import * as Link from "./store/redis/Link.js"
@@ -160,7 +160,7 @@ const settle = ({
 const checkUrl = (setting: Setting.Setting<Redacted.Redacted<string>>) =>
   Effect.gen(function* () {
     const { origin, value } = { ...setting, value: Redacted.value(setting.value) }
-    yield* StoreKind.only("redis", { origin, value })
+    yield* only("redis", { origin, value })
     if (!URL.canParse(value) || !/^rediss?:\/\//.test(value)) {
       return yield* Setting.invalid(origin, "is not a URL like redis://host:6379")
     }

@@ -24,7 +24,9 @@ export const layer: Layer.Layer<
       ({ request }) =>
         Effect.gen(function* () {
           const { clientId } = yield* Bearer
-          if (!Authorization.admits(emulator, request.headers)(clientId)) return yield* Authorization.wrongAccount
+          const switches = yield* emulator.switches
+          if (!Authorization.admits(emulator, switches, request.headers)(clientId))
+            return yield* Authorization.wrongAccount
           return { code: "00", description: "Success", data: { amount: "250000.00", currency: "NGN" } }
         }),
       { uninterruptible: true }

@@ -1,69 +1,71 @@
 /**
- * From a request to its answer: routes, counts, faults, the API itself, and the envelope around whatever goes wrong.
- * The same for a request that comes in process and for one that comes over a socket.
+ * From a request to its answer: the Nomba API, the control side behind its guard, and the pages. The same for a request
+ * that comes in process and for one that comes over a socket.
  *
  * @since 0.1.0
  */
-import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Accounts from "./Accounts.js"
-import * as Authentication from "./Authentication.js"
-import * as Authorization from "./Authorization.js"
+import { AuthorizeApi } from "./authorize/AuthorizeApi.js"
+import * as Authorize from "./authorize/Handlers.js"
+import type { ConnectionDropped } from "./Befalling.js"
+import { ControlApi, prefix } from "./control/ControlApi.js"
+import * as Handlers from "./control/Handlers.js"
 import { Emulator } from "./Emulator.js"
 import * as Envelope from "./Envelope.js"
-import * as Fault from "./Fault.js"
-import * as JsonBody from "./JsonBody.js"
-import { routes, SandboxApi } from "./SandboxApi.js"
-import * as SandboxState from "./SandboxState.js"
+import * as Guard from "./Guard.js"
+import * as NombaSide from "./NombaSide.js"
+import * as Served from "./Served.js"
+import { type Page, pages } from "./Site.js"
 
 /** Answers the request in its context. It fails only when a fault breaks the connection. */
 export type App = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
-  Fault.ConnectionDropped,
+  ConnectionDropped,
   HttpServerRequest.HttpServerRequest | Scope.Scope
 >
 
-const layer = HttpApiBuilder.api(SandboxApi).pipe(
-  Layer.provide([Authentication.layer, Accounts.layer]),
-  Layer.provide([Authorization.layer, JsonBody.layer]),
-  Layer.provideMerge(Layer.mergeAll(HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer)),
-  Layer.merge(HttpServer.layerContext)
-)
+const controlRoutes = Served.routes(ControlApi)
+const loginRoutes = Served.routes(AuthorizeApi)
 
-const outcome = (fault: Fault.Fault, response: HttpServerResponse.HttpServerResponse) =>
-  fault.answer !== undefined ? "faulted" : response.status < 400 ? "succeeded" : "refused"
+const onlyRead = Envelope.respond(405, { headers: { allow: "GET, HEAD" } })
 
-/** Builds the API once. Each call builds its own, so two sandboxes of one program share nothing. */
+/** Builds it once. Each call builds its own, so two sandboxes of one program share nothing. */
 export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.gen(function* () {
-  const { now, transition } = yield* Emulator
-  const context = yield* Layer.build(layer)
-  const api = Effect.provide(yield* Effect.provide(HttpApiBuilder.httpApp, context), context).pipe(
-    Effect.catchAllCause((cause) =>
-      Cause.isInterruptedOnly(cause) ? Effect.failCause(cause) : Effect.succeed(Envelope.respond(500))
-    )
-  )
+  const { now, settings, url } = yield* Emulator
+  const nomba = yield* NombaSide.make
+  const control = yield* Served.make(Handlers.layer)
+  const login = yield* Served.make(Authorize.layer)
 
-  const respond: App = Effect.gen(function* () {
+  const controlled: App = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const methods = routes.get(request.url.replace(/[?#].*$/s, ""))
-    const endpoint = methods?.get(request.method)
-    if (methods === undefined) return yield* Effect.as(transition(SandboxState.stray), Envelope.respond(404))
-    if (endpoint === undefined) {
-      const headers = { allow: Array.from(methods.keys()).join(", ") }
-      return yield* Effect.as(transition(SandboxState.stray), Envelope.respond(405, { headers }))
+    const foreign = Guard.foreignPage(request, yield* url, settings.host)
+    if (Option.isSome(foreign)) return foreign.value
+    const found = Served.find(controlRoutes, request)
+    return "refusal" in found ? found.refusal : yield* control
+  })
+
+  const shown = (page: Page): App =>
+    Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const foreign = Guard.foreignHost(request, yield* url, settings.host)
+      if (Option.isSome(foreign)) return foreign.value
+      return request.method === "GET" || request.method === "HEAD" ? yield* page : onlyRead
+    })
+
+  const respond: App = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const path = Served.pathOf(request)
+    if (loginRoutes.has(path)) {
+      const found = Served.find(loginRoutes, request)
+      return "refusal" in found ? Effect.succeed(found.refusal) : login
     }
-    const fault = yield* transition(SandboxState.arrive(endpoint))
-    return yield* Fault.befalling(fault, api).pipe(
-      Effect.tap((response) => transition(SandboxState.answer(endpoint, outcome(fault, response)))),
-      Effect.tapError(() => transition(SandboxState.answer(endpoint, "faulted")))
-    )
+    if (path === prefix || path.startsWith(`${prefix}/`)) return controlled
+    const page = pages.get(path)
+    return page === undefined ? nomba : shown(page)
   })
 
   return Effect.gen(function* () {

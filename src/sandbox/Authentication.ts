@@ -1,101 +1,114 @@
 /**
- * The three operations of the contract, as the live API plays them: one session for each client.
+ * The three operations of the contract, as the live API plays them, and as the switches say where nobody knows how it does.
  *
  * @since 0.1.0
  */
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
-import { Bearer, type BearerAuth, IssuePayload, RefreshPayload, RevokePayload } from "../schemas/NombaApi.js"
+import { Bearer, type BearerAuth, IssuePayload, RefreshPayload, type Unauthorized } from "../schemas/NombaApi.js"
 import * as Authorization from "./Authorization.js"
+import * as Exchange from "./authorize/Exchange.js"
 import { Emulator, type EmulatorService } from "./Emulator.js"
 import { badRequest, unauthorized } from "./Envelope.js"
 import * as JsonBody from "./JsonBody.js"
+import { answering, badCredentials, countAgainst, deadRefreshToken, type Refused } from "./Refused.js"
+import * as RevokeBody from "./RevokeBody.js"
 import { SandboxApi } from "./SandboxApi.js"
 import * as SandboxState from "./SandboxState.js"
+import type { RefreshRefusal } from "./state/Sessions.js"
+import * as Sessions from "./state/Sessions.js"
 import { granted } from "./TokenAnswer.js"
+import * as Visit from "./Visit.js"
 
 const issue = Effect.fnUntraced(function* (emulator: EmulatorService, headers: Headers.Headers) {
+  if (Exchange.isFor(yield* JsonBody.JsonBody)) return yield* Exchange.exchange(emulator, headers)
+  const switches = yield* emulator.switches
+  const refused = (error: string) => badCredentials(switches.badCredentials, error)
   const body = yield* JsonBody.decode(IssuePayload)
   const client = emulator.settings.clients.get(body.client_id)
-  if (client === undefined) {
-    return yield* unauthorized("Invalid client credentials", "client_id: is not known to this sandbox")
-  }
+  if (client === undefined) return yield* refused("client_id: is not known to this sandbox")
+  yield* Visit.note({ clientId: client.clientId })
+  yield* countAgainst(emulator, client.clientId)
+  if (client.clientSecret === undefined) return yield* refused("client_secret: this client has none")
   if (Redacted.value(client.clientSecret) !== Redacted.value(body.client_secret)) {
-    return yield* unauthorized("Invalid client credentials", "client_secret: is not that of this client_id")
+    return yield* refused("client_secret: is not that of this client_id")
   }
-  if (!Authorization.admits(emulator, headers)(client.clientId)) return yield* Authorization.wrongAccount
+  if (!Authorization.admits(emulator, switches, headers)(client.clientId)) return yield* Authorization.wrongAccount
   const mint = yield* emulator.mint
   const session = yield* emulator.transition(SandboxState.issue(mint(client.clientId)))
-  return granted(emulator, session)
+  return granted(emulator, switches, session, { withRefreshToken: true })
 })
 
-const refreshRefusals: Readonly<Record<SandboxState.RefreshRefusal, string>> = {
+const deadBecause = {
   unknown: "refresh_token: is not from this sandbox, or long gone",
   used: "refresh_token: was used before; it works once",
+  reused: "refresh_token: its session ended when a refresh token was used twice",
   replaced: "refresh_token: a newer session of the client replaced its session",
   revoked: "refresh_token: its session was revoked",
-  expired: "refresh_token: has expired",
-  "foreign bearer": "Authorization: the token is not the session's own",
-  account: "accountId: is not the account of this client"
+  expired: "refresh_token: has expired"
+} satisfies Partial<Record<RefreshRefusal, string>>
+
+const refused = (refusal: RefreshRefusal, status: number): Refused | Unauthorized => {
+  switch (refusal) {
+    case "foreign bearer":
+      return Authorization.refused("the token is not the session's own")
+    case "expired bearer":
+      return Authorization.dead("expired")
+    case "account":
+      return Authorization.wrongAccount
+    default:
+      return deadRefreshToken(status, deadBecause[refusal])
+  }
 }
 
 const refresh = Effect.fnUntraced(function* (emulator: EmulatorService, headers: Headers.Headers) {
+  const switches = yield* emulator.switches
   const body = yield* JsonBody.decode(RefreshPayload)
   const presented = {
     refreshToken: body.refresh_token,
-    bearer: yield* Authorization.bearer(emulator, headers),
-    admits: Authorization.admits(emulator, headers),
+    bearer: yield* Authorization.bearerOfRefresh(emulator, switches, headers),
+    admits: Authorization.admits(emulator, switches, headers),
     now: yield* emulator.now
   }
+  const clientId = Sessions.owner((yield* emulator.state).sessions, presented)
+  if (Option.isSome(clientId)) {
+    yield* Visit.note({ clientId: clientId.value })
+    yield* countAgainst(emulator, clientId.value)
+  }
   const session = yield* emulator.transition(SandboxState.refresh(presented, yield* emulator.mint))
-  if (Either.isLeft(session)) {
-    return yield* unauthorized("Invalid or expired refresh token", refreshRefusals[session.left])
-  }
-  return granted(emulator, session.right)
+  return yield* Either.match(session, {
+    onLeft: (refusal) => Effect.fail(refused(refusal, switches.deadRefreshToken)),
+    onRight: (session) =>
+      Effect.succeed(granted(emulator, switches, session, { withRefreshToken: switches.refreshRotation }))
+  })
 })
-
-const AnyRevokePayload = Schema.Struct({
-  token: Schema.optional(RevokePayload.fields.token),
-  clientId: Schema.optional(Schema.String),
-  access_token: Schema.optional(RevokePayload.fields.token)
-})
-
-const tokenToRevoke = (
-  body: typeof AnyRevokePayload.Type
-): Either.Either<Redacted.Redacted, ReturnType<typeof badRequest>> => {
-  const { access_token, clientId, token } = body
-  if (token === undefined && access_token === undefined) return Either.left(badRequest("token: is missing"))
-  if (token === undefined && clientId === undefined) return Either.left(badRequest("clientId: is missing"))
-  if (token !== undefined && access_token !== undefined && Redacted.value(token) !== Redacted.value(access_token)) {
-    return Either.left(badRequest("access_token: has to be the same as token"))
-  }
-  return Either.fromNullable(token ?? access_token, () => badRequest("token: is missing"))
-}
 
 const revoke = Effect.fnUntraced(function* (emulator: EmulatorService, headers: Headers.Headers) {
   const bearer = yield* Bearer
-  const body = yield* JsonBody.decode(AnyRevokePayload)
-  const token = emulator.verify(Redacted.value(yield* tokenToRevoke(body)))
+  const switches = yield* emulator.switches
+  yield* countAgainst(emulator, bearer.clientId)
+  const named = yield* RevokeBody.read(switches)
+  const token = emulator.verify(Redacted.value(named.token))
   if (Option.isNone(token)) return yield* badRequest("token: is not from this sandbox")
-  if (token.value.clientId !== bearer.clientId || (body.clientId ?? bearer.clientId) !== bearer.clientId) {
+  if (token.value.clientId !== bearer.clientId || (named.clientId ?? bearer.clientId) !== bearer.clientId) {
     return yield* unauthorized("Unauthorized", "clientId: the bearer token is another client's")
   }
-  if (!Authorization.admits(emulator, headers)(bearer.clientId)) return yield* Authorization.wrongAccount
+  if (!Authorization.admits(emulator, switches, headers)(bearer.clientId)) return yield* Authorization.wrongAccount
   const ended = yield* emulator.transition(SandboxState.revoke(bearer, token.value.tokenId, yield* emulator.now))
   yield* Either.mapLeft(ended, Authorization.dead)
-  return { code: "00", description: "Success" }
+  return HttpServerResponse.unsafeJson({ code: "00", description: "Success" })
 })
 
 /**
- * The handlers of issue, refresh and revoke. They read their bodies themselves: revoke takes the live API's
- * `{ clientId, access_token }` beside the contract's `{ token }`, and no complaint may repeat a value.
+ * The handlers of issue, refresh and revoke. They read their bodies themselves: revoke takes the live API's members
+ * beside the contract's, and no complaint may repeat a value.
  */
 export const layer: Layer.Layer<
   HttpApiGroup.ApiGroup<"sandbox", "Authentication">,
@@ -104,8 +117,14 @@ export const layer: Layer.Layer<
 > = HttpApiBuilder.group(SandboxApi, "Authentication", (handlers) =>
   Effect.map(Emulator, (emulator) =>
     handlers
-      .handleRaw("obtainAccessToken", ({ request }) => issue(emulator, request.headers), { uninterruptible: true })
-      .handleRaw("refreshAccessToken", ({ request }) => refresh(emulator, request.headers), { uninterruptible: true })
-      .handleRaw("revokeAccessToken", ({ request }) => revoke(emulator, request.headers), { uninterruptible: true })
+      .handleRaw("obtainAccessToken", ({ request }) => answering(issue(emulator, request.headers)), {
+        uninterruptible: true
+      })
+      .handleRaw("refreshAccessToken", ({ request }) => answering(refresh(emulator, request.headers)), {
+        uninterruptible: true
+      })
+      .handleRaw("revokeAccessToken", ({ request }) => answering(revoke(emulator, request.headers)), {
+        uninterruptible: true
+      })
   )
 )

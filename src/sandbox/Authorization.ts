@@ -13,22 +13,34 @@ import { BearerAuth, type Unauthorized } from "../schemas/NombaApi.js"
 import type { Subject } from "./AccessToken.js"
 import { Emulator, type EmulatorService } from "./Emulator.js"
 import { unauthorized } from "./Envelope.js"
-import * as SandboxState from "./SandboxState.js"
+import type { Switches } from "./Switches.js"
+import * as Sessions from "./state/Sessions.js"
+import * as Visit from "./Visit.js"
 
 /** RFC 6750 section 2.1; the scheme in any case, RFC 9110 section 11.1. */
 const credentials = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i
 
-const refused = (why: string): Unauthorized => unauthorized("Unauthorized", `Authorization: ${why}`)
+/** A 401 that names the `Authorization` header. */
+export const refused = (why: string): Unauthorized => unauthorized("Unauthorized", `Authorization: ${why}`)
+
+const missing = refused("is missing")
 
 /** The 401 of a token that was good once. */
-export const dead = (refusal: SandboxState.BearerRefusal): Unauthorized => refused(`the token is ${refusal}`)
+export const dead = (refusal: Sessions.BearerRefusal): Unauthorized => refused(`the token is ${refusal}`)
 
 /** The 401 of an `accountId` header that is another account's, or absent where it is required. */
 export const wrongAccount: Unauthorized = unauthorized("Unauthorized", "accountId: is not the account of this client")
 
-/** Whether the `accountId` header fits a client, by the sandbox's rule for it. */
-export const admits = (emulator: EmulatorService, headers: Headers.Headers): ((clientId: string) => boolean) =>
-  emulator.admits(Option.getOrUndefined(Headers.get(headers, "accountId")))
+/** Whether the `accountId` header of a request fits a client, by the sandbox's rule for it. */
+export const admits =
+  ({ settings }: EmulatorService, { accountHeader }: Switches, headers: Headers.Headers) =>
+  (clientId: string): boolean => {
+    if (accountHeader === "ignored") return true
+    return Option.match(Headers.get(headers, "accountId"), {
+      onNone: () => accountHeader === "optional",
+      onSome: (accountId) => accountId === (settings.clients.get(clientId)?.accountId ?? accountId)
+    })
+  }
 
 /** Whose bearer token a request carries, dead or alive: none where there is no header, a 401 where it is not ours. */
 export const bearer = (
@@ -44,6 +56,20 @@ export const bearer = (
       )
   })
 
+/** The bearer of a refresh, as far as the sandbox looks at it. */
+export const bearerOfRefresh = (
+  emulator: EmulatorService,
+  { refreshBearer }: Switches,
+  headers: Headers.Headers
+): Either.Either<Option.Option<Subject>, Unauthorized> =>
+  refreshBearer === "ignored"
+    ? Either.right(Option.none())
+    : Either.filterOrLeft(
+        bearer(emulator, headers),
+        (subject) => refreshBearer === "optional" || Option.isSome(subject),
+        () => missing
+      )
+
 /** Lets only a live bearer token through. */
 export const layer: Layer.Layer<BearerAuth, never, Emulator> = Layer.effect(
   BearerAuth,
@@ -53,8 +79,9 @@ export const layer: Layer.Layer<BearerAuth, never, Emulator> = Layer.effect(
         Effect.gen(function* () {
           const { headers } = yield* HttpServerRequest.HttpServerRequest
           const subject = yield* bearer(emulator, headers)
-          if (Option.isNone(subject)) return yield* refused("is missing")
-          const live = SandboxState.authenticate(subject.value, yield* emulator.now)(yield* emulator.state)
+          if (Option.isNone(subject)) return yield* missing
+          yield* Visit.note({ clientId: subject.value.clientId })
+          const live = Sessions.authenticate(subject.value, yield* emulator.now)((yield* emulator.state).sessions)
           yield* Either.mapLeft(live, dead)
           return subject.value
         })

@@ -3,13 +3,12 @@
  *
  * @since 0.1.0
  */
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
-import * as Envelope from "./Envelope.js"
+import * as Schema from "effect/Schema"
+import { complaints, hasToBe } from "./Complaints.js"
+import { durationThat } from "./DurationInput.js"
 import { SandboxError } from "./SandboxError.js"
 
 /**
@@ -34,7 +33,9 @@ export interface FaultyAnswer {
  * |---|---|---|
  * | `{ latency }` | is processed at once | its answer, late |
  * | `{ answer: { status: 503 } }` | is not processed | a 503 |
+ * | `{ answer: "garbage" }` | is not processed | a 200 that says it is JSON, and is not |
  * | `{ answer: "drop" }` | is not processed | no answer: the connection breaks |
+ * | `{ answer: "cut" }` | is processed | the first half of its answer, then the connection breaks |
  * | `{ answer: { status: 502 }, processed: true }` | is processed | a 502: the answer is lost |
  * | `{ answer: "drop", processed: true }` | is processed | no answer: the connection breaks |
  *
@@ -42,60 +43,117 @@ export interface FaultyAnswer {
  * @category models
  */
 export interface Fault {
-  /** How many requests it befalls. Default: 1. */
-  readonly times?: number | undefined
+  /** How many requests it befalls; `always` and infinity mean all. Default: 1, or all where `during` is given. */
+  readonly times?: number | "always" | undefined
+  /** For how long it befalls requests, by the sandbox's clock and from now on. Default: until `times` is used up. */
+  readonly during?: Duration.DurationInput | undefined
   /** How late the answer is. The request itself is processed before, so a caller that gives up has been served. */
   readonly latency?: Duration.DurationInput | undefined
-  readonly answer?: FaultyAnswer | "drop" | undefined
-  /** Whether the request is processed before its answer is replaced. Default: `false`. */
+  readonly answer?: FaultyAnswer | "drop" | "cut" | "garbage" | undefined
+  /** Whether the request is processed before its answer is replaced. Default: `false`, and always `true` for `cut`. */
   readonly processed?: boolean | undefined
 }
 
-/** The connection breaks in place of an answer; each face of the sandbox does so in its own way. */
-export class ConnectionDropped extends Data.TaggedError("ConnectionDropped") {}
+/** A fault as it was given, with its times in milliseconds; a number of times without an end is infinity. */
+export interface Given {
+  readonly times?: number | undefined
+  readonly during?: number | undefined
+  readonly latency?: number | undefined
+  readonly answer?: FaultyAnswer | "drop" | "cut" | "garbage" | undefined
+  readonly processed?: boolean | undefined
+}
+
+/** What befalls a request. */
+export interface Misfortune {
+  readonly latency?: number | undefined
+  readonly answer?: FaultyAnswer | "drop" | "cut" | "garbage" | undefined
+  /** Whether the request is processed. */
+  readonly processed: boolean
+}
+
+/** None. */
+export const none: Misfortune = { processed: true }
+
+/** What a fault does to each request that it befalls. */
+export const toMisfortune = ({
+  answer,
+  latency,
+  processed = answer === undefined || answer === "cut"
+}: Given): Misfortune => ({ answer, latency, processed: processed || answer === undefined })
 
 const works = (attempt: () => unknown): boolean => Either.isRight(Either.try(attempt))
 
-const answerIssues = ({ body, headers, status }: FaultyAnswer): ReadonlyArray<string> => [
-  ...(Number.isInteger(status) && status >= 200 && status <= 599
-    ? []
-    : ["answer.status: has to be an integer from 200 to 599"]),
-  ...(works(() => new Headers(headers)) ? [] : ["answer.headers: a name or value has to be one that HTTP allows"]),
-  ...(body === undefined || works(() => JSON.stringify(body).length) ? [] : ["answer.body: has to be text or JSON"])
-]
+const Status = Schema.Int.pipe(Schema.between(200, 599))
 
-/** Refuses what cannot be sent, as `SandboxError` with the reason `Fault`. */
-export const check = (fault: Fault): Effect.Effect<Fault, SandboxError> => {
-  const { answer, latency = 0, times = 1 } = fault
-  const issues = [
-    ...(times === Number.POSITIVE_INFINITY || (Number.isInteger(times) && times >= 1)
-      ? []
-      : ["times: has to be a whole number, 1 or more, or infinity"]),
-    ...(Option.isSome(Duration.decodeUnknown(latency)) ? [] : ["latency: has to be a duration"]),
-    ...(answer === undefined || answer === "drop" ? [] : answerIssues(answer))
-  ]
-  return issues.length === 0 ? Effect.succeed(fault) : Effect.fail(new SandboxError({ reason: "Fault", issues }))
-}
+const FaultyAnswer = Schema.Struct({
+  status: Status,
+  headers: Schema.optional(
+    Schema.Record({ key: Schema.String, value: Schema.String }).pipe(
+      Schema.filter((headers) => works(() => new Headers(headers)))
+    )
+  ),
+  body: Schema.optional(
+    Schema.Unknown.pipe(
+      Schema.filter((body) => body === undefined || works(() => JSON.stringify(body).length)),
+      Schema.annotations({ jsonSchema: {}, description: "Text is sent as it is, anything else as JSON." })
+    )
+  )
+})
 
-const bodiless: ReadonlyArray<number> = [204, 205, 304]
+const Times = Schema.transform(
+  Schema.Union(Schema.Number, Schema.Literal("always")),
+  Schema.Number.pipe(
+    Schema.filter((times) => times === Number.POSITIVE_INFINITY || (Number.isInteger(times) && times >= 1))
+  ),
+  {
+    strict: true,
+    decode: (times) => (times === "always" ? Number.POSITIVE_INFINITY : times),
+    encode: (times) => (times === Number.POSITIVE_INFINITY ? "always" : times)
+  }
+).annotations({
+  description: "How many requests it befalls. Default: 1, or always where `during` is given.",
+  ...hasToBe("a whole number, 1 or more, or always")
+})
 
-const respond = ({ body, headers = {}, status }: FaultyAnswer): HttpServerResponse.HttpServerResponse => {
-  if (bodiless.includes(status)) return HttpServerResponse.empty({ status, headers })
-  if (body === undefined) return Envelope.respond(status, { headers })
-  return typeof body === "string"
-    ? HttpServerResponse.text(body, { status, headers })
-    : HttpServerResponse.unsafeJson(body, { status, headers })
-}
+const longest = Duration.toMillis("3650 days")
 
-/** Processes a request under a fault. */
-export const befalling = <E, R>(
-  fault: Fault,
-  process: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
-): Effect.Effect<HttpServerResponse.HttpServerResponse, E | ConnectionDropped, R> =>
-  Effect.gen(function* () {
-    const { answer, latency, processed = false } = fault
-    const deserved = answer === undefined || processed ? yield* process : Envelope.respond(500)
-    if (latency !== undefined) yield* Effect.sleep(latency)
-    if (answer === "drop") return yield* new ConnectionDropped()
-    return answer === undefined ? deserved : respond(answer)
-  })
+const duration = (description: string) =>
+  durationThat((millis) => millis <= longest, "a duration, at most ten years", { description })
+
+/** How a fault is given, in code and over HTTP. */
+export const Fault: Schema.Schema<Given, Fault> = Schema.Struct({
+  times: Schema.optional(Times),
+  during: Schema.optional(duration("For how long it befalls requests, by the sandbox's clock. Default: no end.")),
+  latency: Schema.optional(duration("How late the answer is; the request is processed before.")),
+  answer: Schema.optional(
+    Schema.Union(Schema.Literal("drop", "cut", "garbage"), FaultyAnswer).annotations({
+      description: "What is answered instead. Default: what the request deserves.",
+      ...hasToBe(
+        "drop, cut, garbage, or an answer: a status from 200 to 599, headers that HTTP allows, a body that is text or JSON"
+      )
+    })
+  ),
+  processed: Schema.optional(
+    Schema.Boolean.annotations({
+      description: "Whether the request is processed before its answer is replaced; always so for `cut`.",
+      ...hasToBe("true or false")
+    })
+  )
+})
+  .pipe(
+    Schema.filter(({ answer, processed }) =>
+      answer === "cut" && processed === false
+        ? { path: ["processed"], message: "has to be true where the answer is cut" }
+        : undefined
+    )
+  )
+  .annotations({ identifier: "Fault", description: "What happens to the next requests to an operation." })
+
+const decode = Schema.decodeEither(Fault, { errors: "all", onExcessProperty: "error" })
+
+/** Refuses what cannot be, as `SandboxError` with the reason `Fault`. */
+export const check = (fault: Fault): Effect.Effect<Given, SandboxError> =>
+  Effect.mapError(
+    decode(fault),
+    ({ issue }) => new SandboxError({ reason: "Fault", issues: complaints(issue, "fault") })
+  )

@@ -13,6 +13,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { App } from "./App.js"
+import { firstHalf } from "./Befalling.js"
 
 const bodyOf = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<BodyInit | null> => {
   const { body } = request
@@ -30,6 +31,13 @@ const bodyOf = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Bod
 
 /** What `fetch` asks of a body that is a stream, and of no other. */
 const streaming = { duplex: "half" }
+
+/** The first half of an answer, and then nothing, without an end. */
+const cutShort = (answer: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.stream(
+    Stream.concat(Stream.make(firstHalf(answer)), Stream.die(new Error("the connection was dropped"))),
+    { status: answer.status, headers: answer.headers }
+  )
 
 /** Answers requests to one origin; any other is out of reach, as it would be without a network. */
 export const make = (app: App, url: string): HttpClient.HttpClient => {
@@ -50,12 +58,16 @@ export const make = (app: App, url: string): HttpClient.HttpClient => {
         app,
         HttpServerRequest.HttpServerRequest,
         HttpServerRequest.fromWeb(incoming)
+      ).pipe(
+        Effect.catchTag("ConnectionDropped", ({ within }) =>
+          Effect.mapBoth(within, {
+            onFailure: () => unreachable("the connection was dropped"),
+            onSuccess: cutShort
+          })
+        )
       )
-      const withoutBody = request.method === "HEAD"
-      return HttpClientResponse.fromWeb(request, HttpServerResponse.toWeb(response, { withoutBody }))
-    }).pipe(
-      Effect.scoped,
-      Effect.catchTag("ConnectionDropped", () => unreachable("the connection was dropped"))
-    )
+      const options = { withoutBody: request.method === "HEAD", runtime: yield* Effect.runtime() }
+      return HttpClientResponse.fromWeb(request, HttpServerResponse.toWeb(response, options))
+    }).pipe(Effect.scoped)
   })
 }

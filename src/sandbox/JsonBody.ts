@@ -11,11 +11,10 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
-import * as AST from "effect/SchemaAST"
 import * as Stream from "effect/Stream"
 import { BadRequest, type ErrorResponse, failure } from "../schemas/NombaApi.js"
+import { complaints } from "./Complaints.js"
 import { badRequest } from "./Envelope.js"
 
 /** A 413: more than 64 KiB. */
@@ -112,27 +111,6 @@ export const layer: Layer.Layer<ReadJson> = Layer.succeed(
     })
   )
 )
-
-const expected = (ast: AST.AST): string =>
-  AST.isLiteral(ast) ? JSON.stringify(ast.literal) : AST.isStringKeyword(ast) ? "a string" : "an object"
-
-const complaints = (issue: ParseResult.ParseIssue, path = "body"): ReadonlyArray<string> => {
-  switch (issue._tag) {
-    case "Pointer":
-      return complaints(issue.issue, String(issue.path))
-    case "Composite":
-      return [issue.issues].flat().flatMap((inner) => complaints(inner as ParseResult.ParseIssue, path))
-    case "Refinement":
-    case "Transformation":
-      return complaints(issue.issue, path)
-    case "Missing":
-      return [`${path}: is missing`]
-    case "Type":
-      return [`${path}: has to be ${expected(issue.ast)}`]
-    default:
-      return [`${path}: is not allowed`]
-  }
-}
 
 /** The body as the given schema reads it, or a 400 that names members and what they have to be, never what they are. */
 export const decode = <A, I>(schema: Schema.Schema<A, I>): Effect.Effect<A, BadRequest, JsonBody> => {

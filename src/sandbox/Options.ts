@@ -3,11 +3,15 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as RedirectUri from "./authorize/RedirectUri.js"
+import { complaints } from "./Complaints.js"
 import { SandboxError } from "./SandboxError.js"
+import { Switches, type SwitchesInput } from "./Switches.js"
 
 /**
  * A client that the sandbox knows. Its shape fits `Nomba.layer({ ...client, environment: "sandbox" })`.
@@ -17,22 +21,29 @@ import { SandboxError } from "./SandboxError.js"
  */
 export interface Client {
   readonly clientId: string
-  readonly clientSecret: Redacted.Redacted
+  /** A public client has none: persons start its sessions. */
+  readonly clientSecret?: Redacted.Redacted | undefined
   /** What the `accountId` header has to say, where it is looked at; without it any value goes. */
   readonly accountId?: string | undefined
+  /**
+   * Where a person's login may come back to; nowhere by default. To the letter, except for the port of `http://127.0.0.1`,
+   * `http://[::1]` and `http://localhost`.
+   */
+  readonly redirectUris?: ReadonlyArray<string> | undefined
 }
 
 /**
  * The client of a sandbox that was given no other. The values are made up, and shaped like real ones: two UUIDs and 32
- * bytes in base64.
+ * bytes in base64. A person's login comes back to `/callback` at any port of this machine.
  *
  * @since 0.1.0
  * @category configuration
  */
-export const defaultClient: Required<Client> & { readonly accountId: string } = {
+export const defaultClient: { readonly [Name in keyof Client]-?: Exclude<Client[Name], undefined> } = {
   clientId: "5e2c7ab5-dc95-431e-97bd-85319087245a",
   clientSecret: Redacted.make("qckdiIIlPkLtDNom9YyQKocd/zlFIL9A2ogzm0i912M="),
-  accountId: "aef105ad-f352-47a9-9531-d65072584430"
+  accountId: "aef105ad-f352-47a9-9531-d65072584430",
+  redirectUris: ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost/callback"]
 }
 
 /**
@@ -42,7 +53,7 @@ export const defaultClient: Required<Client> & { readonly accountId: string } = 
  * @since 0.1.0
  * @category models
  */
-export type Dialect = "spec" | "live" | "both"
+export type Dialect = Switches["dialect"]
 
 /**
  * What is asked of the `accountId` header, which the live API requires and the spec does not know. `optional`: it may
@@ -52,27 +63,23 @@ export type Dialect = "spec" | "live" | "both"
  * @since 0.1.0
  * @category models
  */
-export type AccountHeader = "optional" | "required" | "ignored"
+export type AccountHeader = Switches["accountHeader"]
 
 /**
- * Everything about a sandbox that can be chosen; each has a default.
+ * Everything about a sandbox that can be chosen: the switches, which can be turned later too, and what it begins with.
+ * Each has a default.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Options {
+export interface Options extends SwitchesInput {
   /** Default: `defaultClient` alone. */
   readonly clients?: ReadonlyArray<Client> | undefined
-  /** How long an access token lives, in whole seconds. Default: 30 minutes, as Nomba's pages say. */
-  readonly accessLifetime?: Duration.DurationInput | undefined
-  /** How long a refresh token lives. Nomba names no figure. Default: 24 hours. */
-  readonly refreshLifetime?: Duration.DurationInput | undefined
-  /** Default: `both`. */
-  readonly dialect?: Dialect | undefined
-  /** How far the sandbox's clock is from the `Clock` it reads, in milliseconds; negative is behind. Default: 0. */
-  readonly clockOffset?: number | undefined
-  /** Default: `optional`. */
-  readonly accountHeader?: AccountHeader | undefined
+  /**
+   * With a seed the ids and the tokens repeat: the same seed and the same requests at the same times give the same
+   * tokens, which whoever knows the seed can guess. Default: none, and tokens that nobody can guess.
+   */
+  readonly seed?: string | number | undefined
 }
 
 /**
@@ -88,24 +95,17 @@ export interface ServerOptions extends Options {
   readonly port?: number | undefined
 }
 
-/** The options with every default filled in. Times are milliseconds. */
+/** The options with every default filled in. */
 export interface Settings {
   readonly clients: ReadonlyMap<string, Client>
-  readonly accessLifetime: number
-  readonly refreshLifetime: number
-  readonly dialect: Dialect
-  readonly clockOffset: number
-  readonly accountHeader: AccountHeader
+  readonly switches: Switches
+  readonly seed: string | number | undefined
   readonly host: string
   readonly port: number
 }
 
-const longest = Duration.toMillis("3650 days")
-const dialects: ReadonlyArray<string> = ["spec", "live", "both"] satisfies ReadonlyArray<Dialect>
-const accountHeaders: ReadonlyArray<string> = ["optional", "required", "ignored"] satisfies ReadonlyArray<AccountHeader>
-
-const millis = (input: Duration.DurationInput): number =>
-  Option.match(Duration.decodeUnknown(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+const isSecret = (secret: unknown): boolean =>
+  Redacted.isRedacted(secret) && Predicate.isString(Redacted.value(secret)) && Redacted.value(secret) !== ""
 
 const clientIssues = (clients: ReadonlyArray<Client>): ReadonlyArray<string> => [
   ...(clients.length === 0 ? ["clients: at least one is needed"] : []),
@@ -114,44 +114,39 @@ const clientIssues = (clients: ReadonlyArray<Client>): ReadonlyArray<string> => 
     : []),
   ...clients.flatMap((client, index) => [
     ...(client.clientId === "" ? [`clients.${index}.clientId: is empty`] : []),
-    ...(Redacted.isRedacted(client.clientSecret) && Redacted.value(client.clientSecret) !== ""
+    ...(client.clientSecret === undefined || isSecret(client.clientSecret)
       ? []
-      : [`clients.${index}.clientSecret: has to be redacted, and not empty`]),
+      : [`clients.${index}.clientSecret: has to be a secret, redacted, and not empty`]),
+    ...(client.redirectUris ?? []).flatMap((uri, at) => {
+      const problem = RedirectUri.problemOf(uri)
+      return problem === undefined ? [] : [`clients.${index}.redirectUris.${at}: ${problem}`]
+    }),
     ...(client.accountId === "" ? [`clients.${index}.accountId: is empty; leave it out`] : [])
   ])
 ]
 
+const decodeSwitches = Schema.decodeUnknownEither(Switches, { errors: "all", onExcessProperty: "error" })
+
 /** Fills in the defaults, or says everything that is wrong at once, as `SandboxError` with the reason `Options`. */
 export const settle = (options: ServerOptions): Effect.Effect<Settings, SandboxError> => {
-  const clients = options.clients ?? [defaultClient]
-  const settings: Settings = {
-    clients: new Map(clients.map((client) => [client.clientId, client])),
-    accessLifetime: millis(options.accessLifetime ?? "30 minutes"),
-    refreshLifetime: millis(options.refreshLifetime ?? "24 hours"),
-    dialect: options.dialect ?? "both",
-    clockOffset: options.clockOffset ?? 0,
-    accountHeader: options.accountHeader ?? "optional",
-    host: options.host ?? "127.0.0.1",
-    port: options.port ?? 0
-  }
-  const rules: ReadonlyArray<readonly [boolean, string]> = [
-    [
-      settings.accessLifetime >= 1000 && settings.accessLifetime <= longest && settings.accessLifetime % 1000 === 0,
-      "accessLifetime: has to be a number of whole seconds, at least one and at most ten years"
-    ],
-    [
-      settings.refreshLifetime > 0 && settings.refreshLifetime <= longest,
-      "refreshLifetime: has to be more than nothing and at most ten years"
-    ],
-    [Math.abs(settings.clockOffset) <= longest, "clockOffset: has to be milliseconds, at most ten years either way"],
-    [dialects.includes(settings.dialect), `dialect: has to be one of ${dialects.join(", ")}`],
-    [accountHeaders.includes(settings.accountHeader), `accountHeader: has to be one of ${accountHeaders.join(", ")}`],
-    [settings.host !== "", "host: is empty"],
-    [
-      Number.isInteger(settings.port) && settings.port >= 0 && settings.port <= 65_535,
-      "port: has to be an integer from 0 to 65535"
-    ]
+  const { clients = [defaultClient], host = "127.0.0.1", port = 0, seed, ...rest } = options
+  const switches = decodeSwitches(rest)
+  const issues = [
+    ...clientIssues(clients),
+    ...Either.match(switches, { onLeft: ({ issue }) => complaints(issue, "options"), onRight: () => [] }),
+    ...(seed === undefined || typeof seed === "string" || Number.isFinite(seed)
+      ? []
+      : ["seed: has to be text or a number"]),
+    ...(host === "" ? ["host: is empty"] : []),
+    ...(Number.isInteger(port) && port >= 0 && port <= 65_535 ? [] : ["port: has to be an integer from 0 to 65535"])
   ]
-  const issues = [...clientIssues(clients), ...rules.filter(([holds]) => !holds).map(([, issue]) => issue)]
-  return issues.length === 0 ? Effect.succeed(settings) : Effect.fail(new SandboxError({ reason: "Options", issues }))
+  return Either.isRight(switches) && issues.length === 0
+    ? Effect.succeed({
+        clients: new Map(clients.map((client) => [client.clientId, client])),
+        switches: switches.right,
+        seed,
+        host,
+        port
+      })
+    : Effect.fail(new SandboxError({ reason: "Options", issues }))
 }

@@ -6,58 +6,18 @@
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as App from "./App.js"
+import * as Controls from "./control/Controls.js"
 import * as Emulator from "./Emulator.js"
-import * as Fault from "./Fault.js"
 import * as InProcess from "./InProcess.js"
 import { defaultClient, type Options, type ServerOptions, type Settings, settle } from "./Options.js"
 import { SandboxError } from "./SandboxError.js"
-import type { LiveSession, SandboxService } from "./SandboxService.js"
-import * as SandboxState from "./SandboxState.js"
+import type { SandboxService } from "./SandboxService.js"
 
 const inProcessUrl = "https://sandbox.nomba.com"
-
-const live = (session: SandboxState.Session): LiveSession => ({
-  clientId: session.clientId,
-  accessToken: session.accessToken,
-  refreshToken: session.refreshToken,
-  issuedAt: DateTime.unsafeMake(session.issuedAt),
-  expiresAt: DateTime.unsafeMake(session.expiresAt),
-  refreshExpiresAt: DateTime.unsafeMake(session.refreshExpiresAt)
-})
-
-const service = (emulator: Emulator.EmulatorService, app: App.App, url: string): SandboxService => {
-  const first = Array.from(emulator.settings.clients.keys())[0] ?? ""
-  return {
-    url,
-    client: InProcess.make(app, url),
-    counts: Effect.map(emulator.state, ({ counts }) => counts),
-    session: (clientId = first) =>
-      Effect.map(emulator.state, ({ sessions }) => Option.map(HashMap.get(sessions, clientId), live)),
-    reset: emulator.reset,
-    steal: (clientId = first) =>
-      Effect.gen(function* () {
-        if (!emulator.settings.clients.has(clientId)) {
-          return yield* new SandboxError({ reason: "Client", issues: ["clientId: is not known to this sandbox"] })
-        }
-        const mint = yield* emulator.mint
-        return live(yield* emulator.transition(SandboxState.start(mint(clientId))))
-      }),
-    expire: (token, clientId = first) =>
-      Effect.gen(function* () {
-        const done = yield* emulator.transition(SandboxState.expire(clientId, token, yield* emulator.now))
-        if (!done) return yield* new SandboxError({ reason: "Session", issues: ["clientId: has no session"] })
-      }),
-    fault: (endpoint, fault) =>
-      Effect.flatMap(Fault.check(fault), (checked) => emulator.transition(SandboxState.befall(endpoint, checked)))
-  }
-}
 
 const build = <E>(
   settings: Settings,
@@ -66,7 +26,9 @@ const build = <E>(
   Effect.gen(function* () {
     const emulator = yield* Emulator.make(settings)
     const app = yield* Effect.provideService(App.make, Emulator.Emulator, emulator)
-    return service(emulator, app, yield* listen(app))
+    const url = yield* listen(app)
+    yield* emulator.reachableAt(url)
+    return { ...Controls.make(emulator), url, client: InProcess.make(app, url) }
   })
 
 const make = (options: Options = {}): Effect.Effect<SandboxService, SandboxError, Scope.Scope> =>

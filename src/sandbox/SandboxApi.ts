@@ -9,8 +9,9 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { Authentication, BearerAuth } from "../schemas/NombaApi.js"
+import type { Endpoint } from "./endpoints.js"
 import { ReadJson } from "./JsonBody.js"
-import type { Endpoint } from "./SandboxState.js"
+import * as Served from "./Served.js"
 
 const getBalance = HttpApiEndpoint.get("getBalance", "/v1/accounts/balance")
   .addSuccess(
@@ -48,16 +49,8 @@ const names: Readonly<Record<string, Endpoint>> = {
   getBalance: "balance"
 }
 
-/** What is served where: operations by path and method, read off the API itself. */
-export const routes: ReadonlyMap<string, ReadonlyMap<string, Endpoint>> = (() => {
-  const table = new Map<string, Map<string, Endpoint>>()
-  HttpApi.reflect(SandboxApi, {
-    onGroup: () => {},
-    onEndpoint: ({ endpoint: { method, name, path } }) => {
-      const methods = table.get(path) ?? new Map<string, Endpoint>()
-      const endpoint = names[name]
-      table.set(path, endpoint === undefined ? methods : methods.set(method, endpoint))
-    }
-  })
-  return table
-})()
+/** Which operation an endpoint of the API is. */
+export const endpointOf = (name: string): Endpoint | "other" => names[name] ?? "other"
+
+/** What is served where. */
+export const routes: Served.Routes = Served.routes(SandboxApi)

@@ -1,232 +1,199 @@
 /**
  * What the sandbox remembers, and every way in which that changes: pure functions, each run in one step on one `Ref`.
- * Bounded: one session for each client, and the last 256 refresh tokens that ended.
+ * Every part of it is bounded.
  *
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
-import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import type { Subject } from "./AccessToken.js"
-import type { Fault } from "./Fault.js"
-
-/** The operations, in the words of `NombaAuth`; `balance` is the protected resource. */
-export const endpoints = ["issue", "refresh", "revoke", "balance"] as const
-
-/**
- * An operation of the sandbox.
- *
- * @since 0.1.0
- * @category models
- */
-export type Endpoint = (typeof endpoints)[number]
-
-/** The session of a client. Times are milliseconds since 1970 by the sandbox's clock. */
-export interface Session extends Subject {
-  readonly accessToken: Redacted.Redacted
-  readonly refreshToken: Redacted.Redacted
-  readonly issuedAt: number
-  readonly expiresAt: number
-  readonly refreshExpiresAt: number
-}
-
-/**
- * What became of the requests to one operation. `succeeded`, `refused` and `faulted` count answers, so they can lag
- * behind `requests`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Tally {
-  /** Arrived, whatever came of them. */
-  readonly requests: number
-  readonly succeeded: number
-  /** Answered with a status of 400 or more. */
-  readonly refused: number
-  /** Answered by a fault in place of the sandbox. */
-  readonly faulted: number
-}
-
-/**
- * What the sandbox has done since it began or was reset. `other` are the requests for a path or method that it has not.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Counts extends Readonly<Record<Endpoint | "other", Tally>> {
-  /** Sessions started by issue. A `steal` is not counted. */
-  readonly issued: number
-  /** Sessions carried on by refresh. */
-  readonly refreshed: number
-  /** Sessions ended by revoke. */
-  readonly revoked: number
-}
-
-/** Why a refresh token is no good. */
-export type RefreshRefusal = "unknown" | "used" | "replaced" | "revoked" | "expired" | "foreign bearer" | "account"
-
-/** Why a bearer token is no good although its signature is. */
-export type BearerRefusal = "replaced or revoked" | "expired"
-
-interface Ended {
-  readonly refreshToken: Redacted.Redacted
-  readonly how: RefreshRefusal
-}
+import * as Logins from "./authorize/Logins.js"
+import type { Endpoint } from "./endpoints.js"
+import { type Given, type Misfortune, none } from "./Fault.js"
+import type { Switches, SwitchesPatch } from "./Switches.js"
+import * as Counts from "./state/Counts.js"
+import * as Faults from "./state/Faults.js"
+import * as Quotas from "./state/Quotas.js"
+import * as RequestLog from "./state/RequestLog.js"
+import * as Sessions from "./state/Sessions.js"
 
 /** All that the sandbox remembers. */
 export interface State {
-  readonly sessions: HashMap.HashMap<string, Session>
-  readonly ended: ReadonlyArray<Ended>
-  readonly counts: Counts
-  readonly faults: Readonly<Record<Endpoint, ReadonlyArray<Fault>>>
+  readonly switches: Switches
+  readonly sessions: Sessions.Sessions
+  readonly logins: Logins.Logins
+  readonly counts: Counts.Counts
+  readonly faults: Faults.Faults
+  readonly quotas: Quotas.Quotas
+  readonly log: RequestLog.RequestLog
 }
 
 /** A change: what comes of it, and the state after it. */
 export type Transition<A> = (state: State) => readonly [A, State]
 
-const none: Tally = { requests: 0, succeeded: 0, refused: 0, faulted: 0 }
-
 /** Nothing has happened yet. */
-export const empty: State = {
-  sessions: HashMap.empty(),
-  ended: [],
-  counts: { issue: none, refresh: none, revoke: none, balance: none, other: none, issued: 0, refreshed: 0, revoked: 0 },
-  faults: { issue: [], refresh: [], revoke: [], balance: [] }
-}
+export const initial = (switches: Switches): State => ({
+  switches,
+  sessions: Sessions.empty,
+  logins: Logins.empty,
+  counts: Counts.zero,
+  faults: Faults.none,
+  quotas: Quotas.none,
+  log: RequestLog.empty
+})
 
-const tally = (state: State, endpoint: Endpoint | "other", what: keyof Tally): State => ({
-  ...state,
-  counts: {
-    ...state.counts,
-    [endpoint]: { ...state.counts[endpoint], [what]: state.counts[endpoint][what] + 1 }
+const onSessions =
+  <A>(change: (switches: Switches) => Sessions.Change<A>): Transition<A> =>
+  (state) => {
+    const [value, sessions] = change(state.switches)(state.sessions)
+    return [value, { ...state, sessions }]
   }
-})
 
-const count = (state: State, what: "issued" | "refreshed" | "revoked"): State => ({
-  ...state,
-  counts: { ...state.counts, [what]: state.counts[what] + 1 }
-})
-
-const remember = 256
-
-const end = (state: State, { clientId, refreshToken }: Session, how: RefreshRefusal): State => ({
-  ...state,
-  sessions: HashMap.remove(state.sessions, clientId),
-  ended: [...state.ended, { refreshToken, how }].slice(-remember)
-})
-
-const begin = (state: State, session: Session, how: RefreshRefusal): State => {
-  const ended = Option.match(HashMap.get(state.sessions, session.clientId), {
-    onNone: () => state,
-    onSome: (previous) => end(state, previous, how)
-  })
-  return { ...ended, sessions: HashMap.set(ended.sessions, session.clientId, session) }
-}
+const counting =
+  <A>(
+    transition: Transition<A>,
+    what: "issued" | "refreshed" | "revoked",
+    happened: (value: A) => boolean
+  ): Transition<A> =>
+  (state) => {
+    const [value, after] = transition(state)
+    return [value, happened(value) ? { ...after, counts: Counts.happened(after.counts, what) } : after]
+  }
 
 /** A request arrived: it is counted, and meets the first fault that waits for its operation. */
 export const arrive =
-  (endpoint: Endpoint): Transition<Fault> =>
+  (endpoint: Endpoint, now: number): Transition<Misfortune> =>
   (state) => {
-    const [fault, ...rest] = state.faults[endpoint]
-    const counted = tally(state, endpoint, "requests")
-    if (fault === undefined) return [{}, counted]
-    const left = (fault.times ?? 1) - 1
-    const faults = { ...state.faults, [endpoint]: left > 0 ? [{ ...fault, times: left }, ...rest] : rest }
-    return [fault, { ...counted, faults }]
+    const [fault, faults] = Faults.meet(state.faults, endpoint, now)
+    return [Option.getOrElse(fault, () => none), { ...state, faults, counts: Counts.arrived(state.counts, endpoint) }]
   }
 
 /** A request for nothing that is here arrived. */
 export const stray: Transition<void> = (state) => [
   undefined,
-  tally(tally(state, "other", "requests"), "other", "refused")
+  { ...state, counts: Counts.arrived(state.counts, "other") }
 ]
 
-/** A request was answered. */
+/** A request was answered, or never will be. */
 export const answer =
-  (endpoint: Endpoint, outcome: Exclude<keyof Tally, "requests">): Transition<void> =>
-  (state) => [undefined, tally(state, endpoint, outcome)]
-
-/** A fault waits behind those that wait already. */
-export const befall =
-  (endpoint: Endpoint, fault: Fault): Transition<void> =>
-  (state) => [undefined, { ...state, faults: { ...state.faults, [endpoint]: [...state.faults[endpoint], fault] } }]
-
-/** A session starts and kills the one that its client had: its token and its refresh token. */
-export const start =
-  (session: Session): Transition<Session> =>
-  (state) => [session, begin(state, session, "replaced")]
-
-/** The same, on a request to issue. */
-export const issue =
-  (session: Session): Transition<Session> =>
-  (state) => [session, count(begin(state, session, "replaced"), "issued")]
-
-/** A refresh token is spent on a new session of the same client, once. */
-export const refresh =
-  (
-    presented: {
-      readonly refreshToken: Redacted.Redacted
-      /** The token that came as bearer, if one came: it has to be the session's own, and may have expired. */
-      readonly bearer: Option.Option<Subject>
-      readonly admits: (clientId: string) => boolean
-      readonly now: number
-    },
-    mint: (clientId: string) => Session
-  ): Transition<Either.Either<Session, RefreshRefusal>> =>
-  (state) => {
-    const token = Redacted.value(presented.refreshToken)
-    const is = (one: { readonly refreshToken: Redacted.Redacted }) => Redacted.value(one.refreshToken) === token
-    const session = Array.from(HashMap.values(state.sessions)).find(is)
-    if (session === undefined) return [Either.left(state.ended.find(is)?.how ?? "unknown"), state]
-    if (presented.now >= session.refreshExpiresAt) return [Either.left("expired"), state]
-    if (Option.exists(presented.bearer, ({ tokenId }) => tokenId !== session.tokenId)) {
-      return [Either.left("foreign bearer"), state]
+  (entry: RequestLog.Entry): Transition<void> =>
+  (state) => [
+    undefined,
+    {
+      ...state,
+      counts: Counts.answered(state.counts, entry.endpoint, entry.outcome, entry.status),
+      log: RequestLog.add(state.log, entry)
     }
-    if (!presented.admits(session.clientId)) return [Either.left("account"), state]
-    const fresh = mint(session.clientId)
-    return [Either.right(fresh), count(begin(state, fresh, "used"), "refreshed")]
+  ]
+
+/** A fault waits behind those that wait already; false where too many do. */
+export const befall =
+  (endpoint: Endpoint, fault: Given, now: number): Transition<boolean> =>
+  (state) =>
+    Option.match(Faults.add(state.faults, endpoint, fault, now), {
+      onNone: () => [false, state],
+      onSome: (faults) => [true, { ...state, faults }]
+    })
+
+/** No fault waits any longer. */
+export const clearFaults: Transition<void> = (state) => [undefined, { ...state, faults: Faults.none }]
+
+/** An account makes a POST. */
+export const spend =
+  (account: string, now: number): Transition<Option.Option<Quotas.Quota>> =>
+  (state) => {
+    const [quota, quotas] = Quotas.spend(state.quotas, account, now, state.switches)
+    return [quota, { ...state, quotas }]
   }
 
-/** The session of a bearer token whose signature is good, if it is still alive. */
-export const authenticate =
-  (bearer: Subject, now: number) =>
-  (state: State): Either.Either<Session, BearerRefusal> =>
-    HashMap.get(state.sessions, bearer.clientId).pipe(
-      Option.filter((session) => session.tokenId === bearer.tokenId),
-      Either.fromOption((): BearerRefusal => "replaced or revoked"),
-      Either.filterOrLeft(
-        (session) => now < session.expiresAt,
-        (): BearerRefusal => "expired"
-      )
-    )
+/** Somebody else logs in with a client's credentials. */
+export const steal = (minted: Sessions.Minted): Transition<Sessions.Session> =>
+  onSessions((switches) => Sessions.start(minted, "somebody else", switches))
 
-/** A session ends at its own bearer's request. A token that is dead already is left dead (RFC 7009 section 2.2). */
-export const revoke =
-  (bearer: Subject, tokenId: string, now: number): Transition<Either.Either<void, BearerRefusal>> =>
-  (state) =>
-    Either.match(authenticate(bearer, now)(state), {
-      onLeft: (refusal) => [Either.left(refusal), state],
-      onRight: (session) => [
-        Either.right(undefined),
-        session.tokenId === tokenId ? count(end(state, session, "revoked"), "revoked") : state
-      ]
-    })
+/** A client logs in. */
+export const issue = (minted: Sessions.Minted): Transition<Sessions.Session> =>
+  counting(
+    onSessions((switches) => Sessions.start(minted, "client", switches)),
+    "issued",
+    () => true
+  )
 
-/** A token of a client's session dies of age now, whatever lifetime it was given. False when there is no session. */
-export const expire =
-  (clientId: string, token: "access" | "refresh", now: number): Transition<boolean> =>
-  (state) =>
-    Option.match(HashMap.get(state.sessions, clientId), {
-      onNone: () => [false, state],
-      onSome: (session) => [
-        true,
-        {
-          ...state,
-          sessions: HashMap.set(state.sessions, clientId, {
-            ...session,
-            [token === "access" ? "expiresAt" : "refreshExpiresAt"]: now
-          })
-        }
-      ]
+const onLogins =
+  <A>(change: Logins.Change<A>): Transition<A> =>
+  (state) => {
+    const [value, logins] = change(state.logins)
+    return [value, { ...state, logins }]
+  }
+
+/** A person is asked to let a client in. */
+export const askPerson = (asked: Logins.Asked, ticket: Redacted.Redacted, now: number): Transition<void> =>
+  onLogins(Logins.ask(asked, ticket, now))
+
+/** The person answers. */
+export const answerPerson = (ticket: Redacted.Redacted, now: number): Transition<Option.Option<Logins.Asked>> =>
+  onLogins(Logins.answer(ticket, now))
+
+/** The person let the client in, which gets a code. */
+export const grantCode = (asked: Logins.Asked, code: Redacted.Redacted, now: number): Transition<void> =>
+  onLogins(Logins.grant(asked, code, now))
+
+/** A code buys a session; a code that comes again ends the session that it bought (RFC 6749 section 4.1.2). */
+export const exchange =
+  (
+    presented: Logins.Presented,
+    minted: Sessions.Minted,
+    now: number
+  ): Transition<Either.Either<Sessions.Session, Logins.CodeRefusal>> =>
+  (state) => {
+    const [verdict, judged] = onLogins(Logins.present(presented, now))(state)
+    if (verdict.refusal === undefined) {
+      const [session, after] = issue(minted)(judged)
+      const logins = Logins.bring(presented.code, session.sessionId)(after.logins)
+      return [Either.right(session), { ...after, logins }]
+    }
+    const sessions = Option.match(verdict.sessionId, {
+      onNone: () => judged.sessions,
+      onSome: (sessionId) => Sessions.endOne(presented.clientId, sessionId)(judged.sessions)
     })
+    return [Either.left(verdict.refusal), { ...judged, sessions }]
+  }
+
+/** A refresh token carries its session on. */
+export const refresh = (
+  presented: Sessions.Presented,
+  mint: (clientId: string) => Sessions.Minted
+): Transition<Either.Either<Sessions.Session, Sessions.RefreshRefusal>> =>
+  counting(
+    onSessions((switches) => Sessions.refresh(presented, mint, switches)),
+    "refreshed",
+    Either.isRight
+  )
+
+/** A session ends at the request of a live bearer. */
+export const revoke = (
+  bearer: Subject,
+  tokenId: string,
+  now: number
+): Transition<Either.Either<boolean, Sessions.BearerRefusal>> =>
+  counting(
+    onSessions(() => Sessions.revoke(bearer, tokenId, now)),
+    "revoked",
+    Either.getOrElse(() => false)
+  )
+
+/** Every session of a client ends, as if somebody had revoked it. */
+export const revokeAll = (clientId: string): Transition<number> => onSessions(() => Sessions.revokeAll(clientId))
+
+/** A token of each of a client's sessions dies of age now. */
+export const expire = (clientId: string, token: "access" | "refresh", now: number): Transition<number> =>
+  onSessions(() => Sessions.expire(clientId, token, now))
+
+/** The switches that are given turn. */
+export const configure =
+  (given: typeof SwitchesPatch.Type): Transition<Switches> =>
+  (state) => {
+    const turned = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+    const switches = { ...state.switches, ...turned }
+    return [switches, { ...state, switches }]
+  }

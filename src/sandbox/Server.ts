@@ -10,12 +10,13 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { App } from "./App.js"
+import { type ConnectionDropped, firstHalf } from "./Befalling.js"
+import { anyAddress } from "./Guard.js"
 import { SandboxError } from "./SandboxError.js"
-
-const anyAddress = new Set(["0.0.0.0", "::"])
 
 const urlOf = (hostname: string, port: number): string => {
   const host = anyAddress.has(hostname) ? "127.0.0.1" : hostname
@@ -24,11 +25,19 @@ const urlOf = (hostname: string, port: number): string => {
 
 const codeOf = (cause: unknown): string => (Predicate.hasProperty(cause, "code") ? String(cause.code) : "unknown")
 
-/** A dropped connection: the socket is destroyed, which interrupts this fiber. */
-const hangUp = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-  NodeHttpServerRequest.toServerResponse(request).destroy()
-  return Effect.never
-})
+/** A dropped connection: the socket is destroyed, after half of an answer or none, which interrupts this fiber. */
+const hangUp = ({ within }: ConnectionDropped) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const response = NodeHttpServerRequest.toServerResponse(request)
+    Option.match(within, {
+      onNone: () => response.destroy(),
+      onSome: (answer) => {
+        response.writeHead(answer.status, { ...answer.headers, "content-length": answer.body.contentLength ?? 0 })
+        response.write(firstHalf(answer), () => response.destroy())
+      }
+    })
+    return Effect.never
+  })
 
 /**
  * Listens until the scope closes, which cuts the connections that are still open. No request is logged or traced.
@@ -47,7 +56,7 @@ export const serve = (
       })
     )
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
-    yield* Effect.catchTag(app, "ConnectionDropped", () => hangUp).pipe(
+    yield* Effect.catchTag(app, "ConnectionDropped", hangUp).pipe(
       Effect.interruptible,
       HttpServer.serveEffect(),
       HttpMiddleware.withTracerDisabledWhenEffect(() => true),

@@ -8,19 +8,28 @@ import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { TokenResponse } from "../schemas/NombaApi.js"
 import type { EmulatorService } from "./Emulator.js"
-import type { Session } from "./SandboxState.js"
+import type { Switches } from "./Switches.js"
+import type { Session } from "./state/Sessions.js"
 
 const encode = Schema.encodeSync(TokenResponse)
 
-/** The 200 of issue and refresh: what both dialects share, and what each adds. */
-export const granted = (emulator: EmulatorService, session: Session): HttpServerResponse.HttpServerResponse => {
-  const { dialect } = emulator.settings
+/** The 200 of issue and refresh: what both dialects share, and what each adds. A refresh token only where it is new. */
+export const granted = (
+  emulator: EmulatorService,
+  switches: Switches,
+  session: Session,
+  { withRefreshToken }: { readonly withRefreshToken: boolean }
+): HttpServerResponse.HttpServerResponse => {
+  const { dialect } = switches
   const spec = { token_type: "Bearer", expires_in: Math.round((session.expiresAt - session.issuedAt) / 1000) }
   const live = {
     businessId: emulator.businessId(session.clientId),
     expiresAt: DateTime.formatIso(DateTime.unsafeMake(session.expiresAt))
   }
-  const shared = { access_token: session.accessToken, refresh_token: session.refreshToken }
+  const shared = {
+    access_token: session.accessToken,
+    ...(withRefreshToken ? { refresh_token: session.refreshToken } : {})
+  }
   const { data, ...envelope } = encode({
     code: "00",
     description: "Success",

@@ -9,12 +9,13 @@ import * as Schema from "effect/Schema"
 import { MESSAGE_LIMIT, oneLine } from "./SafeText.js"
 
 /**
- * What was being done: one of the token operations, a resource `request`, or a token `store`.
+ * What was being done: one of the token operations, a person's login (`authorize`), a resource `request`, or a token
+ * `store`.
  *
  * @since 0.1.0
  * @category models
  */
-export const Operation = Schema.Literal("issue", "refresh", "revoke", "exchange", "request", "store")
+export const Operation = Schema.Literal("issue", "refresh", "revoke", "exchange", "authorize", "request", "store")
 
 /**
  * @since 0.1.0
@@ -31,9 +32,9 @@ const common = {
 }
 
 const answered = {
-  /** The HTTP status; absent when nothing was sent. */
+  /** The HTTP status; absent when nothing was sent, and in what a login's callback says. */
   status: Schema.optional(Schema.Int),
-  /** Nomba's own `code`, secrets masked. */
+  /** Nomba's own `code`, or the `error` of a login's callback (RFC 6749 section 4.1.2.1); secrets masked. */
   code: Schema.optional(Schema.String),
   /** Nomba's own `description` (or `message`), secrets masked. */
   description: Schema.optional(Schema.String)
@@ -82,7 +83,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("nomba-au
   override get message(): string {
     const details = this.errors.length === 0 ? "" : `: ${this.errors.join("; ")}`
     return sentence(
-      this.status === undefined
+      this.status === undefined && this.code === undefined
         ? `The ${this.operation} call was not sent${details}.`
         : `Nomba refused the ${this.operation} call${facts(this)}${details}.`,
       this
@@ -128,23 +129,26 @@ export class InvalidCredentials extends Schema.TaggedError<InvalidCredentials>("
 }
 
 /**
- * What was presented is no longer good: HTTP 401 (or code 01 or 02) on refresh, revoke and exchange; or a public client
- * that has no session, because a person has to log in. Get a new session.
+ * What was presented is no longer good: HTTP 401 (or code 01 or 02) on refresh, revoke and exchange; a public client
+ * that has no session, because a person has to log in; or a login that was denied. Get a new session.
  *
  * @since 0.1.0
  * @category errors
  */
 export class Expired extends Schema.TaggedError<Expired>("nomba-auth/Expired")("Expired", { ...common, ...answered }) {
   override get message(): string {
+    if (this.status === undefined && this.code === undefined) {
+      return sentence("There is no session: a person has to log in.", this)
+    }
     const what =
-      this.status === undefined
-        ? "There is no session: a person has to log in."
+      this.operation === "authorize"
+        ? "The login was denied"
         : this.operation === "refresh"
           ? "Nomba refused the refresh token as invalid or expired"
           : this.operation === "exchange"
             ? "Nomba refused the authorization code as invalid or expired"
             : `Nomba refused the access token on ${this.operation}`
-    return sentence(this.status === undefined ? what : `${what}${facts(this)}.`, this)
+    return sentence(`${what}${facts(this)}.`, this)
   }
 }
 
@@ -217,7 +221,8 @@ export const UnexpectedReason = Schema.Literal(
   "NoUsableToken",
   "DeadOnArrival",
   "OddStatus",
-  "OddCode"
+  "OddCode",
+  "Callback"
 )
 
 const whatIsUnexpected: Record<typeof UnexpectedReason.Type, string> = {
@@ -228,7 +233,8 @@ const whatIsUnexpected: Record<typeof UnexpectedReason.Type, string> = {
   NoUsableToken: "a success without a usable access token",
   DeadOnArrival: "a token that was dead on arrival",
   OddStatus: "a status that the API does not have",
-  OddCode: "a code that tells neither success nor failure"
+  OddCode: "a code that tells neither success nor failure",
+  Callback: "a callback that does not fit this login"
 }
 
 /**

@@ -9,7 +9,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import type { Origins, Unavailable } from "../schemas/AuthError.js"
+import type { InvalidRequest, Origins, Unavailable } from "../schemas/AuthError.js"
 import type { StoreKey } from "../schemas/StoreKey.js"
 
 /**
@@ -20,8 +20,8 @@ export interface NombaConfigService {
   /** Where Nomba is, normalised: no trailing slash, no `/v1`. */
   readonly baseUrl: string
   readonly clientId: string
-  /** Read at each issue, so that a rotated secret needs no restart. */
-  readonly clientSecret: Effect.Effect<Redacted.Redacted<string>, Unavailable>
+  /** Read at each issue, so that a rotated secret needs no restart. A public client has none, and cannot issue. */
+  readonly clientSecret: Effect.Effect<Redacted.Redacted<string>, Unavailable | InvalidRequest>
   /** The UUID of the parent account. Not in the spec; the live API requires it on every call. */
   readonly accountId: Option.Option<string>
   /** How long before its expiry a token is renewed in the background; at most a fifth of its lifetime. */

@@ -7,6 +7,7 @@
 import { clearing } from "./tokenStore/clearing.js"
 import { outages, unreadable } from "./tokenStore/failing.js"
 import { makeKit } from "./tokenStore/Kit.js"
+import { loggingIn } from "./tokenStore/loggingIn.js"
 import { losing } from "./tokenStore/losing.js"
 import type { ContractCase, TokenStoreContractOptions } from "./tokenStore/Options.js"
 import { reading } from "./tokenStore/reading.js"
@@ -45,6 +46,7 @@ export const tokenStoreContract = (options: TokenStoreContractOptions): Readonly
     ...losing(kit),
     ...saving(kit),
     ...clearing(kit),
+    ...loggingIn(kit),
     ...(faulty === undefined ? [] : outages(kit, faulty)),
     ...(corrupt === undefined ? [] : unreadable(kit, corrupt))
   ]

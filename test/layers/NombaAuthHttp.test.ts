@@ -527,6 +527,25 @@ describe("revoke finds the body that the server takes", () => {
     })
   )
 
+  it.effect("step by step where a rate limit lets one request through in a minute", () =>
+    Effect.gen(function* () {
+      const limited = () => json(429, { code: "429" }, { "x-rate-limit-window": "60s" })
+      const malformed = () => json(400, { code: "400" })
+      const http = script(malformed, limited, malformed, limited, () => json(200, { code: "00" }))
+      const auth = yield* once(http)
+      assert.strictEqual((yield* Effect.flip(auth.revoke(token)))._tag, "Unavailable")
+      assert.strictEqual((yield* Effect.flip(auth.revoke(token)))._tag, "Unavailable")
+      yield* auth.revoke(token)
+      assert.deepStrictEqual(bodies(http), [
+        "token,clientId,access_token",
+        "token",
+        "token",
+        "clientId,access_token",
+        "clientId,access_token"
+      ])
+    })
+  )
+
   it.effect("another 4xx is the answer", () =>
     Effect.gen(function* () {
       const http = fake(() => json(404, {}))

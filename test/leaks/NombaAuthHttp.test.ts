@@ -2,39 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { once } from "../support/auth.js"
 import { clientSecret } from "../support/config.js"
+import { known, spellings } from "../support/echoes.js"
 import { type Answer, fake, json, type Sent, text, unreachable } from "../support/http.js"
 import { leaks, type Printed, printed } from "../support/leaks.js"
-import { type Operation, operations, presented } from "../support/operations.js"
+import { operations, presented } from "../support/operations.js"
 
 const issued = { accessToken: "eyJhbGciOiJIUzI1NiJ9.e30.granted_access-token", refreshToken: "granted/refresh+token=" }
 const secrets = [clientSecret, ...Object.values(presented), ...Object.values(issued)]
-
-/** What the server knows during an exchange: it cannot echo anything else, and nothing else could be recognised. */
-const known: Record<Operation, ReadonlyArray<string>> = {
-  issue: [clientSecret],
-  refresh: [clientSecret, presented.refreshToken, presented.accessToken],
-  revoke: [clientSecret, presented.accessToken, presented.bearer],
-  exchange: [clientSecret, presented.code, presented.verifier]
-}
-
-const each = (spell: (character: string) => string) => (secret: string) => [...secret].map(spell).join("")
-const hex = (character: string, digits: number) => character.charCodeAt(0).toString(16).padStart(digits, "0")
-
-/** The ways in which a server may spell what it echoes. */
-const spellings: ReadonlyArray<readonly [string, (secret: string) => string]> = [
-  ["as it is", (secret) => secret],
-  ["for JSON", (secret) => JSON.stringify(secret).replaceAll("/", "\\/")],
-  ["for JSON, twice", (secret) => JSON.stringify(JSON.stringify(secret))],
-  ["in JSON's numbers", each((character) => `\\u${hex(character, 4)}`)],
-  ["for a URL", encodeURIComponent],
-  ["for a URL, twice, in lower case", (secret) => encodeURIComponent(encodeURIComponent(secret)).toLowerCase()],
-  ["in a URL's numbers", each((character) => `%${hex(character, 2)}`)],
-  ["in HTML's numbers", each((character) => `&#${character.charCodeAt(0)};`)],
-  ["split by null characters", each((character) => `${character}\u0000`)],
-  ["split by line breaks", each((character) => `${character}\r\n`)],
-  ["split by invisible characters", each((character) => `${character}\u200b`)],
-  ["in capitals", (secret) => secret.toUpperCase()]
-]
 
 /** Header values cannot hold control characters. */
 const headers = (echo: string): Record<string, string> => {
@@ -222,6 +196,7 @@ describe("a secret in a failure beneath is nowhere to be read", () => {
     ["a code that is a secret", (sent) => unreachable(sent, Object.assign(failure(), { code: clientSecret }))],
     ["a defect", () => Effect.die(failure())],
     ["a thrown string", () => Effect.die(all)],
+    ["a body that breaks off", () => new Response(new ReadableStream({ pull: (_) => _.error(failure()) }))],
     ["no answer", () => Effect.interrupt]
   ]
   for (const { operation, run } of operations) {

@@ -27,6 +27,7 @@ const recovers = (world: World): void => {
   if (first !== world.upstream.alive()) {
     world.report(first)
     world.simulation.pass("61 seconds")
+    if (world.isPublic) world.login()
     demand(answerOf(world) === world.upstream.alive(), "the cache did not recover when all faults had ended")
   }
   world.close()
@@ -34,23 +35,34 @@ const recovers = (world: World): void => {
 }
 
 export interface Volume {
+  /** Whether only persons start sessions. */
+  readonly isPublic?: boolean
   readonly sequences: number
   readonly seed?: number
   readonly path?: string
 }
 
-/** Throws with the seed, the path and the shrunk commands of the first sequence that breaks a promise. */
-export const checkModel = ({ path, seed = Date.now() & 0x7fffffff, sequences }: Volume): void => {
-  fc.assert(
-    fc.property(fc.commands([...commands()], { maxCommands: 40, size: "+1" }), (sequence) => {
-      const world = makeWorld()
+/** Throws with the command that replays it, and the shrunk commands of the first sequence that breaks a promise. */
+export const checkModel = ({ isPublic = false, path, seed = Date.now() & 0x7fffffff, sequences }: Volume): void => {
+  const run = fc.check(
+    fc.property(fc.commands([...commands(isPublic)], { maxCommands: 40, size: "+1" }), (sequence) => {
+      const world = makeWorld(isPublic)
       world.open()
       fc.modelRun(
-        () => ({ model: { isDown: false, isStoreDown: false } satisfies Model as Model, real: world }),
+        () => ({
+          model: { isDown: false, isStoreDown: false, isUnsaved: false } satisfies Model as Model,
+          real: world
+        }),
         sequence
       )
       recovers(world)
     }),
     { numRuns: sequences, seed, ...(path === undefined ? {} : { path }), endOnFailure: false }
   )
+  if (run.failed) {
+    // Which sequence it was; how that was shrunk is found anew, since the path alone does not tell it of commands.
+    const [path] = (run.counterexamplePath ?? "").split(":")
+    const replay = `npm run simulate -- ${isPublic ? "--public " : ""}--seed=${run.seed} --path=${path}`
+    throw new Error(`${replay}\n${fc.defaultReportMessage(run)}`, { cause: run.errorInstance })
+  }
 }

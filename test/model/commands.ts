@@ -7,6 +7,8 @@ import { Broken, type World } from "./world.js"
 export interface Model {
   isDown: boolean
   isStoreDown: boolean
+  /** Whether a session may be in hand that the store has not. */
+  isUnsaved: boolean
 }
 
 type Command = fc.Command<Model, World>
@@ -49,8 +51,17 @@ const withToken = (act: (world: World, token: string) => void) => (world: World)
   if (token !== undefined) act(world, token)
 }
 
+/** A person brings a session, which the store does not have while it is down. */
+const login = fc.constant(
+  command("a person logs in", ({ login }, model) => {
+    login()
+    model.isUnsaved ||= model.isStoreDown
+  })
+)
+
 /** Each with how often it is drawn. */
-export const commands = (): ReadonlyArray<fc.Arbitrary<Command>> => [
+export const commands = (isPublic: boolean): ReadonlyArray<fc.Arbitrary<Command>> => [
+  ...(isPublic ? [login, login] : []),
   ...Array.from({ length: 4 }, () => fc.constant(command("get", (world) => void world.get()))),
   passing,
   passing,
@@ -98,10 +109,15 @@ export const commands = (): ReadonlyArray<fc.Arbitrary<Command>> => [
   fc.constant(command("someone else logs in", ({ start, upstream }) => void start(Effect.asVoid(upstream.steal)))),
   fc.nat(20).map((index) => command(`interrupt caller ${index}`, ({ interrupt }) => interrupt(index))),
   fc.constant(
-    command("close and open", (world) => {
-      world.close()
-      world.open()
-    })
+    command(
+      "close and open",
+      (world, model) => {
+        world.close()
+        world.open()
+        model.isUnsaved = false
+      },
+      ({ isStoreDown, isUnsaved }) => !(isStoreDown && isUnsaved)
+    )
   ),
   fc.constant(command("log out", ({ logout }) => logout())),
   fc.constant(

@@ -1,7 +1,10 @@
 /** Nomba as a fleet meets it over HTTP: the sandbox's state machine behind a network with faults. */
 import { HttpClient, HttpClientError, type HttpClientRequest, HttpClientResponse } from "@effect/platform"
-import { Effect, Either, HashMap, Option, Redacted, Stream } from "effect"
+import { Effect, Either, Option, Redacted, Schema, Stream } from "effect"
 import * as SandboxState from "../../src/sandbox/SandboxState.js"
+import { Switches } from "../../src/sandbox/Switches.js"
+import type { Counts } from "../../src/sandbox/state/Counts.js"
+import * as Sessions from "../../src/sandbox/state/Sessions.js"
 import type { Process, Simulation } from "../support/simulator.js"
 import { type Dice, exchange, type Way } from "./fleetNetwork.js"
 
@@ -43,7 +46,7 @@ export interface Nomba {
     /** Refresh tokens that came a second time. */
     reused: number
   }
-  readonly sandbox: () => SandboxState.Counts
+  readonly sandbox: () => Counts
 }
 
 const statuses = [200, 401, 503] as const
@@ -63,7 +66,7 @@ const subjectOf = (token: string) => ({ clientId: CLIENT_ID, tokenId: token })
 export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nomba => {
   const counts = { calls: 0, rejected: 0, thefts: 0, reused: 0 }
   const encoder = new TextEncoder()
-  let state = SandboxState.empty
+  let state = SandboxState.initial(Schema.decodeSync(Switches)({}))
   let serial = 0
   let lastTheft = Number.NEGATIVE_INFINITY
 
@@ -75,13 +78,15 @@ export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nom
 
   const now = (): number => simulation.now() + skew
 
-  const current = (): Option.Option<SandboxState.Session> => HashMap.get(state.sessions, CLIENT_ID)
+  const current = (): Option.Option<Sessions.Session> =>
+    Option.fromNullable(Sessions.of(state.sessions, CLIENT_ID).at(-1))
 
-  const grant = (): SandboxState.Session => {
+  const grant = (): Sessions.Minted => {
     serial += 1
     return {
       clientId: CLIENT_ID,
       tokenId: `access-${serial}`,
+      sessionId: `session-${serial}`,
       accessToken: Redacted.make(`access-${serial}`),
       refreshToken: Redacted.make(`refresh-${serial}`),
       issuedAt: now(),
@@ -93,10 +98,10 @@ export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nom
   const steal = (): void => {
     counts.thefts += 1
     lastTheft = simulation.now()
-    apply(SandboxState.start(grant()))
+    apply(SandboxState.steal(grant()))
   }
 
-  const granted = (session: SandboxState.Session): object => {
+  const granted = (session: Sessions.Session): object => {
     if (nomba.stealAfterNextGrant !== undefined) simulation.after(nomba.stealAfterNextGrant, steal)
     nomba.stealAfterNextGrant = undefined
     return {
@@ -134,7 +139,7 @@ export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nom
 
   const balance = (request: HttpClientRequest.HttpClientRequest): boolean => {
     const token = Option.getOrElse(bearerOf(request.headers), () => "")
-    const isAlive = Either.isRight(SandboxState.authenticate(subjectOf(token), now())(state))
+    const isAlive = Either.isRight(Sessions.authenticate(subjectOf(token), now())(state.sessions))
     if (!isAlive) counts.rejected += 1
     return isAlive
   }

@@ -4,16 +4,15 @@ import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
 import { type AuthError, Unavailable } from "../../src/schemas/AuthError.js"
 import type { Session } from "../../src/schemas/Session.js"
 import type { NombaAuthService } from "../../src/services/NombaAuth.js"
-import type { TokenCacheService } from "../../src/services/TokenCache.js"
 import type { SessionStore, TokenStoreService } from "../../src/services/TokenStore.js"
 import { makeSimulation } from "../support/simulator.js"
-import { makeCache, makeConfig, makeUpstream } from "../support/upstream.js"
+import { type FedCache, makeConfig, makeFedCache, makeUpstream } from "../support/upstream.js"
 
 export const LIFETIME = Duration.minutes(30)
 
 interface Grant {
   readonly expiresAt: number
-  /** Which of the grants that have arrived it was. */
+  /** Which of Nomba's grants it was. */
   readonly order: number
 }
 
@@ -49,7 +48,8 @@ const flakyStore = (isDown: () => boolean): TokenStoreService => {
 /** Thrown when something that must hold does not. */
 export class Broken extends Error {}
 
-export const makeWorld = () => {
+/** Of a client that starts its sessions by itself, or of one whose sessions only persons start. */
+export const makeWorld = (isPublic: boolean) => {
   const simulation = makeSimulation(1_760_000_000_000)
   const upstream = makeUpstream()
   upstream.lifetime = LIFETIME
@@ -63,7 +63,7 @@ export const makeWorld = () => {
   let received = 0
   let streak: Streak | undefined
   let lastEnd = Number.NEGATIVE_INFINITY
-  let cache: TokenCacheService
+  let fed: FedCache
   let scope: Scope.CloseableScope
   let callers: Array<Fiber.RuntimeFiber<string, AuthError>> = []
   let lastToken: string | undefined
@@ -95,6 +95,19 @@ export const makeWorld = () => {
     }
   }
 
+  /** What Nomba granted, from the moment when it was asked. */
+  const record = ({ accessToken, lifetime }: Session, at: number): number => {
+    const token = Redacted.value(accessToken)
+    const order = Number(token.replace("access-", ""))
+    grants.set(token, { expiresAt: at + Duration.toMillis(lifetime), order })
+    return order
+  }
+
+  /** The cache has it. */
+  const receive = (order: number): void => {
+    received = Math.max(received, order)
+  }
+
   const booked = <E extends AuthError>(call: Effect.Effect<Session, E>): Effect.Effect<Session, E> =>
     Effect.gen(function* () {
       const at = yield* Clock.currentTimeMillis
@@ -105,11 +118,7 @@ export const makeWorld = () => {
           const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
           end(Exit.isSuccess(exit), error?._tag === "InvalidCredentials")
           if (Exit.isFailure(exit)) return
-          received += 1
-          grants.set(Redacted.value(exit.value.accessToken), {
-            expiresAt: at + Duration.toMillis(exit.value.lifetime),
-            order: received
-          })
+          receive(record(exit.value, at))
         })
       )
     })
@@ -120,7 +129,10 @@ export const makeWorld = () => {
     refresh: (options) =>
       Effect.suspend(() => {
         const token = Redacted.value(options.refreshToken)
-        check(!spent.has(token), "a refresh token was sent again after an answer that may have been processed")
+        check(
+          isPublic || !spent.has(token),
+          "a refresh token was sent again after an answer that may have been processed"
+        )
         return Effect.onExit(booked(upstream.auth.refresh(options)), (exit) =>
           Effect.sync(() => {
             const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
@@ -132,12 +144,17 @@ export const makeWorld = () => {
 
   const open = (): void => {
     streak = undefined
+    lastToken = undefined
+    reported.clear()
     scope = Effect.runSync(Scope.make())
     const exit = simulation.run(
-      Scope.extend(makeCache({ upstream: { auth }, config, store: flakyStore(() => storeIsDown) }), scope)
+      Scope.extend(
+        makeFedCache({ upstream: { auth }, config, interactive: isPublic, store: flakyStore(() => storeIsDown) }),
+        scope
+      )
     )
     if (Exit.isFailure(exit)) throw new Broken("the layer could not be built")
-    cache = exit.value
+    fed = exit.value
   }
 
   const interrupt = (index: number): void => {
@@ -158,7 +175,7 @@ export const makeWorld = () => {
 
   /** A caller, whose answer is held to the promises when it comes. */
   const get = (): Fiber.RuntimeFiber<string, AuthError> => {
-    const fiber = simulation.fork(Effect.map(cache.get, Redacted.value))
+    const fiber = simulation.fork(Effect.map(fed.cache.get, Redacted.value))
     callers.push(fiber)
     fiber.addObserver((exit) => {
       callers = callers.filter((caller) => caller !== fiber)
@@ -195,17 +212,33 @@ export const makeWorld = () => {
     get,
     interrupt,
     start,
-    cache: () => cache,
+    cache: () => fed.cache,
     isWaiting: () => callers.length > 0,
     /** The token that a caller got last. */
     lastToken: () => lastToken,
     report: (token: string) => {
       reported.set(token, simulation.now())
-      start(cache.invalidate(Redacted.make(token)))
+      start(fed.cache.invalidate(Redacted.make(token)))
     },
-    confirm: (token: string) => start(cache.confirm(Redacted.make(token))),
+    confirm: (token: string) => start(fed.cache.confirm(Redacted.make(token))),
     logout: () => {
-      start(Effect.exit(cache.logout))
+      start(Effect.exit(fed.cache.logout))
+    },
+    isPublic,
+    /** A person takes some time to log in, which ends every session before and every pause. */
+    login: () => {
+      simulation.pass(1)
+      const fiber = start(
+        Effect.gen(function* () {
+          const session = yield* upstream.steal
+          const order = record(session, yield* Clock.currentTimeMillis)
+          yield* fed.login(session)
+          receive(order)
+        })
+      )
+      fiber.addObserver(() => {
+        streak = undefined
+      })
     },
     setStoreDown: (isDown: boolean) => {
       storeIsDown = isDown

@@ -1,6 +1,6 @@
 import { HttpClientError } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Option, TestClock } from "effect"
+import { Cause, Effect, Exit, Fiber, Option, Stream, TestClock } from "effect"
 import { Sandbox, SandboxError } from "nomba-auth/sandbox"
 import { assertRefused, balance, bearer, issue, login, refresh } from "./support.js"
 
@@ -146,6 +146,96 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
+  it.effect("of garbage is a 200 that says it is JSON and is not, and leaves the request unprocessed", () =>
+    Effect.gen(function* () {
+      const { counts, fault } = yield* Sandbox
+      yield* fault("issue", { answer: "garbage" })
+      const { headers, json, status, text } = yield* issue()
+      assert.strictEqual(status, 200)
+      assert.include(headers["content-type"], "application/json")
+      assert.isUndefined(json)
+      assert.isNotEmpty(text)
+      assert.strictEqual((yield* counts).issued, 0)
+      assert.include((yield* counts).issue, { faulted: 1, succeeded: 0 })
+    }).pipe(sandbox)
+  )
+
+  it.effect("of a cut answer processes the request, and breaks off in the middle of its body", () =>
+    Effect.gen(function* () {
+      const { client, counts, fault, url } = yield* Sandbox
+      const { access } = yield* login
+      yield* fault("balance", { answer: "cut" })
+      const response = yield* client.get(`${url}/v1/accounts/balance`, { headers: bearer(access) })
+      assert.strictEqual(response.status, 200)
+      const received: Array<number> = []
+      const exit = yield* Effect.exit(
+        Stream.runForEach(response.stream, (bytes) => Effect.sync(() => received.push(...bytes)))
+      )
+      assert.isTrue(Exit.isFailure(exit))
+      const whole = (yield* balance(bearer(access))).text
+      assert.strictEqual(Buffer.from(received).toString(), whole.slice(0, Math.floor(whole.length / 2)))
+      assert.include((yield* counts).balance, { requests: 2, faulted: 1, succeeded: 1 })
+      assert.deepStrictEqual((yield* counts).balance.statuses, { 200: 1, dropped: 1 })
+
+      yield* fault("issue", { answer: "cut" })
+      yield* Effect.exit(issue())
+      assert.strictEqual((yield* counts).issued, 2)
+    }).pipe(sandbox)
+  )
+
+  it.effect("for a time befalls every request until then, by the sandbox's clock", () =>
+    Effect.gen(function* () {
+      const { advance, fault } = yield* Sandbox
+      const outage = { answer: { status: 503 }, during: "1 minute" } as const
+      yield* fault("issue", outage)
+      for (let n = 0; n < 5; n++) assertRefused(yield* issue(), 503)
+      yield* TestClock.adjust("59999 millis")
+      assertRefused(yield* issue(), 503)
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual((yield* issue()).status, 200)
+      yield* fault("issue", outage)
+      assertRefused(yield* issue(), 503)
+      yield* advance("1 minute")
+      assert.strictEqual((yield* issue()).status, 200)
+    }).pipe(sandbox)
+  )
+
+  it.effect("for a time and a number of requests ends with whichever is first", () =>
+    Effect.gen(function* () {
+      const { fault } = yield* Sandbox
+      yield* fault("issue", { answer: { status: 503 }, during: "1 minute", times: 2 })
+      yield* fault("issue", { answer: { status: 500 }, during: "1 minute", times: "always" })
+      const statuses = yield* Effect.replicateEffect(issue(), 4)
+      assert.deepStrictEqual(
+        statuses.map(({ status }) => status),
+        [503, 503, 500, 500]
+      )
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* issue()).status, 200)
+    }).pipe(sandbox)
+  )
+
+  it.effect("is called off with all the others", () =>
+    Effect.gen(function* () {
+      const { clearFaults, fault } = yield* Sandbox
+      yield* fault("issue", { answer: { status: 503 }, times: "always" })
+      yield* clearFaults
+      assert.strictEqual((yield* issue()).status, 200)
+    }).pipe(sandbox)
+  )
+
+  it.effect("is one of at most sixty-four that wait", () =>
+    Effect.gen(function* () {
+      const { fault } = yield* Sandbox
+      for (let n = 0; n < 64; n++) yield* fault("issue", { answer: { status: 503 } })
+      const error = yield* Effect.flip(fault("issue", { answer: { status: 503 } }))
+      assert.strictEqual(error.reason, "Fault")
+      yield* fault("refresh", { answer: { status: 503 } })
+      yield* issue()
+      yield* fault("issue", { answer: { status: 503 } })
+    }).pipe(sandbox)
+  )
+
   it.effect("is forgotten by a reset", () =>
     Effect.gen(function* () {
       const { fault, reset } = yield* Sandbox
@@ -163,6 +253,12 @@ describe("a fault", () => {
         { times: 0 },
         { times: 1.5 },
         { times: Number.NaN },
+        { times: "often" as "always" },
+        { during: "later" as "1 second" },
+        { during: Number.POSITIVE_INFINITY },
+        { processed: "yes" as unknown as boolean },
+        { answer: "cut" as const, processed: false },
+        { answer: "silence" as "drop" },
         { latency: "later" as "1 second" },
         { answer: { status: 99 } },
         { answer: { status: 200, headers: { "retry after": "1" } } },
@@ -173,7 +269,8 @@ describe("a fault", () => {
         const error = yield* Effect.flip(fault("issue", impossible))
         assert.instanceOf(error, SandboxError)
         assert.strictEqual(error.reason, "Fault")
-        assert.include(error.message, "has to be")
+        assert.lengthOf(error.issues, 1)
+        assert.match(error.message, /: (times|during|latency|answer|processed): has to be /)
       }
     }).pipe(sandbox)
   )

@@ -1,54 +1,91 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Either, FastCheck as fc, HashMap, Option, Redacted } from "effect"
+import { Either, FastCheck as fc, Option, Redacted, Schema } from "effect"
+import { Switches } from "nomba-auth/sandbox"
 import * as SandboxState from "../../src/sandbox/SandboxState.js"
+import * as Sessions from "../../src/sandbox/state/Sessions.js"
 
 const lifetime = 10
 const refreshLifetime = 25
 
-const minting = (n: number, now: number) => (clientId: string) => ({
-  clientId,
-  tokenId: `${clientId}-${n}`,
-  accessToken: Redacted.make(`access ${clientId}-${n}`),
-  refreshToken: Redacted.make(`refresh ${clientId}-${n}`),
-  issuedAt: now,
-  expiresAt: now + lifetime,
-  refreshExpiresAt: now + refreshLifetime
+const minting =
+  (n: number, now: number) =>
+  (clientId: string): Sessions.Minted => ({
+    clientId,
+    tokenId: `${clientId}-${n}`,
+    sessionId: `session ${clientId}-${n}`,
+    accessToken: Redacted.make(`access ${clientId}-${n}`),
+    refreshToken: Redacted.make(`refresh ${clientId}-${n}`),
+    issuedAt: now,
+    expiresAt: now + lifetime,
+    refreshExpiresAt: now + refreshLifetime
+  })
+
+const standard = Schema.decodeSync(Switches)({})
+const empty = SandboxState.initial(standard)
+
+const presenting = (token: string, now: number, bearer?: string, client = "a"): Sessions.Presented => ({
+  refreshToken: Redacted.make(token),
+  bearer: Option.map(Option.fromNullable(bearer), (tokenId) => ({ clientId: client, tokenId })),
+  admits: () => true,
+  now
 })
 
 type Step =
   | {
-      readonly do: "issue" | "refresh" | "revoke" | "expire access" | "expire refresh"
+      readonly do: "issue" | "steal" | "refresh" | "revoke" | "revoke all" | "expire access" | "expire refresh"
       readonly client: string
       readonly of: number
+      readonly bearer: number | undefined
     }
   | { readonly do: "wait"; readonly millis: number }
 
-const act = fc.constantFrom(
-  "issue" as const,
-  "refresh" as const,
-  "revoke" as const,
-  "expire access" as const,
-  "expire refresh" as const
-)
-
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ do: act, client: fc.constantFrom("a", "b"), of: fc.nat(12) }),
-  fc.record({ do: fc.constant("wait" as const), millis: fc.nat(12) })
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constantFrom(
+        "issue" as const,
+        "steal" as const,
+        "refresh" as const,
+        "refresh" as const,
+        "refresh" as const,
+        "revoke" as const,
+        "revoke all" as const,
+        "expire access" as const,
+        "expire refresh" as const
+      ),
+      client: fc.constantFrom("a", "b"),
+      of: fc.nat(12),
+      bearer: fc.option(fc.nat(12), { nil: undefined })
+    })
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("wait" as const), millis: fc.nat(12) }) }
 )
 
-/** What a client may still use, kept the simplest way there is. */
+const switches = fc.record({
+  singleSession: fc.boolean(),
+  refreshKillsAccessToken: fc.boolean(),
+  refreshRotation: fc.boolean(),
+  refreshReuse: fc.constantFrom("refused" as const, "killsSession" as const),
+  refreshBearerExpired: fc.constantFrom("allowed" as const, "refused" as const)
+})
+
+/** A session, kept the simplest way there is: numbers of tokens, and until when each is good. */
 interface Model {
-  readonly n: number
-  readonly accessUntil: number
-  readonly refreshUntil: number
+  readonly client: string
+  refresh: number
+  refreshUntil: number
+  newest: number
+  readonly access: Map<number, number>
+  readonly spent: Set<number>
 }
 
 describe("the state of the sandbox", () => {
-  it("lets a client use its last session and nothing older, through any history", () => {
+  it("lets a client use what its switches leave alive and nothing else, through any history", () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const model = new Map<string, Model>()
-        let state = SandboxState.empty
+      fc.property(switches, fc.array(step, { maxLength: 40 }), (turned, steps) => {
+        let models: Array<Model> = []
+        let state = SandboxState.initial({ ...standard, ...turned })
         let now = 0
         let n = 0
         const run = <A>(transition: SandboxState.Transition<A>): A => {
@@ -56,8 +93,6 @@ describe("the state of the sandbox", () => {
           state = next
           return value
         }
-        const begins = (client: string) =>
-          model.set(client, { n, accessUntil: now + lifetime, refreshUntil: now + refreshLifetime })
 
         for (const one of steps) {
           n++
@@ -65,37 +100,81 @@ describe("the state of the sandbox", () => {
             now += one.millis
             continue
           }
-          const { client, of } = one
-          const held = model.get(client)
-          if (one.do === "issue") {
-            run(SandboxState.issue(minting(n, now)(client)))
-            begins(client)
+          const { client } = one
+          const own = models.filter((model) => model.client === client)
+          const chosen = one.of === 0 ? (own.at(-1)?.refresh ?? 0) : one.of
+          if (one.do === "issue" || one.do === "steal") {
+            const start = one.do === "issue" ? SandboxState.issue : SandboxState.steal
+            run(start(minting(n, now)(client)))
+            if (turned.singleSession) models = models.filter((model) => model.client !== client)
+            const access = new Map([[n, now + lifetime]])
+            models.push({
+              client,
+              refresh: n,
+              refreshUntil: now + refreshLifetime,
+              newest: n,
+              access,
+              spent: new Set()
+            })
           } else if (one.do === "refresh") {
-            const chosen = of === 0 && held !== undefined ? held.n : of
-            const presented = {
-              refreshToken: Redacted.make(`refresh ${client}-${chosen}`),
-              bearer: Option.none(),
-              admits: () => true,
-              now
+            const bearer = one.bearer === 0 ? own.at(-1)?.newest : one.bearer
+            const model = own.find(({ refresh }) => refresh === chosen)
+            const fits = (until: number | undefined) =>
+              until !== undefined && (turned.refreshBearerExpired === "allowed" || now < until)
+            const allowed =
+              model !== undefined &&
+              now < model.refreshUntil &&
+              (bearer === undefined || fits(model.access.get(bearer)))
+            const presented = presenting(
+              `refresh ${client}-${chosen}`,
+              now,
+              bearer === undefined ? undefined : `${client}-${bearer}`,
+              client
+            )
+            const outcome = run(SandboxState.refresh(presented, minting(n, now)))
+            assert.strictEqual(Either.isRight(outcome), allowed)
+            if (model !== undefined && allowed) {
+              for (const [token, until] of model.access) {
+                if (turned.refreshKillsAccessToken || until <= now) model.access.delete(token)
+              }
+              model.access.set(n, now + lifetime)
+              model.newest = n
+              if (turned.refreshRotation) {
+                model.spent.add(chosen)
+                model.refresh = n
+                model.refreshUntil = now + refreshLifetime
+              }
+            } else if (turned.refreshReuse === "killsSession") {
+              models = models.filter((model) => model.client !== client || !model.spent.has(chosen))
             }
-            const allowed = held?.n === chosen && now < held.refreshUntil
-            assert.strictEqual(Either.isRight(run(SandboxState.refresh(presented, minting(n, now)))), allowed)
-            if (allowed) begins(client)
           } else if (one.do === "revoke") {
-            const chosen = of === 0 && held !== undefined ? held.n : of
             const bearer = { clientId: client, tokenId: `${client}-${chosen}` }
-            const allowed = held?.n === chosen && now < held.accessUntil
-            assert.strictEqual(Either.isRight(run(SandboxState.revoke(bearer, bearer.tokenId, now))), allowed)
-            if (allowed) model.delete(client)
+            const model = own.find(({ access }) => now < (access.get(chosen) ?? 0))
+            assert.strictEqual(
+              Either.isRight(run(SandboxState.revoke(bearer, bearer.tokenId, now))),
+              model !== undefined
+            )
+            models = models.filter((other) => other !== model)
+          } else if (one.do === "revoke all") {
+            assert.strictEqual(run(SandboxState.revokeAll(client)), own.length)
+            models = models.filter((model) => model.client !== client)
           } else {
             const which = one.do === "expire access" ? "access" : "refresh"
-            assert.strictEqual(run(SandboxState.expire(client, which, now)), held !== undefined)
-            if (held !== undefined) model.set(client, { ...held, [`${which}Until`]: now })
+            assert.strictEqual(run(SandboxState.expire(client, which, now)), own.length)
+            for (const model of own) {
+              if (which === "refresh") model.refreshUntil = now
+              else for (const token of model.access.keys()) model.access.set(token, now)
+            }
           }
-          assert.strictEqual(HashMap.size(state.sessions), model.size)
-          for (const [clientId, { accessUntil, n }] of model) {
-            const alive = SandboxState.authenticate({ clientId, tokenId: `${clientId}-${n}` }, now)(state)
-            assert.strictEqual(Either.isRight(alive), now < accessUntil)
+          assert.strictEqual(Sessions.all(state.sessions).length, models.length)
+          for (const clientId of ["a", "b"]) {
+            for (let token = 0; token <= n; token++) {
+              const alive = Sessions.authenticate({ clientId, tokenId: `${clientId}-${token}` }, now)(state.sessions)
+              const expected = models.some(
+                ({ access, client }) => client === clientId && now < (access.get(token) ?? 0)
+              )
+              assert.strictEqual(Either.isRight(alive), expected, `${clientId}-${token}`)
+            }
           }
         }
       }),
@@ -103,24 +182,68 @@ describe("the state of the sandbox", () => {
     )
   })
 
+  const issues = (times: number, from = 0, state = empty) => {
+    let after = state
+    for (let n = from; n < from + times; n++) after = SandboxState.issue(minting(n, n)("a"))(after)[1]
+    return after
+  }
+
   it("does not grow with the number of sessions", () => {
-    let state = SandboxState.empty
-    for (let n = 0; n < 1000; n++) state = SandboxState.issue(minting(n, n)("a"))(state)[1]
-    assert.strictEqual(HashMap.size(state.sessions), 1)
-    assert.strictEqual(state.ended.length, 256)
-    assert.strictEqual(state.counts.issued, 1000)
+    const { counts, sessions } = issues(1000)
+    assert.lengthOf(Sessions.all(sessions), 1)
+    assert.lengthOf(sessions.ended, 256)
+    assert.strictEqual(counts.issued, 1000)
+  })
+
+  it("keeps sixteen sessions of a client where several are allowed, and the newest of them", () => {
+    const { sessions } = issues(1000, 0, SandboxState.initial({ ...standard, singleSession: false }))
+    assert.deepStrictEqual(
+      Sessions.all(sessions).map(({ tokenId }) => tokenId),
+      Array.from({ length: 16 }, (_, n) => `a-${984 + n}`)
+    )
+    assert.lengthOf(sessions.ended, 256)
+  })
+
+  it("keeps eight earlier access tokens of a session where a refresh leaves them alive", () => {
+    const lenient = SandboxState.initial({ ...standard, refreshKillsAccessToken: false, refreshRotation: false })
+    let state = issues(1, 0, lenient)
+    for (let n = 1; n < 100; n++) {
+      state = SandboxState.refresh(presenting("refresh a-0", 0), minting(n, 0))(state)[1]
+    }
+    assert.lengthOf(Sessions.all(state.sessions)[0]?.earlier ?? [], 8)
+    assert.lengthOf(state.sessions.ended, 0)
   })
 
   it("says why a refresh token is no good as long as it remembers, and refuses it afterwards too", () => {
-    const present = (token: string) =>
-      SandboxState.refresh(
-        { refreshToken: Redacted.make(token), bearer: Option.none(), admits: () => true, now: 0 },
-        minting(-1, 0)
-      )
-    let state = SandboxState.issue(minting(0, 0)("a"))(SandboxState.empty)[1]
-    state = SandboxState.issue(minting(1, 0)("a"))(state)[1]
-    assert.deepStrictEqual(present("refresh a-0")(state)[0], Either.left("replaced"))
-    for (let n = 2; n < 300; n++) state = SandboxState.issue(minting(n, 0)("a"))(state)[1]
-    assert.deepStrictEqual(present("refresh a-0")(state)[0], Either.left("unknown"))
+    const outcome = (state: SandboxState.State, token: string) =>
+      SandboxState.refresh(presenting(token, 0), minting(-1, 0))(state)[0]
+    assert.deepStrictEqual(outcome(issues(2), "refresh a-0"), Either.left("replaced" as const))
+    assert.deepStrictEqual(outcome(issues(300), "refresh a-0"), Either.left("unknown" as const))
+  })
+
+  it("says that a session ended because its refresh token was used twice", () => {
+    const strict = SandboxState.initial({ ...standard, refreshReuse: "killsSession" })
+    const refreshing = (token: string, n: number) => SandboxState.refresh(presenting(token, 0), minting(n, 0))
+    const once = refreshing("refresh a-0", 1)(issues(1, 0, strict))[1]
+    const [again, after] = refreshing("refresh a-0", 2)(once)
+    assert.deepStrictEqual(again, Either.left("used" as const))
+    assert.deepStrictEqual(refreshing("refresh a-1", 3)(after)[0], Either.left("reused" as const))
+  })
+
+  it("forgets neither more nor less of the requests than the last two hundred", () => {
+    let state = empty
+    const entry = {
+      at: 0,
+      took: 0,
+      method: "GET",
+      path: "/",
+      endpoint: "other",
+      status: 404,
+      outcome: "refused"
+    } as const
+    for (let n = 0; n < 1000; n++) state = SandboxState.answer(entry)(state)[1]
+    assert.lengthOf(state.log.entries, 200)
+    assert.deepStrictEqual([state.log.entries[0]?.id, state.log.entries[199]?.id], [1000, 801])
+    assert.deepStrictEqual(state.counts.other.statuses, { 404: 1000 })
   })
 })

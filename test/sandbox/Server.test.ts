@@ -1,6 +1,6 @@
 import { connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Logger, LogLevel, Redacted, Scope, Tracer } from "effect"
+import { Duration, Effect, Exit, Logger, LogLevel, Redacted, Scope, Tracer } from "effect"
 import { Sandbox, type SandboxService, type ServerOptions } from "nomba-auth/sandbox"
 import { credentials, secretOf } from "./support.js"
 
@@ -128,6 +128,46 @@ describe("a sandbox on a socket", () => {
         assert.isTrue(Exit.isFailure(dropped))
         assert.strictEqual((yield* issue(url)).status, 200)
         assert.strictEqual((yield* counts).issue.faulted, 1)
+      })
+    )
+  )
+
+  it.live("cuts an answer off in the middle of its body, and goes on after", () =>
+    serving(({ counts, fault, url }) =>
+      Effect.gen(function* () {
+        yield* fault("issue", { answer: "cut" })
+        const body = JSON.stringify(credentials)
+        const head = "POST /v1/auth/token/issue HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        const heard = yield* raw(url, `${head}content-length: ${body.length}\r\n\r\n${body}`)
+        const announced = Number(/content-length: (\d+)/i.exec(heard)?.[1])
+        const [, received = ""] = heard.split("\r\n\r\n")
+        assert.match(heard, /^HTTP\/1.1 200 /)
+        assert.strictEqual(received.length, Math.floor(announced / 2))
+        assert.isTrue(received.startsWith('{"code":"00"'))
+
+        yield* fault("issue", { answer: "cut" })
+        const cut = yield* issue(url)
+        assert.strictEqual(cut.status, 200)
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.tryPromise(() => cut.text()))))
+        assert.strictEqual((yield* issue(url)).status, 200)
+        assert.include((yield* counts).issue, { requests: 3, faulted: 2, succeeded: 1 })
+        assert.strictEqual((yield* counts).issued, 3)
+      })
+    )
+  )
+
+  it.live("answers garbage, late, and a lost answer", () =>
+    serving(({ counts, fault, url }) =>
+      Effect.gen(function* () {
+        yield* fault("issue", { answer: "garbage" })
+        const garbage = yield* issue(url)
+        assert.strictEqual(garbage.status, 200)
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.tryPromise(() => garbage.json()))))
+        yield* fault("issue", { answer: { status: 502 }, processed: true, latency: "50 millis" })
+        const [took, lost] = yield* Effect.timed(issue(url))
+        assert.strictEqual(lost.status, 502)
+        assert.isAtLeast(Duration.toMillis(took), 49)
+        assert.strictEqual((yield* counts).issued, 1)
       })
     )
   )

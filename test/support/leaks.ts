@@ -1,12 +1,12 @@
 /** Every way in which a program may print what it holds, and whether a secret is in it. */
 import { inspect } from "node:util"
-import { Cause, type Console, Effect, Exit, Inspectable, type Layer, Logger } from "effect"
+import { Cause, type Console, Effect, Exit, Inspectable, type Layer, Logger, LogLevel } from "effect"
 import { type RecordedSpan, recordSpans } from "./tracer.js"
 
 /** One printed text, and how it came about. */
 export type Printed = readonly [how: string, text: string]
 
-/** Runs an effect, prints how it ended and all that it logged and traced, in every way. */
+/** Runs an effect, prints how it ended and all that it logged, at whatever level, and traced, in every way. */
 export const printed = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<ReadonlyArray<Printed>> =>
   Effect.gen(function* () {
     const logged: Array<Printed> = []
@@ -18,7 +18,8 @@ export const printed = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Readon
       Effect.withSpan("the caller's"),
       recordSpans,
       Effect.provide(capturing(logged)),
-      Effect.withConsole(consoleOf((text) => logged.push(["the pretty logger", text])))
+      Effect.withConsole(consoleOf((text) => logged.push(["the pretty logger", text]))),
+      Logger.withMinimumLogLevel(LogLevel.All)
     )
     const held = Exit.match(exit, { onSuccess: (value) => value as unknown, onFailure: Cause.squash })
     return [

@@ -1,5 +1,18 @@
 /** A Nomba that keeps one session per client, at the level of the `NombaAuth` service, driven by the test. */
-import { Clock, Context, DateTime, Deferred, Duration, Effect, Option, Random, Redacted, type Scope } from "effect"
+import {
+  Clock,
+  Context,
+  DateTime,
+  Deferred,
+  Duration,
+  Effect,
+  Layer,
+  Option,
+  Random,
+  Redacted,
+  type Scope
+} from "effect"
+import * as SessionSourcePublic from "../../src/layers/SessionSourcePublic.js"
 import * as TokenCacheRef from "../../src/layers/TokenCacheRef.js"
 import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
 import {
@@ -14,8 +27,9 @@ import * as StoreKey from "../../src/schemas/StoreKey.js"
 import { AttemptGate } from "../../src/services/AttemptGate.js"
 import { NombaAuth, type NombaAuthService } from "../../src/services/NombaAuth.js"
 import { NombaConfig, type NombaConfigService } from "../../src/services/NombaConfig.js"
+import { PublicLogin, type PublicLoginService } from "../../src/services/PublicLogin.js"
 import { SessionSource } from "../../src/services/SessionSource.js"
-import type { TokenCacheService } from "../../src/services/TokenCache.js"
+import { TokenCache, type TokenCacheService } from "../../src/services/TokenCache.js"
 import { TokenStore, type TokenStoreService } from "../../src/services/TokenStore.js"
 
 export type Operation = "issue" | "refresh" | "revoke"
@@ -71,7 +85,7 @@ export interface Upstream {
   readonly operations: () => ReadonlyArray<Operation>
   /** The access token of the one session that is alive. */
   readonly alive: () => string | undefined
-  /** Someone else logs in with the same credentials. */
+  /** Someone else logs in with the same credentials; or a person does, whose session is put into a cache later. */
   readonly steal: Effect.Effect<Session>
   /** The most calls that were under way at the same time. */
   readonly mostAtOnce: () => number
@@ -197,25 +211,45 @@ export interface CacheOptions {
   readonly jitter?: number
 }
 
+export interface FedCache {
+  readonly cache: TokenCacheService
+  /** Puts a session into it that a person brought. */
+  readonly login: PublicLoginService["login"]
+}
+
 /** A cache of its own over the given upstream; caches of one configuration share the memory store's session. */
-export const makeCache = ({
+export const makeFedCache = ({
   config = makeConfig(),
   interactive = false,
   jitter = 0,
   store = TokenStoreMemory.make,
   upstream
-}: CacheOptions): Effect.Effect<TokenCacheService, never, Scope.Scope> =>
-  Effect.provide(
-    TokenCacheRef.make,
-    Context.make(NombaAuth, upstream.auth).pipe(
-      Context.add(NombaConfig, config),
-      Context.add(SessionSource, {
-        start: interactive ? new Expired({ operation: "issue" }) : upstream.auth.issue,
-        interactive
-      }),
-      Context.add(TokenStore, store)
-    )
-  ).pipe(Effect.withRandom(Random.fixed([jitter])))
+}: CacheOptions): Effect.Effect<FedCache, never, Scope.Scope> =>
+  Layer.build(TokenCacheRef.layerPublic).pipe(
+    Effect.provide(
+      Context.make(NombaAuth, upstream.auth).pipe(
+        Context.add(NombaConfig, config),
+        Context.add(
+          SessionSource,
+          interactive ? SessionSourcePublic.make : { start: upstream.auth.issue, interactive: false }
+        ),
+        Context.add(TokenStore, store)
+      )
+    ),
+    Effect.map((context) => ({
+      cache: Context.get(context, TokenCache),
+      login: Context.get(context, PublicLogin).login
+    })),
+    Effect.withRandom(Random.fixed([jitter]))
+  )
+
+/** The cache alone. */
+export const makeCache = (options: CacheOptions): Effect.Effect<TokenCacheService, never, Scope.Scope> =>
+  Effect.map(makeFedCache(options), ({ cache }) => cache)
+
+/** Of a client without a secret. */
+export const makePublicCache = (options: CacheOptions): Effect.Effect<FedCache, never, Scope.Scope> =>
+  makeFedCache({ ...options, interactive: true })
 
 /** The token's text. */
 export const text = Redacted.value<string>

@@ -1,9 +1,10 @@
 import type { HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { type ConfigError, Effect, Layer, type Option, Redacted, type Stream } from "effect"
+import { type ConfigError, Effect, Layer, type Option, Redacted, type Scope, type Stream } from "effect"
 import * as NombaAuthModule from "nomba-auth"
 import {
   type AuthError,
+  type ExchangeOptions,
   Expired,
   type HeldSession,
   InvalidCredentials,
@@ -16,18 +17,27 @@ import {
   type NombaClientService,
   NombaConfig,
   NombaConfigOptions,
+  Pkce,
+  type PublicLogin,
+  type PublicLoginService,
   RetryPolicy,
   type Session,
   type SessionSource,
   SessionSourceIssue,
+  SessionSourcePublic,
+  type SessionSourceService,
+  type SessionStore,
   TokenCache,
   TokenCacheRef,
   type TokenCacheService,
   type TokenStore,
+  TokenStoreDriver,
   TokenStoreMemory,
+  type TokenStoreService,
   Unavailable,
   UnexpectedResponse
 } from "nomba-auth"
+import type { NombaTestService, TokenStoreTestService } from "nomba-auth/testing"
 import { expectTypeOf } from "vitest"
 
 const options: Nomba.Options = { clientId: "id", clientSecret: Redacted.make("secret") }
@@ -47,14 +57,19 @@ describe("the public names", () => {
       "NombaClientHttp",
       "NombaConfig",
       "NombaConfigOptions",
+      "Pkce",
+      "PublicLogin",
       "RetryPolicy",
       "Session",
+      "SessionCodec",
       "SessionSource",
       "SessionSourceIssue",
+      "SessionSourcePublic",
       "StoreKey",
       "TokenCache",
       "TokenCacheRef",
       "TokenStore",
+      "TokenStoreDriver",
       "TokenStoreMemory",
       "Unavailable",
       "UnexpectedResponse"
@@ -62,8 +77,20 @@ describe("the public names", () => {
     assert.deepStrictEqual(Object.keys(Nomba).sort(), [
       "layer",
       "layerConfig",
+      "layerPublic",
+      "layerPublicConfig",
+      "layerPublicWithoutStore",
+      "layerPublicWithoutStoreConfig",
       "layerWithoutStore",
       "layerWithoutStoreConfig"
+    ])
+    assert.deepStrictEqual(Object.keys(Pkce).sort(), [
+      "PendingLogin",
+      "begin",
+      "callback",
+      "challenge",
+      "state",
+      "verifier"
     ])
   })
 })
@@ -78,6 +105,22 @@ describe("the layers", () => {
     expectTypeOf(Nomba.layerWithoutStoreConfig).returns.toEqualTypeOf<Client<HttpClient.HttpClient | TokenStore>>()
   })
 
+  it("of a public client give its login besides", () => {
+    type PublicClient<R> = Layer.Layer<
+      NombaAuth | TokenCache | NombaClient | PublicLogin,
+      ConfigError.ConfigError,
+      HttpClient.HttpClient | R
+    >
+    expectTypeOf(Nomba.layerPublic).returns.toEqualTypeOf<PublicClient<never>>()
+    expectTypeOf(Nomba.layerPublicConfig).returns.toEqualTypeOf<PublicClient<never>>()
+    expectTypeOf(Nomba.layerPublicWithoutStore).returns.toEqualTypeOf<PublicClient<TokenStore>>()
+    expectTypeOf(Nomba.layerPublicWithoutStoreConfig).returns.toEqualTypeOf<PublicClient<TokenStore>>()
+    expectTypeOf(TokenCacheRef.layerPublic).toEqualTypeOf<
+      Layer.Layer<TokenCache | PublicLogin, never, NombaAuth | SessionSource | TokenStore | NombaConfig>
+    >()
+    expectTypeOf(SessionSourcePublic.layer).toEqualTypeOf<Layer.Layer<SessionSource>>()
+  })
+
   it("of one service each ask for what they are built on", () => {
     expectTypeOf(NombaClientHttp.layer).toEqualTypeOf<
       Layer.Layer<NombaClient, never, NombaConfig | TokenCache | HttpClient.HttpClient>
@@ -90,6 +133,7 @@ describe("the layers", () => {
     >()
     expectTypeOf(SessionSourceIssue.layer).toEqualTypeOf<Layer.Layer<SessionSource, never, NombaAuth>>()
     expectTypeOf(TokenStoreMemory.layer).toEqualTypeOf<Layer.Layer<TokenStore>>()
+    expectTypeOf(TokenStoreDriver.layer).returns.toEqualTypeOf<Layer.Layer<TokenStore>>()
     expectTypeOf(NombaConfigOptions.layer).returns.toEqualTypeOf<Layer.Layer<NombaConfig, ConfigError.ConfigError>>()
   })
 
@@ -127,6 +171,11 @@ describe("the services", () => {
     }[keyof S]
     expectTypeOf<Requirements<NombaAuthService>>().toBeNever()
     expectTypeOf<Requirements<TokenCacheService>>().toBeNever()
+    expectTypeOf<Requirements<SessionSourceService>>().toBeNever()
+    expectTypeOf<Requirements<Omit<SessionStore, "changes">>>().toBeNever()
+    expectTypeOf<Requirements<TokenStoreService & Pick<SessionStore, "changes">>>().toEqualTypeOf<Scope.Scope>()
+    expectTypeOf<Requirements<NombaTestService>>().toBeNever()
+    expectTypeOf<Requirements<TokenStoreTestService>>().toBeNever()
     expectTypeOf<Requirements<Pick<NombaClientService, "execute" | "get" | "post" | "del">>>().toBeNever()
   })
 
@@ -139,6 +188,9 @@ describe("the services", () => {
     expectTypeOf<TokenCacheService["get"]>().toEqualTypeOf<Effect.Effect<Redacted.Redacted<string>, AuthError>>()
     expectTypeOf<TokenCacheService["session"]>().toEqualTypeOf<Effect.Effect<HeldSession, AuthError>>()
     expectTypeOf<TokenCacheService["invalidate"]>().returns.toEqualTypeOf<Effect.Effect<boolean>>()
+    expectTypeOf<PublicLoginService["login"]>().toEqualTypeOf<(session: Session) => Effect.Effect<void, Unavailable>>()
+    expectTypeOf(Pkce.begin).returns.toEqualTypeOf<Effect.Effect<Pkce.Begun, ConfigError.ConfigError>>()
+    expectTypeOf(Pkce.callback).returns.toEqualTypeOf<Effect.Effect<ExchangeOptions, AuthError>>()
     expectTypeOf<TokenCacheService["changes"]>().toEqualTypeOf<Stream.Stream<Option.Option<Session>>>()
     expectTypeOf<NombaClientService["get"]>().returns.toEqualTypeOf<
       Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError | AuthError>
@@ -180,6 +232,16 @@ describe("the services", () => {
 })
 
 describe("the options", () => {
+  it("of a public client have a subject and no secret", () => {
+    expectTypeOf<{ clientId: string; subject: string }>().toExtend<Nomba.PublicOptions>()
+    expectTypeOf<{ clientId: string }>().not.toExtend<Nomba.PublicOptions>()
+    expectTypeOf<Nomba.PublicOptions>().not.toHaveProperty("clientSecret")
+    expectTypeOf<{ subject: string }>().toExtend<Nomba.PublicOverrides>()
+    expectTypeOf<Nomba.PublicOverrides>().not.toHaveProperty("clientSecret")
+    expectTypeOf(Nomba.layerPublicWithoutStore).parameter(0).not.toHaveProperty("revokeOnClose")
+    expectTypeOf(Nomba.layerPublicWithoutStoreConfig).parameter(0).not.toHaveProperty("revokeOnClose")
+  })
+
   it("take undefined for what is not said", () => {
     expectTypeOf<{
       clientId: string

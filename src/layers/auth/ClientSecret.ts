@@ -37,7 +37,7 @@ export const make = (config: NombaConfigService): Effect.Effect<ClientSecret> =>
     (known) => ({
       known,
       read: config.clientSecret.pipe(
-        Effect.catchAllCause((cause) => Effect.fail(unreadable(Option.getOrUndefined(Cause.failureOption(cause))))),
+        Effect.catchAllCause((cause) => Effect.fail(failure(Option.getOrUndefined(Cause.failureOption(cause))))),
         Effect.disconnect,
         Effect.timeoutFail({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
         Effect.tap((secret) => Inputs.check("issue", exact(`clientSecret (${config.origins.clientSecret})`, secret))),
@@ -53,6 +53,9 @@ const constant = <A, E>(effect: Effect.Effect<A, E>): Option.Option<A> =>
   Exit.isExit(effect)
     ? Exit.match(effect as Exit.Exit<A, E>, { onFailure: Option.none, onSuccess: Option.some })
     : Option.none()
+
+const failure = (error?: InvalidRequest | Unavailable): InvalidRequest | Unavailable =>
+  error?._tag === "InvalidRequest" ? error : unreadable(error)
 
 const unreadable = (error?: Unavailable): Unavailable =>
   new Unavailable({ ...error, operation: "issue", reason: "Secret", processed: "no" })

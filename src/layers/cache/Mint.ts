@@ -66,6 +66,8 @@ export const mint =
               if (error.processed === "no") return marked ? error : Effect.zipRight(lease.unspend, error)
               if (error.operation === "store") return error
           }
+          // No person is asked to log in only because an answer was lost: the next renewal tries the marked token.
+          if (source.interactive) return error
           return Effect.flatMap(hasLiveToken, (isLive) => (isLive ? error : start(error)))
         }
       )

@@ -13,11 +13,13 @@ import { type AuthError, type Unavailable, UnexpectedResponse } from "../../sche
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
+import type { PublicLoginService } from "../../services/PublicLogin.js"
 import type { SessionSourceService } from "../../services/SessionSource.js"
 import type { SessionStore, Stored } from "../../services/TokenStore.js"
 import type { Aside } from "./Aside.js"
 import { atMost, STORE_LIMIT } from "./atMost.js"
 import type * as Cell from "./Cell.js"
+import * as Login from "./Login.js"
 import * as Mint from "./Mint.js"
 import * as Saving from "./Saving.js"
 import * as SingleFlight from "./SingleFlight.js"
@@ -28,6 +30,8 @@ export interface Renewal {
   readonly flight: SingleFlight.SingleFlight<AuthError>
   /** Looks into the store without calling Nomba; at most one run at a time. */
   readonly look: SingleFlight.SingleFlight<never>
+  /** Puts a session that a person brought in the place of whatever is there. */
+  readonly login: PublicLoginService["login"]
   /** Takes over what the announced versions of the store brought. */
   readonly follow: (versions: Iterable<number>) => Effect.Effect<void>
   /** Ends what is under way: a run that has reached for Nomba is waited for, any other is interrupted. */
@@ -55,14 +59,19 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
   const isAdoptable = (stored: Stored): boolean =>
     State.isAdoptable(cell.current(), stored, cell.now(), config.renewAhead)
 
-  const adopt: Saving.Adopt = (stored, since, origin, isRemedy = false) =>
-    Effect.flatMap(Random.next, (jitter) =>
-      cell.update((state, now) =>
-        State.isOvertaken(state, since, stored)
-          ? state
-          : State.adopt(state, stored, { origin, isRemedy, jitter, now, renewAhead: config.renewAhead })
+  const take =
+    (step: typeof State.adopt): Saving.Adopt =>
+    (stored, since, origin, isRemedy = false) =>
+      Effect.flatMap(Random.next, (jitter) =>
+        cell.update((state, now) =>
+          State.isOvertaken(state, since, stored)
+            ? state
+            : step(state, stored, { origin, isRemedy, jitter, now, renewAhead: config.renewAhead })
+        )
       )
-    )
+
+  const adopt = take(State.adopt)
+  const logIn = take(State.logIn)
 
   const saving = Saving.make({ adopt, aside, auth, cell, fork, store })
 
@@ -122,6 +131,21 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
         )
     })
 
+  /** Takes a session in hand, and sees to it that it is saved. */
+  const keep = (
+    stored: Stored,
+    since: State.State,
+    adopting: Effect.Effect<Cell.Change>,
+    saveNow: Effect.Effect<void>
+  ): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const { before } = yield* adopting
+      if (stored.saved) return
+      if (before.epoch !== since.epoch) return void (yield* saving.discard(stored.session))
+      yield* saveNow
+      yield* saving.untilDone.start
+    })
+
   /** With what is left of it now. */
   const aged = ({ at, stored }: { readonly stored: Stored; readonly at: number }): Stored => ({
     ...stored,
@@ -140,11 +164,9 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
     if (Option.isNone(renewed)) return
     const { isMinted, stored } = renewed.value
     if (isMinted && !State.isUsable(stored)) return yield* usedUp
-    const { after } = yield* adopt(stored, state, isMinted ? "minted" : "adopted", isMinted && State.isRemedy(state))
-    if (stored.saved) return
-    if (after.epoch !== state.epoch) return void (yield* saving.discard(stored.session))
-    yield* Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(saving.once.run))
-    yield* saving.untilDone.start
+    const adopting = adopt(stored, state, isMinted ? "minted" : "adopted", isMinted && State.isRemedy(state))
+    const saveNow = Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(saving.once.run))
+    yield* keep(stored, state, adopting, saveNow)
   })
 
   const failed = (error: AuthError): Effect.Effect<void> =>
@@ -195,6 +217,12 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
   return {
     flight,
     look,
+    login: Login.make({
+      cell,
+      closing,
+      store,
+      keep: (stored, since) => keep(stored, since, logIn(stored, since, "minted"), Effect.void)
+    }),
     follow: (versions) =>
       Effect.suspend(() => {
         const newest = Math.max(...versions)

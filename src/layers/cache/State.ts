@@ -40,7 +40,7 @@ export interface State {
   readonly remedies: Pace.Remedies
   /** When the store was last looked into, by a renewal that failed or while renewals are held back. */
   readonly lookedAt: number
-  /** Counts logouts, so that a renewal begun before one cannot put its session back. */
+  /** Counts logouts and logins, so that a renewal begun before one cannot put its session back. */
   readonly epoch: number
 }
 
@@ -165,7 +165,7 @@ const hold = (stored: Stored, { jitter, now, origin, renewAhead }: Arrival): Hel
   }
 }
 
-/** Whether what was begun in another state has been overtaken: by a logout, or by something newer from elsewhere. */
+/** Whether what was begun in another state has been overtaken: by a logout or a login, or by something newer from elsewhere. */
 export const isOvertaken = (state: State, since: State, stored: Stored): boolean =>
   state.epoch !== since.epoch || (stored.saved && since.highest < state.highest && stored.version < state.highest)
 
@@ -193,6 +193,12 @@ export const adopt = (state: State, stored: Stored, arrival: Arrival): State => 
         : Pace.superseded(state.remedies, held !== undefined && !isRemedy(state), arrival.now)
   }
 }
+
+/** A person brought a session, which is newer than whatever is under way. */
+export const logIn = (state: State, stored: Stored, arrival: Arrival): State => ({
+  ...adopt(state, stored, arrival),
+  epoch: state.epoch + 1
+})
 
 /**
  * A renewal failed. A token that was rejected and is not past its expiry is good enough while Nomba or the store is out of

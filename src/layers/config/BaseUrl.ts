@@ -43,5 +43,10 @@ export const normalise = (value: string): Either.Either<string, string> => {
   return Either.right(url.origin + url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, ""))
 }
 
-const isLoopback = (hostname: string): boolean =>
+/**
+ * Whether a host is this machine, so that what is sent to it in clear leaves nobody's hands.
+ *
+ * @since 0.1.0
+ */
+export const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d+){3}$/.test(hostname)

@@ -67,14 +67,21 @@ export const readUntil = (
     const decoder = new TextDecoder()
     let text = ""
     let size = 0
-    return Stream.runForEachWhile(response.stream, (chunk) =>
-      Effect.sync(() => {
-        size += chunk.byteLength
-        if (size <= LIMIT) text += decoder.decode(chunk, { stream: true })
-        return size <= LIMIT
-      })
-    ).pipe(
-      Effect.matchCause({ onFailure: endOf, onSuccess: () => (size > LIMIT ? tooLarge : complete) }),
+    let end: End = complete
+    return response.stream.pipe(
+      // Within the stream: it runs in a fiber of its own, and what that ended with would be logged, cause and all.
+      Stream.catchAllCause((cause) => {
+        end = endOf(cause)
+        return Stream.empty
+      }),
+      Stream.runForEachWhile((chunk) =>
+        Effect.sync(() => {
+          size += chunk.byteLength
+          if (size <= LIMIT) text += decoder.decode(chunk, { stream: true })
+          return size <= LIMIT
+        })
+      ),
+      Effect.map(() => (size > LIMIT ? tooLarge : end)),
       Effect.disconnect,
       Effect.raceFirst(Effect.as(late, tooSlow)),
       Effect.map((end) => ({ text: text + decoder.decode(), end }))

@@ -1,0 +1,126 @@
+/**
+ * `nomba-auth sandbox`: a Nomba on this machine, for programs in any language.
+ *
+ * @since 0.1.0
+ */
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { defaultClient, type ServerOptions } from "../sandbox/Options.js"
+import { Sandbox } from "../sandbox/Sandbox.js"
+import { SandboxError } from "../sandbox/SandboxError.js"
+import * as SandboxFile from "./SandboxFile.js"
+
+/** Where it listens unless it is told otherwise. */
+const PORT = 4010
+
+/** A port that is taken is what goes wrong most. */
+const hinted = (error: SandboxError): SandboxError =>
+  error.reason === "Listen"
+    ? new SandboxError({ reason: error.reason, issues: [...error.issues, "--port 0 takes a free port"] })
+    : error
+
+const flags = {
+  port: Options.integer("port").pipe(
+    Options.withDescription(`The port; 0 takes a free one. Default: ${PORT}.`),
+    Options.optional
+  ),
+  host: Options.text("host").pipe(
+    Options.withDescription("The address to listen on. Default: 127.0.0.1, which only this machine reaches."),
+    Options.optional
+  ),
+  clientId: Options.text("client-id").pipe(
+    Options.withDescription("The client that may log in. Default: a made-up one, which is printed."),
+    Options.optional
+  ),
+  clientSecret: Options.redacted("client-secret").pipe(
+    Options.withDescription("Its secret; other users of this machine can see it while the sandbox runs."),
+    Options.optional
+  ),
+  accountId: Options.text("account-id").pipe(
+    Options.withDescription("What the accountId header has to say, where it is looked at."),
+    Options.optional
+  ),
+  config: Options.file("config").pipe(
+    Options.withDescription("A JSON file with clients, seed, host, port and switches. Flags win over it."),
+    Options.optional
+  ),
+  seed: Options.text("seed").pipe(
+    Options.withDescription("Makes the ids and tokens repeat, and so guessable."),
+    Options.optional
+  ),
+  quiet: Options.boolean("quiet").pipe(Options.withDescription("Prints the line that says it is ready, and no other."))
+}
+
+type Flags = Command.Command.ParseConfig<typeof flags>
+
+/** What was given of it, by its name. */
+const given = <Name extends string, A>(name: Name, value: Option.Option<A>): { readonly [_ in Name]?: A } =>
+  Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) as { [_ in Name]: A } })
+
+const clientOf = ({ accountId, clientId, clientSecret }: Flags): Pick<ServerOptions, "clients"> =>
+  Option.isSome(accountId) || Option.isSome(clientId) || Option.isSome(clientSecret)
+    ? {
+        clients: [
+          {
+            clientId: Option.getOrElse(clientId, () => defaultClient.clientId),
+            clientSecret: Option.getOrElse(clientSecret, () => defaultClient.clientSecret),
+            ...given("accountId", accountId)
+          }
+        ]
+      }
+    : {}
+
+const optionsOf = (flags: Flags): Effect.Effect<ServerOptions, SandboxError, FileSystem.FileSystem> =>
+  Effect.map(
+    Option.match(flags.config, { onNone: () => Effect.succeed({}), onSome: SandboxFile.read }),
+    (file): ServerOptions => ({
+      port: PORT,
+      ...file,
+      ...given("port", flags.port),
+      ...given("host", flags.host),
+      ...given("seed", flags.seed),
+      ...clientOf(flags)
+    })
+  )
+
+/** Whether only this machine reaches the address. */
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host)
+
+/** For a person: what to configure a program with. A secret that was given is not shown. */
+export const introduction = (url: string, { clients, host = "127.0.0.1" }: ServerOptions): string =>
+  [
+    `Nomba sandbox on ${url} (Ctrl-C ends it)`,
+    "",
+    `  NOMBA_BASE_URL=${url}`,
+    ...(clients ?? [defaultClient]).flatMap(({ accountId, clientId, clientSecret }) => [
+      `  NOMBA_CLIENT_ID=${clientId}`,
+      ...(clientSecret === defaultClient.clientSecret ? [`  NOMBA_CLIENT_SECRET=${Redacted.value(clientSecret)}`] : []),
+      ...(accountId === undefined ? [] : [`  NOMBA_ACCOUNT_ID=${accountId}`])
+    ]),
+    "",
+    `Watch and steer it in a browser: ${url}/`,
+    ...(isLoopback(host)
+      ? []
+      : [`Warning: it listens on ${host}, so whoever reaches this machine can use it and steer it.`])
+  ].join("\n")
+
+/** One line on stdout when it is ready, for programs; everything for people goes to stderr. */
+export const command = Command.make("sandbox", flags, (flags) =>
+  Effect.gen(function* () {
+    const options = yield* optionsOf(flags)
+    const { url } = yield* Effect.mapError(Sandbox.makeServer(options), hinted)
+    yield* Console.log(JSON.stringify({ ready: true, url }))
+    if (!flags.quiet) yield* Console.error(introduction(url, options))
+    return yield* Effect.never
+  }).pipe(Effect.scoped)
+).pipe(
+  Command.withDescription(
+    "Runs a Nomba to develop and test against: one session per client, every refusal, and faults on demand."
+  )
+)

@@ -1,0 +1,46 @@
+/**
+ * The file that `--config` names: what `Sandbox.makeServer` takes, as JSON.
+ *
+ * @since 0.1.0
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { complaints, hasToBe } from "../sandbox/Complaints.js"
+import type { ServerOptions } from "../sandbox/Options.js"
+import { SandboxError } from "../sandbox/SandboxError.js"
+
+const text = Schema.String.annotations(hasToBe("text"))
+
+const Client = Schema.Struct({
+  clientId: text,
+  clientSecret: Schema.Redacted(text).annotations(hasToBe("text")),
+  accountId: Schema.optional(text)
+})
+
+/** The switches are not looked at here: the sandbox itself says what is wrong with them. */
+const Given = Schema.Struct(
+  {
+    clients: Schema.optional(Schema.Array(Client)),
+    seed: Schema.optional(Schema.Union(Schema.String, Schema.Number).annotations(hasToBe("text or a number"))),
+    host: Schema.optional(text),
+    port: Schema.optional(Schema.Number.annotations(hasToBe("a number")))
+  },
+  Schema.Record({ key: Schema.String, value: Schema.Unknown })
+).annotations({ parseOptions: { errors: "all", onExcessProperty: "error" } })
+
+const decode = Schema.decodeUnknown(Given)
+
+/** Reads the file, or says as a `SandboxError` what is wrong with it, without a value of it: it may hold secrets. */
+export const read = (path: string): Effect.Effect<ServerOptions, SandboxError, FileSystem.FileSystem> => {
+  const wrong = (...issues: ReadonlyArray<string>) =>
+    new SandboxError({ reason: "Options", issues: issues.map((issue) => `${path}: ${issue}`) })
+  return Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const content = yield* Effect.mapError(fs.readFileString(path), (error) =>
+      wrong(`cannot be read (${error._tag === "SystemError" ? error.reason : error._tag})`)
+    )
+    const json = yield* Effect.try({ try: (): unknown => JSON.parse(content), catch: () => wrong("is not JSON") })
+    return yield* Effect.mapError(decode(json), ({ issue }) => wrong(...complaints(issue, "the file")))
+  })
+}

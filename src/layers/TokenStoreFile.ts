@@ -1,0 +1,128 @@
+/**
+ * A token store for the processes of one host: servers beside each other, workers, a command line. Sessions live in files
+ * that this user alone may read.
+ *
+ * Each key has a folder, named by the key's hash, and in it the session, the lease and the mark as one text, replaced as a
+ * whole by an atomic step of the file system: who took too long over its work finds its write refused. Time is the
+ * host's clock.
+ *
+ * @since 0.1.0
+ */
+import { homedir } from "node:os"
+import * as Path from "node:path"
+import { fileURLToPath } from "node:url"
+import type * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
+import * as Setting from "./config/Setting.js"
+import { storeSetting } from "./config/storeSetting.js"
+import * as SessionCodec from "./SessionCodec.js"
+import * as SessionStore from "./store/SessionStore.js"
+import * as Driver from "./TokenStoreFile/Driver.js"
+import * as Files from "./TokenStoreFile/Files.js"
+import * as Root from "./TokenStoreFile/Root.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * An absolute path. The folder is made with rights for this user alone; one that exists and is open to others is
+   * refused. `nomba-auth` where the platform keeps a user's state unless it is given.
+   */
+  readonly directory?: string | undefined
+  /** How sessions become text: in clear unless it is given, for the folder is this user's alone. */
+  readonly codec?: SessionCodec.Input | undefined
+}
+
+/**
+ * The store, opened when it is first used: a folder that cannot be used is `Unavailable` then, and no reason not to begin.
+ * Fails with a `ConfigError` where the path is not absolute or the codec's keys are not right.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}): Effect.Effect<TokenStoreService, ConfigError.ConfigError> =>
+  assemble(
+    options.directory === undefined ? byConvention : inCode(options.directory),
+    options.codec ?? SessionCodec.plain
+  )
+
+/**
+ * What `options` do not say comes from the environment: the folder from `NOMBA_TOKEN_STORE=file:PATH`, or where that is not
+ * set by the platform's convention; the keys that sessions are encrypted with from `NOMBA_TOKEN_STORE_KEYS`, without
+ * which they are in clear. Fails with a `ConfigError` where `NOMBA_TOKEN_STORE` asks for another store.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeConfig = (options: Options = {}): Effect.Effect<TokenStoreService, ConfigError.ConfigError> =>
+  assemble(
+    options.directory === undefined ? fromEnvironment : inCode(options.directory),
+    options.codec ?? SessionCodec.config
+  )
+
+/**
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Layer } from "effect"
+ * import { Nomba } from "nomba-auth"
+ * import { TokenStoreFile } from "nomba-auth/file"
+ *
+ * const NombaLive = Nomba.layerWithoutStoreConfig().pipe(
+ *   Layer.provide(TokenStoreFile.layer({ directory: "/var/lib/shop/nomba" })),
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options?: Options): Layer.Layer<TokenStore, ConfigError.ConfigError> =>
+  Layer.effect(TokenStore, make(options))
+
+/**
+ * Configured by the environment, where `options` do not say otherwise.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (options?: Options): Layer.Layer<TokenStore, ConfigError.ConfigError> =>
+  Layer.effect(TokenStore, makeConfig(options))
+
+const assemble = (
+  root: Effect.Effect<string, ConfigError.ConfigError>,
+  codec: SessionCodec.Input
+): Effect.Effect<TokenStoreService, ConfigError.ConfigError> =>
+  Effect.all({ root, codec: SessionCodec.fromInput(codec) }, { mode: "validate" }).pipe(
+    Effect.mapBoth({
+      onFailure: Setting.report,
+      onSuccess: ({ codec, root }) => SessionStore.fromDriver(Driver.connectWith({ codec, files: Files.system, root }))
+    })
+  )
+
+const byConvention = Effect.suspend(() => Root.byConvention(process.platform, homedir()))
+
+/** A relative path would be another folder for each process that was started elsewhere. */
+const absolute = ({ origin, value }: Setting.Setting<string>): Effect.Effect<string, ConfigError.ConfigError> =>
+  Path.isAbsolute(value) ? Effect.succeed(value) : Setting.invalid(origin, "is not an absolute path")
+
+const inCode = (directory: string): Effect.Effect<string, ConfigError.ConfigError> =>
+  Effect.flatMap(Setting.text({ origin: "options.directory", value: directory }), absolute)
+
+const fromEnvironment: Effect.Effect<string, ConfigError.ConfigError> = Effect.flatMap(
+  storeSetting("file"),
+  Option.match({
+    onNone: () => byConvention,
+    onSome: ({ origin, value }) => absolute({ origin, value: pathOf(value) })
+  })
+)
+
+/** `file:/var/lib/x` and `file:///var/lib/x` are the same; none of a URL that is not of this host. */
+const pathOf = (value: string): string =>
+  value.startsWith("file://") ? Option.getOrElse(fromUrl(value), () => "") : value.slice("file:".length)
+
+const fromUrl = Option.liftThrowable((url: string) => fileURLToPath(url))

@@ -1,0 +1,107 @@
+/**
+ * The few things that are done with files, over `node:fs`.
+ *
+ * Not over the platform's `FileSystem`: its `watch` keeps the process alive and looks names up in the wrong folder, a
+ * failed close is a defect, and the code of a failure is in its `cause` alone.
+ *
+ * @since 0.1.0
+ */
+import * as Fs from "node:fs/promises"
+import * as Path from "node:path"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+
+/**
+ * What the system said, such as `ENOSPC`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class FileFailure extends Data.TaggedError("FileFailure")<{ readonly code: string }> {}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Info {
+  readonly isDirectory: boolean
+  readonly mode: number
+  readonly uid: number
+  /** When it was last changed, in milliseconds. */
+  readonly modified: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Files {
+  readonly list: (directory: string) => Effect.Effect<ReadonlyArray<string>, FileFailure>
+  readonly stat: (path: string) => Effect.Effect<Info, FileFailure>
+  readonly read: (path: string) => Effect.Effect<string, FileFailure>
+  /** A new file that its owner alone may read, whole on the disk when this ends. */
+  readonly write: (path: string, text: string) => Effect.Effect<void, FileFailure>
+  /** A second name for a file; `EEXIST` where that is taken: of many who try, one succeeds. */
+  readonly link: (path: string, name: string) => Effect.Effect<void, FileFailure>
+  readonly rename: (path: string, name: string) => Effect.Effect<void, FileFailure>
+  readonly remove: (path: string) => Effect.Effect<void, FileFailure>
+  /** With those above it; its owner alone may enter. */
+  readonly makeDirectory: (path: string) => Effect.Effect<void, FileFailure>
+  /** Brings the names in a folder to the disk, where the system can. */
+  readonly syncDirectory: (path: string) => Effect.Effect<void, FileFailure>
+}
+
+const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, FileFailure> =>
+  Effect.tryPromise({ try: run, catch: (error) => new FileFailure({ code: codeOf(error) }) })
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" && /^E[A-Z\d]+$/.test(error.code)
+    ? error.code
+    : "EUNKNOWN"
+
+/** Opens, uses and closes, whatever happens in between. */
+const withFile = async <A>(path: string, flags: string, use: (file: Fs.FileHandle) => Promise<A>): Promise<A> => {
+  const file = await Fs.open(path, flags, 0o600)
+  try {
+    return await use(file)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Folders cannot be synced everywhere: not on Windows, nor on some network file systems. */
+const cannotSync = new Set(["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "EBADF"])
+
+/**
+ * The system's files.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const system: Files = {
+  list: (directory) => attempt(() => Fs.readdir(directory)),
+  stat: (path) =>
+    Effect.map(
+      attempt(() => Fs.stat(path)),
+      (info) => ({ isDirectory: info.isDirectory(), mode: info.mode & 0o777, uid: info.uid, modified: info.mtimeMs })
+    ),
+  read: (path) => attempt(() => Fs.readFile(path, "utf8")),
+  write: (path, text) =>
+    attempt(() =>
+      withFile(path, "wx", async (file) => {
+        await file.writeFile(text, "utf8")
+        await file.sync()
+      })
+    ),
+  link: (path, name) => attempt(() => Fs.link(path, name)),
+  rename: (path, name) => attempt(() => Fs.rename(path, name)),
+  remove: (path) => attempt(() => Fs.rm(path)),
+  makeDirectory: (path) => attempt(() => Fs.mkdir(Path.resolve(path), { recursive: true, mode: 0o700 })),
+  syncDirectory: (path) =>
+    attempt(() => withFile(path, "r", (file) => file.sync())).pipe(
+      Effect.catchIf(
+        ({ code }) => cannotSync.has(code),
+        () => Effect.void
+      )
+    )
+}

@@ -1,0 +1,67 @@
+/**
+ * The folder that all keys' folders are in: where it is, and whether it is this user's alone.
+ *
+ * @since 0.1.0
+ */
+import * as Path from "node:path"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { Unavailable } from "../../schemas/AuthError.js"
+import { FileFailure, type Files } from "./Files.js"
+
+/**
+ * Where programs of a user keep such things: `$XDG_STATE_HOME` or `~/.local/state`, on macOS
+ * `~/Library/Application Support`, on Windows `%LOCALAPPDATA%` or `~\AppData\Local`; in it `nomba-auth`.
+ *
+ * @since 0.1.0
+ */
+export const byConvention = (platform: string, home: string): Effect.Effect<string, ConfigError.ConfigError> => {
+  const { isAbsolute, join } = platform === "win32" ? Path.win32 : Path.posix
+  /** The XDG specification has relative paths ignored. */
+  const named = (variable: string): Config.Config<Option.Option<string>> =>
+    Config.map(Config.option(Config.string(variable)), (value) => Option.filter(value, (path) => isAbsolute(path)))
+  const state =
+    platform === "darwin"
+      ? Effect.succeed(join(home, "Library", "Application Support"))
+      : platform === "win32"
+        ? Effect.map(
+            named("LOCALAPPDATA"),
+            Option.getOrElse(() => join(home, "AppData", "Local"))
+          )
+        : Effect.map(
+            named("XDG_STATE_HOME"),
+            Option.getOrElse(() => join(home, ".local", "state"))
+          )
+  return Effect.map(state, (path) => join(path, "nomba-auth"))
+}
+
+/**
+ * Fails where others could read or replace what is in the folder. One that does not exist yet is no problem.
+ *
+ * It is not mended: it may be a folder that others use, and what they could write so far cannot be trusted.
+ *
+ * @since 0.1.0
+ */
+export const check = (files: Files, path: string): Effect.Effect<void, FileFailure | Unavailable> =>
+  files.stat(path).pipe(
+    Effect.flatMap(({ isDirectory, mode, uid }): Effect.Effect<void, FileFailure | Unavailable> => {
+      const self = process.getuid?.()
+      if (!isDirectory) return new FileFailure({ code: "ENOTDIR" })
+      if (self === undefined) return Effect.void
+      if (uid !== self) return refused(`The folder ${path} belongs to another user: name one of your own.`)
+      return (mode & 0o077) === 0
+        ? Effect.void
+        : refused(
+            `The folder ${path} is open to others (${mode.toString(8)}): chmod 700 it, or name one in it that does not exist yet.`
+          )
+    }),
+    Effect.catchIf(
+      (failure) => failure._tag === "FileFailure" && failure.code === "ENOENT",
+      () => Effect.void
+    )
+  )
+
+const refused = (hint: string): Unavailable =>
+  new Unavailable({ operation: "store", reason: "Store", detail: "EACCES", hint })

@@ -1,0 +1,32 @@
+/**
+ * A duration as people give one: the same in an option, in a configuration file and over HTTP.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { hasToBe } from "./Complaints.js"
+
+const isDurationInput = (input: unknown): input is Duration.DurationInput =>
+  Option.isSome(Duration.decodeUnknown(input))
+
+const Given: Schema.Schema<Duration.DurationInput> = Schema.declare(isDurationInput, {
+  identifier: "Duration",
+  jsonSchema: { anyOf: [{ type: "string" }, { type: "number", minimum: 0 }] }
+})
+
+/**
+ * The milliseconds of a duration that keeps a rule, which says in words what it "has to be". Given as milliseconds, or
+ * as text such as `30 minutes`; told as milliseconds.
+ */
+export const durationThat = (
+  holds: (millis: number) => boolean,
+  rule: string,
+  annotations: Schema.Annotations.Schema<number>
+): Schema.Schema<number, Duration.DurationInput> =>
+  Schema.transform(Given, Schema.Number.pipe(Schema.filter(holds)), {
+    strict: true,
+    decode: (input) => Duration.toMillis(input),
+    encode: (millis) => millis
+  }).annotations({ ...annotations, ...hasToBe(rule) })

@@ -1,0 +1,94 @@
+/**
+ * The page on which a person lets a program in or not, and what becomes of the answer.
+ *
+ * @since 0.1.0
+ */
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as UrlParams from "@effect/platform/UrlParams"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { Emulator, type EmulatorService } from "../Emulator.js"
+import * as Guard from "../Guard.js"
+import * as SandboxState from "../SandboxState.js"
+import { AuthorizeApi, path } from "./AuthorizeApi.js"
+import * as AuthorizeRequest from "./AuthorizeRequest.js"
+import type { Asked } from "./Logins.js"
+import * as Page from "./Page.js"
+import * as RedirectUri from "./RedirectUri.js"
+
+type Request = HttpServerRequest.HttpServerRequest
+
+const redirect = (location: string): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.empty({
+    status: 303,
+    headers: { location, "cache-control": "no-store" }
+  })
+
+const ask = Effect.fnUntraced(function* (emulator: EmulatorService, request: Request) {
+  const foreign = Guard.foreignHost(request, yield* emulator.url, emulator.settings.host)
+  if (Option.isSome(foreign)) return foreign.value
+  const query = request.url.replace(/^[^?]*\??/, "")
+  const reading = AuthorizeRequest.read(new URLSearchParams(query), emulator.settings.clients)
+  switch (reading._tag) {
+    case "Refuse":
+      return Page.refusal(400, reading.problem)
+    case "Return":
+      return redirect(reading.location)
+    case "Ask": {
+      const ticket = yield* emulator.token
+      yield* emulator.transition(SandboxState.askPerson(reading.asked, ticket, yield* emulator.now))
+      return Page.question(path, reading.asked, ticket)
+    }
+  }
+})
+
+/** The form has two short fields. */
+const longest = 1024
+
+const formOf = (request: Request): Effect.Effect<UrlParams.UrlParams> =>
+  Number(request.headers["content-length"] ?? Number.POSITIVE_INFINITY) <= longest
+    ? Effect.orElseSucceed(request.urlParamsBody, () => UrlParams.empty)
+    : Effect.succeed(UrlParams.empty)
+
+const decided = Effect.fnUntraced(function* (emulator: EmulatorService, asked: Asked, decision: string) {
+  const state = Option.getOrUndefined(Option.map(asked.state, Redacted.value))
+  if (decision !== "approve") {
+    const denied = { error: "access_denied", error_description: "the person said no", state }
+    return redirect(RedirectUri.withParameters(asked.redirectUri, denied))
+  }
+  const code = yield* emulator.token
+  yield* emulator.transition(SandboxState.grantCode(asked, code, yield* emulator.now))
+  return redirect(RedirectUri.withParameters(asked.redirectUri, { code: Redacted.value(code), state }))
+})
+
+const answer = Effect.fnUntraced(function* (emulator: EmulatorService, request: Request) {
+  const foreign = Guard.foreignPage(request, yield* emulator.url, emulator.settings.host)
+  if (Option.isSome(foreign)) return foreign.value
+  const form = yield* formOf(request)
+  const ticket = Option.getOrElse(UrlParams.getFirst(form, "ticket"), () => "")
+  const decision = Option.getOrElse(UrlParams.getFirst(form, "decision"), () => "")
+  if (decision !== "approve" && decision !== "deny") {
+    return Page.refusal(400, "The answer was neither yes nor no.")
+  }
+  const now = yield* emulator.now
+  const asked = yield* emulator.transition(SandboxState.answerPerson(Redacted.make(ticket), now))
+  return yield* Option.match(asked, {
+    onNone: () => Effect.succeed(Page.refusal(400, "It was answered before, or took longer than ten minutes.")),
+    onSome: (asked) => decided(emulator, asked, decision)
+  })
+})
+
+const group = HttpApiBuilder.group(AuthorizeApi, "Authorize", (handlers) =>
+  Effect.map(Emulator, (emulator) =>
+    handlers
+      .handleRaw("ask", ({ request }) => ask(emulator, request))
+      .handleRaw("answer", ({ request }) => answer(emulator, request), { uninterruptible: true })
+  )
+)
+
+/** The API. */
+export const layer = HttpApiBuilder.api(AuthorizeApi).pipe(Layer.provide(group))

@@ -1,0 +1,130 @@
+/**
+ * What can be asked of a sandbox and done to it, in code and over HTTP alike.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { complaints } from "../Complaints.js"
+import type { EmulatorService } from "../Emulator.js"
+import * as Fault from "../Fault.js"
+import { SandboxError } from "../SandboxError.js"
+import type { LiveSession, SandboxService } from "../SandboxService.js"
+import * as SandboxState from "../SandboxState.js"
+import { SwitchesPatch } from "../Switches.js"
+import * as Sessions from "../state/Sessions.js"
+import * as View from "./View.js"
+
+/** What the control side is made of. */
+export type Controls = Omit<SandboxService, "url" | "client">
+
+const live = (session: Sessions.Session): LiveSession => ({
+  clientId: session.clientId,
+  accessToken: session.accessToken,
+  refreshToken: session.refreshToken,
+  issuedAt: DateTime.unsafeMake(session.issuedAt),
+  expiresAt: DateTime.unsafeMake(session.expiresAt),
+  refreshExpiresAt: DateTime.unsafeMake(session.refreshExpiresAt)
+})
+
+const decodePatch = Schema.decodeUnknownEither(SwitchesPatch, { errors: "all", onExcessProperty: "error" })
+
+const failing = (reason: SandboxError["reason"], ...issues: ReadonlyArray<string>): SandboxError =>
+  new SandboxError({ reason, issues })
+
+/** How often somebody who follows hears of a change, at most. */
+const rhythm = Schedule.spaced("100 millis")
+
+/** The controls of a sandbox. */
+export const make = (emulator: EmulatorService): Controls => {
+  const { now, state, transition } = emulator
+  const first = Array.from(emulator.settings.clients.keys())[0] ?? ""
+
+  const known = (clientId: string): Effect.Effect<string, SandboxError> =>
+    emulator.settings.clients.has(clientId)
+      ? Effect.succeed(clientId)
+      : Effect.fail(failing("Client", "clientId: is not known to this sandbox"))
+
+  const onSessions = (
+    clientId: string,
+    change: (clientId: string, now: number) => SandboxState.Transition<number>
+  ): Effect.Effect<void, SandboxError> =>
+    Effect.gen(function* () {
+      const changed = yield* transition(change(yield* known(clientId), yield* now))
+      if (changed === 0) return yield* failing("Session", "clientId: has no session")
+    })
+
+  const configure: Controls["configure"] = (switches) =>
+    Either.match(decodePatch(switches), {
+      onLeft: ({ issue }) => Effect.fail(failing("Options", ...complaints(issue, "switches"))),
+      onRight: (patch) => transition(SandboxState.configure(patch))
+    })
+
+  const moved = (offset: number, name: string): Effect.Effect<DateTime.Utc, SandboxError> =>
+    configure({ clockOffset: offset }).pipe(
+      Effect.mapError(() => failing("Clock", `${name}: has to stay within ten years of the machine's clock`)),
+      Effect.zipRight(time)
+    )
+
+  const time = Effect.map(now, (millis) => DateTime.unsafeMake(millis))
+
+  return {
+    counts: Effect.map(state, ({ counts }) => counts),
+    session: (clientId = first) =>
+      Effect.map(state, ({ sessions }) =>
+        Option.map(Option.fromNullable(Sessions.of(sessions, clientId).at(-1)), live)
+      ),
+    sessions: Effect.map(state, ({ sessions }) => Sessions.all(sessions).map(live)),
+    view: Effect.flatMap(state, (state) => View.view(emulator, state)),
+    views: Stream.repeatEffectWithSchedule(state, rhythm).pipe(
+      Stream.changesWith((before, after) => before === after),
+      Stream.mapEffect((state) => View.view(emulator, state))
+    ),
+    now: time,
+    advance: (duration) =>
+      Effect.flatMap(emulator.switches, ({ clockOffset }) =>
+        moved(
+          Option.match(Duration.decodeUnknown(duration), {
+            onNone: () => Number.NaN,
+            onSome: (ahead) => clockOffset + Duration.toMillis(ahead)
+          }),
+          "advance"
+        )
+      ),
+    setTime: (at) =>
+      Effect.flatMap(Clock.currentTimeMillis, (machine) =>
+        moved(
+          Option.match(DateTime.make(at), {
+            onNone: () => Number.NaN,
+            onSome: ({ epochMillis }) => epochMillis - machine
+          }),
+          "set"
+        )
+      ),
+    switches: emulator.switches,
+    configure,
+    reset: emulator.reset,
+    steal: (clientId = first) =>
+      Effect.gen(function* () {
+        const of = yield* known(clientId)
+        const mint = yield* emulator.mint
+        return live(yield* transition(SandboxState.steal(mint(of))))
+      }),
+    expire: (token, clientId = first) => onSessions(clientId, (of, at) => SandboxState.expire(of, token, at)),
+    revoke: (clientId = first) => onSessions(clientId, SandboxState.revokeAll),
+    fault: (endpoint, fault) =>
+      Effect.gen(function* () {
+        const checked = yield* Fault.check(fault)
+        const waits = yield* transition(SandboxState.befall(endpoint, checked, yield* now))
+        if (!waits) return yield* failing("Fault", "faults: has to be at most 64 for an operation")
+      }),
+    clearFaults: transition(SandboxState.clearFaults)
+  }
+}

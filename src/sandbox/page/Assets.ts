@@ -1,0 +1,49 @@
+/**
+ * The page's own files, which lie beside this module in the sources and in what is published.
+ *
+ * @since 0.1.0
+ */
+import { readFile } from "node:fs/promises"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+
+const types: Readonly<Record<string, string>> = {
+  css: "text/css; charset=utf-8",
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8"
+}
+
+/** The content type of a file, by the end of its name. */
+export const typeOf = (name: string): string =>
+  types[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream"
+
+/** What every file of the page and of the references is sent with. */
+export const headers: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff"
+}
+
+/** Nothing but the sandbox's own scripts and styles, no connection but to the sandbox, and no page around it. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+  "form-action 'none'"
+].join("; ")
+
+/** Answers with one of the files. A file that is not there is a broken installation, and so a defect. */
+export const respond = (name: string): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
+  Effect.map(
+    Effect.promise(() => readFile(new URL(`./assets/${name}`, import.meta.url))),
+    (bytes) =>
+      HttpServerResponse.uint8Array(bytes, {
+        contentType: typeOf(name),
+        headers: { ...headers, "content-security-policy": policy }
+      })
+  )

@@ -1,0 +1,47 @@
+/**
+ * Which pages there are. Whatever is behind one is loaded when somebody looks at it, because the start is measured.
+ *
+ * @since 0.1.0
+ */
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import { descriptions } from "../Switches.js"
+
+type Page = Effect.Effect<HttpServerResponse.HttpServerResponse>
+
+const asset = (name: string): Page =>
+  Effect.flatMap(
+    Effect.promise(() => import("./Assets.js")),
+    ({ respond }) => respond(name)
+  )
+
+const reference = (of: (module: typeof import("./Reference.js")) => Page): Page =>
+  Effect.flatMap(
+    Effect.promise(() => import("./Reference.js")),
+    of
+  )
+
+const document = (title: string, path: string): Page => reference(({ page }) => Effect.succeed(page(title, path)))
+
+const assets = [
+  "controls.js",
+  "counters.js",
+  "dom.js",
+  "log.js",
+  "page.css",
+  "page.js",
+  "sandbox.js",
+  "sessions.js",
+  "switches.js",
+  "words.js"
+]
+
+/** The page of the sandbox with its files, and the references of both APIs, by path. */
+export const pages: ReadonlyArray<readonly [path: string, page: Page]> = [
+  ["/", asset("page.html")],
+  ...assets.map((name) => [`/assets/${name}`, asset(name)] as const),
+  ["/assets/switches.json", Effect.sync(() => HttpServerResponse.unsafeJson(descriptions))],
+  ["/docs", document("Nomba sandbox: API reference", "/openapi.json")],
+  ["/docs/control", document("Nomba sandbox: control reference", "/_sandbox/openapi.json")],
+  ["/docs/scalar.js", reference(({ script }) => script)]
+]

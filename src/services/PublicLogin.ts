@@ -1,0 +1,33 @@
+/**
+ * The end of a person's login: the session that it brought is put to use.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { Unavailable } from "../schemas/AuthError.js"
+import type { Session } from "../schemas/Session.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PublicLoginService {
+  /**
+   * Puts a session into the `TokenCache` and its store, in the place of whatever is there, a logout included. Its lifetime
+   * counts from this call, so make it as soon as `NombaAuth.exchange` has answered. It waits, for at most 30 s, while
+   * another holder renews. Where the store is out of reach the session is served all the same, `saved: false`, and written
+   * in the background as one that was renewed is; a logout that was written meanwhile ends it then.
+   *
+   * `Unavailable` when the layer was closed: the session is kept nowhere.
+   */
+  readonly login: (session: Session) => Effect.Effect<void, Unavailable>
+}
+
+/**
+ * Only of a public client (`Nomba.layerPublic`): one with a secret starts its sessions by itself.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class PublicLogin extends Context.Tag("nomba-auth/PublicLogin")<PublicLogin, PublicLoginService>() {}

@@ -1,0 +1,65 @@
+/** A small program for browsers: it logs a person in and uses the session. What it found it shows as JSON. */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { Nomba, NombaAuth, NombaClient, Pkce, PublicLogin, TokenCache } from "nomba-auth"
+
+declare const CLIENT_ID: string
+
+const baseUrl = document.body.dataset["baseUrl"] ?? ""
+
+const KEPT = "pending login"
+const Kept = Schema.parseJson(Pkce.PendingLogin)
+
+const leave = Effect.gen(function* () {
+  const { pending, url } = yield* Pkce.begin({
+    clientId: CLIENT_ID,
+    redirectUri: `${location.origin}/callback`,
+    baseUrl
+  })
+  sessionStorage.setItem(KEPT, yield* Schema.encode(Kept)(pending))
+  location.assign(Redacted.value(url))
+})
+
+const comeBack = Effect.gen(function* () {
+  const pending = yield* Schema.decodeUnknown(Kept)(sessionStorage.getItem(KEPT))
+  sessionStorage.removeItem(KEPT)
+  const auth = yield* NombaAuth
+  const cache = yield* TokenCache
+  const before = yield* Effect.flip(cache.get).pipe(Effect.orElseSucceed(() => ({ _tag: "a session" })))
+  const session = yield* Effect.flatMap(Pkce.callback(pending, location.href), auth.exchange)
+  yield* Effect.flatMap(PublicLogin, ({ login }) => login(session))
+  const response = yield* Effect.flatMap(NombaClient, (nomba) => nomba.get("/v1/accounts/balance"))
+  return {
+    before: before._tag,
+    served: Redacted.value(yield* cache.get) === Redacted.value(session.accessToken),
+    status: response.status,
+    printed: String(session)
+  }
+})
+
+const vector = Pkce.challenge(Redacted.make("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"))
+
+const show = (result: object): Effect.Effect<void> =>
+  Effect.map(vector, (challenge) => {
+    document.body.append(JSON.stringify({ ...result, challenge }))
+  })
+
+const program = Effect.if(location.pathname === "/callback", {
+  onTrue: () => Effect.flatMap(comeBack, show),
+  onFalse: () => leave
+})
+
+Effect.runFork(
+  program.pipe(
+    Effect.catchAll((error) => show({ failed: error._tag, message: error.message })),
+    Effect.provide(
+      Nomba.layerPublic({ clientId: CLIENT_ID, subject: "ada", baseUrl }).pipe(
+        Layer.provide(FetchHttpClient.layer),
+        Layer.orDie
+      )
+    )
+  )
+)

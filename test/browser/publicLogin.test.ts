@@ -1,0 +1,118 @@
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Sandbox } from "nomba-auth/sandbox"
+import type { Page } from "playwright-core"
+import { describeInBrowser, type FreshContext } from "../support/browser.js"
+import { bundle } from "../support/bundle.js"
+import { serve } from "../support/server.js"
+
+const { clientId } = Sandbox.defaultClient
+
+let built: ReturnType<typeof bundle> | undefined
+const app = Effect.promise(() => {
+  built ??= bundle("test/browser/app.ts", { CLIENT_ID: JSON.stringify(clientId) })
+  return built
+})
+
+/** The program's own server, whose pages may run its script, call the sandbox, and nothing else. */
+const serveApp = (baseUrl: string, code: string) =>
+  serve((request, response) => {
+    const isScript = request.url === "/app.js"
+    response.writeHead(200, {
+      "content-type": isScript ? "text/javascript" : "text/html",
+      "content-security-policy": `default-src 'none'; script-src 'self'; connect-src ${baseUrl}`
+    })
+    response.end(
+      isScript ? code : `<!doctype html><body data-base-url="${baseUrl}"><script type="module" src="/app.js"></script>`
+    )
+  })
+
+const focused = (page: Page): Promise<string | null | undefined> =>
+  page.evaluate(() => document.activeElement?.textContent)
+
+/** What the program shows after a person answered with so many presses of the tab key and one of enter. */
+const logIn = (fresh: FreshContext, answer: { readonly tabs: number; readonly button: string }) =>
+  Effect.gen(function* () {
+    const sandbox = yield* Sandbox.makeServer()
+    const { code } = yield* app
+    const { url: own } = yield* serveApp(sandbox.url, code)
+    const context = yield* fresh()
+    return yield* Effect.promise(async () => {
+      const page = await context.newPage()
+      const complaints: Array<string> = []
+      page.on("console", (message) => complaints.push(message.text()))
+      page.on("pageerror", (error) => complaints.push(String(error)))
+      const addresses: Array<string> = []
+      page.on("framenavigated", (frame) => addresses.push(frame.url()))
+      await page.goto(`${own}/app`)
+      await page.waitForURL(/authorize/)
+      const heading = await page.locator("h1").textContent()
+      assert.include(heading, "Let this program use your account?")
+      for (let pressed = 0; pressed < answer.tabs; pressed++) await page.keyboard.press("Tab")
+      assert.strictEqual(await focused(page), answer.button)
+      await page.keyboard.press("Enter")
+      await page.waitForURL(/callback/)
+      await page.getByText("challenge").waitFor()
+      const shown: Record<string, unknown> = JSON.parse((await page.locator("body").textContent()) ?? "")
+      return { shown, complaints, addresses, kept: await page.evaluate(() => sessionStorage.length) }
+    })
+  })
+
+describeInBrowser("a person's login in a browser", (fresh) => {
+  it.scopedLive("ends in a session that is used, when the person approves by keyboard", () =>
+    Effect.gen(function* () {
+      const { addresses, complaints, kept, shown } = yield* logIn(fresh, { tabs: 1, button: "Approve" })
+      assert.deepInclude(shown, {
+        before: "Expired",
+        served: true,
+        status: 200,
+        challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+      })
+      assert.include(shown["printed"], "<redacted>")
+      assert.deepStrictEqual(complaints, [])
+      assert.strictEqual(kept, 0)
+      const [last = ""] = addresses.slice(-1)
+      assert.sameMembers([...new URL(last).searchParams.keys()], ["code", "state"])
+      for (const address of addresses) assert.notMatch(address, /verifier|ticket|token/)
+    })
+  )
+
+  it.scopedLive("ends in the error that says so, when the person denies by keyboard", () =>
+    Effect.gen(function* () {
+      const { complaints, shown } = yield* logIn(fresh, { tabs: 2, button: "Deny" })
+      assert.deepInclude(shown, { failed: "Expired" })
+      assert.include(shown["message"], "The login was denied (code access_denied")
+      assert.deepStrictEqual(complaints, [])
+    })
+  )
+})
+
+/** By the folder of a package, the first so many. */
+const largest = (bytes: Readonly<Record<string, number>>, count: number): string => {
+  const groups = new Map<string, number>()
+  for (const [path, size] of Object.entries(bytes)) {
+    const group = path.startsWith("src/")
+      ? "nomba-auth"
+      : path.replace(/^node_modules\//, "").replace(/dist\/esm\//, "")
+    groups.set(group, (groups.get(group) ?? 0) + size)
+  }
+  return [...groups]
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, count)
+    .map(([group, size]) => `${group} ${Math.round(size / 1000)}`)
+    .join(", ")
+}
+
+it.live("the client and Pkce need nothing of Node, and their size is known", () =>
+  Effect.gen(function* () {
+    const { bytes, gzip } = yield* app
+    process.stdout.write(
+      `the client and Pkce in a browser: ${(gzip / 1000).toFixed(1)} kB gzip; kB before it: ${largest(bytes, 12)}\n`
+    )
+    assert.isAbove(bytes["src/layers/Pkce.ts"] ?? 0, 0)
+    assert.deepStrictEqual(
+      Object.keys(bytes).filter((path) => /sandbox|testing|platform-node/.test(path)),
+      []
+    )
+  })
+)

@@ -1,0 +1,305 @@
+/** The page of the sandbox as a person meets it: in a real browser, with a pointer or with the keyboard alone. */
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { type SandboxHandle, type StartOptions, startSandbox } from "nomba-auth/sandbox"
+import type { Locator, Page } from "playwright-core"
+import { describeInBrowser, type FreshContext } from "../support/browser.js"
+import { balance, issue, type Opened, openPage, refresh } from "../support/sandboxPage.js"
+
+type Options = Parameters<typeof openPage>[1]
+
+/** Opens the page, does something there, and lets the browser complain of nothing. */
+const onPage = (fresh: FreshContext, use: (opened: Opened) => Promise<unknown>, options?: Options) =>
+  Effect.gen(function* () {
+    const opened = yield* openPage(fresh, options)
+    yield* Effect.promise(() => use(opened))
+    assert.deepStrictEqual(opened.problems, [])
+  })
+
+const card = (page: Page): Locator => page.getByRole("article")
+const rows = (page: Page): Locator => page.locator("#log li")
+const row = (page: Page, text: string): Locator => rows(page).filter({ hasText: text })
+
+/** Goes on with the Tab key until a control has the focus. */
+const tabTo = async (page: Page, target: Locator): Promise<void> => {
+  for (let presses = 0; presses < 60; presses++) {
+    if (await target.evaluate((node) => node === document.activeElement)) return
+    await page.keyboard.press("Tab")
+  }
+  assert.fail("the Tab key does not lead there")
+}
+
+const twoClients: StartOptions = {
+  clients: [
+    { clientId: "first-client", clientSecret: "the-secret-of-the-first-client" },
+    { clientId: "second-client", clientSecret: "the-secret-of-the-second-client" }
+  ]
+}
+
+describeInBrowser("the page of a sandbox", (fresh) => {
+  it.scopedLive("says what it is, and that nobody is logged in yet", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      await page.getByRole("heading", { name: "Nomba sandbox", level: 1 }).waitFor()
+      await page.getByText("One client has one session").waitFor()
+      await page.getByText("Nobody is logged in.").waitFor()
+      await page.getByText("Nothing was asked yet.").waitFor()
+      assert.strictEqual(await page.locator("#url").textContent(), sandbox.url)
+      assert.strictEqual(await card(page).count(), 0)
+      assert.strictEqual(await page.locator("#connection").textContent(), "Live")
+    })
+  )
+
+  it.scopedLive("shows a session as it begins, counts it down, and shows nothing secret in full", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      const { access, refresh: refreshToken } = await issue(sandbox)
+      await card(page).getByRole("heading", { name: sandbox.credentials().clientId }).waitFor()
+      const left = card(page).locator(".left").first()
+      assert.match((await left.textContent()) ?? "", /^29 min \d+ s left$/)
+      const before = await left.textContent()
+      await page.waitForFunction((text) => document.querySelector("article .left")?.textContent !== text, before)
+      assert.strictEqual(await card(page).locator(".mono").first().textContent(), `eyJ…${access.slice(-3)}`)
+      const html = await page.content()
+      for (const secret of [access, refreshToken, sandbox.credentials().clientSecret]) {
+        for (let start = 3; start + 8 <= secret.length; start++) {
+          assert.notInclude(html, secret.slice(start, start + 8))
+        }
+      }
+    })
+  )
+
+  it.scopedLive("tells each request as it happens, in words", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      const { access, refresh: first } = await issue(sandbox)
+      await row(page, "a new session began").waitFor()
+      assert.strictEqual(await balance(sandbox, access), 200)
+      await row(page, "the token is good").waitFor()
+      await refresh(sandbox, first)
+      await row(page, "the session goes on with new tokens").waitFor()
+      await refresh(sandbox, first)
+      await row(page, "refused, the refresh token was used before").waitFor()
+      assert.strictEqual(await balance(sandbox, access), 401)
+      await row(page, "refused, the token is replaced or revoked").waitFor()
+      const newest = await rows(page).locator(".operation").allTextContents()
+      assert.deepStrictEqual(newest, ["balance", "refresh", "refresh", "balance", "issue"])
+      const refreshes = await page
+        .getByRole("row", { name: /^refresh/ })
+        .getByRole("cell")
+        .allTextContents()
+      assert.deepStrictEqual(refreshes, ["2", "1", "1", "0", "200 × 1, 401 × 1"])
+      await page.getByLabel("Show").selectOption("refused and faulted")
+      assert.strictEqual(await rows(page).count(), 2)
+    })
+  )
+
+  it.scopedLive("lets the keyboard alone order a fault and call it off", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      await tabTo(page, page.getByLabel("When a client calls"))
+      await page.keyboard.type("refresh")
+      await tabTo(page, page.getByLabel("this happens"))
+      await page.keyboard.type("a late")
+      await tabTo(page, page.getByLabel("Late by, in seconds"))
+      await page.keyboard.type("0.2")
+      await tabTo(page, page.getByLabel("How many"))
+      await page.keyboard.type("3")
+      await page.keyboard.press("Enter")
+      await page.getByText("refresh: 0.2 s late, for 3 requests").waitFor()
+      const { faults } = await sandbox.view()
+      assert.deepInclude(faults.refresh[0], { latency: 200, left: 3 })
+      await tabTo(page, page.getByRole("button", { name: "Call all off" }))
+      await page.keyboard.press("Space")
+      await page.getByText("refresh: 0.2 s late").waitFor({ state: "detached" })
+      assert.deepStrictEqual((await sandbox.view()).faults.refresh, [])
+      assert.strictEqual(await page.evaluate(() => document.activeElement?.id), "faults-title")
+    })
+  )
+
+  const faults: ReadonlyArray<readonly [kind: string, ordered: string, endpoint: "issue" | "refresh", row: string]> = [
+    ["an error status", "issue: status 503, for 1 request", "issue", "met a fault"],
+    ["the connection breaks", "issue: the connection breaks, for 1 request", "issue", "no answer"],
+    ["half an answer", "issue: half an answer, for 1 request", "issue", "no answer"],
+    ["garbage, not JSON", "issue: garbage, not JSON, for 1 request", "issue", "met a fault"],
+    ["the answer gets lost", "issue: the answer gets lost, for 1 request", "issue", "no answer"]
+  ]
+  it.scopedLive("orders every kind of fault, which the next request meets", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      for (const [index, [kind, ordered, , told]] of faults.entries()) {
+        await page.getByLabel("this happens").selectOption(kind)
+        await page.getByRole("button", { name: "Order it" }).click()
+        await page.getByText(ordered).waitFor()
+        await issue(sandbox).catch(() => "broken, as ordered")
+        await page.waitForFunction((count) => document.querySelectorAll("#log li").length === count, index + 1)
+        assert.include(await rows(page).first().textContent(), told)
+        await page.getByText(ordered).waitFor({ state: "hidden" })
+      }
+      assert.strictEqual((await sandbox.counts()).issue.faulted, faults.length)
+    })
+  )
+
+  it.scopedLive("lets somebody else log in, which kills the session, and says so", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      const { access } = await issue(sandbox)
+      await page.getByRole("button", { name: "Let somebody else log in" }).click()
+      await card(page).getByText("held by somebody else").waitFor()
+      await row(page, "Somebody else logged in as").waitFor()
+      await page.getByRole("status").filter({ hasText: "Somebody else logged in" }).first().waitFor()
+      assert.strictEqual(await balance(sandbox, access), 401)
+    })
+  )
+
+  it.scopedLive("lets tokens expire, and revokes a session without losing the keyboard's place", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      const { access } = await issue(sandbox)
+      await page.getByRole("button", { name: "Expire access token" }).click()
+      await card(page)
+        .getByText(/^expired \d+ s ago$/)
+        .waitFor()
+      assert.strictEqual(await balance(sandbox, access), 401)
+      await row(page, "refused, the token is expired").waitFor()
+      await tabTo(page, page.getByRole("button", { name: "Revoke" }))
+      await page.keyboard.press("Enter")
+      await page.getByText("Nobody is logged in.").waitFor()
+      assert.strictEqual(await page.evaluate(() => document.activeElement?.id), "sessions-title")
+      assert.isUndefined(await sandbox.session())
+    })
+  )
+
+  it.scopedLive("moves the clock, by which tokens age", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      await issue(sandbox)
+      await page.getByRole("button", { name: "+10 min" }).click()
+      await card(page)
+        .getByText(/^19 min \d+ s left$/)
+        .waitFor()
+      await row(page, "The clock was moved ahead by").waitFor()
+      await page.getByLabel("Set to (UTC)").fill("2031-05-06T07:08:09")
+      await page.getByRole("button", { name: "Set", exact: true }).click()
+      await page.getByText(/^2031-05-06 07:08:\d\d$/).waitFor()
+      assert.strictEqual((await sandbox.now()).toISOString().slice(0, 16), "2031-05-06T07:08")
+    })
+  )
+
+  it.scopedLive("turns switches while the sandbox runs, and says what is refused", () =>
+    Effect.gen(function* () {
+      const { page, problems, sandbox } = yield* openPage(fresh)
+      yield* Effect.promise(async () => {
+        await page.getByText("Show the switches").click()
+        assert.strictEqual(await page.locator(".switch").count(), Object.keys(await sandbox.switches()).length)
+        await page.getByRole("switch", { name: "refreshRotation" }).click()
+        await page.getByLabel("badCredentials").selectOption("403")
+        await page.getByLabel("accessLifetime").fill("2 minutes")
+        await page.keyboard.press("Tab")
+        await page.getByText("3 switches changed").waitFor()
+        const switches = await sandbox.switches()
+        assert.deepInclude(switches, { refreshRotation: false, badCredentials: 403, accessLifetime: 120_000 })
+        assert.deepStrictEqual(problems, [])
+        await page.getByLabel("accessLifetime").fill("soon")
+        await page.keyboard.press("Tab")
+        await page.getByRole("alert").getByText("accessLifetime: has to be").waitFor()
+        await page.waitForFunction(() =>
+          [...document.querySelectorAll("input")].some(({ value }) => value === "2 minutes")
+        )
+        assert.strictEqual((await sandbox.switches()).accessLifetime, 120_000)
+      })
+    })
+  )
+
+  it.scopedLive("starts over", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      await issue(sandbox)
+      await sandbox.fault("issue", { answer: "drop" })
+      await sandbox.configure({ singleSession: false })
+      await page.getByText("1 switch changed").waitFor()
+      await page.getByRole("button", { name: "Reset the sandbox" }).click()
+      await page.getByText("Nobody is logged in.").waitFor()
+      await page.getByText("Nothing was asked yet.").waitFor()
+      await page.getByText("1 switch changed").waitFor({ state: "hidden" })
+      await page.getByText("issue: the connection breaks").waitFor({ state: "hidden" })
+      assert.strictEqual((await sandbox.counts()).issue.requests, 0)
+      await issue(sandbox)
+      await row(page, "a new session began").waitFor()
+    })
+  )
+
+  it.scopedLive("tells several clients apart, and those without a session", () =>
+    onPage(
+      fresh,
+      async ({ page, sandbox }) => {
+        await page.getByText("2 clients without a session").click()
+        await page.getByRole("button", { name: "Let somebody log in (client second-client)" }).click()
+        await card(page).getByText("second-client").first().waitFor()
+        await page.getByText("1 client without a session").waitFor()
+        await issue(sandbox, "first-client")
+        await row(page, "client first-client").waitFor()
+        const ids = await card(page).locator("h3 code").allTextContents()
+        assert.deepStrictEqual(ids, ["first-client", "second-client"])
+      },
+      { sandbox: twoClients }
+    )
+  )
+
+  it.scopedLive("keeps hostile text as text", () => {
+    const hostile = `<img src="x" onerror="document.title='taken'"><script>document.title='taken'</script>`
+    return onPage(
+      fresh,
+      async ({ page, sandbox }) => {
+        await card(page).getByText(hostile).first().waitFor()
+        await issue(sandbox, hostile)
+        await row(page, "a new session began").waitFor()
+        assert.strictEqual(await page.locator("main img, main script").count(), 0)
+        assert.strictEqual(await page.title(), "Nomba sandbox")
+      },
+      {
+        sandbox: { clients: [{ clientId: hostile, clientSecret: "the-secret-of-that-client" }] },
+        before: ({ sandbox }) => sandbox.steal(hostile)
+      }
+    )
+  })
+
+  it.scopedLive("keeps text as text even where the sandbox itself would tell it raw", () => {
+    const hostile = `<img src="x" onerror="document.title='taken'">`
+    return onPage(
+      fresh,
+      async ({ page }) => {
+        await row(page, hostile).first().waitFor()
+        assert.strictEqual(await page.locator("main img").count(), 0)
+        assert.strictEqual(await page.title(), "Nomba sandbox")
+      },
+      {
+        before: async ({ page, sandbox }) => {
+          await issue(sandbox)
+          const view = await sandbox.view()
+          const told = { ...view.requests[0], endpoint: "other", path: hostile, method: hostile, why: hostile }
+          const sessions = view.sessions.map((one) => ({ ...one, id: hostile, accessToken: hostile }))
+          const state = { ...view, url: hostile, sessions, requests: [told] }
+          await page.route("**/_sandbox/events", (route) =>
+            route.fulfill({
+              contentType: "text/event-stream",
+              body: `event: state\ndata: ${JSON.stringify(state)}\n\n`
+            })
+          )
+        }
+      }
+    )
+  })
+
+  it.scopedLive("says when the connection is lost, and goes on by itself when the sandbox is back", () =>
+    Effect.gen(function* () {
+      const { page, sandbox } = yield* openPage(fresh)
+      yield* Effect.promise(async () => {
+        await sandbox.close()
+        await page.getByText("Connection lost: what you see is old. Trying again…").waitFor()
+        await page.getByRole("button", { name: "Reset the sandbox" }).click()
+        await page.getByRole("alert").getByText("The sandbox does not answer.").waitFor()
+      })
+      const again = yield* Effect.acquireRelease(
+        Effect.promise(() => startSandbox({ port: Number(new URL(sandbox.url).port) })),
+        (handle: SandboxHandle) => Effect.promise(handle.close)
+      )
+      yield* Effect.promise(async () => {
+        await page.locator("body[data-connection=live]").waitFor()
+        await issue(again)
+        await row(page, "a new session began").waitFor()
+      })
+    })
+  )
+})

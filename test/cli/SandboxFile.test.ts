@@ -1,0 +1,82 @@
+import * as FileSystem from "@effect/platform/FileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Either, Redacted } from "effect"
+import { Sandbox, type SandboxError } from "nomba-auth/sandbox"
+import * as SandboxFile from "../../src/cli/SandboxFile.js"
+import { leaks, printed } from "../support/leaks.js"
+
+const read = (content: string) =>
+  Effect.provide(
+    SandboxFile.read("sandbox.json"),
+    FileSystem.layerNoop({ readFileString: () => Effect.succeed(content) })
+  )
+
+/** Reads the file and starts a sandbox by it, as the command does. */
+const started = (content: string): Effect.Effect<void, SandboxError> =>
+  Effect.scoped(Effect.asVoid(Effect.flatMap(read(content), (options) => Sandbox.make(options))))
+
+describe("the file of --config", () => {
+  it.effect("takes clients, a seed, the place to listen and switches", () =>
+    Effect.gen(function* () {
+      const options = yield* read(
+        JSON.stringify({
+          clients: [{ clientId: "a", clientSecret: "sesame", accountId: "b" }],
+          seed: 1,
+          host: "127.0.0.1",
+          port: 0,
+          dialect: "live",
+          accessLifetime: "5 seconds"
+        })
+      )
+      assert.deepStrictEqual(options, {
+        clients: [{ clientId: "a", clientSecret: Redacted.make("sesame"), accountId: "b" }],
+        seed: 1,
+        host: "127.0.0.1",
+        port: 0,
+        dialect: "live",
+        accessLifetime: "5 seconds"
+      })
+      assert.deepStrictEqual(leaks(yield* printed(Effect.succeed(options)), ["sesame"]), [])
+    })
+  )
+
+  it.effect("may be empty of choices", () => started("{}"))
+
+  for (const [what, content, said] of [
+    ["no JSON", "{ clients: sesame", "is not JSON"],
+    ["no object", "[1]", "the file: has to be an object"],
+    ["a switch that there is not", '{"dialekt":"sesame"}', "dialekt: is not known"],
+    ["a switch turned too far", '{"dialect":"sesame"}', "dialect: has to be one of both, spec, live"],
+    ["clients that are no list", '{"clients":{"clientSecret":"sesame"}}', "clients: has to be"],
+    ["no clients", '{"clients":[]}', "clients: at least one is needed"],
+    ["a client without a secret", '{"clients":[{"clientId":"a"}]}', "clients.0.clientSecret: is missing"],
+    [
+      "a secret that is none",
+      '{"clients":[{"clientId":"a","clientSecret":["sesame"]}]}',
+      "clients.0.clientSecret: has"
+    ],
+    ["an empty secret", '{"clients":[{"clientId":"a","clientSecret":""}]}', "clients.0.clientSecret: has"],
+    [
+      "a member of a client that there is not",
+      '{"clients":[{"clientId":"a","clientSecret":"sesame","secret":"sesame"}]}',
+      "clients.0.secret: is not known"
+    ],
+    ["a seed that is none", '{"seed":{"sesame":1}}', "seed: has to be text or a number"],
+    ["a port that is none", '{"port":"sesame"}', "port: has to be a number"]
+  ] as const) {
+    it.effect(`with ${what} is refused in words that hold no value of it`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(started(content))
+        assert.include(error.message, said)
+        assert.deepStrictEqual(leaks(yield* printed(started(content)), ["sesame"]), [])
+      })
+    )
+  }
+
+  it.effect("that is not there is named", () =>
+    Effect.gen(function* () {
+      const missing = yield* Effect.either(Effect.provide(SandboxFile.read("nowhere.json"), FileSystem.layerNoop({})))
+      assert.include(Either.isLeft(missing) ? missing.left.message : "", "nowhere.json: cannot be read (NotFound)")
+    })
+  )
+})

@@ -1,0 +1,196 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { text } from "node:stream/consumers"
+import { Sandbox } from "nomba-auth/sandbox"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { bundle } from "../../scripts/bundle.js"
+import { introduction, isLoopback } from "../../src/cli/SandboxCommand.js"
+
+const folder = mkdtempSync(join(tmpdir(), "nomba-auth-cli-"))
+const running = new Set<ChildProcess>()
+
+beforeAll(() => bundle(join(folder, "bin")))
+afterAll(() => {
+  for (const child of running) child.kill("SIGKILL")
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const start = (...args: ReadonlyArray<string>) => {
+  const child = spawn(process.execPath, [join(folder, "bin", "nomba-auth.js"), ...args], { cwd: folder })
+  running.add(child)
+  const ended = once(child, "exit").then(([code]) => {
+    running.delete(child)
+    return code as number | null
+  })
+  return { child, ended, errors: text(child.stderr) }
+}
+
+/** Runs to its end. */
+const run = async (...args: ReadonlyArray<string>) => {
+  const { child, ended, errors } = start(...args)
+  const output = text(child.stdout)
+  return { code: await ended, output: await output, errors: await errors }
+}
+
+/** A sandbox that is ready, and what it said so with. */
+const ready = async (...args: ReadonlyArray<string>) => {
+  const started = start("sandbox", ...(args.includes("--port") ? [] : ["--port", "0"]), ...args)
+  const lines: Array<string> = []
+  started.child.stdout.on("data", (chunk) => lines.push(String(chunk)))
+  const problem = await Promise.race([
+    once(started.child.stdout, "data").then(() => undefined),
+    started.ended.then(() => started.errors)
+  ])
+  if (problem !== undefined) throw new Error(problem)
+  return { ...started, lines, url: String(JSON.parse(lines[0] ?? "").url) }
+}
+
+const issue = (url: string, client_id: string, client_secret: string) =>
+  fetch(`${url}/v1/auth/token/issue`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ grant_type: "client_credentials", client_id, client_secret })
+  })
+
+const { clientId } = Sandbox.defaultClient
+const secret = "qckdiIIlPkLtDNom9YyQKocd/zlFIL9A2ogzm0i912M="
+
+const config = (name: string, content: object): string => {
+  const path = join(folder, name)
+  writeFileSync(path, JSON.stringify(content))
+  return path
+}
+
+describe("nomba-auth sandbox", () => {
+  it("says on one machine-readable line that it is ready, and lets the documented client in", async () => {
+    const { child, ended, errors, lines, url } = await ready()
+    assert.strictEqual((await fetch(`${url}/health`)).status, 200)
+    assert.strictEqual((await issue(url, clientId, secret)).status, 200)
+    child.kill("SIGTERM")
+    assert.strictEqual(await ended, 0)
+    assert.deepStrictEqual(lines, [`${JSON.stringify({ ready: true, url })}\n`])
+    assert.include(await errors, `NOMBA_BASE_URL=${url}\n`)
+  })
+
+  it("closes on SIGINT although somebody watches its events, and frees its port", async () => {
+    const { child, ended, url } = await ready("--quiet")
+    const events = await fetch(`${url}/_sandbox/events`, { headers: { accept: "text/event-stream" } })
+    assert.strictEqual(events.status, 200)
+    child.kill("SIGINT")
+    assert.strictEqual(await ended, 0)
+    await events.text().catch(() => {})
+    const again = await ready("--quiet", "--port", new URL(url).port)
+    assert.strictEqual(again.url, url)
+    again.child.kill("SIGTERM")
+    assert.strictEqual(await again.ended, 0)
+  })
+
+  it("with --quiet prints nothing for people", async () => {
+    const { child, ended, errors } = await ready("--quiet")
+    child.kill("SIGTERM")
+    await ended
+    assert.strictEqual(await errors, "")
+  })
+
+  it("repeats its tokens with --seed", async () => {
+    const tokens = []
+    for (const _ of [1, 2]) {
+      const { child, ended, url } = await ready("--quiet", "--seed", "a seed")
+      const { data } = await (await issue(url, clientId, secret)).json()
+      tokens.push(data.refresh_token)
+      child.kill("SIGTERM")
+      await ended
+    }
+    assert.strictEqual(tokens[0], tokens[1])
+    assert.isNotEmpty(tokens[0])
+  })
+
+  it("lets the client of the flags in and no other, and does not show its secret", async () => {
+    const { child, ended, errors, url } = await ready(
+      "--client-id",
+      "me",
+      "--client-secret",
+      "mine",
+      "--account-id",
+      "a"
+    )
+    assert.strictEqual((await issue(url, "me", "mine")).status, 200)
+    assert.strictEqual((await issue(url, clientId, secret)).status, 401)
+    child.kill("SIGTERM")
+    await ended
+    assert.include(await errors, "NOMBA_CLIENT_ID=me\n  NOMBA_ACCOUNT_ID=a\n")
+    assert.notInclude(await errors, "mine")
+  })
+
+  it("takes clients and switches from a file, over which flags win", async () => {
+    const file = config("good.json", {
+      port: 1,
+      dialect: "live",
+      accessLifetime: "5 seconds",
+      clients: [{ clientId: "filed", clientSecret: "in a file" }]
+    })
+    const { child, ended, errors, url } = await ready("--config", file)
+    const { data } = await (await issue(url, "filed", "in a file")).json()
+    assert.hasAllKeys(data, ["access_token", "refresh_token", "expiresAt", "businessId"])
+    child.kill("SIGTERM")
+    await ended
+    assert.notInclude(await errors, "in a file")
+  })
+
+  it("says what is wrong with a file, without its values", async () => {
+    const file = config("bad.json", { clients: [{ clientId: "a", clientSecret: { sesame: 1 } }], dialekt: "sesame" })
+    const { code, errors, output } = await run("sandbox", "--config", file)
+    assert.deepStrictEqual({ code, output }, { code: 1, output: "" })
+    assert.include(errors, "bad.json: clients.0.clientSecret: has to be text")
+    assert.notInclude(errors, "sesame")
+  })
+
+  it("says that a port is taken, and how to take another", async () => {
+    const holder = createServer().listen(0, "127.0.0.1")
+    await once(holder, "listening")
+    const { port } = holder.address() as AddressInfo
+    const { code, errors } = await run("sandbox", "--port", String(port))
+    holder.close()
+    assert.strictEqual(code, 1)
+    assert.include(errors, `127.0.0.1:${port} cannot be listened on (EADDRINUSE)`)
+    assert.include(errors, "--port 0")
+  })
+
+  it.each([
+    [["sandbox", "--port", "many"], "not a integer"],
+    [["sandbox", "--prot", "1"], "--prot"],
+    [["sandbox", "--port", "70000"], "port: has to be an integer from 0 to 65535"],
+    [["sandbux"], "sandbox"]
+  ])("refuses %j with what is wrong and the exit code 1", async (args, said) => {
+    const { code, errors, output } = await run(...args)
+    assert.strictEqual(code, 1)
+    assert.include(errors + output, said)
+  })
+
+  it("warns when it listens beyond this machine", () => {
+    assert.include(introduction("http://127.0.0.1:1", { host: "0.0.0.0" }), "Warning: it listens on 0.0.0.0")
+    assert.notInclude(introduction("http://127.0.0.1:1", {}), "Warning")
+    for (const host of ["localhost", "::1", "127.0.0.1", "127.8.9.10"]) assert.isTrue(isLoopback(host), host)
+    for (const host of ["0.0.0.0", "::", "127.0.0.1.example", "192.0.2.1"]) assert.isFalse(isLoopback(host), host)
+  })
+})
+
+describe("nomba-auth", () => {
+  it("tells its version", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
+    assert.deepInclude(await run("--version"), { code: 0, output: `${version}\n`, errors: "" })
+  })
+
+  it("explains itself, and each flag of the sandbox", async () => {
+    assert.include((await run("--help")).output, "sandbox")
+    const { output } = await run("sandbox", "--help")
+    for (const flag of ["port", "host", "client-id", "client-secret", "account-id", "config", "seed", "quiet"]) {
+      assert.include(output, `--${flag}`)
+    }
+  })
+})

@@ -1,0 +1,173 @@
+import { createHash } from "node:crypto"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Either, FastCheck as fc, Random, Redacted, Schema } from "effect"
+import { Pkce } from "nomba-auth"
+
+const options: Pkce.Options = {
+  clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33",
+  redirectUri: "https://shop.example/callback",
+  baseUrl: "https://nomba.test"
+}
+
+const text = Redacted.value<string>
+
+const problemsOf = (changes: Partial<Record<keyof Pkce.Options, unknown>>) =>
+  Effect.map(Effect.flip(Pkce.begin({ ...options, ...changes } as Pkce.Options)), String)
+
+describe("the verifier, the challenge and the state", () => {
+  it.live("are as in appendix B of RFC 7636", () =>
+    Effect.gen(function* () {
+      const challenge = yield* Pkce.challenge(Redacted.make("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"))
+      assert.strictEqual(challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
+    })
+  )
+
+  it.live("the challenge of any verifier is the base64url of its SHA-256", () =>
+    Effect.promise(() =>
+      fc.assert(
+        fc.asyncProperty(fc.stringMatching(/^[\w\-.~]{43,128}$/), async (verifier) => {
+          const challenge = await Effect.runPromise(Pkce.challenge(Redacted.make(verifier)))
+          assert.strictEqual(challenge, createHash("sha256").update(verifier).digest("base64url"))
+        })
+      )
+    )
+  )
+
+  it.effect("each verifier and each state holds 32 bytes in the alphabet of RFC 7636, and is another", () =>
+    Effect.gen(function* () {
+      const all = yield* Effect.all(
+        Array.from({ length: 1000 }, (_, index) => (index % 2 === 0 ? Pkce.verifier : Pkce.state))
+      )
+      for (const one of all) {
+        assert.match(text(one), /^[A-Za-z0-9\-_]{43}$/)
+        assert.strictEqual(Buffer.from(text(one), "base64url").length, 32)
+      }
+      assert.strictEqual(new Set(all.map(text)).size, all.length)
+      const bits = all.map((one) => Buffer.from(text(one), "base64url"))
+      for (let byte = 0; byte < 32; byte++) {
+        assert.isAbove(new Set(bits.map((bytes) => bytes[byte])).size, 100, `byte ${byte} hardly changes`)
+      }
+    })
+  )
+
+  it.effect("a program's Random does not decide them", () =>
+    Effect.gen(function* () {
+      const one = Effect.withRandom(Pkce.verifier, Random.make("a seed"))
+      assert.notStrictEqual(text(yield* one), text(yield* one))
+    })
+  )
+})
+
+describe("the authorize URL", () => {
+  it.live("has the parameters of RFC 6749 section 4.1.1 and RFC 7636 section 4.3, and no secret", () =>
+    Effect.gen(function* () {
+      const { pending, url } = yield* Pkce.begin({ ...options, scope: "accounts:read transfers" })
+      const { origin, pathname, searchParams } = new URL(text(url))
+      assert.strictEqual(origin + pathname, "https://nomba.test/v1/auth/authorize")
+      assert.deepStrictEqual(Object.fromEntries(searchParams), {
+        response_type: "code",
+        client_id: options.clientId,
+        redirect_uri: options.redirectUri,
+        scope: "accounts:read transfers",
+        state: text(pending.state),
+        code_challenge: yield* Pkce.challenge(pending.verifier),
+        code_challenge_method: "S256"
+      })
+      assert.notInclude(text(url), text(pending.verifier))
+      const second = yield* Pkce.begin(options)
+      assert.isFalse(new URL(text(second.url)).searchParams.has("scope"))
+      assert.notStrictEqual(text(second.pending.state), text(pending.state))
+      assert.notStrictEqual(text(second.pending.verifier), text(pending.verifier))
+    })
+  )
+
+  it.live("is below the base URL, however that is written", () =>
+    Effect.gen(function* () {
+      for (const [place, expected] of [
+        [{ baseUrl: undefined }, "https://sandbox.nomba.com/v1/auth/authorize"],
+        [{ baseUrl: undefined, environment: "production" }, "https://api.nomba.com/v1/auth/authorize"],
+        [{ baseUrl: "https://nomba.test/v1/" }, "https://nomba.test/v1/auth/authorize"],
+        [{ baseUrl: "http://127.0.0.1:4010" }, "http://127.0.0.1:4010/v1/auth/authorize"],
+        [{ authorizePath: "/oauth/go" }, "https://nomba.test/oauth/go"],
+        [
+          { baseUrl: "https://nomba.test/proxy/", authorizePath: "//other.example" },
+          "https://nomba.test/proxy//other.example"
+        ]
+      ] as const) {
+        const { url } = yield* Pkce.begin({ ...options, ...place })
+        assert.strictEqual(text(url).split("?")[0], expected)
+      }
+    })
+  )
+
+  it.live("goes back to https, a scheme of the program's own, or a loopback address", () =>
+    Effect.gen(function* () {
+      for (const redirectUri of [
+        "https://shop.example/callback?shop=1",
+        "http://127.0.0.1:53211/callback",
+        "http://[::1]:53211/callback",
+        "http://localhost/callback",
+        "com.example.shop:/callback"
+      ]) {
+        const { pending, url } = yield* Pkce.begin({ ...options, redirectUri })
+        assert.strictEqual(new URL(text(url)).searchParams.get("redirect_uri"), redirectUri)
+        assert.strictEqual(pending.redirectUri, redirectUri)
+      }
+    })
+  )
+
+  it.effect("is not made of options that are wrong, which are all named and not quoted", () =>
+    Effect.gen(function* () {
+      for (const [changes, ...problems] of [
+        [{ clientId: undefined }, "options.clientId", "is not set"],
+        [{ clientId: " spaced " }, "options.clientId", "white space"],
+        [{ clientId: "your_client_id" }, "options.clientId", "placeholder"],
+        [{ redirectUri: "/callback" }, "options.redirectUri", "absolute"],
+        [{ redirectUri: "https://shop.example/#here" }, "options.redirectUri", "fragment"],
+        [{ redirectUri: "http://shop.example/callback" }, "options.redirectUri", "plain http"],
+        [{ redirectUri: undefined }, "options.redirectUri", "not a string"],
+        [{ baseUrl: "http://nomba.test" }, "options.baseUrl", "plain http"],
+        [{ environment: "staging", baseUrl: undefined }, "options.environment", "neither"],
+        [{ authorizePath: "oauth/start" }, "options.authorizePath", "slash"],
+        [{ authorizePath: "@evil.example/" }, "options.authorizePath", "slash"],
+        [{ authorizePath: "/authorize?prompt=none" }, "options.authorizePath", "slash"],
+        [{ scope: "" }, "options.scope", "empty"],
+        [{ issuer: 7 }, "options.issuer", "not a string"],
+        [{ clientId: "", scope: "" }, "options.clientId", "options.scope"]
+      ] as const) {
+        const told = yield* problemsOf(changes)
+        for (const problem of problems) assert.include(told, problem)
+        for (const value of Object.values(changes)) {
+          if (typeof value === "string" && value.length > 6) assert.notInclude(told, value)
+        }
+      }
+    })
+  )
+})
+
+describe("a pending login", () => {
+  const codec = Schema.parseJson(Pkce.PendingLogin)
+
+  it.live("survives being written down and read again", () =>
+    Effect.gen(function* () {
+      const { pending } = yield* Pkce.begin({ ...options, issuer: "https://issuer.example" })
+      const written = yield* Schema.encode(codec)(pending)
+      assert.isBelow(written.length, 1000, "it fits in a cookie")
+      const read = yield* Schema.decode(codec)(written)
+      assert.deepStrictEqual(yield* Schema.encode(codec)(read), written)
+      const callback = `${options.redirectUri}?code=c-1&state=${text(pending.state)}&iss=https://issuer.example`
+      const granted = yield* Pkce.callback(read, callback)
+      assert.strictEqual(text(granted.code), "c-1")
+      assert.strictEqual(text(granted.verifier), text(pending.verifier))
+      assert.strictEqual(granted.redirectUri, options.redirectUri)
+    })
+  )
+
+  it("that cannot be read is not quoted", () => {
+    for (const written of ['{"state":"abcdefgh"}', '{"state":7,"verifier":"abcdefgh"}', '"abcdefgh"', "{}"]) {
+      const read = Schema.decodeEither(codec)(written)
+      assert.isTrue(Either.isLeft(read))
+      assert.notInclude(String(Either.isLeft(read) ? read.left : ""), "abcdefgh")
+    }
+  })
+})

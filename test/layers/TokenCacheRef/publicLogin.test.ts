@@ -1,0 +1,397 @@
+import { assert, describe, it } from "@effect/vitest"
+import { assertNone } from "@effect/vitest/utils"
+import { Chunk, Deferred, Duration, Effect, Exit, Fiber, Option, Scope, Stream, TestClock } from "effect"
+import * as StoreKey from "../../../src/schemas/StoreKey.js"
+import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
+import { during, ended, settle } from "../../support/time.js"
+import {
+  down,
+  getText,
+  makeConfig,
+  makePublicCache,
+  makeUpstream,
+  text,
+  timedOut,
+  unreachable
+} from "../../support/upstream.js"
+
+describe("a login is broken if", () => {
+  it.scoped("nobody logged in, and something is asked of Nomba", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const { cache } = yield* makePublicCache({ upstream })
+      const error = yield* Effect.flip(cache.get)
+      assert.strictEqual(error._tag, "Expired")
+      assert.include(error.message, "There is no session: a person has to log in.")
+      assert.deepStrictEqual(upstream.operations(), [])
+    })
+  )
+
+  it.scoped("the next get does not answer from it, though it failed just before", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const { cache, login } = yield* makePublicCache({ upstream })
+      for (let tries = 0; tries < 5; tries++) yield* Effect.flip(cache.get)
+      yield* login(yield* upstream.steal)
+      assert.strictEqual(yield* getText(cache), "access-1")
+      const { origin, remaining, saved } = yield* cache.session
+      assert.deepStrictEqual({ origin, saved }, { origin: "minted", saved: true })
+      assert.strictEqual(Duration.toMinutes(remaining), 30)
+      assert.deepStrictEqual(upstream.operations(), [])
+    })
+  )
+
+  it.scoped("the session that was there is still served, here or elsewhere", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const here = yield* makePublicCache({ upstream, config })
+      const elsewhere = yield* makePublicCache({ upstream, config })
+      yield* here.login(yield* upstream.steal)
+      yield* settle
+      assert.strictEqual(yield* getText(elsewhere.cache), "access-1")
+      yield* here.login(yield* upstream.steal)
+      yield* settle
+      assert.strictEqual(yield* getText(here.cache), "access-2")
+      assert.strictEqual(yield* getText(elsewhere.cache), "access-2")
+      assert.deepStrictEqual(upstream.operations(), [])
+    })
+  )
+
+  it.scoped("it is not renewed like any other session, or the person is not asked when Nomba refuses that", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const { cache, login } = yield* makePublicCache({ upstream })
+      yield* login(yield* upstream.steal)
+      yield* TestClock.adjust("30 minutes")
+      assert.strictEqual(yield* getText(cache), "access-2")
+      assert.deepStrictEqual(upstream.operations(), ["refresh"])
+
+      yield* upstream.steal
+      yield* TestClock.adjust("30 minutes")
+      const error = yield* Effect.flip(cache.get)
+      assert.strictEqual(error._tag, "Expired")
+      assert.include(error.message, "a person has to log in")
+      yield* login(yield* upstream.steal)
+      assert.strictEqual(yield* getText(cache), "access-4")
+    })
+  )
+
+  it.scoped("a person is asked because Nomba did not answer", () =>
+    Effect.gen(function* () {
+      for (const [failure, reason] of [
+        [timedOut, "Timeout"],
+        [unreachable, "Network"],
+        [down, "ServerError"]
+      ] as const) {
+        const upstream = makeUpstream()
+        const { cache, login } = yield* makePublicCache({ upstream })
+        yield* login(yield* upstream.steal)
+        yield* TestClock.adjust("30 minutes")
+        upstream.script({ operation: "refresh", refuse: failure })
+        assert.propertyVal(yield* Effect.flip(cache.get), "reason", reason)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* getText(cache), "access-2", "the refresh token was not tried again")
+      }
+    })
+  )
+
+  it.scoped("a logout before it holds it off", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const { cache, login } = yield* makePublicCache({ upstream, config })
+      yield* login(yield* upstream.steal)
+      yield* cache.logout
+      assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Expired")
+      yield* login(yield* upstream.steal)
+      assert.strictEqual(yield* getText(cache), "access-2")
+
+      const unproved = { operation: "revoke", refuse: down } as const
+      upstream.script(unproved)
+      yield* Effect.flip(cache.logout)
+      yield* login(yield* upstream.steal)
+      const another = yield* makePublicCache({ upstream, config })
+      assert.strictEqual(yield* getText(another.cache), "access-3")
+      yield* another.cache.logout
+      assert.deepStrictEqual(
+        upstream.calls.map((call) => call.token),
+        ["access-1", "access-2", "access-3"]
+      )
+    })
+  )
+
+  it.scoped("a logout that was under way when it came ends it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const { cache, login } = yield* makePublicCache({ upstream })
+      yield* login(yield* upstream.steal)
+      const arrived = yield* Deferred.make<void>()
+      const gate = yield* Deferred.make<void>()
+      upstream.script({ operation: "revoke", arrived, gate })
+      const logout = yield* Effect.fork(cache.logout)
+      yield* Deferred.await(arrived)
+      const second = yield* Effect.fork(login(yield* upstream.steal))
+      yield* settle
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(logout)
+      yield* Fiber.join(second)
+      const { origin, session } = yield* cache.session
+      assert.strictEqual(text(session.accessToken), "access-2")
+      assert.strictEqual(origin, "minted", "it was taken for what was before the logout")
+    })
+  )
+
+  it.scoped("a renewal that is under way is disturbed, or comes over it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const here = yield* makePublicCache({ upstream, config })
+      const elsewhere = yield* makePublicCache({ upstream, config })
+      for (const renewing of [here, elsewhere]) {
+        yield* here.login(yield* upstream.steal)
+        yield* TestClock.adjust("30 minutes")
+        const arrived = yield* Deferred.make<void>()
+        const gate = yield* Deferred.make<void>()
+        upstream.script({ operation: "refresh", arrived, gate })
+        const get = yield* Effect.fork(renewing.cache.get)
+        yield* Deferred.await(arrived)
+        const session = yield* upstream.steal
+        const login = yield* Effect.fork(here.login(session))
+        yield* TestClock.adjust("3 seconds")
+        assert.isUndefined(yield* ended(login), "the right was not waited for")
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.join(login)
+        yield* Fiber.join(get)
+        yield* settle
+        for (const { cache } of [here, elsewhere]) {
+          assert.strictEqual(yield* getText(cache), text(session.accessToken))
+        }
+        const later = yield* makePublicCache({ upstream, config })
+        assert.strictEqual(yield* getText(later.cache), text(session.accessToken))
+      }
+    })
+  )
+
+  for (const fails of ["nothing", "commit"] as const) {
+    it.scoped(`a renewal begun before it comes over it while the store is down, and ${fails} fails for that`, () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        const faulty = makeFaultyStore()
+        const { cache, login } = yield* makePublicCache({ upstream, config, store: faulty.store })
+        yield* login(yield* upstream.steal)
+        yield* TestClock.adjust("30 minutes")
+        const arrived = yield* Deferred.make<void>()
+        const gate = yield* Deferred.make<void>()
+        upstream.script({ operation: "refresh", arrived, gate })
+        const get = yield* Effect.fork(getText(cache))
+        yield* Deferred.await(arrived)
+        yield* TestClock.adjust("1 second")
+        faulty.before = at("read", "acquire", ...(fails === "commit" ? (["commit"] as const) : []))(storeDown)
+        yield* login(yield* upstream.steal)
+        assert.isFalse((yield* cache.session).saved)
+        yield* Deferred.succeed(gate, undefined)
+        yield* settle
+        assert.strictEqual(yield* Fiber.join(get), "access-3")
+        faulty.before = () => Effect.void
+        yield* TestClock.adjust("1 minute")
+        assert.isTrue((yield* cache.session).saved)
+        const elsewhere = yield* makePublicCache({ upstream, config })
+        for (const one of [cache, elsewhere.cache]) assert.strictEqual(yield* getText(one), "access-3")
+        assert.strictEqual(upstream.alive(), "access-3")
+      })
+    )
+  }
+
+  it.scoped("a logout after it does not end it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const { cache, login } = yield* makePublicCache({ upstream })
+      const both = yield* Effect.fork(Effect.zipRight(login(yield* upstream.steal), cache.logout))
+      yield* settle
+      yield* Fiber.join(both)
+      assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Expired")
+      assert.isUndefined(upstream.alive())
+    })
+  )
+
+  it.scoped("two subjects meet", () =>
+    Effect.gen(function* () {
+      const config = (subject: string) =>
+        makeConfig({
+          storeKey: StoreKey.make({
+            baseUrl: "https://sandbox.nomba.com",
+            clientId: "one client",
+            grant: "authorization_code",
+            subject
+          })
+        })
+      const ada = makeUpstream()
+      const grace = makeUpstream()
+      const first = yield* makePublicCache({ upstream: ada, config: config("ada") })
+      const second = yield* makePublicCache({ upstream: grace, config: config("grace") })
+      yield* first.login(yield* ada.steal)
+      yield* settle
+      assert.strictEqual((yield* Effect.flip(second.cache.get))._tag, "Expired")
+      yield* grace.steal
+      yield* second.login(yield* grace.steal)
+      yield* settle
+      assert.strictEqual(yield* getText(first.cache), "access-1")
+      assert.strictEqual(yield* getText(second.cache), "access-2")
+      yield* first.cache.logout
+      assert.strictEqual(yield* getText(second.cache), "access-2")
+    })
+  )
+
+  for (const step of ["read", "acquire", "commit"] as const) {
+    it.scoped(`a store that is down when it comes to ${step} loses it`, () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        const faulty = makeFaultyStore()
+        const { cache, login } = yield* makePublicCache({ upstream, config, store: faulty.store })
+        faulty.before = at(step)(storeDown)
+        yield* login(yield* upstream.steal)
+        const held = yield* cache.session
+        assert.strictEqual(text(held.session.accessToken), "access-1")
+        assert.isFalse(held.saved)
+        faulty.before = () => Effect.void
+        yield* TestClock.adjust("1 minute")
+        assert.isTrue((yield* cache.session).saved)
+        const elsewhere = yield* makePublicCache({ upstream, config })
+        assert.strictEqual(yield* getText(elsewhere.cache), "access-1")
+        assert.deepStrictEqual(upstream.operations(), [])
+      })
+    )
+  }
+
+  it.scoped("a store that was down lets the logout come over it that this cache knew of before", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      const { cache, login } = yield* makePublicCache({ upstream, store: faulty.store })
+      yield* login(yield* upstream.steal)
+      yield* cache.logout
+      yield* settle
+      faulty.before = () => storeDown
+      yield* login(yield* upstream.steal)
+      faulty.before = () => Effect.void
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue((yield* cache.session).saved)
+      assert.strictEqual(upstream.alive(), "access-2")
+    })
+  )
+
+  it.scoped("a store that never says whether it took it lets the logout before it come over it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const elsewhere = yield* makePublicCache({ upstream, config })
+      yield* elsewhere.login(yield* upstream.steal)
+      yield* elsewhere.cache.logout
+      const faulty = makeFaultyStore()
+      faulty.hears = false
+      const { cache, login } = yield* makePublicCache({ upstream, config, store: faulty.store })
+      faulty.before = at("commit")(Effect.delay(storeDown, "40 seconds"))
+      yield* during("31 seconds")(login(yield* upstream.steal))
+      assert.isFalse((yield* cache.session).saved)
+      yield* TestClock.adjust("10 seconds")
+      faulty.before = () => Effect.void
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue((yield* cache.session).saved)
+      assert.strictEqual(upstream.alive(), "access-2")
+    })
+  )
+
+  it.scoped("it was not saved and comes over a later logout or login of another process", () =>
+    Effect.gen(function* () {
+      for (const after of ["logout", "login"] as const) {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        const faulty = makeFaultyStore()
+        faulty.hears = false
+        const here = yield* makePublicCache({ upstream, config, store: faulty.store })
+        const elsewhere = yield* makePublicCache({ upstream, config })
+        yield* elsewhere.login(yield* upstream.steal)
+        assert.strictEqual(yield* getText(here.cache), "access-1")
+        faulty.before = () => storeDown
+        yield* here.login(yield* upstream.steal)
+        yield* TestClock.adjust("2 seconds")
+        if (after === "logout") yield* Effect.exit(elsewhere.cache.logout)
+        else yield* elsewhere.login(yield* upstream.steal)
+        faulty.before = () => Effect.void
+        yield* TestClock.adjust("1 minute")
+        if (after === "logout") {
+          assert.strictEqual((yield* Effect.flip(here.cache.get))._tag, "Expired")
+          assert.isUndefined(upstream.alive(), "the session that was dropped is alive at Nomba")
+        } else assert.strictEqual(yield* getText(here.cache), "access-3")
+      }
+    })
+  )
+
+  it.scoped("a right that is never freed keeps it out of use", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const { cache, login } = yield* makePublicCache({ upstream, config })
+      const other = yield* makeFaultyStore().elsewhere(config.storeKey)
+      yield* other.acquire("another")
+      yield* other.extend("another").pipe(Effect.delay("10 seconds"), Effect.forever, Effect.forkScoped)
+      yield* during("31 seconds")(login(yield* upstream.steal))
+      const { remaining, saved } = yield* cache.session
+      assert.isFalse(saved)
+      assert.isAtMost(Duration.toSeconds(remaining), 30 * 60 - 30, "the wait was forgotten")
+      yield* other.release("another")
+      yield* TestClock.adjust("5 seconds")
+      assert.isTrue((yield* cache.session).saved)
+    })
+  )
+
+  it.scoped("interrupting who waits for it takes it back", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      const { cache, login } = yield* makePublicCache({ upstream, store: faulty.store })
+      faulty.before = at("acquire")(Effect.sleep("1 second"))
+      const fiber = yield* Effect.fork(login(yield* upstream.steal))
+      yield* settle
+      yield* Fiber.interrupt(fiber)
+      yield* TestClock.adjust("2 seconds")
+      assert.isTrue((yield* cache.session).saved)
+    })
+  )
+
+  it.scoped("closing the layer cuts it off, or a closed layer takes it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const faulty = makeFaultyStore()
+      const scope = yield* Scope.make()
+      const { login } = yield* Scope.extend(makePublicCache({ upstream, config, store: faulty.store }), scope)
+      faulty.before = at("commit")(Effect.sleep("1 second"))
+      const fiber = yield* Effect.fork(login(yield* upstream.steal))
+      yield* settle
+      yield* during("2 seconds")(Scope.close(scope, Exit.void))
+      yield* Fiber.join(fiber)
+      const error = yield* Effect.flip(login(yield* upstream.steal))
+      assert.propertyVal(error, "reason", "Closed")
+      const later = yield* makePublicCache({ upstream, config })
+      assert.strictEqual(yield* getText(later.cache), "access-1")
+    })
+  )
+
+  it.scoped("changes does not tell of it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const { cache, login } = yield* makePublicCache({ upstream })
+      const told = yield* Effect.fork(Stream.runCollect(Stream.take(cache.changes, 2)))
+      yield* settle
+      yield* login(yield* upstream.steal)
+      yield* settle
+      const [before, after] = Chunk.toReadonlyArray(yield* Fiber.join(told))
+      assertNone(before ?? Option.none())
+      assert.strictEqual(text(Option.getOrThrow(after ?? Option.none()).accessToken), "access-1")
+    })
+  )
+})

@@ -1,0 +1,150 @@
+import { rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Duration, Effect, Fiber } from "effect"
+import * as SessionStore from "../../../src/layers/store/SessionStore.js"
+import * as Files from "../../../src/layers/TokenStoreFile/Files.js"
+import { freshKey } from "../../../src/testing/tokenStore/Kit.js"
+import { connectIn, temporaryFolder } from "../../support/fileStore.js"
+import { makeHandClock } from "../../support/storeClock.js"
+import { getText, makeCache, makeUpstream } from "../../support/upstream.js"
+
+/** A disk on which some touches fail, as long as it is wished. */
+const makeDisk = () => {
+  let failing: Partial<Record<keyof Files.Files, string>> = {}
+  const through =
+    <Args extends ReadonlyArray<string>, A>(
+      name: keyof Files.Files,
+      touch: (...args: Args) => Effect.Effect<A, Files.FileFailure>
+    ) =>
+    (...args: Args): Effect.Effect<A, Files.FileFailure> =>
+      Effect.suspend(() => {
+        const code = failing[name]
+        return code === undefined ? touch(...args) : new Files.FileFailure({ code })
+      })
+  const files: Files.Files = {
+    list: through("list", Files.system.list),
+    stat: through("stat", Files.system.stat),
+    read: through("read", Files.system.read),
+    write: through("write", Files.system.write),
+    link: through("link", Files.system.link),
+    rename: through("rename", Files.system.rename),
+    remove: through("remove", Files.system.remove),
+    makeDirectory: through("makeDirectory", Files.system.makeDirectory),
+    syncDirectory: through("syncDirectory", Files.system.syncDirectory)
+  }
+  return {
+    files,
+    fail: (codes: typeof failing) => {
+      failing = codes
+    }
+  }
+}
+
+const outages: ReadonlyArray<readonly [string, Partial<Record<keyof Files.Files, string>>, string]> = [
+  ["the disk is full", { write: "ENOSPC", makeDirectory: "ENOSPC" }, "ENOSPC"],
+  ["the folder can only be read", { write: "EROFS", link: "EROFS", remove: "EROFS", rename: "EROFS" }, "EROFS"],
+  ["the folder is closed to us", { list: "EACCES", read: "EACCES", write: "EACCES" }, "EACCES"],
+  ["the disk is broken", { list: "EIO", read: "EIO", write: "EIO", syncDirectory: "EIO" }, "EIO"],
+  ["the file system has no links", { link: "EPERM" }, "EPERM"]
+]
+
+describe("a token that is alive is served on, and a renewal fails typed until it is mended, while", () => {
+  const whole = (
+    folder: (root: string) => string,
+    breakIt: (root: string, fail: ReturnType<typeof makeDisk>["fail"]) => void,
+    mendIt: (root: string, fail: ReturnType<typeof makeDisk>["fail"]) => void,
+    code: string
+  ) =>
+    Effect.gen(function* () {
+      const root = folder(yield* temporaryFolder)
+      const { fail, files } = makeDisk()
+      const hand = makeHandClock(1_000_000)
+      const upstream = makeUpstream()
+      upstream.lifetime = "30 minutes"
+      const store = SessionStore.fromDriver(connectIn(root, { files }))
+      yield* Effect.gen(function* () {
+        const cache = yield* makeCache({ upstream, store })
+        assert.strictEqual(yield* getText(cache), "access-1")
+        breakIt(root, fail)
+        hand.now += Duration.toMillis("26 minutes")
+        assert.strictEqual(yield* getText(cache), "access-1")
+        hand.now += Duration.toMillis("5 minutes")
+        const error = yield* Effect.flip(cache.get)
+        assert.strictEqual(error._tag === "Unavailable" && error.reason, "Store")
+        assert.include(error.message, `[${code}]`)
+        assert.strictEqual(upstream.count(), 1, "nobody mints alone")
+        mendIt(root, fail)
+        hand.now += Duration.toMillis("31 seconds")
+        assert.strictEqual(yield* getText(cache), "access-2")
+        assert.isTrue((yield* cache.session).saved)
+      }).pipe(Effect.scoped, Effect.withClock(hand.clock))
+    })
+
+  for (const [what, failing, code] of outages) {
+    it.scopedLive(what, () =>
+      whole(
+        (root) => root,
+        (_, fail) => fail(failing),
+        (_, fail) => fail({}),
+        code
+      )
+    )
+  }
+
+  it.scopedLive("a file is where the folder was", () =>
+    whole(
+      (parent) => join(parent, "root"),
+      (root) => {
+        rmSync(root, { recursive: true })
+        writeFileSync(root, "")
+      },
+      (root) => rmSync(root),
+      "ENOTDIR"
+    )
+  )
+})
+
+describe("a disk that does not answer", () => {
+  it.scopedLive("is out of reach after a while, and what was begun on it is undone in its order", () =>
+    Effect.gen(function* () {
+      const root = yield* temporaryFolder
+      const gate = yield* Deferred.make<void>()
+      const frozen: Files.Files = {
+        ...Files.system,
+        link: (a, b) => Effect.zipRight(Deferred.await(gate), Files.system.link(a, b))
+      }
+      const key = yield* freshKey()
+      const [slow, other] = yield* Effect.all([
+        connectIn(root, { files: frozen })(key, Duration.minutes(1)),
+        connectIn(root)(key, Duration.minutes(1))
+      ])
+      const error = yield* Effect.flip(Effect.uninterruptible(slow.acquire("a")))
+      assert.strictEqual(error.detail, "ETIMEDOUT")
+      const release = yield* Effect.fork(slow.release("a"))
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(release)
+      assert.isTrue((yield* other.acquire("b")).held)
+    })
+  )
+})
+
+describe("a file system that shows one thing and does another", () => {
+  it.scopedLive("is out of reach after some tries, and is left alone then", () =>
+    Effect.gen(function* () {
+      let links = 0
+      const stale: Files.Files = {
+        ...Files.system,
+        link: () =>
+          Effect.suspend(() => {
+            links += 1
+            return new Files.FileFailure({ code: "EEXIST" })
+          })
+      }
+      const driver = yield* connectIn(yield* temporaryFolder, { files: stale })(yield* freshKey(), Duration.minutes(1))
+      const error = yield* Effect.flip(driver.acquire("a"))
+      assert.strictEqual(error.detail, "EBUSY")
+      assert.strictEqual(links, 100)
+    })
+  )
+})

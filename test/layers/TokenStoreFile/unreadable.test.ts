@@ -1,0 +1,218 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Duration, Effect, Exit, HashMap, Logger, Option, Scope } from "effect"
+import * as SessionCodec from "../../../src/layers/SessionCodec.js"
+import * as SessionStore from "../../../src/layers/store/SessionStore.js"
+import { Unavailable } from "../../../src/schemas/AuthError.js"
+import {
+  adoptAny,
+  adoptNone,
+  freshKey,
+  holds,
+  holdsNothing,
+  makeMint,
+  put,
+  sessionOf,
+  unsaved
+} from "../../../src/testing/tokenStore/Kit.js"
+import { keyOf } from "../../support/encryption.js"
+import { connectIn, namesIn, temporaryFolder } from "../../support/fileStore.js"
+
+const requestTimeout = Duration.millis(100)
+
+/** Changes the text that is held under the only key. */
+const edit = (root: string, change: (text: string) => string): string => {
+  const folder = join(root, readdirSync(root)[0] ?? "")
+  const newest = join(
+    folder,
+    readdirSync(folder)
+      .filter((name) => name.endsWith(".json"))
+      .at(-1) ?? ""
+  )
+  const text = change(readFileSync(newest, "utf8"))
+  writeFileSync(newest, text)
+  return text
+}
+
+const asideIn = (root: string): ReadonlyArray<string> => namesIn(root).filter((name) => name.endsWith(".unreadable"))
+
+interface Warnings {
+  readonly all: ReadonlyArray<string>
+  /** Done when there is one: whoever comes second finds the file set aside a moment before that is told. */
+  readonly first: Effect.Effect<string>
+}
+
+/** Runs a test whose every fiber, those in the background included, has its warnings kept. */
+const withWarnings = <A, E, R>(test: (warnings: Warnings) => Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const first = yield* Deferred.make<string>()
+    const all: Array<string> = []
+    const logger = Logger.make(({ annotations, logLevel, message }) => {
+      if (logLevel.label !== "WARN") return
+      const text = [message, ...HashMap.values(annotations)].join(" ")
+      all.push(text)
+      Deferred.unsafeDone(first, Effect.succeed(text))
+    })
+    return yield* Effect.provide(
+      test({ all, first: Deferred.await(first) }),
+      Logger.replace(Logger.defaultLogger, logger)
+    )
+  })
+
+const setup = (codec: SessionCodec.SessionCodec = SessionCodec.plain) =>
+  Effect.gen(function* () {
+    const root = yield* temporaryFolder
+    const key = yield* freshKey()
+    const open = SessionStore.fromDriver(connectIn(root, { codec })).open(key, requestTimeout)
+    const store = yield* open
+    yield* put(store, sessionOf("held"))
+    return { key, open, root, store }
+  })
+
+const damages: ReadonlyArray<readonly [string, (text: string) => string]> = [
+  ["cut off", (text) => text.slice(0, -1)],
+  ["empty", () => ""],
+  ["other JSON", () => `{"held":"held"}`],
+  ["of zeroes", (text) => "\u0000".repeat(text.length)],
+  ["another key's", (text) => text.replace("contract.example", "elsewhere.example")],
+  ["a session of another shape", (text) => text.replace("accessToken", "token")],
+  ["no text of a codec", (text) => text.replace("nomba-session-1", "session")]
+]
+
+describe("a file that cannot be read", () => {
+  for (const [what, damage] of damages) {
+    it.scopedLive(`(${what}) is set aside with one warning, whoever finds it, and life goes on`, () =>
+      withWarnings((warnings) =>
+        Effect.gen(function* () {
+          const { open, root, store } = yield* setup()
+          const stores = [store, ...(yield* Effect.all([open, open, open]))]
+          const damaged = edit(root, damage)
+          yield* Effect.forEach(stores, (_) => holdsNothing(_), { concurrency: "unbounded" })
+          const warning = yield* warnings.first
+          const [name = "", ...others] = asideIn(root)
+          assert.isEmpty(others)
+          assert.include(warning, name)
+          assert.notInclude(warning, "held")
+          assert.strictEqual(readFileSync(join(root, readdirSync(root)[0] ?? "", name), "utf8"), damaged)
+          yield* put(store, sessionOf("next"))
+          for (const _ of stores) yield* holds(_, sessionOf("next"))
+          assert.strictEqual(asideIn(root).length, 1)
+          assert.strictEqual(warnings.all.length, 1, warnings.all.join("\n"))
+        })
+      )
+    )
+  }
+
+  it.scopedLive("is set aside under the right too, and the mint is shown nothing", () =>
+    withWarnings(() =>
+      Effect.gen(function* () {
+        for (const [, damage] of damages) {
+          const { root, store } = yield* setup()
+          edit(root, damage)
+          const { current, mint, runs } = yield* makeMint(sessionOf("next"))
+          const stored = yield* store.renew(adoptNone, mint)
+          assert.isTrue(stored.saved)
+          assert.strictEqual(runs(), 1)
+          assert.isTrue(Option.isNone(current()))
+        }
+      })
+    )
+  )
+
+  it.scopedLive("leaves the right to its holder where only the session is damaged", () =>
+    withWarnings(() =>
+      Effect.gen(function* () {
+        const { key, root } = yield* setup()
+        const [a, b] = yield* Effect.all([
+          connectIn(root)(key, Duration.minutes(1)),
+          connectIn(root)(key, Duration.minutes(1))
+        ])
+        assert.isTrue((yield* a.acquire("a")).held)
+        edit(root, (text) => text.replace("accessToken", "token"))
+        assert.isTrue(Option.isNone(yield* b.read))
+        assert.isFalse((yield* b.acquire("b")).held)
+        assert.isTrue(yield* a.extend("a"))
+      })
+    )
+  )
+})
+
+/** Another program can read it: it is not damage. */
+interface Foreign {
+  readonly what: string
+  readonly writer: SessionCodec.SessionCodec
+  readonly reader: SessionCodec.SessionCodec
+  readonly change?: (text: string) => string
+  readonly said: string
+}
+
+describe("a file that is another program's", () => {
+  const foreign = Effect.gen(function* () {
+    const { plain } = SessionCodec
+    const mine = yield* SessionCodec.encrypted([keyOf("k-1")])
+    const theirs = yield* SessionCodec.encrypted([keyOf("k-1")])
+    const others = yield* SessionCodec.encrypted([keyOf("k-2")])
+    const all: ReadonlyArray<Foreign> = [
+      { what: "another key by the same id", writer: theirs, reader: mine, said: `"k-1"` },
+      { what: "a key that is not there", writer: others, reader: mine, said: `"k-2"` },
+      { what: "encrypted, and there are no keys", writer: mine, reader: plain, said: `"k-1"` },
+      { what: "in clear, and it should not be", writer: plain, reader: mine, said: "not encrypted" },
+      {
+        what: "tampered with",
+        writer: mine,
+        reader: mine,
+        change: (text) => text.replace(/(?<=k-1 )./, (first) => (first === "A" ? "B" : "A")),
+        said: `"k-1"`
+      },
+      ...["nomba-auth-file", "nomba-session"].map((format) => ({
+        what: `another version of ${format}`,
+        writer: plain,
+        reader: plain,
+        change: (text: string) => text.replace(`${format}-1`, `${format}-2`),
+        said: "another version"
+      }))
+    ]
+    return all
+  })
+
+  it.scopedLive("is left as it is, and nobody is called without it", () =>
+    withWarnings((warnings) =>
+      Effect.gen(function* () {
+        for (const { change = (text: string) => text, reader, said, what, writer } of yield* foreign) {
+          const { key, root } = yield* setup(writer)
+          const text = edit(root, change)
+          const scope = yield* Scope.make()
+          const store = yield* Scope.extend(
+            SessionStore.fromDriver(connectIn(root, { codec: reader })).open(key, requestTimeout),
+            scope
+          )
+          const { mint, runs } = yield* makeMint(sessionOf("never"))
+          const revocations: Array<string> = []
+          yield* Effect.forEach(
+            [
+              Effect.asVoid(store.read),
+              Effect.asVoid(store.renew(adoptAny, mint)),
+              Effect.asVoid(store.save(unsaved(sessionOf("never"), 0))),
+              store.clear(() => Effect.sync(() => void revocations.push(what)))
+            ],
+            (step) =>
+              Effect.map(Effect.flip(step), (error) => {
+                assert.instanceOf(error, Unavailable)
+                assert.strictEqual(error.reason, "StoreCodec", what)
+                assert.include(error.message, said, what)
+              })
+          )
+          assert.deepStrictEqual([runs(), revocations.length, warnings.all.length], [0, 0, 0], what)
+          assert.isEmpty(asideIn(root), what)
+          assert.strictEqual(
+            edit(root, (_) => _),
+            text,
+            what
+          )
+          yield* Scope.close(scope, Exit.void)
+        }
+      })
+    )
+  )
+})

@@ -1,0 +1,48 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Redacted, TestClock } from "effect"
+import { Nomba, TokenCache } from "nomba-auth"
+import { Sandbox } from "nomba-auth/sandbox"
+import { live } from "./life.js"
+import { cover, factors, replay } from "./rows.js"
+
+const seed = String(Date.now() & 0x7fffffff)
+const rows = cover(2, seed)
+
+describe(`a client lives under the switches, every two of them in every combination (seed ${seed}),`, () => {
+  it("which takes rows with each pair of values", () => {
+    const names = Object.keys(factors) as ReadonlyArray<keyof typeof factors>
+    const found = new Set<string>()
+    for (const row of rows) {
+      for (const one of names) for (const other of names) found.add(`${one} ${row[one]} ${other} ${row[other]}`)
+    }
+    for (const one of names) {
+      for (const other of names.filter((name) => name !== one)) {
+        for (const a of factors[one])
+          for (const b of factors[other]) assert.isTrue(found.has(`${one} ${a} ${other} ${b}`))
+      }
+    }
+  })
+
+  rows.forEach((row, index) => {
+    it.effect(`row ${index + 1}`, () =>
+      Effect.tapErrorCause(live(row), () => Effect.logError(`to live it again: ${replay(row)}`))
+    )
+  })
+})
+
+describe("a client that was told no account, where one is required,", () => {
+  it.effect("is told so", () =>
+    Effect.gen(function* () {
+      const { clientId, clientSecret } = Sandbox.defaultClient
+      const { url } = yield* Sandbox
+      const error = yield* Effect.flatMap(TokenCache, (cache) => cache.get).pipe(
+        Effect.provide(Nomba.layer({ clientId, clientSecret, baseUrl: url })),
+        Effect.flip
+      )
+      assert.strictEqual(error._tag, "InvalidCredentials")
+      assert.include(error.message, "account")
+      assert.notInclude(error.message, Redacted.value(clientSecret))
+      yield* TestClock.adjust("1 second")
+    }).pipe(Effect.provide(Sandbox.layer({ accountHeader: "required" })))
+  )
+})

@@ -1,0 +1,134 @@
+import { inspect } from "node:util"
+import { SandboxError, type StartOptions, startSandbox } from "nomba-auth/sandbox"
+import { assert, describe, it } from "vitest"
+
+const refused = async (promise: Promise<unknown>): Promise<SandboxError> => {
+  try {
+    await promise
+  } catch (error) {
+    assert.instanceOf(error, SandboxError)
+    return error
+  }
+  throw new Error("it was not refused")
+}
+
+const login = async (url: string, { clientId, clientSecret }: { clientId: string; clientSecret: string }) => {
+  const response = await fetch(`${url}/v1/auth/token/issue`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ grant_type: "client_credentials", client_id: clientId, client_secret: clientSecret })
+  })
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever came
+  return { status: response.status, json: (await response.json()) as any }
+}
+
+const balance = async (url: string, token: string) =>
+  (await fetch(`${url}/v1/accounts/balance`, { headers: { authorization: `Bearer ${token}` } })).status
+
+describe("startSandbox, without Effect,", () => {
+  it("gives a sandbox that can be driven through the life of a session", async () => {
+    const sandbox = await startSandbox({ accessLifetime: "1 minute" })
+    try {
+      const { json } = await login(sandbox.url, sandbox.credentials())
+      const token = json.data.access_token
+      assert.strictEqual(json.data.expires_in, 60)
+      assert.strictEqual((await sandbox.session())?.accessToken, token)
+      assert.strictEqual(await balance(sandbox.url, token), 200)
+
+      const before = await sandbox.now()
+      const after = await sandbox.advance("1 minute")
+      assert.isAtLeast(after.getTime() - before.getTime(), 60_000)
+      assert.strictEqual(await balance(sandbox.url, token), 401)
+
+      const stolen = await sandbox.steal()
+      assert.strictEqual(await balance(sandbox.url, stolen.accessToken), 200)
+      assert.instanceOf(stolen.expiresAt, Date)
+      await sandbox.expire("access")
+      assert.strictEqual(await balance(sandbox.url, stolen.accessToken), 401)
+      await sandbox.revoke()
+      assert.isUndefined(await sandbox.session())
+
+      await sandbox.fault("issue", { answer: { status: 503 }, times: "always" })
+      assert.strictEqual((await login(sandbox.url, sandbox.credentials())).status, 503)
+      await sandbox.clearFaults()
+      assert.include(await sandbox.configure({ badCredentials: 403 }), { badCredentials: 403 })
+      const wrong = { ...sandbox.credentials(), clientSecret: "wrong" }
+      assert.strictEqual((await login(sandbox.url, wrong)).status, 403)
+      assert.strictEqual((await sandbox.counts()).issue.requests, 3)
+      assert.strictEqual((await sandbox.view()).requests[0]?.status, 403)
+      assert.strictEqual((await sandbox.switches()).badCredentials, 403)
+
+      await sandbox.setTime("2030-01-01T00:00:00Z")
+      assert.strictEqual((await sandbox.now()).getUTCFullYear(), 2030)
+      await sandbox.reset()
+      assert.isBelow(Math.abs((await sandbox.now()).getTime() - Date.now()), 60_000)
+      assert.strictEqual((await sandbox.counts()).issue.requests, 0)
+      assert.strictEqual((await sandbox.switches()).badCredentials, 401)
+    } finally {
+      await sandbox.close()
+    }
+  })
+
+  it("closes once, however often it is asked, and as its block is left", async () => {
+    const sandbox = await startSandbox()
+    await sandbox[Symbol.asyncDispose]()
+    await Promise.all([sandbox.close(), sandbox.close()])
+    assert.match((await refusedFetch(sandbox.url)).message, /fetch failed/)
+  })
+
+  it("knows the clients that it was given, and prints no secret", async () => {
+    const clients = [
+      { clientId: "one", clientSecret: "first-secret" },
+      { clientId: "two", clientSecret: "second-secret", accountId: "account" }
+    ]
+    const sandbox = await startSandbox({ clients, seed: 7 })
+    try {
+      assert.deepStrictEqual(sandbox.credentials("two"), clients[1])
+      assert.strictEqual((await login(sandbox.url, sandbox.credentials("two"))).status, 200)
+      assert.throws(() => sandbox.credentials("three"), SandboxError)
+      for (const printed of [inspect(sandbox, { depth: 9, showHidden: true }), JSON.stringify(sandbox)]) {
+        for (const { clientSecret } of clients) assert.notInclude(printed, clientSecret)
+      }
+    } finally {
+      await sandbox.close()
+    }
+  })
+
+  const wrong: ReadonlyArray<readonly [string, object]> = [
+    ["port", { port: -1 }],
+    ["dialect", { dialect: "french" }],
+    ["dialct", { dialct: "spec" }],
+    ["clients", { clients: [] }],
+    ["clients.0.clientSecret", { clients: [{ clientId: "c" }] }]
+  ]
+  for (const [name, options] of wrong) {
+    it(`rejects with what to change: ${JSON.stringify(options)}`, async () => {
+      const error = await refused(startSandbox(options as StartOptions))
+      assert.strictEqual(error.reason, "Options")
+      assert.lengthOf(error.issues, 1)
+      assert.isTrue(error.issues[0]?.startsWith(`${name}: `), error.message)
+    })
+  }
+
+  it("rejects with the error itself where a sandbox cannot do what it was asked", async () => {
+    const sandbox = await startSandbox()
+    try {
+      assert.strictEqual((await refused(sandbox.expire("access"))).reason, "Session")
+      assert.strictEqual((await refused(sandbox.steal("nobody"))).reason, "Client")
+      assert.strictEqual((await refused(sandbox.fault("issue", { times: 0 }))).reason, "Fault")
+      assert.strictEqual((await refused(sandbox.advance("4000 days"))).reason, "Clock")
+      assert.strictEqual((await refused(startSandbox({ port: Number(new URL(sandbox.url).port) }))).reason, "Listen")
+    } finally {
+      await sandbox.close()
+    }
+  })
+})
+
+const refusedFetch = async (url: string): Promise<Error> => {
+  try {
+    await fetch(url)
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error("it answered")
+}

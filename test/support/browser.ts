@@ -1,0 +1,81 @@
+/**
+ * A real browser for the tests of a file: the system's own Chromium, started when the first of them needs it and closed
+ * after the last. Where there is none, the tests are skipped and say so; with `CI=true` they fail.
+ */
+import { accessSync, constants } from "node:fs"
+import { delimiter, join } from "node:path"
+import { Effect, type Scope } from "effect"
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium } from "playwright-core"
+import { afterAll, describe, it } from "vitest"
+
+const isExecutable = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** `CHROMIUM_PATH`, else the first of the usual names that is on the path. */
+const findBrowser = (): string | undefined => {
+  const { CHROMIUM_PATH, PATH = "" } = process.env
+  const usual = ["chromium", "chromium-browser", "google-chrome"]
+  const candidates = usual.flatMap((name) => PATH.split(delimiter).map((folder) => join(folder, name)))
+  return (CHROMIUM_PATH === undefined ? candidates : [CHROMIUM_PATH]).find(isExecutable)
+}
+
+const launch = (executablePath: string): Promise<Browser> =>
+  chromium.launch({
+    executablePath,
+    chromiumSandbox: process.getuid?.() !== 0,
+    args: [
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-default-apps",
+      "--disable-sync",
+      "--no-first-run",
+      "--no-proxy-server"
+    ]
+  })
+
+/** A window with nothing in it, closed with the scope. Pages may reach this machine only. */
+export type FreshContext = (options?: BrowserContextOptions) => Effect.Effect<BrowserContext, never, Scope.Scope>
+
+const onlyHere = (url: URL): boolean => !["127.0.0.1", "localhost"].includes(url.hostname)
+
+/**
+ * A group of tests that need a browser. Each takes contexts of its own. They run one after the other: beside each other
+ * they would take as long together, and each so long that its patience may end.
+ */
+export const describeInBrowser = (name: string, define: (fresh: FreshContext) => void): void => {
+  const path = findBrowser()
+  if (path === undefined) {
+    const missing = `no Chromium was found (CHROMIUM_PATH, or chromium on the path) for: ${name}`
+    if (process.env["CI"] === "true") {
+      it(name, () => {
+        throw new Error(missing)
+      })
+    } else {
+      process.stderr.write(`skipped: ${missing}\n`)
+      describe.skip(name, () => define(() => Effect.dieMessage(missing)))
+    }
+    return
+  }
+  describe.sequential(name, () => {
+    let browser: Promise<Browser> | undefined
+    afterAll(async () => {
+      await (await browser)?.close()
+    })
+    define((options = {}) =>
+      Effect.acquireRelease(
+        Effect.promise(async () => {
+          browser ??= launch(path)
+          const context = await (await browser).newContext(options)
+          await context.route(onlyHere, (route) => route.abort())
+          return context
+        }),
+        (context) => Effect.promise(() => context.close())
+      ))
+  })
+}

@@ -1,0 +1,31 @@
+/** File stores in folders of their own. */
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, type Scope } from "effect"
+import * as SessionCodec from "../../src/layers/SessionCodec.js"
+import type { Connect } from "../../src/layers/store/StoreDriver.js"
+import * as Driver from "../../src/layers/TokenStoreFile/Driver.js"
+import * as Files from "../../src/layers/TokenStoreFile/Files.js"
+
+/** A folder that is removed with the scope. */
+export const temporaryFolder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "nomba-auth-store-"))),
+  (path) =>
+    Effect.sync(() => {
+      chmodSync(path, 0o700)
+      rmSync(path, { recursive: true, force: true })
+    })
+)
+
+export const connectIn = (
+  root: string,
+  { codec = SessionCodec.plain, files = Files.system }: { codec?: SessionCodec.SessionCodec; files?: Files.Files } = {}
+): Connect => Driver.connectWith({ codec, files, root })
+
+/** The names of all files below a folder, without the folders of keys. */
+export const namesIn = (root: string): ReadonlyArray<string> =>
+  readdirSync(root, { recursive: true, encoding: "utf8" })
+    .map((path) => path.replace(/^[\da-f]{64}(?:\/|$)/, ""))
+    .filter((name) => name !== "")
+    .sort()
