@@ -60,12 +60,16 @@ const page = (results: ReadonlyArray<Result>): string => `# What a fleet survive
 
 Made by \`npm run fleet\` (Node ${process.versions.node}): real processes of this library, a Redis server of its own and
 the sandbox, which keeps one session as Nomba does, behind a socket. Counts decide whether a row holds; times depend on
-the machine. Some rows run in \`npm test\` too. Leases are short here (4 s), because the processes give a request 1 s.
+the machine. Some rows run in \`npm test\` too. Where the holder of the right dies or stands still, its lease lasts 5 s,
+because these processes give a request 2 s.
 
 ${table(results)}
 
-Every process sends GETs, POSTs with an idempotency key, and one POST with a streamed body, which cannot be sent again:
-a 401 to that is the caller's to handle. No POST was carried out twice under one key in any row.
+Where there is traffic, every process sends GETs, POSTs with an idempotency key, and one POST with a streamed body, which
+cannot be sent again: a 401 to that is the caller's to handle. No POST is carried out twice under one key.
+
+Where the holder stood still before its token call, it logs in after the others did. When both logins fall into one
+second, Nomba's time does not tell which session is alive, and the next request finds out: two token calls more.
 `
 
 const main = Effect.gen(function* () {

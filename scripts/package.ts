@@ -96,6 +96,13 @@ try {
     )
   })
 
+  step("its Redis store needs ioredis beside, and nothing else", () => {
+    const ioredis = `ioredis@${own.devDependencies.ioredis}`
+    run("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", ioredis], folder)
+    const asks = 'import("nomba-auth/redis").then((_) => { if (!_.TokenStoreRedis.layerConfig) process.exit(1) })'
+    run("node", ["-e", asks], folder)
+  })
+
   const sandboxPeers = [
     "@effect/platform-node",
     "@effect/cluster",

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { Effect, Option, type Scope } from "effect"
+import type { UnknownException } from "effect/Cause"
 import { Redis } from "ioredis"
 import { closedPort } from "./server.js"
 
@@ -12,7 +13,7 @@ export interface RedisServerService {
   readonly port: number
   readonly url: string
   /** A command by somebody who may do anything. */
-  readonly call: (command: string, ...args: ReadonlyArray<string | number>) => Effect.Effect<unknown, Error>
+  readonly call: (command: string, ...args: ReadonlyArray<string | number>) => Effect.Effect<unknown, UnknownException>
   /** It dies at once; the connections break. */
   readonly kill: Effect.Effect<void>
   /** It begins again after `kill`, on the same port and empty. */
@@ -31,22 +32,22 @@ process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL")
 })
 
-/** Undefined where it does not come up, for instance because somebody else has taken the port. */
+/** None where it does not come up, for instance because somebody else has taken the port. */
 const start = (
   port: number,
   folder: string,
   settings: ReadonlyArray<string>
-): Effect.Effect<ChildProcess | undefined> =>
+): Effect.Effect<Option.Option<ChildProcess>> =>
   Effect.async((resume) => {
     const always = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
     const child = spawn(PROGRAM, [...always, ...settings], { stdio: ["ignore", "pipe", "inherit"] })
     running.add(child)
     child.once("exit", () => {
       running.delete(child)
-      resume(Effect.succeed(undefined))
+      resume(Effect.succeedNone)
     })
     createInterface(child.stdout).on("line", (line) => {
-      if (line.includes("Ready to accept connections")) resume(Effect.succeed(child))
+      if (line.includes("Ready to accept connections")) resume(Effect.asSome(Effect.succeed(child)))
     })
   })
 
@@ -65,7 +66,7 @@ export const redisServer = (
     const folder = mkdtempSync(join(tmpdir(), "nomba-auth-redis-"))
     yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true, force: true })))
     const [first, port] = yield* Effect.flatMap(closedPort, (port) =>
-      Effect.map(start(port, folder, settings), (child) => [Option.fromNullable(child), port] as const)
+      Effect.map(start(port, folder, settings), (child) => [child, port] as const)
     ).pipe(Effect.repeat({ until: ([child]) => Option.isSome(child), times: 5 }))
     let child = Option.getOrThrow(first)
     yield* Effect.addFinalizer(() => dead(child))
@@ -76,13 +77,11 @@ export const redisServer = (
     return {
       port,
       url: `redis://127.0.0.1:${port}`,
-      call: (command, ...args) =>
-        Effect.tryPromise({ try: () => admin.call(command, ...args), catch: (error) => error as Error }),
+      call: (command, ...args) => Effect.tryPromise(() => admin.call(command, ...args)),
       kill: Effect.suspend(() => dead(child)),
       restart: Effect.gen(function* () {
-        const next = yield* Effect.repeat(start(port, folder, settings), { until: (_) => _ !== undefined, times: 20 })
-        if (next === undefined) return yield* Effect.dieMessage("the Redis server does not come up again")
-        child = next
+        const next = yield* Effect.repeat(start(port, folder, settings), { until: Option.isSome, times: 20 })
+        child = Option.getOrThrow(next)
       }),
       freeze: Effect.sync(() => void child.kill("SIGSTOP")),
       thaw: Effect.sync(() => void child.kill("SIGCONT"))

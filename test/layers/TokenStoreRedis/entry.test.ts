@@ -1,5 +1,6 @@
 /** What the store holds, and for how long. */
 import { assert } from "@effect/vitest"
+import { assertNone, assertSome } from "@effect/vitest/utils"
 import { Duration, Effect, Option, Redacted, type Scope } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as Driver from "../../../src/layers/store/redis/Driver.js"
@@ -76,7 +77,7 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
       yield* redis.call("HSET", entryOf(key), "version", future, "since", future, "until", future + 1_000_000)
       const entry = Option.getOrThrow(yield* driver.read)
       assert.strictEqual(Duration.toMillis(entry.remaining), 0)
-      assert.deepStrictEqual(yield* driver.commit("owner", future, next("after")), Option.some(future + 1))
+      assertSome(yield* driver.commit("owner", future, next("after")), future + 1)
     })
   )
 
@@ -86,11 +87,13 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
       const key = yield* freshKey()
       const driver = yield* open(redis, key)
       yield* driver.acquire("owner")
-      const first = yield* driver.commit("owner", 0, next("held"))
+      const first = Option.getOrThrow(yield* driver.commit("owner", 0, next("held")))
       yield* driver.release("owner")
-      assert.deepStrictEqual(yield* driver.commit("owner", 0, next("held")), first)
-      assert.isTrue(Option.isSome(first))
-      assert.deepStrictEqual(yield* driver.commit("another", 0, next("late")), Option.none())
+      assertSome(yield* driver.commit("owner", 0, next("held")), first)
+      assertNone(yield* driver.commit("owner", first, next("late")))
+      yield* driver.acquire("another")
+      assertNone(yield* driver.commit("another", 0, next("late")))
+      assertNone(yield* driver.commit("owner", first, next("late")))
     })
   )
 
@@ -113,7 +116,7 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
       const driver = yield* open(redis, key)
       yield* driver.acquire("owner")
       assert.isTrue(yield* driver.mark("owner", true))
-      assert.deepStrictEqual(yield* driver.read, Option.none())
+      assertNone(yield* driver.read)
       assert.strictEqual(yield* redis.call("EXISTS", entryOf(key)), 0)
     })
   )
@@ -155,7 +158,7 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
       assert.notInclude(fields.join(), "the-access-token")
       assert.include(fields.join(), "aes-256-gcm test ")
       const entry = Option.getOrThrow(yield* driver.read)
-      assert.deepStrictEqual(entry.session, Option.some(sessionOf("the-access-token")))
+      assertSome(entry.session, sessionOf("the-access-token"))
     })
   )
 })
