@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
@@ -14,9 +15,13 @@ export default defineConfig({
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     sequence: { concurrent: true },
     testTimeout: 60_000,
+    // Two at least: many files wait for a disk, a Redis or a browser.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    minWorkers: 1,
     coverage: {
       provider: "v8",
       include: ["src/**"],
+      exclude: ["src/sandbox/page/assets/**"],
       reporter: ["text-summary", "json-summary"],
       reportsDirectory: "coverage"
     }

@@ -204,8 +204,8 @@ describe("the place of TokenStoreFile", () => {
   )
 
   for (const [value, ...parts] of [
-    ["memory", "TokenStoreMemory", "nomba-auth", "Nomba.layerWithoutStoreConfig"],
-    ["redis://user:s3cr3t@redis.example", "TokenStoreRedis", "nomba-auth/redis"],
+    ["memory", "does not bring: use Nomba.layerConfig"],
+    ["redis://user:s3cr3t@redis.example", "TokenStoreRedis", "nomba-auth/redis", "Nomba.layerWithoutStoreConfig"],
     ["rediss://redis.example", "TokenStoreRedis", "nomba-auth/redis"],
     ["/var/lib/nomba", "is none of memory, file:PATH and redis://…"],
     ["file:", "is not an absolute path"],
