@@ -15,8 +15,9 @@ export default defineConfig({
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     sequence: { concurrent: true },
     testTimeout: 60_000,
-    // Two at least: many files wait for a disk, a Redis or a browser.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    setupFiles: ["test/support/equality.ts"],
+    // One more than there are processors: many files wait for a disk, a Redis or a browser.
+    maxWorkers: availableParallelism() + 1,
     minWorkers: 1,
     coverage: {
       provider: "v8",
