@@ -219,6 +219,10 @@ describeInBrowser("the page of a sandbox", (fresh) => {
       assert.strictEqual((await sandbox.counts()).issue.requests, 0)
       await issue(sandbox)
       await row(page, "a new session began").waitFor()
+      await sandbox.reset()
+      await refresh(sandbox, "a token of before")
+      await row(page, "refused").waitFor()
+      assert.strictEqual(await rows(page).count(), 1)
     })
   )
 
@@ -288,6 +292,8 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     Effect.gen(function* () {
       const { page, sandbox } = yield* openPage(fresh)
       yield* Effect.promise(async () => {
+        await issue(sandbox)
+        await row(page, "a new session began").waitFor()
         await sandbox.close()
         await page.locator("body[data-connection=lost]").waitFor()
         await page.getByText("Connection lost: what you see is old. Trying again…").waitFor()
@@ -299,8 +305,11 @@ describeInBrowser("the page of a sandbox", (fresh) => {
         (handle: SandboxHandle) => Effect.promise(handle.close)
       )
       yield* Effect.promise(async () => {
+        await refresh(again, "a token of before")
         await page.locator("body[data-connection=live]").waitFor()
         assert.strictEqual(await page.locator("#connection").textContent(), "Live")
+        await row(page, "refused").waitFor()
+        assert.strictEqual(await rows(page).count(), 1)
         await issue(again)
         await row(page, "a new session began").waitFor()
       })

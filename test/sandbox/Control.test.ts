@@ -132,8 +132,10 @@ describe("the control side, through its derived client", () => {
       yield* moveClock({ payload: { advance: 60_000 } })
       yield* addFault({ payload: { endpoint: "issue", fault: { answer: "drop" } } })
       assert.notDeepEqual(yield* getState(), before)
-      assert.deepStrictEqual(yield* reset(), before)
-      assert.deepStrictEqual(yield* getState(), before)
+      const after = yield* reset()
+      assert.notStrictEqual(after.epoch, before.epoch)
+      assert.deepStrictEqual({ ...after, epoch: before.epoch }, before)
+      assert.deepStrictEqual(yield* getState(), after)
     }).pipe(Effect.provide(Sandbox.layer({ clockOffset: 5000, dialect: "spec" })))
   )
 })
@@ -270,6 +272,7 @@ describe("the request log", () => {
           status: "dropped",
           outcome: "faulted",
           why: "fault: drop, after it was processed",
+          clientId,
           took: 0
         },
         {
@@ -319,7 +322,42 @@ describe("the request log", () => {
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.interrupt(fiber)
       const [entry] = yield* getRequests()
-      assert.include(entry, { status: "dropped", why: "the caller left before the answer", took: 10_000 })
+      assert.include(entry, { status: "dropped", why: "the caller left before the answer", took: 10_000, clientId })
+    }).pipe(sandbox)
+  )
+
+  it.effect("tells whose request it was where it was processed, whatever became of the answer", () =>
+    Effect.gen(function* () {
+      const { fault } = yield* Sandbox
+      const { getRequests } = yield* control
+      const whose = Effect.map(getRequests(), ([entry]) => [entry?.outcome, entry?.clientId])
+      for (const answer of ["drop", "cut", "garbage", { status: 502 }] as const) {
+        yield* fault("issue", { answer, processed: true })
+        yield* Effect.exit(issue())
+        assert.deepStrictEqual(yield* whose, ["faulted", clientId], JSON.stringify(answer))
+      }
+      yield* fault("issue", { answer: "drop" })
+      yield* Effect.exit(issue())
+      assert.deepStrictEqual(yield* whose, ["faulted", undefined])
+    }).pipe(sandbox)
+  )
+
+  it.effect("forgets a request that a reset overtook, and so do the counters", () =>
+    Effect.gen(function* () {
+      const { counts, fault, reset, view } = yield* Sandbox
+      const before = yield* counts
+      for (const answer of [undefined, "drop", { status: 503 }] as const) {
+        yield* fault("issue", { latency: "1 minute", answer })
+        const late = yield* Effect.fork(Effect.exit(issue()))
+        yield* TestClock.adjust("10 seconds")
+        yield* reset
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(late)
+        assert.deepStrictEqual(yield* counts, before)
+        assert.deepStrictEqual((yield* view).requests, [])
+      }
+      yield* issue()
+      assert.strictEqual((yield* counts).issue.succeeded, 1)
     }).pipe(sandbox)
   )
 })

@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { hasToBe } from "../Complaints.js"
-import { endpoints } from "../endpoints.js"
+import { counted, endpoints } from "../endpoints.js"
 import { SwitchesView } from "../Switches.js"
 
 const text = (description: string) => Schema.String.annotations({ description })
@@ -81,7 +81,7 @@ export const RequestView = Schema.Struct({
   at: time("When it arrived, by the sandbox's clock."),
   method: Schema.String,
   path: text("Without the query. What does not look like a path of an API is an ellipsis."),
-  endpoint: Schema.Literal(...endpoints, "other"),
+  endpoint: Schema.Literal(...counted),
   status: Schema.Union(Schema.Int, Schema.Literal("dropped")),
   outcome: Schema.Literal("succeeded", "refused", "faulted"),
   why: Schema.optional(text("Why it was refused, in the first of the answer's own words, or which fault it met.")),
@@ -112,6 +112,7 @@ export const FaultsView = Schema.Struct({ issue: queue, refresh: queue, revoke: 
 
 /** All that can be seen of a sandbox, at one moment. */
 export const StateView = Schema.Struct({
+  epoch: text("Another one since each start and each reset, from which on the requests are numbered."),
   now: time("The sandbox's time."),
   url: text("The base URL to point a client at."),
   clients: Schema.Array(ClientView),
