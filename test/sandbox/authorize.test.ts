@@ -110,6 +110,7 @@ describe("the page", () => {
         queryOf({ redirect_uri: undefined }),
         queryOf({ redirect_uri: "https://evil.example/callback" }),
         queryOf({ redirect_uri: "http://127.0.0.1:53211/callback/.." }),
+        queryOf({ redirect_uri: "http://127.0.0.1:99999/callback" }),
         `${queryOf({})}&redirect_uri=${encodeURIComponent(redirectUri)}`,
         `${queryOf({})}&client_id=${clientId}`
       ]) {
@@ -218,6 +219,7 @@ describe("a redirect URI", () => {
       "http://127.0.0.1.evil.example/callback",
       "http://127.0.0.1:/callback",
       "http://127.0.0.1:123456/callback",
+      "http://127.0.0.1:65536/callback",
       "https://127.0.0.1/callback",
       "http://localhost/callback",
       "http://[::1]/callback"
