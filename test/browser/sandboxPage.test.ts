@@ -178,6 +178,26 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
+  it.scopedLive("leaves the field of the clock to whoever fills it in", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      const field = page.getByLabel("Set to (UTC)")
+      assert.match(await field.inputValue(), /^\d{4}-/)
+      await field.fill("")
+      for (let ticks = 0; ticks < 2; ticks++) {
+        const shown = await page.locator("#now").textContent()
+        await page.waitForFunction((text) => document.getElementById("now")?.textContent !== text, shown)
+      }
+      assert.strictEqual(await field.inputValue(), "")
+      const before = await sandbox.now()
+      await field.evaluate((input: HTMLInputElement) => {
+        input.value = "12345-01-01T00:00:00"
+      })
+      await page.getByRole("button", { name: "Set", exact: true }).click()
+      assert.isTrue(await field.evaluate((input: HTMLInputElement) => input.validity.rangeOverflow))
+      assert.isBelow((await sandbox.now()).getTime() - before.getTime(), 60_000)
+    })
+  )
+
   it.scopedLive("turns switches while the sandbox runs, and says what is refused", () =>
     Effect.gen(function* () {
       const { page, problems, sandbox } = yield* openPage(fresh)

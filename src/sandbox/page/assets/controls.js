@@ -72,6 +72,7 @@ for (const node of document.querySelectorAll("[data-advance]")) {
 
 const clock = byId("clock", HTMLFormElement)
 const begin = byId("clock-set", HTMLInputElement)
+let filled = false
 clock.addEventListener("submit", (event) => {
   event.preventDefault()
   act("POST", "/clock", { set: new Date(`${begin.value}Z`).toISOString() }, "The clock was set.")
@@ -102,7 +103,10 @@ const queue = list(
 /** @param {State} state */
 export const show = ({ faults, url }) => {
   say(byId("url"), url)
-  if (begin.value === "") begin.value = dateAndTime(now()).replace(" ", "T")
+  if (!filled && document.activeElement !== begin) {
+    begin.value = dateAndTime(now()).replace(" ", "T")
+    filled = true
+  }
   const waiting = Object.entries(faults).flatMap(([endpoint, line]) =>
     line
       .filter(({ until }) => until === undefined || Date.parse(until) > now())
