@@ -15,8 +15,8 @@ export const endpoints = ["issue", "refresh", "revoke", "balance"] as const
  */
 export type Endpoint = (typeof endpoints)[number]
 
-/** What requests are counted and logged by: the operations, and any other request. */
-export const counted = [...endpoints, "other"] as const
+/** What requests are counted and logged by: the operations, a person's login, and any other request. */
+export const counted = [...endpoints, "authorize", "other"] as const
 
 /** What a request is counted and logged by. */
 export type Counted = (typeof counted)[number]

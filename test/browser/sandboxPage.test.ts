@@ -86,8 +86,12 @@ describeInBrowser("the page of a sandbox", (fresh) => {
         .getByRole("cell")
         .allTextContents()
       assert.deepStrictEqual(refreshes, ["2", "1", "1", "0", "200 × 1, 401 × 1"])
+      await fetch(`${sandbox.url}/v1/auth/authorize?client_id=nobody`)
+      const login = row(page, "refused, the client_id is not known to this sandbox").locator(".operation")
+      assert.strictEqual(await login.textContent(), "authorize")
+      assert.isTrue(await login.evaluate(({ clientWidth, scrollWidth }) => scrollWidth <= clientWidth))
       await page.getByLabel("Show").selectOption("refused and faulted")
-      assert.strictEqual(await rows(page).count(), 2)
+      assert.strictEqual(await rows(page).count(), 3)
     })
   )
 

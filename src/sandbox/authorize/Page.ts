@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Redacted from "effect/Redacted"
+import * as String from "effect/String"
 import type { Asked } from "./Logins.js"
 
 const style = `
@@ -97,7 +98,7 @@ export const refusal = (status: number, problem: string): HttpServerResponse.Htt
   respond(
     status,
     `<h1>This login cannot go on</h1>
-<p>${escape(problem)}</p>
+<p>${escape(String.capitalize(problem))}.</p>
 <p>Go back to the program that sent you here, and log in again.</p>`,
     "'none'"
   )

@@ -66,13 +66,15 @@ export const CountersView = Schema.Struct({
   refresh: Tally,
   revoke: Tally,
   balance: Tally,
+  authorize: Tally,
   other: Tally,
   issued: count("Sessions started by issue."),
   refreshed: count("Sessions carried on by refresh."),
   revoked: count("Sessions ended by revoke.")
 }).annotations({
   identifier: "Counters",
-  description: "What the sandbox has done since it began or was reset. `other` are requests for what it has not."
+  description:
+    "What the sandbox has done since it began or was reset. `authorize` are the page of a person's login and the answers to it, `other` are requests for what it has not."
 })
 
 /** A request as the log remembers it. */

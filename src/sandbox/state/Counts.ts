@@ -24,7 +24,8 @@ export interface Tally {
 }
 
 /**
- * What the sandbox has done since it began or was reset. `other` are the requests for a path or method that it has not.
+ * What the sandbox has done since it began or was reset. `authorize` are the requests for the page
+ * of a person's login and the answers to it; `other` are those for a path or method that the sandbox has not.
  *
  * @since 0.1.0
  * @category models
@@ -49,6 +50,7 @@ export const zero: Counts = {
   refresh: none,
   revoke: none,
   balance: none,
+  authorize: none,
   other: none,
   issued: 0,
   refreshed: 0,
