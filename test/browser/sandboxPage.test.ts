@@ -129,6 +129,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
       for (const [index, [kind, ordered, , told]] of faults.entries()) {
         await page.getByLabel("this happens").selectOption(kind)
         await page.getByRole("button", { name: "Order it" }).click()
+        await page.getByText("Ordered: the next issue meets the fault.").waitFor()
         await page.getByText(ordered).waitFor()
         await issue(sandbox).catch(() => "broken, as ordered")
         await page.waitForFunction((count) => document.querySelectorAll("#log li").length === count, index + 1)
@@ -136,6 +137,31 @@ describeInBrowser("the page of a sandbox", (fresh) => {
         await page.getByText(ordered).waitFor({ state: "hidden" })
       }
       assert.strictEqual((await sandbox.counts()).issue.faulted, faults.length)
+    })
+  )
+
+  it.scopedLive("says of a fault that it ordered how long it lasts", () =>
+    onPage(fresh, async ({ page }) => {
+      const order = async (until: string, amount: string | undefined, said: string) => {
+        await page.locator("[name=until]").selectOption(until)
+        if (amount !== undefined) await page.locator("[name=amount]").fill(amount)
+        await page.getByRole("button", { name: "Order it" }).click()
+        await page.getByText(said).waitFor()
+      }
+      await order("times", "5", "Ordered: the next 5 requests for issue meet the fault.")
+      await order("during", "30", "Ordered: every issue meets the fault for 30 seconds.")
+      await order("always", undefined, "Ordered: every issue meets the fault until it is called off.")
+    })
+  )
+
+  it.scopedLive("copies the address where the browser can, and offers it nowhere else", () =>
+    Effect.gen(function* () {
+      const copy = (page: Page) => page.getByRole("button", { name: "Copy" })
+      yield* onPage(fresh, async ({ page }) => assert.isTrue(await copy(page).isVisible()))
+      yield* onPage(fresh, async ({ page }) => assert.isFalse(await copy(page).isVisible()), {
+        before: ({ page }) =>
+          page.addInitScript(() => Object.defineProperty(navigator, "clipboard", { value: undefined }))
+      })
     })
   )
 
