@@ -62,6 +62,10 @@ describe("the control side, through its derived client", () => {
       assert.strictEqual((yield* balance(bearer(access))).status, 200)
       yield* TestClock.adjust("1 millis")
       assertRefused(yield* balance(bearer(access)), 401, "Authorization: the token is expired")
+      const { expire, setTime } = yield* Sandbox
+      yield* expire("access")
+      yield* setTime(0)
+      assert.strictEqual((yield* balance(bearer(access))).status, 200)
       const newYear = DateTime.unsafeMake("1972-01-01T00:00:00Z")
       assert.deepStrictEqual((yield* moveClock({ payload: { set: newYear } })).now, newYear)
       yield* TestClock.adjust("1 hour")
@@ -448,6 +452,7 @@ describe("with a seed", () => {
       assert.notStrictEqual(other.first.access, one.first.access)
       const text = yield* Effect.provide(run, Sandbox.layer({ seed: "forty-two" }))
       assert.notStrictEqual(text.first.refresh, one.first.refresh)
+      assert.deepStrictEqual(yield* Effect.provide(run, Sandbox.layer({ seed: "42" })), one)
     })
   )
 

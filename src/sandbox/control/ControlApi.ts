@@ -138,7 +138,12 @@ const act = HttpApiGroup.make("act", { topLevel: true })
       .addError(unknownClient)
       .addError(withoutSession)
       .middleware(ReadJson)
-      .annotateContext(about("Let a token expire", "It dies of age now, whatever lifetime it was given."))
+      .annotateContext(
+        about(
+          "Let a token expire",
+          "It dies of age now, whatever lifetime it was given; by the sandbox's clock, so it lives again where that is set back."
+        )
+      )
   )
   .add(
     HttpApiEndpoint.post("revokeSession", "/sessions/revoke")
