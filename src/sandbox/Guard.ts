@@ -30,7 +30,7 @@ const isOwn = ({ hostname, port }: URL, url: string, { allowedHosts, host }: Nam
 const forbidden = (error: string): HttpServerResponse.HttpServerResponse =>
   Envelope.refusal(403, { code: "403", description: "Forbidden", error })
 
-/** The 403 of a request whose `Host` is not the sandbox's own; a request without one, which no browser makes, gets none. */
+/** The 403 of a request whose `Host` is not the sandbox's own. No browser sends a request without one. */
 export const foreignHost = (
   { headers }: HttpServerRequest.HttpServerRequest,
   url: string,

@@ -95,10 +95,10 @@ export interface ServerOptions extends Options {
   /** Default: 0, which takes a free port; `Sandbox.url` says which. */
   readonly port?: number | undefined
   /**
-   * Names that the control side, the pages and the logins may be asked for under, besides the sandbox's own: `host`, any
-   * name of this machine's loopback address where it listens on that, any address where it listens on all. Without a
-   * port, such as `sandbox`; every port is meant. Whoever can make a browser take such a name for this machine can steer
-   * the sandbox. Default: none.
+   * Names under which the control side, the pages and the logins may be asked for, besides the sandbox's own: `host`,
+   * every loopback address where it listens on one, every address where it listens on all. Without a port, such as
+   * `sandbox`; every port is meant. Whoever can make a browser take such a name for this machine can steer the sandbox.
+   * Default: none.
    */
   readonly allowedHosts?: ReadonlyArray<string> | undefined
 }

@@ -79,8 +79,8 @@ export interface SandboxService {
    */
   readonly steal: (clientId?: string) => Effect.Effect<LiveSession, SandboxError>
   /**
-   * A token of each of the client's sessions dies of age now, by the sandbox's clock: set back, it finds the token alive.
-   * Fails with `Session` when the client has none.
+   * A token of each of the client's sessions dies of age now, by the sandbox's clock, which finds it alive where it is
+   * set back. Fails with `Session` when the client has none.
    */
   readonly expire: (token: "access" | "refresh", clientId?: string) => Effect.Effect<void, SandboxError>
   /** The client's sessions end, as if somebody had revoked them. Fails with `Session` when the client has none. */

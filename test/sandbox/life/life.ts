@@ -78,6 +78,8 @@ export const live = (row: Row): Effect.Effect<void> =>
     const sandbox = yield* Sandbox
     const { defaultClient } = Sandbox
     const margin = Math.min(5 * 60_000, row.accessLifetime / 5)
+    /** By the time that a token is renewed. A client learns of it by a refusal. */
+    const refreshIsDead = row.refreshLifetime < row.accessLifetime - margin
 
     /** A step, and the token calls that it must cost. */
     const step = <A, E extends { readonly _tag: string }, R>(
@@ -114,14 +116,20 @@ export const live = (row: Row): Effect.Effect<void> =>
       yield* reached("a second call uses the token", {}, balance)
 
       yield* TestClock.adjust(row.accessLifetime - margin / 2)
-      yield* reached("ahead of expiry it is renewed in the background", { refresh: 1 }, balance)
+      yield* reached(
+        "ahead of expiry it is renewed in the background",
+        { refresh: 1, issue: refreshIsDead ? 1 : 0 },
+        refreshIsDead ? Effect.zipRight(balance, Effect.delay(balance, "61 seconds")) : balance
+      )
       yield* reached("and the new token is used", {}, balance)
 
       yield* TestClock.adjust(row.accessLifetime + 1000)
       const bearerIsRefused = row.refreshBearer !== "ignored" && row.refreshBearerExpired === "refused"
       yield* reached(
         "an expired token is renewed before the call",
-        row.refreshRotation ? { refresh: 1, issue: bearerIsRefused ? 1 : 0 } : { issue: 1 },
+        row.refreshRotation || refreshIsDead
+          ? { refresh: 1, issue: bearerIsRefused || refreshIsDead ? 1 : 0 }
+          : { issue: 1 },
         balance
       )
 

@@ -22,6 +22,7 @@ export const factors = {
   badCredentials: [401, 403, 400, 200],
   deadRefreshToken: [401, 403, 400, 200],
   accessLifetime: [600_000, 1_800_000, 3 * hour],
+  refreshLifetime: [24 * hour, 300_000],
   clockOffset: [0, -5 * hour, 5 * hour],
   rateLimit: ["off", "regular", "lowTraffic"]
 } as const satisfies { readonly [Name in keyof SwitchesInput]?: ReadonlyArray<SwitchesInput[Name]> }
