@@ -4,7 +4,6 @@
  *
  *     tsx scripts/screenshots.ts [folder]
  */
-import { execFileSync } from "node:child_process"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { join } from "node:path"
@@ -12,6 +11,7 @@ import { fileURLToPath } from "node:url"
 import compress, { optimise } from "@jsquash/oxipng/codec/pkg/squoosh_oxipng.js"
 import { startSandbox } from "nomba-auth/sandbox"
 import { type Browser, chromium, type Page } from "playwright-core"
+import { findBrowser } from "../test/support/findBrowser.js"
 import { balance, issue, refresh } from "../test/support/sandboxPage.js"
 
 const folder = process.argv[2] ?? fileURLToPath(new URL("../docs/images/", import.meta.url))
@@ -71,13 +71,8 @@ const shoot = async ({ page, name }: { readonly page: Page; readonly name: strin
   console.log(`${name}: ${Math.round(small.length / 1000)} kB`)
 }
 
-/** `CHROMIUM_PATH`, else the first of the usual names that is on the path; fails where there is none. */
-const findBrowser = (): string => {
-  const usual = "command -v chromium || command -v chromium-browser || command -v google-chrome"
-  return process.env["CHROMIUM_PATH"] ?? execFileSync("sh", ["-c", usual], { encoding: "utf8" }).trim()
-}
-
 const executablePath = findBrowser()
+if (executablePath === undefined) throw new Error("no Chromium was found (CHROMIUM_PATH, or chromium on the path)")
 const browser = await chromium.launch({ executablePath, chromiumSandbox: process.getuid?.() !== 0 })
 try {
   const codec = createRequire(import.meta.url).resolve("@jsquash/oxipng/codec/pkg/squoosh_oxipng_bg.wasm")

@@ -8,6 +8,9 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { hasToBe } from "./Complaints.js"
 
+/** Ten years in milliseconds, beyond which a time is a slip of the keyboard. */
+export const longest = Duration.toMillis("3650 days")
+
 /** Platform's own reading takes what is less than nothing, and what is no number, for nothing. */
 const isLess = (input: unknown): boolean =>
   Array.isArray(input) ? input.some(isLess) : typeof input === "string" ? input.startsWith("-") : !(Number(input) >= 0)

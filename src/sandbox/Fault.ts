@@ -3,12 +3,12 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { complaints, hasToBe } from "./Complaints.js"
-import { durationThat } from "./DurationInput.js"
+import { durationThat, longest } from "./DurationInput.js"
 import { SandboxError } from "./SandboxError.js"
 
 /**
@@ -121,8 +121,6 @@ const Times = Schema.transform(
   description: "How many requests it befalls. Default: 1, or always where `during` is given.",
   ...hasToBe("a whole number, 1 or more, or always")
 })
-
-const longest = Duration.toMillis("3650 days")
 
 const duration = (description: string) =>
   durationThat((millis) => millis <= longest, "a duration, at most ten years", { description })

@@ -13,6 +13,7 @@ import * as Envelope from "./Envelope.js"
 import type { Counted } from "./endpoints.js"
 import type { Misfortune } from "./Fault.js"
 import * as SandboxState from "./SandboxState.js"
+import * as Served from "./Served.js"
 import * as RequestLog from "./state/RequestLog.js"
 import * as Visit from "./Visit.js"
 
@@ -50,14 +51,15 @@ export const make = ({ now, settings, transition }: EmulatorService): Recorded =
   )
   return (endpoint, process) =>
     Effect.gen(function* () {
-      const { method, url } = yield* HttpServerRequest.HttpServerRequest
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const { method } = request
       const at = yield* now
       const arrival = yield* transition(SandboxState.arrive(endpoint, at))
       const record = (ending: Ending) =>
         Effect.gen(function* () {
           const { clientId } = yield* Visit.noted
           const took = Math.max(0, (yield* now) - at)
-          const path = RequestLog.pathOf(url, secrets)
+          const path = RequestLog.kept(Served.pathOf(request), secrets)
           yield* transition(SandboxState.answer(arrival, { at, took, method, path, endpoint, clientId, ...ending }))
         })
       return yield* Effect.zip(process(arrival.fault), Visit.noted).pipe(

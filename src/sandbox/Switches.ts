@@ -8,10 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import { hasToBe } from "./Complaints.js"
-import { durationThat } from "./DurationInput.js"
-
-/** Ten years, beyond which a time is a slip of the keyboard. */
-const longest = Duration.toMillis("3650 days")
+import { durationThat, longest } from "./DurationInput.js"
 
 const oneOf = <const Values extends readonly [AST.LiteralValue, ...ReadonlyArray<AST.LiteralValue>]>(
   values: Values,

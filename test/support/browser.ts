@@ -2,28 +2,10 @@
  * A real browser for the tests of a file: the system's own Chromium, started when the first of them needs it and closed
  * after the last. Where there is none, the tests are skipped and say so; with `CI=true` they fail.
  */
-import { accessSync, constants } from "node:fs"
-import { delimiter, join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium } from "playwright-core"
 import { afterAll, describe, it } from "vitest"
-
-const isExecutable = (path: string): boolean => {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** `CHROMIUM_PATH`, else the first of the usual names that is on the path. */
-const findBrowser = (): string | undefined => {
-  const { CHROMIUM_PATH, PATH = "" } = process.env
-  const usual = ["chromium", "chromium-browser", "google-chrome"]
-  const candidates = usual.flatMap((name) => PATH.split(delimiter).map((folder) => join(folder, name)))
-  return (CHROMIUM_PATH === undefined ? candidates : [CHROMIUM_PATH]).find(isExecutable)
-}
+import { findBrowser } from "./findBrowser.js"
 
 const launch = (executablePath: string): Promise<Browser> =>
   chromium.launch({

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Redacted from "effect/Redacted"
 import * as String from "effect/String"
+import { escape } from "../Html.js"
 import type { Asked } from "./Logins.js"
 
 const style = `
@@ -23,16 +24,6 @@ button:focus-visible { outline: 3px solid Highlight; outline-offset: 3px }
 `
 
 const styleHash = createHash("sha256").update(style).digest("base64")
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;"
-}
-
-const escape = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character] ?? "")
 
 /**
  * No page can frame these or be told where they were. A browser applies `form-action` to where a form redirects, too, and

@@ -20,6 +20,7 @@ import { SandboxError } from "../SandboxError.js"
 import type { LiveSession, SandboxService } from "../SandboxService.js"
 import * as SandboxState from "../SandboxState.js"
 import { SwitchesPatch } from "../Switches.js"
+import * as Faults from "../state/Faults.js"
 import * as Sessions from "../state/Sessions.js"
 import * as View from "./View.js"
 
@@ -122,7 +123,7 @@ export const make = (emulator: EmulatorService): Controls => {
       Effect.gen(function* () {
         const checked = yield* Fault.check(fault)
         const waits = yield* transition(SandboxState.befall(endpoint, checked, yield* now))
-        if (!waits) return yield* failing("Fault", "faults: has to be at most 64 for an operation")
+        if (!waits) return yield* failing("Fault", `faults: has to be at most ${Faults.most} for an operation`)
       }),
     clearFaults: transition(SandboxState.clearFaults)
   }

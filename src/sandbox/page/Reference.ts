@@ -13,6 +13,7 @@ import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
+import { escape } from "../Html.js"
 import { headers, typeOf } from "./Assets.js"
 
 const policy = [
@@ -39,9 +40,6 @@ const configuration = {
   withDefaultFonts: false
 }
 
-const escaped = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;")
-
 /** The page of one reference. */
 export const page = (title: string, document: string): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.uint8Array(
@@ -50,11 +48,11 @@ export const page = (title: string, document: string): HttpServerResponse.HttpSe
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>${escaped(title)}</title>
+    <title>${escape(title)}</title>
     <link rel="icon" href="data:,">
   </head>
   <body>
-    <script id="api-reference" data-configuration="${escaped(JSON.stringify({ ...configuration, url: document }))}"></script>
+    <script id="api-reference" data-configuration="${escape(JSON.stringify({ ...configuration, url: document }))}"></script>
     <script src="/docs/scalar.js"></script>
   </body>
 </html>

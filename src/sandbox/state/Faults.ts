@@ -21,7 +21,8 @@ export type Faults = Readonly<Record<Endpoint, ReadonlyArray<Waiting>>>
 /** None waits. */
 export const none: Faults = { issue: [], refresh: [], revoke: [], balance: [] }
 
-const most = 64
+/** So many may wait for an operation. */
+export const most = 64
 
 /** Those of an operation that wait still. */
 export const waiting = (faults: Faults, endpoint: Endpoint, now: number): ReadonlyArray<Waiting> =>

@@ -44,12 +44,11 @@ const decoded = (part: string): string =>
   )
 
 /**
- * What the log keeps of a path: not the query, and no part that is longer than a word of an API or is a secret, because
- * some put a token there.
+ * What the log keeps of a path: no part that is longer than a word of an API or is a secret, because some put a token
+ * there.
  */
-export const pathOf = (url: string, secrets: ReadonlyArray<string>): string =>
-  url
-    .replace(/[?#].*$/s, "")
+export const kept = (path: string, secrets: ReadonlyArray<string>): string =>
+  path
     .split("/")
     .slice(0, 12)
     .map((part) => (/^[\w.%~-]{0,24}$/.test(part) && !secrets.includes(decoded(part)) ? part : "…"))
