@@ -128,7 +128,9 @@ describe("the page", () => {
       const { counts, view } = yield* Sandbox
       const { text } = yield* visit(queryOf({}))
       const ticket = ticketOf(text)
-      yield* answer({ ticket, decision: "approve" })
+      const { location } = yield* answer({ ticket, decision: "approve" })
+      const code = new URL(location).searchParams.get("code") ?? ""
+      assert.lengthOf(code, 43)
       yield* answer({ ticket, decision: "approve" })
       const denied = ticketOf((yield* visit(queryOf({}))).text)
       yield* answer({ ticket: denied, decision: "deny" })
@@ -156,7 +158,7 @@ describe("the page", () => {
       assert.deepStrictEqual(authorize, { requests: 9, succeeded: 3, refused: 6, faulted: 0, statuses })
       assert.strictEqual(other.requests, 0)
       const log = JSON.stringify(yield* view)
-      for (const secret of [ticket, denied, challenge, asked.state]) assert.notInclude(log, secret)
+      for (const secret of [ticket, denied, code, challenge, asked.state]) assert.notInclude(log, secret)
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
