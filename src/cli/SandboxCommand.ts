@@ -45,6 +45,12 @@ const flags = {
     Options.withDescription("What the accountId header has to say, where it is looked at."),
     Options.optional
   ),
+  redirectUris: Options.text("redirect-uri").pipe(
+    Options.withDescription(
+      "Where a person's login may come back to; may be repeated. Default: /callback at any port of this machine."
+    ),
+    Options.repeated
+  ),
   config: Options.file("config").pipe(
     Options.withDescription("A JSON file with clients, seed, host, port and switches. Flags win over it."),
     Options.optional
@@ -62,18 +68,18 @@ type Flags = Command.Command.ParseConfig<typeof flags>
 const given = <Name extends string, A>(name: Name, value: Option.Option<A>): { readonly [_ in Name]?: A } =>
   Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) as { [_ in Name]: A } })
 
-const clientOf = ({ accountId, clientId, clientSecret }: Flags): Pick<ServerOptions, "clients"> =>
-  Option.isSome(accountId) || Option.isSome(clientId) || Option.isSome(clientSecret)
-    ? {
-        clients: [
-          {
-            clientId: Option.getOrElse(clientId, () => defaultClient.clientId),
-            clientSecret: Option.getOrElse(clientSecret, () => defaultClient.clientSecret),
-            ...given("accountId", accountId)
-          }
-        ]
-      }
-    : {}
+/** The default client but for what is given; a client with an id of its own has no account unless one is given. */
+const clientOf = ({ accountId, clientId, clientSecret, redirectUris }: Flags): Pick<ServerOptions, "clients"> => {
+  const changes = {
+    ...given("clientId", clientId),
+    ...given("clientSecret", clientSecret),
+    ...given("accountId", accountId),
+    ...(redirectUris.length === 0 ? {} : { redirectUris })
+  }
+  const { accountId: _, ...withoutAccount } = defaultClient
+  const client = Option.isSome(clientId) ? withoutAccount : defaultClient
+  return Object.keys(changes).length === 0 ? {} : { clients: [{ ...client, ...changes }] }
+}
 
 const optionsOf = (flags: Flags): Effect.Effect<ServerOptions, SandboxError, FileSystem.FileSystem> =>
   Effect.map(
@@ -97,13 +103,13 @@ export const introduction = (url: string, { clients, host = "127.0.0.1" }: Serve
   [
     `Nomba sandbox on ${url} (Ctrl-C ends it)`,
     "",
-    `  NOMBA_BASE_URL=${url}`,
     ...(clients ?? [defaultClient]).flatMap(({ accountId, clientId, clientSecret }) => [
+      `  NOMBA_BASE_URL=${url}`,
       `  NOMBA_CLIENT_ID=${clientId}`,
       ...(clientSecret === defaultClient.clientSecret ? [`  NOMBA_CLIENT_SECRET=${Redacted.value(clientSecret)}`] : []),
-      ...(accountId === undefined ? [] : [`  NOMBA_ACCOUNT_ID=${accountId}`])
+      ...(accountId === undefined ? [] : [`  NOMBA_ACCOUNT_ID=${accountId}`]),
+      ""
     ]),
-    "",
     `Watch and steer it in a browser: ${url}/`,
     ...(isLoopback(host)
       ? []

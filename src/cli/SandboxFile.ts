@@ -14,8 +14,9 @@ const text = Schema.String.annotations(hasToBe("text"))
 
 const Client = Schema.Struct({
   clientId: text,
-  clientSecret: Schema.Redacted(text).annotations(hasToBe("text")),
-  accountId: Schema.optional(text)
+  clientSecret: Schema.optional(Schema.Redacted(text).annotations(hasToBe("text"))),
+  accountId: Schema.optional(text),
+  redirectUris: Schema.optional(Schema.Array(text).annotations(hasToBe("a list of texts")))
 })
 
 /** The switches are not looked at here: the sandbox itself says what is wrong with them. */

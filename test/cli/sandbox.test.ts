@@ -10,6 +10,7 @@ import { Sandbox } from "nomba-auth/sandbox"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { bundle } from "../../scripts/bundle.js"
 import { introduction, isLoopback } from "../../src/cli/SandboxCommand.js"
+import { authorizePage } from "../support/authorizePage.js"
 
 const folder = mkdtempSync(join(tmpdir(), "nomba-auth-cli-"))
 const running = new Set<ChildProcess>()
@@ -127,6 +128,31 @@ describe("nomba-auth sandbox", () => {
     assert.notInclude(await errors, "mine")
   })
 
+  it("lets persons log in at the client of the flags, back to this machine unless --redirect-uri says where", async () => {
+    const local = "http://127.0.0.1:5001/callback"
+    const shop = ["https://shop.example/callback", "com.example.shop:/callback"]
+    for (const [args, accepted, refused] of [
+      [["--client-id", "me"], [local], shop],
+      [["--client-id", "me", ...shop.flatMap((uri) => ["--redirect-uri", uri])], shop, [local]]
+    ] as const) {
+      const { child, ended, url } = await ready("--quiet", ...args)
+      for (const uri of accepted) assert.include(await authorizePage(url, "me", uri), "Approve", uri)
+      for (const uri of refused) assert.include(await authorizePage(url, "me", uri), "not registered", uri)
+      child.kill("SIGTERM")
+      await ended
+    }
+  })
+
+  it("lets persons log in at a client of a file that has no secret", async () => {
+    const redirectUris = ["https://shop.example/callback"]
+    const file = config("public.json", { clients: [{ clientId: "shop", redirectUris }] })
+    const { child, ended, errors, url } = await ready("--config", file)
+    assert.include(await authorizePage(url, "shop", "https://shop.example/callback"), "Approve")
+    child.kill("SIGTERM")
+    await ended
+    assert.include(await errors, "NOMBA_CLIENT_ID=shop\n\n")
+  })
+
   it("takes clients and switches from a file, over which flags win", async () => {
     const file = config("good.json", {
       port: 1,
@@ -172,6 +198,30 @@ describe("nomba-auth sandbox", () => {
     assert.include(errors + output, said)
   })
 
+  it("tells a person of several clients in blocks that can each be copied whole", () => {
+    const url = "http://127.0.0.1:1"
+    const blocks = introduction(url, {
+      clients: [
+        Sandbox.defaultClient,
+        { clientId: "shop", redirectUris: ["com.example.shop:/"] },
+        { clientId: "b", accountId: "c" }
+      ]
+    })
+      .split("\n\n")
+      .slice(1, -1)
+      .map((block) => block.split("\n").map((line) => line.trim()))
+    assert.deepStrictEqual(blocks, [
+      [
+        `NOMBA_BASE_URL=${url}`,
+        `NOMBA_CLIENT_ID=${clientId}`,
+        `NOMBA_CLIENT_SECRET=${secret}`,
+        `NOMBA_ACCOUNT_ID=${Sandbox.defaultClient.accountId}`
+      ],
+      [`NOMBA_BASE_URL=${url}`, "NOMBA_CLIENT_ID=shop"],
+      [`NOMBA_BASE_URL=${url}`, "NOMBA_CLIENT_ID=b", "NOMBA_ACCOUNT_ID=c"]
+    ])
+  })
+
   it("warns when it listens beyond this machine", () => {
     assert.include(introduction("http://127.0.0.1:1", { host: "0.0.0.0" }), "Warning: it listens on 0.0.0.0")
     assert.notInclude(introduction("http://127.0.0.1:1", {}), "Warning")
@@ -189,7 +239,17 @@ describe("nomba-auth", () => {
   it("explains itself, and each flag of the sandbox", async () => {
     assert.include((await run("--help")).output, "sandbox")
     const { output } = await run("sandbox", "--help")
-    for (const flag of ["port", "host", "client-id", "client-secret", "account-id", "config", "seed", "quiet"]) {
+    for (const flag of [
+      "port",
+      "host",
+      "client-id",
+      "client-secret",
+      "account-id",
+      "redirect-uri",
+      "config",
+      "seed",
+      "quiet"
+    ]) {
       assert.include(output, `--${flag}`)
     }
   })
