@@ -236,6 +236,26 @@ describe("nomba-auth", () => {
     assert.deepInclude(await run("--version"), { code: 0, output: `${version}\n`, errors: "" })
   })
 
+  it("comes with the licence of all that is in it, of Scalar too, which is within another package", () => {
+    const licences = readFileSync(join(folder, "bin", "LICENSES.txt"), "utf8").split(`\n${"-".repeat(80)}\n\n`)
+    const names = licences.map((licence) => /^(\S+) \d+\.\d+\.\d+/.exec(licence)?.[1])
+    assert.includeMembers(names, [
+      "effect",
+      "@effect/cli",
+      "@effect/platform",
+      "@effect/platform-node",
+      "@scalar/api-reference"
+    ])
+    assert.sameMembers(names, [...new Set(names)])
+    for (const licence of licences) {
+      assert.match(licence, /Copyright|\n\n(?:MIT|ISC|Apache-2\.0|BSD-\d-Clause)\n$/i)
+    }
+    assert.match(
+      licences[names.indexOf("@scalar/api-reference")] ?? "",
+      /Copyright \(c\) [\s\S]*Scalar[\s\S]*Permission is hereby granted/
+    )
+  })
+
   it("explains itself, and each flag of the sandbox", async () => {
     assert.include((await run("--help")).output, "sandbox")
     const { output } = await run("sandbox", "--help")
