@@ -19,8 +19,9 @@ import { Emulator } from "./Emulator.js"
 import * as Envelope from "./Envelope.js"
 import * as Guard from "./Guard.js"
 import * as NombaSide from "./NombaSide.js"
+import { type Page, pages } from "./page/Pages.js"
 import * as Served from "./Served.js"
-import { type Page, pages } from "./Site.js"
+import { tools } from "./Tools.js"
 
 /** Answers the request in its context. It fails only when a fault breaks the connection. */
 export type App = Effect.Effect<
@@ -34,6 +35,11 @@ const loginRoutes = Served.routes(AuthorizeApi)
 
 const onlyRead = Envelope.respond(405, { headers: { allow: "GET, HEAD" } })
 
+const read = (page: Page): App =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method }) =>
+    method === "GET" || method === "HEAD" ? page : Effect.succeed(onlyRead)
+  )
+
 /** Builds it once. Each call builds its own, so two sandboxes of one program share nothing. */
 export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.gen(function* () {
   const { now, settings, url } = yield* Emulator
@@ -43,7 +49,7 @@ export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.ge
 
   const controlled: App = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const foreign = Guard.foreignPage(request, yield* url, settings.host)
+    const foreign = Guard.foreignPage(request, yield* url, settings)
     if (Option.isSome(foreign)) return foreign.value
     const found = Served.find(controlRoutes, request)
     return "refusal" in found ? found.refusal : yield* control
@@ -52,9 +58,8 @@ export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.ge
   const shown = (page: Page): App =>
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const foreign = Guard.foreignHost(request, yield* url, settings.host)
-      if (Option.isSome(foreign)) return foreign.value
-      return request.method === "GET" || request.method === "HEAD" ? yield* page : onlyRead
+      const foreign = Guard.foreignHost(request, yield* url, settings)
+      return Option.isSome(foreign) ? foreign.value : yield* read(page)
     })
 
   const respond: App = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
@@ -64,6 +69,8 @@ export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.ge
       return "refusal" in found ? Effect.succeed(found.refusal) : login
     }
     if (path === prefix || path.startsWith(`${prefix}/`)) return controlled
+    const tool = tools.get(path)
+    if (tool !== undefined) return read(tool)
     const page = pages.get(path)
     return page === undefined ? nomba : shown(page)
   })

@@ -17,6 +17,10 @@ const masked = /^(eyJ)?….{3}$/u
 const get = (path: string, headers: Record<string, string> = {}) =>
   Effect.flatMap(Sandbox, ({ client, url }) => send(client, `${url}${path}`, "GET", { headers }))
 
+/** Every text among the values of a body. */
+const textsIn = (value: unknown): ReadonlyArray<string> =>
+  typeof value === "string" ? [value] : Object.values(value ?? {}).flatMap(textsIn)
+
 describe("the control side, through its derived client", () => {
   it.effect("shows a session without its secrets, and lets it expire, be revoked and be stolen", () =>
     Effect.gen(function* () {
@@ -138,6 +142,9 @@ describe("what the control side refuses", () => {
   it.effect("is what its operations do not take, each thing in words", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
+      const before = yield* get("/_sandbox/state")
+      const eitherOr = "body: has to be either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z"
+      const upToTenYears = "has to be a duration, at most ten years"
       const table: ReadonlyArray<readonly ["POST" | "PATCH", string, unknown, number, ReadonlyArray<string>]> = [
         ["POST", "/faults", {}, 400, ["endpoint: is missing", "fault: is missing"]],
         [
@@ -167,7 +174,20 @@ describe("what the control side refuses", () => {
         ["POST", "/sessions/revoke", {}, 409, ["clientId: has no session"]],
         ["POST", "/sessions/steal", { clientId: "nobody" }, 404, ["clientId: is not known to this sandbox"]],
         ["POST", "/sessions/steal", { clientId: 7 }, 400, ["clientId: has to be a string"]],
-        ["POST", "/clock", { set: "soon" }, 400, []],
+        ["POST", "/sessions/steal", { client_id: "nobody" }, 400, ["client_id: is not known"]],
+        ["POST", "/sessions/revoke", { client: "nobody" }, 400, ["client: is not known"]],
+        ["POST", "/sessions/expire", { token: "access", clientID: "nobody" }, 400, ["clientID: is not known"]],
+        ["POST", "/faults", { endpoint: "issue", times: 5, fault: {} }, 400, ["times: is not known"]],
+        ["POST", "/faults", { endpoint: "issue", fault: { latency: -5 } }, 400, [`latency: ${upToTenYears}`]],
+        ["POST", "/faults", { endpoint: "issue", fault: { during: "-1 minute" } }, 400, [`during: ${upToTenYears}`]],
+        ["POST", "/clock", { set: "soon" }, 400, [eitherOr]],
+        ["POST", "/clock", { set: "eyJhbGciOiJIUzI1NiJ9.SENTINEL" }, 400, [eitherOr]],
+        ["POST", "/clock", { set: 5 }, 400, [eitherOr]],
+        ["POST", "/clock", { advance: -5 }, 400, [eitherOr]],
+        ["POST", "/clock", { advance: "-5 seconds" }, 400, [eitherOr]],
+        ["POST", "/clock", { advance: 1000, set: "2031-02-03T00:00:00Z" }, 400, [eitherOr]],
+        ["POST", "/clock", { advance: 1000, to: "2031-02-03T00:00:00Z" }, 400, [eitherOr]],
+        ["POST", "/clock", {}, 400, [eitherOr]],
         [
           "POST",
           "/clock",
@@ -182,7 +202,7 @@ describe("what the control side refuses", () => {
           400,
           ["advance: has to stay within ten years of the machine's clock"]
         ],
-        ["POST", "/clock", [], 400, []],
+        ["POST", "/clock", [], 400, [eitherOr]],
         ["PATCH", "/switches", { dialect: "french" }, 400, ["dialect: has to be one of both, spec, live"]],
         ["PATCH", "/switches", { french: true }, 400, ["french: is not known"]],
         ["PATCH", "/switches", null, 400, ["body: has to be an object"]]
@@ -190,7 +210,9 @@ describe("what the control side refuses", () => {
       for (const [method, path, body, status, errors] of table) {
         const answer = yield* send(client, `${url}/_sandbox${path}`, method, { body: JSON.stringify(body) })
         assertRefused(answer, status, ...errors)
+        for (const value of textsIn(body)) assert.notInclude(answer.text, value)
       }
+      assert.deepStrictEqual(yield* get("/_sandbox/state"), before)
     }).pipe(sandbox)
   )
 

@@ -141,7 +141,9 @@ describe("startSandbox, without Effect,", () => {
       assert.strictEqual((await refused(sandbox.expire("access"))).reason, "Session")
       assert.strictEqual((await refused(sandbox.steal("nobody"))).reason, "Client")
       assert.strictEqual((await refused(sandbox.fault("issue", { times: 0 }))).reason, "Fault")
-      assert.strictEqual((await refused(sandbox.advance("4000 days"))).reason, "Clock")
+      for (const duration of ["4000 days", -1, "-1 minute", Number.NaN, "soon" as "1 minute"] as const) {
+        assert.strictEqual((await refused(sandbox.advance(duration))).reason, "Clock")
+      }
       assert.strictEqual((await refused(startSandbox({ port: Number(new URL(sandbox.url).port) }))).reason, "Listen")
     } finally {
       await sandbox.close()

@@ -29,7 +29,7 @@ const redirect = (location: string): HttpServerResponse.HttpServerResponse =>
   })
 
 const ask = Effect.fnUntraced(function* (emulator: EmulatorService, request: Request) {
-  const foreign = Guard.foreignHost(request, yield* emulator.url, emulator.settings.host)
+  const foreign = Guard.foreignHost(request, yield* emulator.url, emulator.settings)
   if (Option.isSome(foreign)) return foreign.value
   const query = request.url.replace(/^[^?]*\??/, "")
   const reading = AuthorizeRequest.read(new URLSearchParams(query), emulator.settings.clients)
@@ -66,7 +66,7 @@ const decided = Effect.fnUntraced(function* (emulator: EmulatorService, asked: A
 })
 
 const answer = Effect.fnUntraced(function* (emulator: EmulatorService, request: Request) {
-  const foreign = Guard.foreignPage(request, yield* emulator.url, emulator.settings.host)
+  const foreign = Guard.foreignPage(request, yield* emulator.url, emulator.settings)
   if (Option.isSome(foreign)) return foreign.value
   const form = yield* formOf(request)
   const ticket = Option.getOrElse(UrlParams.getFirst(form, "ticket"), () => "")

@@ -56,7 +56,10 @@ export const ClockPayload = Schema.Union(
     advance: durationThat((millis) => Number.isFinite(millis), "a duration", { description: "How far ahead it jumps." })
   }),
   Schema.Struct({ set: Schema.DateTimeUtc.annotations({ description: "What time it is now." }) })
-).annotations({ description: "Either of the two." })
+).annotations({
+  description: "Either of the two.",
+  ...hasToBe("either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z")
+})
 
 /** Which operation meets which fault. */
 export const FaultPayload = Schema.Struct({ endpoint: Endpoint, fault: Fault })
