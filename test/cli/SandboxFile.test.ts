@@ -24,6 +24,7 @@ describe("the file of --config", () => {
           seed: 1,
           host: "127.0.0.1",
           port: 0,
+          allowedHosts: ["sandbox"],
           dialect: "live",
           accessLifetime: "5 seconds"
         })
@@ -33,6 +34,7 @@ describe("the file of --config", () => {
         seed: 1,
         host: "127.0.0.1",
         port: 0,
+        allowedHosts: ["sandbox"],
         dialect: "live",
         accessLifetime: "5 seconds"
       })
@@ -90,6 +92,7 @@ describe("the file of --config", () => {
       "clients.0.secret: is not known"
     ],
     ["a seed that is none", '{"seed":{"sesame":1}}', "seed: has to be text or a number"],
+    ["names that are no list", '{"allowedHosts":"sesame"}', "allowedHosts: has to be a list of texts"],
     ["a port that is none", '{"port":"sesame"}', "port: has to be a number"]
   ] as const) {
     it.effect(`with ${what} is refused in words that hold no value of it`, () =>

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:http"
+import { createServer, get, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -9,7 +9,7 @@ import { text } from "node:stream/consumers"
 import { Sandbox } from "nomba-auth/sandbox"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { bundle } from "../../scripts/bundle.js"
-import { introduction, isLoopback } from "../../src/cli/SandboxCommand.js"
+import { introduction } from "../../src/cli/SandboxCommand.js"
 import { authorizePage } from "../support/authorizePage.js"
 
 const folder = mkdtempSync(join(tmpdir(), "nomba-auth-cli-"))
@@ -57,6 +57,14 @@ const issue = (url: string, client_id: string, client_secret: string) =>
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ grant_type: "client_credentials", client_id, client_secret })
   })
+
+/** Of the control side, asked for under a name. */
+const statusUnder = async (url: string, host: string): Promise<number | undefined> => {
+  const asked = get(`${url}/_sandbox/state`, { headers: { host } })
+  const [response] = (await once(asked, "response")) as [IncomingMessage]
+  response.resume()
+  return response.statusCode
+}
 
 const { clientId } = Sandbox.defaultClient
 const secret = "qckdiIIlPkLtDNom9YyQKocd/zlFIL9A2ogzm0i912M="
@@ -153,6 +161,21 @@ describe("nomba-auth sandbox", () => {
     assert.include(await errors, "NOMBA_CLIENT_ID=shop\n\n")
   })
 
+  it("can be steered under the names of --allow-host, or of a file, and under no other", async () => {
+    const file = config("names.json", { allowedHosts: ["filed"] })
+    for (const [args, allowed, refused] of [
+      [["--allow-host", "sandbox", "--allow-host", "nomba.test"], ["sandbox", "nomba.test"], ["filed"]],
+      [["--config", file], ["filed"], ["sandbox"]],
+      [["--config", file, "--allow-host", "sandbox"], ["sandbox"], ["filed"]]
+    ] as const) {
+      const { child, ended, url } = await ready("--quiet", ...args)
+      for (const name of allowed) assert.strictEqual(await statusUnder(url, name), 200, name)
+      for (const name of refused) assert.strictEqual(await statusUnder(url, name), 403, name)
+      child.kill("SIGTERM")
+      await ended
+    }
+  })
+
   it("takes clients and switches from a file, over which flags win", async () => {
     const file = config("good.json", {
       port: 1,
@@ -223,10 +246,13 @@ describe("nomba-auth sandbox", () => {
   })
 
   it("warns when it listens beyond this machine", () => {
-    assert.include(introduction("http://127.0.0.1:1", { host: "0.0.0.0" }), "Warning: it listens on 0.0.0.0")
     assert.notInclude(introduction("http://127.0.0.1:1", {}), "Warning")
-    for (const host of ["localhost", "::1", "127.0.0.1", "127.8.9.10"]) assert.isTrue(isLoopback(host), host)
-    for (const host of ["0.0.0.0", "::", "127.0.0.1.example", "192.0.2.1"]) assert.isFalse(isLoopback(host), host)
+    for (const host of ["localhost", "::1", "127.0.0.1", "127.8.9.10"]) {
+      assert.notInclude(introduction("http://127.0.0.1:1", { host }), "Warning", host)
+    }
+    for (const host of ["0.0.0.0", "::", "127.0.0.1.example", "192.0.2.1"]) {
+      assert.include(introduction("http://127.0.0.1:1", { host }), `Warning: it listens on ${host}`)
+    }
   })
 })
 
@@ -266,6 +292,7 @@ describe("nomba-auth", () => {
       "client-secret",
       "account-id",
       "redirect-uri",
+      "allow-host",
       "config",
       "seed",
       "quiet"
