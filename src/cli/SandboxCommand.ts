@@ -111,6 +111,9 @@ const optionsOf = (flags: Flags): Effect.Effect<ServerOptions, SandboxError, Fil
     })
   )
 
+/** For a program: where it is, on a line of its own. */
+export const readyLine = (url: string): string => JSON.stringify({ ready: true, url })
+
 /** For a person: what to configure a program with. A secret that was given is not shown. */
 export const introduction = (url: string, { clients, host = "127.0.0.1" }: ServerOptions): string =>
   [
@@ -134,7 +137,7 @@ export const command = Command.make("sandbox", flags, (flags) =>
   Effect.gen(function* () {
     const options = yield* optionsOf(flags)
     const { url } = yield* Effect.mapError(Sandbox.makeServer(options), hinted)
-    yield* Console.log(JSON.stringify({ ready: true, url }))
+    yield* Console.log(readyLine(url))
     if (!flags.quiet) yield* Console.error(introduction(url, options))
     return yield* Effect.never
   }).pipe(Effect.scoped)
