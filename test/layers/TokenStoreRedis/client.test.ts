@@ -10,7 +10,7 @@ import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import type { SessionStore } from "../../../src/services/TokenStore.js"
 import { freshKey, holds, holdsNothing, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
 import { describeRedis } from "../../support/describeRedis.js"
-import { redisServer } from "../../support/redis.js"
+import { redisCluster, redisServer } from "../../support/redis.js"
 import { describeContract } from "./contract.js"
 
 type Client = RedisClient & { readonly disconnect: () => void; readonly ping: () => Promise<unknown> }
@@ -107,9 +107,7 @@ describeRedis("TokenStoreRedis over a connection that the program has already", 
 
   it.scoped("serves a cluster: all keys of a command are in one slot, and announcements arrive", () =>
     Effect.gen(function* () {
-      const redis = yield* redisServer("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1")
-      yield* redis.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-      yield* Effect.repeat(redis.call("CLUSTER", "INFO"), { until: (_) => String(_).includes("cluster_state:ok") })
+      const redis = yield* redisCluster
       const nodes = [{ host: "127.0.0.1", port: redis.port }]
       for (const connect of [() => new Cluster(nodes), () => new Six.Cluster(nodes)]) {
         const key = yield* freshKey()
