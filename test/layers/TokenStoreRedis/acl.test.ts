@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs"
 import { assert } from "@effect/vitest"
 import { Array, type ConfigError, Duration, Effect, Queue, Redacted, type Scope, Stream } from "effect"
-import { Cluster } from "ioredis"
+import { Cluster, Redis } from "ioredis"
 import * as Six from "ioredis6"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
@@ -23,7 +23,9 @@ import { type RedisServerService, redisCluster, redisServer } from "../../suppor
 
 const page = readFileSync(new URL("../../../docs/fleet.md", import.meta.url), "utf8")
 const [, name = "", ...rights] = (/^ACL SETUSER .*$/m.exec(page)?.[0] ?? "").split(" ").slice(1)
-const onCluster = /`([^`]+)` on a cluster/.exec(page)?.[1] ?? ""
+const { onCluster = "", withDatabase = "" } =
+  /Add `(?<withDatabase>[^`]+)` where the URL names a database, and `(?<onCluster>[^`]+)` on a cluster/.exec(page)
+    ?.groups ?? {}
 const codec = SessionCodec.plain
 
 type Make = Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope>
@@ -91,6 +93,28 @@ describeRedis("the rights of the page about fleets", (it) => {
         TokenStoreRedis.makeFromClient({ client: five, codec }),
         TokenStoreRedis.makeFromClient({ client: six, codec })
       )
+    })
+  )
+
+  it.scoped("are enough in a database, with the one that the page adds, and without it nothing is written", () =>
+    Effect.gen(function* () {
+      const { redis, url } = yield* userOf([])
+      const client = yield* connected(() => new Redis(`${url}/3`, { disableClientInfo: true }).on("error", () => {}))
+      const make = [
+        TokenStoreRedis.make({ url: Redacted.make(`${url}/3`), codec }),
+        TokenStoreRedis.makeFromClient({ client, codec })
+      ] as const
+      for (const service of yield* Effect.all(make)) {
+        const store = yield* service.open(yield* freshKey(), Duration.seconds(1))
+        const error = yield* Effect.flip(put(store, sessionOf("held")))
+        assert.strictEqual(error instanceof Unavailable && error.detail, "NOPERM")
+      }
+      const keyspace = Effect.map(redis.call("INFO", "keyspace"), String)
+      assert.notMatch(yield* keyspace, /^db/m)
+      yield* give(redis, withDatabase.split(" "))
+      yield* redis.call("ACL", "LOG", "RESET")
+      yield* serve(redis, ...make)
+      assert.deepStrictEqual((yield* keyspace).match(/^db\d+/gm), ["db3"])
     })
   )
 

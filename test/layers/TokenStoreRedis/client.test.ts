@@ -105,6 +105,21 @@ describeRedis("TokenStoreRedis over a connection that the program has already", 
     )
   }
 
+  it.scoped("stays in the database that the connection names, whichever it is in at the moment", () =>
+    Effect.gen(function* () {
+      const { port } = yield* server
+      const key = yield* freshKey()
+      const connect = () => new Redis(port, "127.0.0.1", { db: 3 })
+      const client = yield* connected(connect)
+      const service = yield* TokenStoreRedis.makeFromClient({ client, codec })
+      const store = yield* service.open(key, Duration.seconds(1))
+      yield* Effect.promise(() => client.select(4))
+      yield* put(store, sessionOf("held"))
+      yield* holds(yield* open(connect, key), sessionOf("held"))
+      assert.strictEqual(yield* Effect.promise(() => client.dbsize()), 0)
+    })
+  )
+
   it.scoped("serves a cluster: all keys of a command are in one slot, and announcements arrive", () =>
     Effect.gen(function* () {
       const redis = yield* redisCluster

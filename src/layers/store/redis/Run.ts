@@ -17,13 +17,13 @@ export type Run = (
   ...args: ReadonlyArray<string>
 ) => Effect.Effect<unknown, Unavailable>
 
-export const make =
-  ({ client, isReady, lastFailure, reconnect }: Link, commandTimeout: Duration.Duration): Run =>
-  (script, keys, ...args) =>
+export const make = ({ client, isReady, lastFailure, reconnect }: Link, commandTimeout: Duration.Duration): Run => {
+  const enter = entering(client.options.db ?? 0)
+  return (script, keys, ...args) =>
     Effect.suspend(() => {
       const wasReady = isReady()
       const answer = Effect.tryPromise({
-        try: () => client.eval(script, keys.length, ...keys, ...args),
+        try: () => client.eval(enter + script, keys.length, ...keys, ...args),
         catch: (error) => unavailable(Option.orElse(codeOf(error), lastFailure))
       })
       return Effect.timeoutFail(Effect.interruptible(answer), {
@@ -34,3 +34,10 @@ export const make =
         }
       })
     })
+}
+
+/**
+ * A driver that was refused a database goes on in number 0, where those who were not would never find what it writes. For
+ * the time of a script it is in the right one, or the script fails.
+ */
+const entering = (database: number): string => (database === 0 ? "" : `redis.call('SELECT', ${database})\n`)
