@@ -164,6 +164,9 @@ const checkUrl = (setting: Setting.Setting<Redacted.Redacted<string>>) =>
     if (!URL.canParse(value) || !/^rediss?:\/\//.test(value)) {
       return yield* Setting.invalid(origin, "is not a URL like redis://host:6379")
     }
+    if (!/^\/?\d*$/.test(new URL(value).pathname)) {
+      return yield* Setting.invalid(origin, "names a database that is not a number")
+    }
     return setting.value
   })
 

@@ -42,6 +42,8 @@ describe("TokenStoreRedis.layerConfig", () => {
     [`http://user:${secret}@redis.example`, "is none of memory, file:PATH and redis://…"],
     [`redis:user:${secret}@redis.example`, "is not a URL like redis://host:6379"],
     [`redis://user:${secret}@redis.example:port`, "is not a URL like redis://host:6379"],
+    [`redis://user:${secret}@redis.example/orders`, "names a database that is not a number"],
+    [`redis://user:${secret}@redis.example/3/4`, "names a database that is not a number"],
     [`"redis://user:${secret}@redis.example"`, "has quotation marks around it"],
     ["", "is empty"]
   ]
