@@ -24,7 +24,7 @@ import { type RedisServerService, redisCluster, redisServer } from "../../suppor
 const page = readFileSync(new URL("../../../docs/fleet.md", import.meta.url), "utf8")
 const [, name = "", ...rights] = (/^ACL SETUSER .*$/m.exec(page)?.[0] ?? "").split(" ").slice(1)
 const { onCluster = "", withDatabase = "" } =
-  /Add `(?<withDatabase>[^`]+)` where the URL names a database, and `(?<onCluster>[^`]+)` on a cluster/.exec(page)
+  /Add `(?<withDatabase>[^`]+)` where\sthe URL names a database, and `(?<onCluster>[^`]+)` on a cluster/.exec(page)
     ?.groups ?? {}
 const codec = SessionCodec.plain
 
@@ -75,6 +75,17 @@ describeRedis("the rights of the page about fleets", (it) => {
         TokenStoreRedis.make({ url: Redacted.make(url), codec }),
         TokenStoreRedis.makeFromClient({ client, codec })
       )
+    })
+  )
+
+  it.scoped("are all that the user has, whatever it had before", () =>
+    Effect.gen(function* () {
+      const { redis } = yield* userOf([])
+      const now = redis.call("ACL", "GETUSER", name)
+      const fresh = yield* now
+      yield* redis.call("ACL", "SETUSER", name, ">former-password", "~*", "&*", "+@all")
+      yield* give(redis, [])
+      assert.deepStrictEqual(yield* now, fresh)
     })
   )
 
