@@ -11,7 +11,7 @@ import type { SessionStore } from "../../../src/services/TokenStore.js"
 import { freshKey, holds, holdsNothing, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import { redisCluster, redisServer } from "../../support/redis.js"
-import { describeContract } from "./contract.js"
+import { describeContract, entryOf } from "./contract.js"
 
 type Client = RedisClient & { readonly disconnect: () => void; readonly ping: () => Promise<unknown> }
 
@@ -124,6 +124,7 @@ describeRedis("TokenStoreRedis over a connection that the program has already", 
     Effect.gen(function* () {
       const redis = yield* redisCluster
       const nodes = [{ host: "127.0.0.1", port: redis.port }]
+      const slotOf = (name: string) => redis.call("CLUSTER", "KEYSLOT", name)
       for (const connect of [() => new Cluster(nodes), () => new Six.Cluster(nodes)]) {
         const key = yield* freshKey()
         const a = yield* open(connect, key)
@@ -132,6 +133,7 @@ describeRedis("TokenStoreRedis over a connection that the program has already", 
         const { version } = yield* put(a, sessionOf("held"))
         yield* holds(b, sessionOf("held"))
         assert.strictEqual(yield* Queue.take(announced), version)
+        assert.strictEqual(yield* slotOf(entryOf(key)), yield* slotOf(`${entryOf(key)}:lease`))
       }
     })
   )
