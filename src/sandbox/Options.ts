@@ -114,25 +114,36 @@ export interface Settings {
   readonly allowedHosts: ReadonlySet<string>
 }
 
-const isSecret = (secret: unknown): boolean =>
-  Redacted.isRedacted(secret) && Predicate.isString(Redacted.value(secret)) && Redacted.value(secret) !== ""
+const secretIssue = (secret: unknown): string | undefined => {
+  if (!Redacted.isRedacted(secret)) return "is not redacted: wrap it in Redacted.make"
+  const value = Redacted.value(secret)
+  if (!Predicate.isString(value)) return "has to be text"
+  return value === "" ? "is empty; a public client leaves it out" : undefined
+}
+
+const ofClient = (client: Client): ReadonlyArray<string> => {
+  const { accountId, clientId, clientSecret, redirectUris = [] } = client
+  const secret = clientSecret === undefined ? undefined : secretIssue(clientSecret)
+  return [
+    ...(clientId === "" ? [".clientId: is empty"] : []),
+    ...(secret === undefined ? [] : [`.clientSecret: ${secret}`]),
+    ...(clientSecret === undefined && redirectUris.length === 0
+      ? [": has neither a clientSecret nor redirectUris, so that nobody could log in"]
+      : []),
+    ...redirectUris.flatMap((uri, index) => {
+      const problem = RedirectUri.problemOf(uri)
+      return problem === undefined ? [] : [`.redirectUris.${index}: ${problem}`]
+    }),
+    ...(accountId === "" ? [".accountId: is empty; leave it out"] : [])
+  ]
+}
 
 const clientIssues = (clients: ReadonlyArray<Client>): ReadonlyArray<string> => [
   ...(clients.length === 0 ? ["clients: at least one is needed"] : []),
   ...(new Set(clients.map((client) => client.clientId)).size < clients.length
     ? ["clients: a clientId is there twice"]
     : []),
-  ...clients.flatMap((client, index) => [
-    ...(client.clientId === "" ? [`clients.${index}.clientId: is empty`] : []),
-    ...(client.clientSecret === undefined || isSecret(client.clientSecret)
-      ? []
-      : [`clients.${index}.clientSecret: has to be a secret, redacted, and not empty`]),
-    ...(client.redirectUris ?? []).flatMap((uri, at) => {
-      const problem = RedirectUri.problemOf(uri)
-      return problem === undefined ? [] : [`clients.${index}.redirectUris.${at}: ${problem}`]
-    }),
-    ...(client.accountId === "" ? [`clients.${index}.accountId: is empty; leave it out`] : [])
-  ])
+  ...clients.flatMap((client, index) => ofClient(client).map((issue) => `clients.${index}${issue}`))
 ]
 
 const allowedHostsIssues = (names: unknown): ReadonlyArray<string> =>

@@ -31,7 +31,10 @@ const serveApp = (baseUrl: string, code: string) =>
 const focused = (page: Page): Promise<string | null | undefined> =>
   page.evaluate(() => document.activeElement?.textContent)
 
-/** What the program shows after a person answered with so many presses of the tab key and one of enter. */
+/**
+ * What the program shows after a person answered with so many presses of the tab key and one of enter. Whatever came of
+ * it, loading the page again, or coming back in a window where no login is pending, asks the person again.
+ */
 const logIn = (fresh: FreshContext, answer: { readonly tabs: number; readonly button: string }) =>
   Effect.gen(function* () {
     const sandbox = yield* Sandbox.makeServer()
@@ -52,17 +55,23 @@ const logIn = (fresh: FreshContext, answer: { readonly tabs: number; readonly bu
       for (let pressed = 0; pressed < answer.tabs; pressed++) await page.keyboard.press("Tab")
       assert.strictEqual(await focused(page), answer.button)
       await page.keyboard.press("Enter")
-      await page.waitForURL(/callback/)
       await page.getByText("challenge").waitFor()
       const shown: Record<string, unknown> = JSON.parse((await page.locator("body").textContent()) ?? "")
-      return { shown, complaints, addresses, kept: await page.evaluate(() => sessionStorage.length) }
+      const kept = await page.evaluate(() => sessionStorage.length)
+      const { pathname: path, search } = new URL(page.url())
+      await page.reload()
+      await page.waitForURL(/authorize/)
+      const other = await context.newPage()
+      await other.goto(`${own}/callback?code=c&state=s`)
+      await other.waitForURL(/authorize/)
+      return { shown, complaints, addresses, kept, place: path + search }
     })
   })
 
 describeInBrowser("a person's login in a browser", (fresh) => {
   it.scopedLive("ends in a session that is used, when the person approves by keyboard", () =>
     Effect.gen(function* () {
-      const { addresses, complaints, kept, shown } = yield* logIn(fresh, { tabs: 1, button: "Approve" })
+      const { addresses, complaints, kept, place, shown } = yield* logIn(fresh, { tabs: 1, button: "Approve" })
       assert.deepInclude(shown, {
         before: "Expired",
         served: true,
@@ -71,16 +80,17 @@ describeInBrowser("a person's login in a browser", (fresh) => {
       })
       assert.include(shown["printed"], "<redacted>")
       assert.deepStrictEqual(complaints, [])
-      assert.strictEqual(kept, 0)
-      const [last = ""] = addresses.slice(-1)
-      assert.sameMembers([...new URL(last).searchParams.keys()], ["code", "state"])
+      assert.deepStrictEqual({ kept, place }, { kept: 0, place: "/" })
+      const callback = addresses.find((address) => /callback\?/.test(address)) ?? ""
+      assert.sameMembers([...new URL(callback).searchParams.keys()], ["code", "state"])
       for (const address of addresses) assert.notMatch(address, /verifier|ticket|token/)
     })
   )
 
   it.scopedLive("ends in the error that says so, when the person denies by keyboard", () =>
     Effect.gen(function* () {
-      const { complaints, shown } = yield* logIn(fresh, { tabs: 2, button: "Deny" })
+      const { complaints, kept, place, shown } = yield* logIn(fresh, { tabs: 2, button: "Deny" })
+      assert.deepStrictEqual({ kept, place }, { kept: 0, place: "/" })
       assert.deepInclude(shown, { failed: "Expired" })
       assert.include(shown["message"], "The login was denied (code access_denied")
       assert.deepStrictEqual(complaints, [])
