@@ -68,8 +68,9 @@ ${table(results)}
 Where there is traffic, every process sends GETs, POSTs with an idempotency key, and one POST with a streamed body, which
 cannot be sent again: a 401 to that is the caller's to handle. No POST is carried out twice under one key.
 
-Where the holder stood still before its token call, it logs in after the others did. When both logins fall into one
-second, Nomba's time does not tell which session is alive, and the next request finds out: two token calls more.
+A holder that stood still before its token call sends none: by its own clock its permission has grown old. After the last
+look at that nobody can hold a request back, since Nomba has no fence. It may end the others' session, and when both fall
+into one second, Nomba's time does not tell which is alive, and the next request finds out: three token calls more at most.
 `
 
 const main = Effect.gen(function* () {

@@ -44,7 +44,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "2 single flight",
     breaks: "wait for a store without an end",
-    file: "src/layers/cache/atMost.ts",
+    file: "src/layers/wait/atMost.ts",
     from: "Effect.timeoutFail(Effect.disconnect(effect), {",
     to: "Effect.timeoutFail(Effect.uninterruptible(effect), {",
     test: `${cache}/singleFlight.test.ts`
@@ -264,6 +264,41 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: "Option.match(test(entry), {\n                  onSome: (stored) => Effect.succeed(stored),",
     to: "Option.match(Option.filter(test(entry), () => false), {\n                  onSome: (stored) => Effect.succeed(stored),",
     test: contract
+  },
+  {
+    rule: "the store",
+    breaks: "use a permission that is older than the lease",
+    file: "src/layers/store/SessionStore.ts",
+    from: "now >= askedAt && now - askedAt <= Duration.toMillis(LEASE_HEADROOM)",
+    to: "now >= askedAt",
+    test: "test/layers/store/SessionStore.test.ts",
+    name: "a permission"
+  },
+  {
+    rule: "the store",
+    breaks: "count a permission from the store's answer",
+    file: "src/layers/store/SessionStore.ts",
+    from: "return yield* (yield* step) ? still : new LeaseLost()",
+    to: "const ours = yield* step\n          askedAt = yield* Clock.currentTimeMillis\n          return yield* ours ? still : new LeaseLost()",
+    test: "test/layers/store/SessionStore.test.ts",
+    name: "a permission"
+  },
+  {
+    rule: "the store",
+    breaks: "send a request without a last look at its permission",
+    file: "src/layers/cache/Mint.ts",
+    from: "admit: Effect.catchAll(lease.still, () =>",
+    to: "admit: Effect.catchAll(Effect.void as typeof lease.still, () =>",
+    test: `${cache}/standstill.test.ts`
+  },
+  {
+    rule: "the store",
+    breaks: "take the last look before the secret is read",
+    file: "src/layers/auth/TokenCall.ts",
+    from: "const outgoing = yield* prepare\n      yield* (yield* AttemptGate).admit",
+    to: "yield* (yield* AttemptGate).admit\n      const outgoing = yield* prepare",
+    test: "test/layers/NombaAuthHttpRetry.test.ts",
+    name: "the gate between attempts"
   },
   {
     rule: "the store",

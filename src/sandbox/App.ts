@@ -20,6 +20,7 @@ import * as Envelope from "./Envelope.js"
 import * as Guard from "./Guard.js"
 import * as NombaSide from "./NombaSide.js"
 import { type Page, pages } from "./page/Pages.js"
+import * as Recording from "./Recording.js"
 import * as Served from "./Served.js"
 import { tools } from "./Tools.js"
 
@@ -42,7 +43,9 @@ const read = (page: Page): App =>
 
 /** Builds it once. Each call builds its own, so two sandboxes of one program share nothing. */
 export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.gen(function* () {
-  const { now, settings, url } = yield* Emulator
+  const emulator = yield* Emulator
+  const { now, settings, url } = emulator
+  const recorded = Recording.make(emulator)
   const nomba = yield* NombaSide.make
   const control = yield* Served.make(Handlers.layer)
   const login = yield* Served.make(Authorize.layer)
@@ -66,7 +69,9 @@ export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.ge
     const path = Served.pathOf(request)
     if (loginRoutes.has(path)) {
       const found = Served.find(loginRoutes, request)
-      return "refusal" in found ? Effect.succeed(found.refusal) : login
+      const answer =
+        "refusal" in found ? recorded("other", () => Effect.succeed(found.refusal)) : recorded("authorize", () => login)
+      return Effect.map(answer, ([response]) => response)
     }
     if (path === prefix || path.startsWith(`${prefix}/`)) return controlled
     const tool = tools.get(path)

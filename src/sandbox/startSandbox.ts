@@ -93,7 +93,7 @@ export interface SandboxHandle extends AsyncDisposable {
   readonly session: (clientId?: string) => Promise<PlainSession | undefined>
   /** Somebody else logs in with the same credentials. */
   readonly steal: (clientId?: string) => Promise<PlainSession>
-  /** A token of each of the client's sessions dies of age now. */
+  /** A token of each of the client's sessions dies of age now, by the sandbox's clock: set back, it finds the token alive. */
   readonly expire: (token: "access" | "refresh", clientId?: string) => Promise<void>
   /** The client's sessions end, as if somebody had revoked them. */
   readonly revoke: (clientId?: string) => Promise<void>

@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { Unavailable } from "../schemas/AuthError.js"
 
 /** A renewal, waits and retries included, ends within this time. */
 export const RENEWAL_LIMIT: Duration.Duration = Duration.seconds(30)
@@ -15,12 +16,14 @@ export const RENEWAL_LIMIT: Duration.Duration = Duration.seconds(30)
 export const HEADROOM: Duration.Duration = Duration.seconds(2)
 
 /**
- * Asked before an operation is repeated.
+ * Asked before an operation is repeated, and before each of its requests is sent.
  *
  * @since 0.1.0
  * @category models
  */
 export interface AttemptGateService {
+  /** The last step before each request is sent, when all that it carries is at hand. Fails where it may not go. */
+  readonly admit: Effect.Effect<void, Unavailable>
   /** Opened once for each operation; `needed` is the time that one attempt may take. */
   readonly open: (needed: Duration.Duration) => Effect.Effect<Passage>
 }
@@ -43,6 +46,7 @@ export type Passage = (wait: Duration.Duration) => Effect.Effect<boolean>
  */
 export class AttemptGate extends Context.Reference<AttemptGate>()("nomba-auth/AttemptGate", {
   defaultValue: (): AttemptGateService => ({
+    admit: Effect.void,
     open: (needed) =>
       Effect.map(
         Clock.currentTimeMillis,

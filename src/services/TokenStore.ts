@@ -65,6 +65,11 @@ export interface Lease {
   readonly check: Effect.Effect<void, LeaseLost>
   /** The same, and marks the refresh token as being spent. */
   readonly spend: Effect.Effect<void, LeaseLost | Unavailable>
+  /**
+   * Whether what `check` or `spend` permitted last leaves time for one request still, by this process's own clock. Asks
+   * nobody: for the last step before a request is sent, which a process that stood still comes to too late.
+   */
+  readonly still: Effect.Effect<void, LeaseLost>
   /** The request certainly was not processed: takes the mark back. */
   readonly unspend: Effect.Effect<void>
 }
@@ -113,7 +118,7 @@ export interface SessionStore {
 export interface TokenStoreService {
   /**
    * Opens a session's place; connects when it is first used. One connection serves every key. A lease lasts for
-   * one request of its holder and 3 s, unless it is extended.
+   * one request of its holder and 3 s, unless it is extended; a permission is good for 3 s.
    */
   readonly open: (key: StoreKey, requestTimeout: Duration.Duration) => Effect.Effect<SessionStore, never, Scope.Scope>
 }

@@ -1,10 +1,11 @@
 import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
+import { Pkce } from "nomba-auth"
 import { Sandbox } from "nomba-auth/sandbox"
 import type { Page } from "playwright-core"
 import { describeInBrowser, type FreshContext } from "../support/browser.js"
 import { bundle } from "../support/bundle.js"
-import { serve } from "../support/server.js"
+import { closedPort, serve } from "../support/server.js"
 
 const { clientId } = Sandbox.defaultClient
 
@@ -95,6 +96,30 @@ describeInBrowser("a person's login in a browser", (fresh) => {
       assert.deepStrictEqual(complaints, [])
     })
   )
+})
+
+describeInBrowser("a person's login that comes back to IPv6", (fresh) => {
+  for (const [button, parameter] of [
+    ["Approve", "code"],
+    ["Deny", "error"]
+  ] as const) {
+    it.scopedLive(`is let go there: ${button}`, () =>
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.makeServer()
+        const redirectUri = `http://[::1]:${yield* closedPort}/callback`
+        const { url } = yield* Pkce.begin({ clientId, redirectUri, baseUrl: sandbox.url })
+        const context = yield* fresh()
+        yield* Effect.promise(async () => {
+          const page = await context.newPage()
+          await page.goto(Redacted.value(url))
+          await page.getByText("http://[::1]:").waitFor()
+          const goesThere = page.waitForRequest((request) => request.url().startsWith(`${redirectUri}?`))
+          await page.getByRole("button", { name: button }).click()
+          assert.isTrue(new URL((await goesThere).url()).searchParams.has(parameter))
+        })
+      })
+    )
+  }
 })
 
 /** By the folder of a package, the first so many. */

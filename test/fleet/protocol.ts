@@ -1,7 +1,10 @@
 /** What the tests and the processes of a fleet say to each other. */
 
-/** Where a process can be made to wait, until it is told to go on. */
-export type Point = "before the token call" | "after the answer" | "before the write"
+/**
+ * Where a process can be made to wait, until it is told to go on: before it looks the last time whether its permission
+ * to call Nomba is good still, or after that.
+ */
+export type Point = "before the token call" | "after the last look" | "after the answer" | "before the write"
 
 export interface WorkerOptions {
   readonly baseUrl: string

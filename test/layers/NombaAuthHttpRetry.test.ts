@@ -2,7 +2,7 @@ import type { HttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Layer, Random, Redacted, Schedule, TestClock } from "effect"
 import * as NombaAuthHttp from "../../src/layers/NombaAuthHttp.js"
-import type { Unavailable } from "../../src/schemas/AuthError.js"
+import { Unavailable } from "../../src/schemas/AuthError.js"
 import { AttemptGate } from "../../src/services/AttemptGate.js"
 import { NombaAuth, type NombaAuthService } from "../../src/services/NombaAuth.js"
 import { RetryPolicy } from "../../src/services/RetryPolicy.js"
@@ -265,6 +265,7 @@ describe("the gate between attempts", () => {
     return {
       asked,
       provided: Effect.provideService(AttemptGate, {
+        admit: Effect.void,
         open: (needed) =>
           Effect.sync(() => {
             asked.push(["open", Duration.toMillis(needed)])
@@ -290,6 +291,30 @@ describe("the gate between attempts", () => {
         ["passage", 1000]
       ])
       assert.strictEqual(times.length, 4)
+    })
+  )
+
+  it.effect("it is asked last before each request, and nothing is sent against it", () =>
+    Effect.gen(function* () {
+      const { http, times } = yield* timed(() => json(503, {}))
+      const asked: Array<number> = []
+      const closed = new Unavailable({ operation: "store", reason: "Closed", processed: "no" })
+      const clientSecret = Effect.delay(Effect.succeed(Redacted.make("q1/W2+e3R4t5Y6u7")), "2 seconds")
+      const auth = yield* withPolicy(everySecond, http, { clientSecret })
+      const start = yield* Clock.currentTimeMillis
+      const result = yield* ending(
+        auth.issue.pipe(
+          Effect.provideService(AttemptGate, {
+            admit: Effect.flatMap(Clock.currentTimeMillis, (now) =>
+              asked.push(now - start) < 3 ? Effect.void : closed
+            ),
+            open: () => Effect.succeed((wait) => Effect.as(Effect.sleep(wait), asked.length < 3))
+          })
+        )
+      )
+      assert.deepStrictEqual(asked, [2_000, 5_000, 8_000])
+      assert.deepStrictEqual(times, [2_000, 5_000])
+      assert.deepInclude(result._tag === "Left" && result.left, { reason: "Closed" })
     })
   )
 

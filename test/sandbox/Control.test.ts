@@ -62,6 +62,10 @@ describe("the control side, through its derived client", () => {
       assert.strictEqual((yield* balance(bearer(access))).status, 200)
       yield* TestClock.adjust("1 millis")
       assertRefused(yield* balance(bearer(access)), 401, "Authorization: the token is expired")
+      const { expire, setTime } = yield* Sandbox
+      yield* expire("access")
+      yield* setTime(0)
+      assert.strictEqual((yield* balance(bearer(access))).status, 200)
       const newYear = DateTime.unsafeMake("1972-01-01T00:00:00Z")
       assert.deepStrictEqual((yield* moveClock({ payload: { set: newYear } })).now, newYear)
       yield* TestClock.adjust("1 hour")
@@ -132,8 +136,10 @@ describe("the control side, through its derived client", () => {
       yield* moveClock({ payload: { advance: 60_000 } })
       yield* addFault({ payload: { endpoint: "issue", fault: { answer: "drop" } } })
       assert.notDeepEqual(yield* getState(), before)
-      assert.deepStrictEqual(yield* reset(), before)
-      assert.deepStrictEqual(yield* getState(), before)
+      const after = yield* reset()
+      assert.notStrictEqual(after.epoch, before.epoch)
+      assert.deepStrictEqual({ ...after, epoch: before.epoch }, before)
+      assert.deepStrictEqual(yield* getState(), after)
     }).pipe(Effect.provide(Sandbox.layer({ clockOffset: 5000, dialect: "spec" })))
   )
 })
@@ -270,6 +276,7 @@ describe("the request log", () => {
           status: "dropped",
           outcome: "faulted",
           why: "fault: drop, after it was processed",
+          clientId,
           took: 0
         },
         {
@@ -319,7 +326,42 @@ describe("the request log", () => {
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.interrupt(fiber)
       const [entry] = yield* getRequests()
-      assert.include(entry, { status: "dropped", why: "the caller left before the answer", took: 10_000 })
+      assert.include(entry, { status: "dropped", why: "the caller left before the answer", took: 10_000, clientId })
+    }).pipe(sandbox)
+  )
+
+  it.effect("tells whose request it was where it was processed, whatever became of the answer", () =>
+    Effect.gen(function* () {
+      const { fault } = yield* Sandbox
+      const { getRequests } = yield* control
+      const whose = Effect.map(getRequests(), ([entry]) => [entry?.outcome, entry?.clientId])
+      for (const answer of ["drop", "cut", "garbage", { status: 502 }] as const) {
+        yield* fault("issue", { answer, processed: true })
+        yield* Effect.exit(issue())
+        assert.deepStrictEqual(yield* whose, ["faulted", clientId], JSON.stringify(answer))
+      }
+      yield* fault("issue", { answer: "drop" })
+      yield* Effect.exit(issue())
+      assert.deepStrictEqual(yield* whose, ["faulted", undefined])
+    }).pipe(sandbox)
+  )
+
+  it.effect("forgets a request that a reset overtook, and so do the counters", () =>
+    Effect.gen(function* () {
+      const { counts, fault, reset, view } = yield* Sandbox
+      const before = yield* counts
+      for (const answer of [undefined, "drop", { status: 503 }] as const) {
+        yield* fault("issue", { latency: "1 minute", answer })
+        const late = yield* Effect.fork(Effect.exit(issue()))
+        yield* TestClock.adjust("10 seconds")
+        yield* reset
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(late)
+        assert.deepStrictEqual(yield* counts, before)
+        assert.deepStrictEqual((yield* view).requests, [])
+      }
+      yield* issue()
+      assert.strictEqual((yield* counts).issue.succeeded, 1)
     }).pipe(sandbox)
   )
 })
@@ -410,6 +452,7 @@ describe("with a seed", () => {
       assert.notStrictEqual(other.first.access, one.first.access)
       const text = yield* Effect.provide(run, Sandbox.layer({ seed: "forty-two" }))
       assert.notStrictEqual(text.first.refresh, one.first.refresh)
+      assert.deepStrictEqual(yield* Effect.provide(run, Sandbox.layer({ seed: "42" })), one)
     })
   )
 

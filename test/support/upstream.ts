@@ -37,6 +37,8 @@ export type Operation = "issue" | "refresh" | "revoke"
 /** What happens to one call, in this order: it arrives, it is processed, its answer is held back and replaced. */
 export interface Script {
   readonly operation?: Operation
+  /** What has to be done before the request can be sent, as reading a secret. */
+  readonly prepare?: Effect.Effect<unknown>
   /** Done when the call has arrived and, unless it is refused, has been processed. */
   readonly arrived?: Deferred.Deferred<void>
   /** Opened by the test before the answer is sent. */
@@ -124,7 +126,9 @@ export const makeUpstream = (): Upstream => {
     process: (now: number) => A | AuthError
   ): Effect.Effect<A, AuthError> =>
     Effect.gen(function* () {
-      const { arrived, gate, latency, lose, refuse, repeatAfter } = scriptFor(operation)
+      const { arrived, gate, latency, lose, prepare = Effect.void, refuse, repeatAfter } = scriptFor(operation)
+      yield* prepare
+      yield* (yield* AttemptGate).admit
       const now = yield* Clock.currentTimeMillis
       calls.push({ operation, at: now, token })
       mostAtOnce = Math.max(mostAtOnce, ++underWay)

@@ -12,6 +12,7 @@ import { constTrue } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { InvalidCredentials, InvalidRequest, Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
+import { AttemptGate } from "../../services/AttemptGate.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import * as Classification from "./Classification.js"
 import * as Exchange from "./Exchange.js"
@@ -44,7 +45,8 @@ export type TokenCall = <E>(
 ) => Effect.Effect<Accepted, E | InvalidRequest | InvalidCredentials | Unavailable | UnexpectedResponse>
 
 /**
- * Attempts within the configured time-out, `prepare` included. An attempt runs in a fiber of its own: its time-out fires
+ * Attempts within the configured time-out, `prepare` included; then the `AttemptGate` is asked whether it may be sent.
+ * An attempt runs in a fiber of its own: its time-out fires
  * even where the caller cannot be interrupted, and an interrupted caller does not wait for a client that will not let
  * go. When it ends, so does whatever of the request is left. The client secret, where it is known, is masked in every
  * answer.
@@ -63,6 +65,7 @@ export const make = (
       const late = yield* Exchange.timeout(config.requestTimeout)
       yield* Inputs.check(rules.operation, Inputs.header("accountId", Option.getOrUndefined(config.accountId)))
       const outgoing = yield* prepare
+      yield* (yield* AttemptGate).admit
       const exchange = yield* Exchange.run(scoped, toRequest(config, outgoing), rules.operation, late)
       const { headers, status } = exchange.response
       yield* Effect.annotateCurrentSpan("http.response.status_code", status)

@@ -51,6 +51,13 @@ export const mint =
 
     const start = (otherwise: AuthError) => call(renewal, lease, lease.check, source.start, otherwise)
 
+    /** Nothing was sent, or what was sent was not processed. */
+    const unspent = <E>(marked: boolean, error: E) =>
+      Effect.zipRight(
+        Effect.unless(lease.unspend, () => marked),
+        Effect.fail(error)
+      )
+
     const refresh = ({ marked, session }: Stored, refreshToken: Redacted.Redacted<string>) =>
       Effect.catchAll(
         call(renewal, lease, lease.spend, auth.refresh({ refreshToken, accessToken: session.accessToken }), outOfTime),
@@ -61,9 +68,9 @@ export const mint =
             case "InvalidRequest":
               return start(error)
             case "LeaseLost":
-              return error
+              return unspent(marked, error)
             case "Unavailable":
-              if (error.processed === "no") return marked ? error : Effect.zipRight(lease.unspend, error)
+              if (error.processed === "no") return unspent(marked, error)
               if (error.operation === "store") return error
           }
           // No person is asked to log in only because an answer was lost: the next renewal tries the marked token.
@@ -98,7 +105,18 @@ const call = (
 
     let sentAt = yield* Clock.currentTimeMillis
     let lost: LeaseLost | undefined
+    /** Whether a request may go now: the lease is still ours, and there is time. */
+    const mayGo = (needed: Duration.Duration) =>
+      Effect.gen(function* () {
+        lost = yield* Effect.match(lease.check, { onFailure: (_) => _, onSuccess: () => undefined })
+        sentAt = yield* Clock.currentTimeMillis
+        return lost === undefined && hasTime(deadline, sentAt, Duration.zero, needed)
+      })
     const gate: AttemptGateService = {
+      // Reading a secret may take longer than a permission is good for, and so may a process that stood still.
+      admit: Effect.catchAll(lease.still, () =>
+        Effect.flatMap(mayGo(requestTimeout), (may) => (may ? Effect.void : outOfTime))
+      ),
       open: (needed) =>
         Effect.succeed((wait) =>
           Effect.gen(function* () {
@@ -107,13 +125,7 @@ const call = (
               Effect.as(Effect.sleep(wait), false),
               Effect.as(Deferred.await(closing), true)
             )
-            if (isClosing) return false
-            lost = yield* Effect.matchEffect(lease.check, {
-              onFailure: Effect.succeed,
-              onSuccess: () => Effect.succeed(undefined)
-            })
-            sentAt = yield* Clock.currentTimeMillis
-            return lost === undefined && hasTime(deadline, sentAt, Duration.zero, needed)
+            return !isClosing && (yield* mayGo(needed))
           })
         )
     }

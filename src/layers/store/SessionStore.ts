@@ -27,6 +27,13 @@ import {
 import { overtaken } from "./overtaken.js"
 import type { Connect, Entry, StoreDriver } from "./StoreDriver.js"
 
+/**
+ * What a lease lasts for beside one request: for the steps of the store around it. No longer, because who waits for a
+ * holder that died has to have time for a request of its own within its renewal. A permission is not used when it is
+ * older than this: the lease may end during the request, and another holder begin its own.
+ */
+const LEASE_HEADROOM: Duration.Duration = Duration.seconds(3)
+
 /** Who waits for the right looks again after this time, should no announcement come; who lost it looks no sooner. */
 const POLL: Duration.Duration = Duration.millis(250)
 
@@ -73,12 +80,21 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
     yield* inBackground(Stream.runForEach(heard, (version) => PubSub.publish(announced, version)))
 
     const leaseOf = (owner: string, entry: Option.Option<Entry>): Lease => {
-      const still = (step: Effect.Effect<boolean, Unavailable>) =>
-        Effect.flatMap(step, (ours) => (ours ? Effect.void : new LeaseLost()))
+      /** Before the store was asked, so that the lease has not run out sooner than this and its time. */
+      let askedAt = Number.NEGATIVE_INFINITY
+      const still = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        now >= askedAt && now - askedAt <= Duration.toMillis(LEASE_HEADROOM) ? Effect.void : new LeaseLost()
+      )
+      const permit = (step: Effect.Effect<boolean, Unavailable>) =>
+        Effect.gen(function* () {
+          askedAt = yield* Clock.currentTimeMillis
+          return yield* (yield* step) ? still : new LeaseLost()
+        })
       return {
         version: versionOf(entry),
-        check: still(driver.extend(owner)).pipe(Effect.catchTag("Unavailable", () => new LeaseLost())),
-        spend: still(driver.mark(owner, true)),
+        check: permit(driver.extend(owner)).pipe(Effect.catchTag("Unavailable", () => new LeaseLost())),
+        spend: permit(driver.mark(owner, true)),
+        still,
         unspend: Effect.ignore(driver.mark(owner, false))
       }
     }
@@ -224,12 +240,6 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
       leave: driver.leave
     }
   })
-
-/**
- * What a lease lasts for beside one request: for the steps of the store around it. No longer, because who waits for a
- * holder that died has to have time for a request of its own within its renewal.
- */
-const LEASE_HEADROOM: Duration.Duration = Duration.seconds(3)
 
 /**
  * Builds a token store from the steps of any key.

@@ -99,6 +99,38 @@ export const losing = (kit: Kit): ReadonlyArray<ContractCase> => {
       )
     ]),
 
+    ...permissions.map((permission) =>
+      scenario(
+        `takes back what ${permission} permitted from a holder that stood still before its call, which then adopts`,
+        Effect.gen(function* () {
+          const key = yield* freshKey()
+          const a = yield* kit.frail(key)
+          const b = yield* kit.holder(key)
+          const { version } = yield* put(b, sessionOf("old"))
+          let calls = 0
+          const late = yield* makeMint(sessionOf("late"), {
+            gated: true,
+            beforeGate: (lease) => Effect.zipRight(lease[permission], lease.still),
+            afterGate: (lease) =>
+              Effect.zipRight(
+                lease.still,
+                Effect.sync(() => (calls += 1))
+              )
+          })
+          const fiber = yield* loseRight(a, version, late)
+          const next = yield* makeMint(sessionOf("next"))
+          yield* b.renew(adoptNone, next.mint)
+          yield* late.open
+          yield* kit.pass("1 second")
+          const adopted = yield* Fiber.join(fiber)
+          yield* same(calls, 0, "calls to Nomba with what was permitted before")
+          yield* sameSession(adopted.session, sessionOf("next"), "what the holder gets that stood still")
+          yield* holds(b, sessionOf("next"))
+        }),
+        passes
+      )
+    ),
+
     scenario(
       "refuses a late write; the session is answered unsaved, with the version that its mint had read",
       Effect.gen(function* () {

@@ -59,6 +59,72 @@ describe("a lease", () => {
   )
 })
 
+describe("a permission", () => {
+  /** How it is `then`, after it was given. */
+  const used = (then: Effect.Effect<void>, permission: "check" | "spend" = "check") =>
+    Effect.gen(function* () {
+      const { a } = yield* two
+      yield* TestClock.adjust("1 minute")
+      let still = "not asked"
+      const { mint } = yield* makeMint(sessionOf("new"), {
+        beforeGate: (lease) =>
+          Effect.gen(function* () {
+            yield* lease[permission]
+            yield* then
+            still = yield* Effect.match(lease.still, { onFailure: ({ _tag }) => _tag, onSuccess: () => "permitted" })
+          })
+      })
+      yield* a.store.renew(adoptAny, mint)
+      return still
+    })
+
+  for (const permission of ["check", "spend"] as const) {
+    it.scoped(`to ${permission} is good for what a lease lasts for beside one request, 3 s`, () =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* used(Effect.void, permission), "permitted")
+        assert.strictEqual(yield* used(TestClock.adjust("3 seconds"), permission), "permitted")
+        assert.strictEqual(yield* used(TestClock.adjust("3001 millis"), permission), "LeaseLost")
+      })
+    )
+  }
+
+  it.scoped("is over when the clock has gone back", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* used(TestClock.setTime(0)), "LeaseLost")
+    })
+  )
+
+  it.scoped("is none before it was asked for", () =>
+    Effect.gen(function* () {
+      const { a } = yield* two
+      const refused: Array<string> = []
+      const { mint } = yield* makeMint(sessionOf("new"), {
+        beforeGate: (lease) =>
+          Effect.merge(Effect.tapError(lease.still, ({ _tag }) => Effect.sync(() => refused.push(_tag))))
+      })
+      yield* a.store.renew(adoptAny, mint)
+      assert.deepStrictEqual(refused, ["LeaseLost"])
+    })
+  )
+
+  for (const [step, permission] of [
+    ["extend", "check"],
+    ["mark", "spend"]
+  ] as const) {
+    it.scoped(`to ${permission} counts from before the store was asked for it`, () =>
+      Effect.gen(function* () {
+        const { a } = yield* two
+        a.faults.next(step, Duration.seconds(4))
+        const { mint, runs } = yield* makeMint(sessionOf("new"), { beforeGate: (lease) => lease[permission] })
+        const fiber = yield* Effect.fork(a.store.renew(adoptAny, mint))
+        yield* TestClock.adjust("5 seconds")
+        yield* Fiber.join(fiber)
+        assert.strictEqual(runs(), 2)
+      })
+    )
+  }
+})
+
 describe("what is left of a session", () => {
   it.scoped("does not include the time that the commit took", () =>
     Effect.gen(function* () {
