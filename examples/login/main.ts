@@ -17,7 +17,7 @@ const listen = Effect.gen(function* () {
     (server) =>
       Effect.async<void>((resume) => {
         server.close(() => resume(Effect.void))
-        server.closeIdleConnections()
+        server.closeAllConnections() // a browser opens some to keep
       })
   )
   const { port } = server.address() as AddressInfo

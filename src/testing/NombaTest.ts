@@ -7,6 +7,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
+import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,6 +17,7 @@ import * as Ref from "effect/Ref"
 import * as NombaClientHttp from "../layers/NombaClientHttp.js"
 import * as NombaConfigOptions from "../layers/NombaConfigOptions.js"
 import * as SessionSourceIssue from "../layers/SessionSourceIssue.js"
+import * as SessionSourcePublic from "../layers/SessionSourcePublic.js"
 import * as TokenCacheRef from "../layers/TokenCacheRef.js"
 import * as TokenStoreMemory from "../layers/TokenStoreMemory.js"
 import {
@@ -28,6 +30,8 @@ import {
 import type { Session } from "../schemas/Session.js"
 import { NombaAuth, type NombaAuthService } from "../services/NombaAuth.js"
 import type { NombaClient } from "../services/NombaClient.js"
+import { NombaConfig } from "../services/NombaConfig.js"
+import type { PublicLogin } from "../services/PublicLogin.js"
 import type { TokenCache } from "../services/TokenCache.js"
 import * as NombaState from "./NombaState.js"
 
@@ -137,20 +141,27 @@ const bodyText = ({ body }: HttpClientRequest.HttpClientRequest): string =>
   body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
 
 /** A client of its own for each layer, so that no two share a session. */
-const newConfig = (renewAhead: Duration.DurationInput | undefined) =>
-  Layer.unwrapEffect(
-    Effect.sync(() =>
-      NombaConfigOptions.layer({
-        clientId: globalThis.crypto.randomUUID(),
-        clientSecret: Redacted.make("c2VjcmV0IG9mIGEgY2xpZW50IGluIGEgdGVzdCBvbmx5"),
-        environment: "sandbox",
-        renewAhead
-      })
-    )
-  ).pipe(Layer.orDie)
+const newConfig = (make: (clientId: string) => Layer.Layer<NombaConfig, ConfigError.ConfigError>) =>
+  Layer.unwrapEffect(Effect.sync(() => make(globalThis.crypto.randomUUID()))).pipe(Layer.orDie)
+
+const confidentialConfig = ({ renewAhead }: Script) =>
+  newConfig((clientId) =>
+    NombaConfigOptions.layer({
+      clientId,
+      clientSecret: Redacted.make("c2VjcmV0IG9mIGEgY2xpZW50IGluIGEgdGVzdCBvbmx5"),
+      environment: "sandbox",
+      renewAhead
+    })
+  )
+
+const publicConfig = ({ renewAhead }: Script) =>
+  newConfig((clientId) =>
+    NombaConfigOptions.layerPublic({ clientId, subject: "a person", environment: "sandbox", renewAhead })
+  )
 
 const build = (script: Script) =>
   Effect.gen(function* () {
+    const { clientSecret } = yield* NombaConfig
     const state = yield* Ref.make(NombaState.empty)
     const calls = yield* Ref.make(noCalls)
     const requests = yield* Ref.make<ReadonlyArray<TestRequest>>([])
@@ -188,7 +199,7 @@ const build = (script: Script) =>
       Ref.modify(state, (before) => NombaState.grant(before, lifetime, now))
 
     const auth = NombaAuth.of({
-      issue: operate("issue", grant),
+      issue: operate("issue", (now) => Effect.zipRight(clientSecret, grant(now))),
       refresh: ({ refreshToken }) =>
         operate("refresh", (now) =>
           Effect.flatMap(Ref.get(state), (before) =>
@@ -296,6 +307,21 @@ export class NombaTest extends Context.Tag("nomba-auth/testing/NombaTest")<Nomba
     NombaClientHttp.layer.pipe(
       Layer.provideMerge(Layer.provide(TokenCacheRef.layer, [SessionSourceIssue.layer, TokenStoreMemory.layer])),
       Layer.provideMerge(Layer.effectContext(build(script))),
-      Layer.provide(newConfig(script.renewAhead))
+      Layer.provide(confidentialConfig(script))
+    )
+
+  /**
+   * The same of a public client, which has no secret: nobody is logged in until `PublicLogin.login` is given a session, and
+   * `NombaAuth.issue` fails with `InvalidRequest`. `NombaAuth.exchange` takes any code; `fail("exchange", …)` has one refused.
+   *
+   * @since 0.1.0
+   */
+  static readonly layerPublic = (
+    script: Script = {}
+  ): Layer.Layer<NombaTest | NombaAuth | TokenCache | NombaClient | PublicLogin> =>
+    NombaClientHttp.layer.pipe(
+      Layer.provideMerge(Layer.provide(TokenCacheRef.layerPublic, [SessionSourcePublic.layer, TokenStoreMemory.layer])),
+      Layer.provideMerge(Layer.effectContext(build(script))),
+      Layer.provide(publicConfig(script))
     )
 }
