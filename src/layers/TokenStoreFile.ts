@@ -102,8 +102,9 @@ const assemble = (
   Effect.all({ root, codec: SessionCodec.fromInput(codec) }, { mode: "validate" }).pipe(
     Effect.mapError(Setting.report),
     Effect.flatMap(({ codec, root }) =>
-      Effect.map(Effect.once(Effect.forkDaemon(sweep(Files.system, root))), (sweepOnce) => {
+      Effect.gen(function* () {
         const connect = Driver.connectWith({ codec, files: Files.system, root })
+        const sweepOnce = yield* Effect.once(Effect.forkDaemon(sweep(Files.system, root)))
         return SessionStore.fromDriver((key, leaseTime) => Effect.zipRight(sweepOnce, connect(key, leaseTime)))
       })
     )

@@ -18,7 +18,7 @@ import * as Root from "./Root.js"
 
 /**
  * Goes through the folders of all keys: what has been over, or set aside, for as long as a store keeps things is removed.
- * Of a key whose right is held nothing is. What cannot be removed is left for the next time.
+ * An entry whose right is held is left alone; what cannot be removed is left for the next time.
  *
  * A folder stays, with a text that says nothing: its number is what a process that comes late is refused by.
  *
