@@ -23,6 +23,7 @@ import * as SessionStore from "./store/SessionStore.js"
 import * as Driver from "./TokenStoreFile/Driver.js"
 import * as Files from "./TokenStoreFile/Files.js"
 import * as Root from "./TokenStoreFile/Root.js"
+import { sweep } from "./TokenStoreFile/Sweep.js"
 
 /**
  * @since 0.1.0
@@ -99,10 +100,14 @@ const assemble = (
   codec: SessionCodec.Input
 ): Effect.Effect<TokenStoreService, ConfigError.ConfigError> =>
   Effect.all({ root, codec: SessionCodec.fromInput(codec) }, { mode: "validate" }).pipe(
-    Effect.mapBoth({
-      onFailure: Setting.report,
-      onSuccess: ({ codec, root }) => SessionStore.fromDriver(Driver.connectWith({ codec, files: Files.system, root }))
-    })
+    Effect.mapError(Setting.report),
+    Effect.flatMap(({ codec, root }) =>
+      Effect.gen(function* () {
+        const connect = Driver.connectWith({ codec, files: Files.system, root })
+        const sweepOnce = yield* Effect.once(Effect.forkDaemon(sweep(Files.system, root)))
+        return SessionStore.fromDriver((key, leaseTime) => Effect.zipRight(sweepOnce, connect(key, leaseTime)))
+      })
+    )
   )
 
 const byConvention = Root.byConvention(process.platform, homedir)

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import { createHash } from "node:crypto"
 import * as Path from "node:path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -65,7 +64,7 @@ const entryOf = ({ content }: Place.Place<string>, session: Option.Option<Sessio
   )
 
 /**
- * Opens the steps of a key: its folder is the key's hash, since a key may be long and has signs that a name cannot have.
+ * Opens the steps of a key.
  *
  * @since 0.1.0
  * @category constructors
@@ -76,7 +75,7 @@ export const connectWith =
     Effect.gen(function* () {
       const clock = yield* Effect.clock
       const now = Effect.sync(() => clock.unsafeCurrentTimeMillis())
-      const folder = Path.join(root, createHash("sha256").update(key).digest("hex"))
+      const folder = Path.join(root, Root.nameOf(key))
       const register = Register.make(files, folder)
       /** One after the other, and each to its end, so that a release comes after the acquisition that timed out. */
       const turns = yield* Effect.makeSemaphore(1)

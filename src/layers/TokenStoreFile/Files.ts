@@ -27,8 +27,10 @@ export interface Info {
   readonly isDirectory: boolean
   readonly mode: number
   readonly uid: number
-  /** When it was last changed, in milliseconds. */
+  /** When it was last written, in milliseconds. */
   readonly modified: number
+  /** When it was last written or got another name, in milliseconds. */
+  readonly changed: number
 }
 
 /**
@@ -83,7 +85,13 @@ export const system: Files = {
   stat: (path) =>
     Effect.map(
       attempt(() => Fs.stat(path)),
-      (info) => ({ isDirectory: info.isDirectory(), mode: info.mode & 0o777, uid: info.uid, modified: info.mtimeMs })
+      (info) => ({
+        isDirectory: info.isDirectory(),
+        mode: info.mode & 0o777,
+        uid: info.uid,
+        modified: info.mtimeMs,
+        changed: Math.max(info.mtimeMs, info.ctimeMs)
+      })
     ),
   read: (path) => attempt(() => Fs.readFile(path, "utf8")),
   write: (path, text) =>

@@ -46,8 +46,23 @@ export type Problem = "damaged" | "another version"
 /**
  * @since 0.1.0
  */
-export const write = (key: StoreKey, { content, lease }: Place<string>): string =>
+export const write = (key: string, { content, lease }: Place<string>): string =>
   Schema.encodeSync(json)({ format: "nomba-auth-file-1", key, content, lease })
+
+/**
+ * What a text says, and of which key.
+ *
+ * @since 0.1.0
+ */
+export const readAny = (
+  text: string
+): Either.Either<{ readonly key: string; readonly place: Place<string> }, Problem> =>
+  Schema.decodeEither(json)(text).pipe(
+    Either.mapBoth({
+      onLeft: () => (Option.isSome(Schema.decodeOption(OtherVersion)(text)) ? "another version" : "damaged"),
+      onRight: ({ content, key, lease }) => ({ key, place: { content, lease } })
+    })
+  )
 
 /**
  * A text that belongs to another key was copied here: it counts as damaged.
@@ -55,13 +70,10 @@ export const write = (key: StoreKey, { content, lease }: Place<string>): string 
  * @since 0.1.0
  */
 export const read = (key: StoreKey, text: string): Either.Either<Place<string>, Problem> =>
-  Schema.decodeEither(json)(text).pipe(
+  readAny(text).pipe(
     Either.filterOrLeft(
       (record) => record.key === key,
-      () => undefined
+      (): Problem => "damaged"
     ),
-    Either.mapBoth({
-      onLeft: () => (Option.isSome(Schema.decodeOption(OtherVersion)(text)) ? "another version" : "damaged"),
-      onRight: ({ content, lease }) => ({ content, lease })
-    })
+    Either.map(({ place }) => place)
   )

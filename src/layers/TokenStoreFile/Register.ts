@@ -42,6 +42,10 @@ export interface Register {
   readonly replace: (number: number, text: string) => Effect.Effect<boolean, FileFailure>
   /** Gives a text that was replaced a name under which it is left alone; none where another did so first. */
   readonly setAside: (number: number) => Effect.Effect<Option.Option<string>>
+  /** Removes what came before the newest, which is the given one. Who was about to read that reads again. */
+  readonly forget: (number: number) => Effect.Effect<void, FileFailure>
+  /** Removes what was set aside, or left behind by a process that died, before a time of the file system's. */
+  readonly clean: (before: number) => Effect.Effect<void, FileFailure>
 }
 
 /** A temporary file that is older than this, by the file system's own time, was left behind by a process that died. */
@@ -101,6 +105,8 @@ export const make = (files: Files, folder: string): Register => {
       )
     })
 
+  const remove = (name: string): Effect.Effect<void> => Effect.ignore(files.remove(pathOf(name)))
+
   const isAbandoned = (name: string, now: number): Effect.Effect<boolean, FileFailure> =>
     name.endsWith(".tmp")
       ? Effect.map(files.stat(pathOf(name)), ({ modified }) => now - modified > ABANDONED)
@@ -114,7 +120,7 @@ export const make = (files: Files, folder: string): Register => {
         (name) =>
           Effect.ignore(
             Effect.if(numberOf(name) > 0 ? Effect.succeed(numberOf(name) < number - 1) : isAbandoned(name, modified), {
-              onTrue: () => files.remove(pathOf(name)),
+              onTrue: () => remove(name),
               onFalse: () => Effect.void
             })
           ),
@@ -146,6 +152,25 @@ export const make = (files: Files, folder: string): Register => {
     setAside: (number) => {
       const name = pathOf(`${nameOf(number)}.unreadable`)
       return Effect.option(Effect.as(files.rename(pathOf(nameOf(number)), name), name))
-    }
+    },
+    forget: (number) =>
+      Effect.flatMap(names, (all) =>
+        Effect.forEach(
+          all.filter((name) => numberOf(name) > 0 && numberOf(name) < number),
+          remove,
+          { discard: true }
+        )
+      ),
+    clean: (before) =>
+      Effect.flatMap(names, (all) =>
+        Effect.forEach(
+          all.filter((name) => /\.(?:tmp|unreadable)$/.test(name)),
+          (name) =>
+            Effect.ignore(
+              Effect.flatMap(files.stat(pathOf(name)), ({ changed }) => (changed < before ? remove(name) : Effect.void))
+            ),
+          { discard: true }
+        )
+      )
   }
 }

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { createHash } from "node:crypto"
 import * as Path from "node:path"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
@@ -44,6 +45,13 @@ const homeless = ConfigError.MissingData(
   ["NOMBA_TOKEN_STORE"],
   "is not set, and the system knows no home of this user: name a folder, as file:PATH or in the code"
 )
+
+/**
+ * The folder of a key: its hash, since a key may be long and has signs that a name cannot have.
+ *
+ * @since 0.1.0
+ */
+export const nameOf = (key: string): string => createHash("sha256").update(key).digest("hex")
 
 /**
  * Fails where others could read or replace what is in the folder. One that does not exist yet is no problem.

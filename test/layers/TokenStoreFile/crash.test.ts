@@ -1,48 +1,15 @@
-import { readdirSync, utimesSync, writeFileSync } from "node:fs"
+import { readdirSync, utimesSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Equal, Fiber, Option } from "effect"
+import { Duration, Effect, Equal, Fiber, Option } from "effect"
 import type { StoreDriver } from "../../../src/layers/store/StoreDriver.js"
-import * as Files from "../../../src/layers/TokenStoreFile/Files.js"
+import type * as Files from "../../../src/layers/TokenStoreFile/Files.js"
 import { freshKey, LIFETIME, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
 import { connectIn, namesIn, temporaryFolder } from "../../support/fileStore.js"
+import { makeMortal } from "../../support/mortalFiles.js"
 import { makeHandClock } from "../../support/storeClock.js"
 
 const lease = Duration.seconds(13)
-
-/** A process that dies instead of its nth touch of the disk, once it is armed; a write has begun by then. */
-const makeMortal = Effect.map(Deferred.make<void>(), (died) => {
-  let left = Number.POSITIVE_INFINITY
-  const mortal =
-    <Args extends ReadonlyArray<string>, A>(touch: (...args: Args) => Effect.Effect<A, Files.FileFailure>) =>
-    (...args: Args): Effect.Effect<A, Files.FileFailure> =>
-      Effect.suspend(() => {
-        left -= 1
-        if (left >= 0) return touch(...args)
-        const [path, text] = args
-        if (touch === (Files.system.write as unknown) && path !== undefined)
-          writeFileSync(path, text?.slice(0, 9) ?? "")
-        return Effect.zipRight(Deferred.succeed(died, undefined), Effect.never)
-      })
-  const files: Files.Files = {
-    list: mortal(Files.system.list),
-    stat: mortal(Files.system.stat),
-    read: mortal(Files.system.read),
-    write: mortal(Files.system.write),
-    link: mortal(Files.system.link),
-    rename: mortal(Files.system.rename),
-    remove: mortal(Files.system.remove),
-    makeDirectory: mortal(Files.system.makeDirectory),
-    syncDirectory: mortal(Files.system.syncDirectory)
-  }
-  return {
-    files,
-    died: Deferred.await(died),
-    arm: (touches: number) => {
-      left = touches
-    }
-  }
-})
 
 const commit = (driver: StoreDriver, owner: string, basis: number, name: string) =>
   driver.commit(owner, basis, { session: Option.some(sessionOf(name)), tombstone: false, remaining: LIFETIME })

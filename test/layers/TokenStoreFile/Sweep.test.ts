@@ -1,0 +1,215 @@
+/** What nobody comes back for is removed, whoever's it was. */
+import { chmodSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { readdir } from "node:fs/promises"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Fiber, Option } from "effect"
+import * as Files from "../../../src/layers/TokenStoreFile/Files.js"
+import * as Register from "../../../src/layers/TokenStoreFile/Register.js"
+import { sweep } from "../../../src/layers/TokenStoreFile/Sweep.js"
+import * as TokenStoreFile from "../../../src/layers/TokenStoreFile.js"
+import { freshKey, LIFETIME, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
+import { connectIn, namesIn, temporaryFolder } from "../../support/fileStore.js"
+import { makeMortal } from "../../support/mortalFiles.js"
+import { makeHandClock } from "../../support/storeClock.js"
+
+const LEASE = Duration.seconds(13)
+const DAY = Duration.toMillis("1 day")
+
+/** Everything that is on the disk below a folder. */
+const textIn = (root: string): string =>
+  readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"))
+    .join("\n")
+
+const folderIn = (root: string): string => join(root, readdirSync(root)[0] ?? "")
+
+/** A folder with a session by the name of `held`, and the hand of its clock at the end of it. */
+const setup = (options: { readonly tombstone?: boolean; readonly lease?: Duration.Duration } = {}) =>
+  Effect.gen(function* () {
+    const root = yield* temporaryFolder
+    const hand = makeHandClock(Date.now())
+    const atHand = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.withClock(effect, hand.clock)
+    const driver = yield* atHand(connectIn(root)(yield* freshKey(), options.lease ?? LEASE))
+    const put = (name: string, basis: number, tombstone = false) =>
+      Effect.gen(function* () {
+        yield* driver.acquire(name)
+        return Option.getOrThrow(
+          yield* driver.commit(name, basis, { session: Option.some(sessionOf(name)), tombstone, remaining: LIFETIME })
+        )
+      })
+    const version = yield* put("held", 0, options.tombstone)
+    hand.now += Duration.toMillis(LIFETIME)
+    return { root, hand, driver, put, version, sweep: (files = Files.system) => atHand(sweep(files, root)) }
+  })
+
+describe("what is over", () => {
+  for (const tombstone of [false, true]) {
+    it.scopedLive(`is removed 30 days past its expiry and no sooner${tombstone ? ", also after a logout" : ""}`, () =>
+      Effect.gen(function* () {
+        const { driver, hand, put, root, sweep, version } = yield* setup({ tombstone })
+        yield* driver.release("held")
+        hand.now += 30 * DAY - 1
+        yield* sweep()
+        assert.include(textIn(root), "held-refresh")
+        assert.isTrue(Option.isSome(yield* driver.read))
+        hand.now += 1
+        yield* sweep()
+        assert.notInclude(textIn(root), "held")
+        assert.strictEqual(namesIn(root).length, 1)
+        assert.isTrue(Option.isNone(yield* driver.read))
+        assert.isAbove(yield* put("next", 0), version)
+      })
+    )
+  }
+
+  it.scopedLive("is nothing that somebody has the right to", () =>
+    Effect.gen(function* () {
+      const { driver, hand, root, sweep } = yield* setup({ lease: Duration.days(40) })
+      hand.now += 31 * DAY
+      yield* sweep()
+      assert.include(textIn(root), "held-refresh")
+      hand.now += 9 * DAY
+      assert.isFalse(yield* driver.extend("held"))
+      yield* sweep()
+      assert.notInclude(textIn(root), "held")
+    })
+  )
+
+  it.scopedLive("leaves a number by which one that comes late is refused", () =>
+    Effect.gen(function* () {
+      const { driver, hand, put, root, sweep } = yield* setup()
+      const register = Register.make(Files.system, folderIn(root))
+      const late = yield* register.load
+      hand.now += 31 * DAY
+      yield* sweep()
+      yield* put("next", 0)
+      assert.isFalse(yield* register.replace(late.number, Option.getOrThrow(late.text)))
+      const entry = Option.getOrThrow(yield* driver.read)
+      assert.deepStrictEqual(entry.session, Option.some(sessionOf("next")))
+    })
+  )
+
+  it.scopedLive("goes once and for all, by whichever of many", () =>
+    Effect.gen(function* () {
+      const { hand, root, sweep } = yield* setup()
+      hand.now += 31 * DAY
+      yield* Effect.all([sweep(), sweep(), sweep()], { concurrency: "unbounded" })
+      const left = namesIn(root)
+      assert.strictEqual(left.length, 1)
+      yield* sweep()
+      assert.deepStrictEqual(namesIn(root), left)
+    })
+  )
+
+  it.scopedLive("is gone after the next try, wherever the first one died", () =>
+    Effect.gen(function* () {
+      for (let touches = 0; ; touches++) {
+        const { driver, hand, put, root, sweep } = yield* setup()
+        hand.now += 31 * DAY
+        const { arm, died, files } = yield* makeMortal
+        arm(touches)
+        const life = yield* Effect.forkDaemon(sweep(files))
+        const lived = yield* Effect.raceFirst(Effect.as(died, false), Effect.as(Fiber.await(life), true))
+        if (lived) {
+          assert.isAbove(touches, 10, "it was not killed often enough")
+          break
+        }
+        yield* sweep()
+        assert.notInclude(textIn(root), "held", `after ${touches} touches`)
+        yield* put("next", 0)
+        assert.isTrue(Option.isSome(yield* driver.read))
+      }
+    })
+  )
+})
+
+describe("what was left lying", () => {
+  it.scopedLive("is removed after 30 days: what was set aside, and what a process that died was writing", () =>
+    Effect.gen(function* () {
+      const { driver, hand, root, sweep } = yield* setup()
+      writeFileSync(join(folderIn(root), "0000000001.json.unreadable"), "token-aside")
+      writeFileSync(join(folderIn(root), "00ff.tmp"), "token-unfinished")
+      hand.now = Date.now() + 29 * DAY
+      yield* sweep()
+      for (const text of ["token-aside", "token-unfinished"]) assert.include(textIn(root), text)
+      hand.now += 2 * DAY
+      yield* driver.acquire("another")
+      yield* sweep()
+      for (const text of ["token-aside", "token-unfinished"]) assert.notInclude(textIn(root), text)
+      assert.include(textIn(root), "held-refresh")
+    })
+  )
+
+  it.scopedLive("counts from when it was set aside, not from when it was written", () =>
+    Effect.gen(function* () {
+      const { hand, root, sweep } = yield* setup()
+      const [name = ""] = readdirSync(folderIn(root))
+      const path = join(folderIn(root), name)
+      const written = yield* Files.system.stat(path)
+      renameSync(path, `${path}.unreadable`)
+      const { changed } = yield* Files.system.stat(`${path}.unreadable`)
+      assert.isAbove(changed, written.modified)
+      hand.now = changed + 30 * DAY
+      yield* sweep()
+      assert.include(namesIn(root), `${name}.unreadable`)
+      hand.now += 1
+      yield* sweep()
+      assert.notInclude(namesIn(root), `${name}.unreadable`)
+    })
+  )
+})
+
+describe("what is not the store's to remove", () => {
+  const lines: ReadonlyArray<readonly [string, (root: string) => void]> = [
+    ["in a folder that is no key's", (root) => renameSync(folderIn(root), join(root, "backup"))],
+    ["under the hash of another key", (root) => renameSync(folderIn(root), join(root, "0".repeat(64)))],
+    [
+      "of another version",
+      (root) => {
+        const [name = ""] = readdirSync(folderIn(root)).slice(-1)
+        const path = join(folderIn(root), name)
+        writeFileSync(path, readFileSync(path, "utf8").replace("nomba-auth-file-1", "nomba-auth-file-2"))
+      }
+    ],
+    ["in a folder that is open to others", (root) => chmodSync(root, 0o755)]
+  ]
+  for (const [what, change] of lines) {
+    it.scopedLive(`stays: ${what}`, () =>
+      Effect.gen(function* () {
+        const { hand, root, sweep } = yield* setup()
+        change(root)
+        hand.now += 31 * DAY
+        yield* sweep()
+        assert.include(textIn(root), "held-refresh")
+      })
+    )
+  }
+
+  it.scopedLive("does not keep it from the rest", () =>
+    Effect.gen(function* () {
+      const { hand, root, sweep } = yield* setup()
+      for (const sign of "0f") writeFileSync(join(root, sign.repeat(64)), "no folder")
+      hand.now += 31 * DAY
+      yield* sweep()
+      assert.notInclude(textIn(root), "held-refresh")
+    })
+  )
+})
+
+describe("a store of TokenStoreFile", () => {
+  it.scopedLive("sweeps when its first key is opened, and waits for nothing", () =>
+    Effect.gen(function* () {
+      const { hand, root } = yield* setup()
+      hand.now += 31 * DAY
+      const store = yield* TokenStoreFile.make({ directory: root })
+      const key = yield* freshKey()
+      yield* Effect.withClock(store.open(key, Duration.seconds(10)), hand.clock)
+      const files = Effect.promise(() => readdir(folderIn(root)))
+      const isSwept = Effect.repeat(files, { until: (names) => names.length === 1 && names[0] !== "0000000002.json" })
+      yield* Effect.timeout(isSwept, "4 seconds")
+      assert.notInclude(textIn(root), "held")
+    })
+  )
+})
