@@ -150,7 +150,10 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
         const left = yield* countDown(remaining)
         const version = yield* driver
           .commit(owner, basis, { session: Option.some(session), tombstone: false, remaining })
-          .pipe(Effect.orElseSucceed(() => Option.none<number>()))
+          .pipe(
+            Effect.tapError(({ message }) => Effect.logWarning(`A session could not be written. ${message}`)),
+            Effect.orElseSucceed(() => Option.none<number>())
+          )
         return {
           session,
           version: Option.getOrElse(version, () => basis),
