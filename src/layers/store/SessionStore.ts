@@ -236,6 +236,7 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
 
     return {
       read: Effect.map(driver.read, adoptableOf),
+      look: Effect.map(driver.read, (entry) => ({ version: versionOf(entry), stored: adoptableOf(entry) })),
       renew,
       save,
       clear,
