@@ -304,8 +304,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the store",
     breaks: "drop the session when the write fails",
     file: "src/layers/store/SessionStore.ts",
-    from: ".pipe(Effect.orElseSucceed(() => Option.none<number>()))",
-    to: ".pipe(Effect.orDie)",
+    from: "Effect.orElseSucceed(() => Option.none<number>())",
+    to: "Effect.orDie",
     test: contract
   },
   {

@@ -83,6 +83,8 @@ export interface Lease {
 export interface SessionStore {
   /** What is held now; none where there is nothing or a tombstone. */
   readonly read: Effect.Effect<Option.Option<Stored>, Unavailable>
+  /** The same, with the version that is there: a tombstone's too, and 0 where there is nothing. */
+  readonly look: Effect.Effect<{ readonly version: number; readonly stored: Option.Option<Stored> }, Unavailable>
   /**
    * Reads, and answers what it read if `adoptable`; else takes the exclusive right, reads again in the same step, tests
    * again, and only then runs `mint`, whose session it commits and announces. A session that could not be committed is
@@ -105,7 +107,10 @@ export interface SessionStore {
   readonly clear: <E>(
     revoke: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<void, E | LeaseLost>
   ) => Effect.Effect<void, E | Unavailable>
-  /** Subscribes: the version of each change from then on, whoever makes it. */
+  /**
+   * Subscribes: the version of each change from then on, whoever makes it. Only a reason to look: a store that is shared
+   * lets others announce what it never held.
+   */
   readonly changes: Effect.Effect<Stream.Stream<number>, never, Scope.Scope>
   /** Gives up this hold. Answers whether nobody else can hold the session any more: never in a store that is shared. */
   readonly leave: Effect.Effect<boolean>

@@ -10,6 +10,8 @@ export interface Row {
   readonly name: string
   /** Whether it is quick enough for every run of the tests. */
   readonly short: boolean
+  /** Whether nothing has to hold in it: it shows what the others are spared. */
+  readonly isComparison?: boolean
   readonly run: (file: string) => Effect.Effect<Outcome, Error, Scope.Scope>
 }
 

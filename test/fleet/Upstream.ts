@@ -14,8 +14,8 @@ export interface Upstream {
   readonly live: Effect.Effect<string | undefined>
   /** Issues and refreshes that arrived, whatever came of them. */
   readonly tokenCalls: Effect.Effect<number>
-  /** Requests for a resource. */
-  readonly requests: () => number
+  /** Requests for a resource that came with the token that is alive. */
+  readonly answered: () => number
   /** Those that came with a dead token; `expired` of them with one that had died of age. */
   readonly rejected: () => number
   readonly expired: () => number
@@ -45,7 +45,7 @@ export const makeUpstream = (accessLifetime: number): Effect.Effect<Upstream, ne
   Effect.gen(function* () {
     const sandbox = yield* Effect.orDie(Sandbox.make({ accessLifetime }))
     const run = Runtime.runPromise(yield* Effect.runtime<never>())
-    const counts = { requests: 0, rejected: 0, expired: 0, repeated: 0 }
+    const counts = { answered: 0, rejected: 0, expired: 0, repeated: 0 }
     const attempts = new Map<string, Array<string>>()
     const carriedOut = new Set<string>()
     const answeredWith = new Map<string, string>()
@@ -77,12 +77,12 @@ export const makeUpstream = (accessLifetime: number): Effect.Effect<Upstream, ne
       const bearer = String(headers.authorization).slice("Bearer ".length)
       const id = String(headers["x-request-id"])
       attempts.set(id, [...(attempts.get(id) ?? []), bearer])
-      counts.requests += 1
       if (status === 401) {
         counts.rejected += 1
         if (expiryOf(bearer) <= Date.now()) counts.expired += 1
         return
       }
+      counts.answered += 1
       answeredWith.set(id.split("-")[0] ?? "", bearer)
       if (method === "POST") {
         const key = String(headers["idempotency-key"])
@@ -109,7 +109,7 @@ export const makeUpstream = (accessLifetime: number): Effect.Effect<Upstream, ne
         Option.getOrUndefined(Option.map(session, (_) => Redacted.value(_.accessToken)))
       ),
       tokenCalls: Effect.map(sandbox.counts, ({ issue, refresh }) => issue.requests + refresh.requests),
-      requests: () => counts.requests,
+      answered: () => counts.answered,
       rejected: () => counts.rejected,
       expired: () => counts.expired,
       repeated: () => counts.repeated,

@@ -62,13 +62,13 @@ const waiting =
       commit: (owner, basis, next) => Effect.zipRight(at("before the write"), driver.commit(owner, basis, next))
     }))
 
-/** As `TokenStoreRedis.make` does, with the waiting between. */
+/** As `TokenStoreRedis.make` does, and with its default, with the waiting between. */
 const redisStore = (port: number): Layer.Layer<TokenStore> =>
   Layer.scoped(
     TokenStore,
     Effect.gen(function* () {
       const link = yield* Link.own(Redacted.make(`redis://127.0.0.1:${port}`))
-      const connect = yield* Driver.make(link, { codec: SessionCodec.plain, commandTimeout: Duration.seconds(2) })
+      const connect = yield* Driver.make(link, { codec: SessionCodec.plain, commandTimeout: Duration.seconds(1) })
       return SessionStore.fromDriver(waiting(connect))
     })
   )
@@ -182,6 +182,9 @@ process.on("message", ({ id, ...command }: Command & { readonly id: number }) =>
     (error: unknown) => say({ id, failed: failureOf(error) })
   )
 })
+
+/** The tests have ended, however that came: so does a process that nobody tells anything any more. */
+process.on("disconnect", () => process.exit())
 
 /** An `Effect` that fails rejects its promise with a `FiberFailure`, whose name says what it failed with. */
 const failureOf = (error: unknown): string => {

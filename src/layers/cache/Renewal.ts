@@ -32,7 +32,7 @@ export interface Renewal {
   readonly look: SingleFlight.SingleFlight<never>
   /** Puts a session that a person brought in the place of whatever is there. */
   readonly login: PublicLoginService["login"]
-  /** Takes over what the announced versions of the store brought. */
+  /** Takes over what the store holds, where a version is announced that is not known. */
   readonly follow: (versions: Iterable<number>) => Effect.Effect<void>
   /** Ends what is under way: a run that has reached for Nomba is waited for, any other is interrupted. */
   readonly close: Effect.Effect<void>
@@ -188,27 +188,27 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
     Exit.fail(Mint.closed)
   )
 
-  /** The highest version that an announcement has had read. */
-  let heard = 0
+  /** The highest version that was seen in the store, whatever was announced. */
+  let seen = 0
 
-  /** One read of the store. An announced version that turns out to hold nothing is a logout elsewhere. */
-  const readStore = (announced?: number): Effect.Effect<unknown, Unavailable> =>
-    Effect.suspend(() => {
-      const since = cell.current()
-      return Effect.flatMap(atMost(STORE_LIMIT)(store.read), (found): Effect.Effect<unknown> => {
-        if (announced !== undefined) heard = announced
-        if (Option.isSome(found)) return isAdoptable(found.value) ? adopt(found.value, since, "adopted") : Effect.void
-        return announced === undefined ? Effect.void : cell.update((state) => State.end(state, announced))
-      })
+  /** One look into the store. A newer version that holds nothing is a logout elsewhere. */
+  const readStore: Effect.Effect<unknown, Unavailable> = Effect.suspend(() => {
+    const since = cell.current()
+    return Effect.flatMap(atMost(STORE_LIMIT)(store.look), ({ stored, version }): Effect.Effect<unknown> => {
+      seen = Math.max(seen, version)
+      if (Option.isNone(stored)) return cell.update((state) => State.end(state, version))
+      return isAdoptable(stored.value) ? adopt(stored.value, since, "adopted") : Effect.void
     })
+  })
 
-  const takeOver = (announced?: number): Effect.Effect<void> =>
-    Effect.suspend(() => Effect.ignore(Saving.isDue(cell.current().held) ? saving.once.run : readStore(announced)))
+  const takeOver: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.ignore(Saving.isDue(cell.current().held) ? saving.once.run : readStore)
+  )
 
   const look = SingleFlight.make<never>(
     fork,
     Effect.zipRight(
-      takeOver(),
+      takeOver,
       cell.update((state, now) => ({ ...state, lookedAt: now }))
     ),
     Exit.void
@@ -225,8 +225,8 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
     }),
     follow: (versions) =>
       Effect.suspend(() => {
-        const newest = Math.max(...versions)
-        return newest > Math.max(heard, cell.current().highest) ? takeOver(newest) : Effect.void
+        const known = Math.max(seen, cell.current().highest)
+        return Array.from(versions).some((version) => version > known) ? takeOver : Effect.void
       }),
     close: Effect.suspend(() => (isMinting ? flight.settled : flight.stop)).pipe(
       Effect.zipRight(saving.untilDone.stop),

@@ -150,7 +150,10 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
         const left = yield* countDown(remaining)
         const version = yield* driver
           .commit(owner, basis, { session: Option.some(session), tombstone: false, remaining })
-          .pipe(Effect.orElseSucceed(() => Option.none<number>()))
+          .pipe(
+            Effect.tapError(({ message }) => Effect.logWarning(`A session could not be written. ${message}`)),
+            Effect.orElseSucceed(() => Option.none<number>())
+          )
         return {
           session,
           version: Option.getOrElse(version, () => basis),
@@ -233,6 +236,7 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
 
     return {
       read: Effect.map(driver.read, adoptableOf),
+      look: Effect.map(driver.read, (entry) => ({ version: versionOf(entry), stored: adoptableOf(entry) })),
       renew,
       save,
       clear,

@@ -1,10 +1,8 @@
 /** Ten lifetimes under steady load, where all is well but the tokens are short-lived. */
 import { Effect } from "effect"
+import { CALLS_PER_RENEWAL, renewalsWithin } from "../../support/bounds.js"
 import { proxyTo } from "../../support/proxy.js"
 import { agree, failures, load, type Row, reports, scene } from "../Row.js"
-
-/** The soonest that a renewal may follow another: a fifth of the lifetime ahead, and up to a tenth of that sooner. */
-const periodOf = (lifetime: number): number => lifetime - (lifetime / 5) * 1.1
 
 /** Between two requests of a process. */
 const EVERY = 300
@@ -40,7 +38,7 @@ const steady = ({ latency = 0, lifetime, lifetimes, name, offsets = [0], process
       yield* Effect.sleep(lifetimes * lifetime)
       const traffic = yield* reports(workers)
       const renewals = (yield* stage.upstream.tokenCalls) - before
-      const most = Math.ceil((performance.now() - begun) / periodOf(lifetime)) + 1
+      const most = CALLS_PER_RENEWAL * renewalsWithin(performance.now() - begun, lifetime)
       yield* agree(stage, workers, "in the end")
 
       const { failed, ok, streamed, unauthorized } = traffic
@@ -67,6 +65,7 @@ const steady = ({ latency = 0, lifetime, lifetimes, name, offsets = [0], process
 const privateCaches: Row = {
   name: "the same load with private caches, for comparison",
   short: false,
+  isComparison: true,
   run: (file) =>
     Effect.gen(function* () {
       const stage = yield* scene(file, { accessLifetime: 2_000 })

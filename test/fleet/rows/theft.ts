@@ -3,6 +3,7 @@
  * busy machine as soon as all processes have been answered again.
  */
 import { Duration, Effect } from "effect"
+import { CALLS_PER_RENEWAL, CALLS_PER_THEFT } from "../../support/bounds.js"
 import { agree, failures, load, type Row, reports, scene, seconds, until } from "../Row.js"
 
 const theft = (thefts: number): Row => ({
@@ -15,6 +16,7 @@ const theft = (thefts: number): Row => ({
       const workers = yield* stage.start(4)
       yield* agree(stage, workers, "after the start")
       const { issued: before } = yield* upstream.sandbox.counts
+      const callsBefore = yield* upstream.tokenCalls
       yield* load(workers, 200)
       const recovered = until(Effect.map(upstream.live, (live) => upstream.areAnsweredWith(live, workers.length)))
       const recoveries: Array<Duration.Duration> = []
@@ -32,12 +34,15 @@ const theft = (thefts: number): Row => ({
       const between = unauthorized.length - waits
       const sent = ok + unauthorized.length
       must(issued - before <= thefts + 1, `${issued - before} sessions were issued after ${thefts} thefts`)
+      const calls = (yield* upstream.tokenCalls) - callsBefore
+      const mostCalls = CALLS_PER_THEFT * thefts + CALLS_PER_RENEWAL
+      must(calls <= mostCalls, `${calls} token calls after ${thefts} thefts, at most ${mostCalls} were due`)
       must(between * 1_000 <= sent, `${between} of ${sent} requests met a theft between renewal and replay`)
       must(failures(failed) === "", failures(failed))
       must(upstream.repeated() === 0, `${upstream.repeated()} POSTs were carried out twice`)
       return yield* stage.end(
         4,
-        `${issued - before} sessions issued after ${thefts} thefts, ${refresh.refused} refreshes refused before; ${ok} requests answered, ${between} met a theft between renewal and replay, ${waits} fell into a pace wait; all were answered again after ${seconds(longest)} at most; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} refused`
+        `${issued - before} sessions issued after ${thefts} thefts, ${refresh.refused} refreshes refused before, ${calls} token calls in all (at most ${mostCalls}); ${ok} requests answered, ${between} met a theft between renewal and replay, ${waits} fell into a pace wait; all were answered again after ${seconds(longest)} at most; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} refused`
       )
     })
 })

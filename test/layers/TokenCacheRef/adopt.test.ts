@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Layer, Option, Redacted, TestClock } from "effect"
+import { Deferred, Duration, Effect, Fiber, Layer, Option, PubSub, Redacted, Stream, TestClock } from "effect"
 import * as State from "../../../src/layers/cache/State.js"
 import * as SessionStore from "../../../src/layers/store/SessionStore.js"
 import type { Entry } from "../../../src/layers/store/StoreDriver.js"
@@ -227,6 +227,50 @@ describe("adopting is broken if", () => {
       assert.strictEqual(yield* getText(two), "access-2")
     })
   )
+
+  for (const [what, announcement] of [
+    ["a version that the store never had", 1e300],
+    ["no number", Number.NaN]
+  ] as const) {
+    it.scoped(`somebody announces ${what}, and the session ends, or nothing is heard or adopted any more`, () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        const announced = yield* PubSub.unbounded<number>()
+        const store = SessionStore.fromDriver((key, leaseTime) =>
+          Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
+            ...driver,
+            read: Effect.suspend(() => (isEmpty ? Effect.succeedNone : driver.read)),
+            changes: Effect.zipWith(driver.changes, Stream.fromPubSub(announced, { scoped: true }), (own, forged) =>
+              Stream.merge(own, forged)
+            )
+          }))
+        )
+        let isEmpty = false
+        const one = yield* makeCache({ upstream, config })
+        const two = yield* makeCache({ upstream, config, store })
+        assert.strictEqual(yield* getText(two), "access-1")
+        for (isEmpty of [true, false]) {
+          yield* PubSub.publish(announced, announcement)
+          yield* settle
+          assert.strictEqual(yield* getText(two), "access-1")
+        }
+        yield* one.invalidate(yield* one.get)
+        yield* one.get
+        yield* settle
+        assert.strictEqual(yield* getText(two), "access-2")
+
+        isEmpty = true
+        yield* PubSub.publish(announced, announcement)
+        yield* settle
+        isEmpty = false
+        yield* one.logout
+        yield* settle
+        assert.strictEqual(yield* getText(two), "access-3")
+        assert.deepStrictEqual(upstream.operations(), ["issue", "refresh", "revoke", "issue"])
+      })
+    )
+  }
 
   it.scoped("announcements that arrive during a read cost more than one other", () =>
     Effect.gen(function* () {

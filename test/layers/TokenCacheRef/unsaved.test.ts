@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Scope, TestClock } from "effect"
+import { Context, Deferred, Effect, Fiber, Scope, TestClock } from "effect"
+import { AttemptGate } from "../../../src/services/AttemptGate.js"
 import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
 import { during, settle } from "../../support/time.js"
 import { down, getText, makeCache, makeConfig, makeUpstream } from "../../support/upstream.js"
@@ -180,9 +181,13 @@ describe("a holder that was stuck does harm if", () => {
       const faulty = makeFaultyStore()
       const [arrived, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
       const wait = Effect.zipRight(Deferred.succeed(arrived, undefined), Deferred.await(gate))
-      const issue = isProcessedLate
-        ? Effect.zipRight(wait, upstream.auth.issue)
-        : Effect.zipLeft(upstream.auth.issue, wait)
+      // Its last look at its permission lies behind it.
+      const onItsWay = Effect.provideService(
+        upstream.auth.issue,
+        AttemptGate,
+        Context.get(Context.empty(), AttemptGate)
+      )
+      const issue = isProcessedLate ? Effect.zipRight(wait, onItsWay) : Effect.zipLeft(upstream.auth.issue, wait)
       const late = yield* makeCache({
         config,
         store: faulty.store,

@@ -20,6 +20,7 @@ import {
 } from "../../../src/testing/tokenStore/Kit.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import { type RedisServerService, redisCluster, redisServer } from "../../support/redis.js"
+import { entryOf } from "./contract.js"
 
 const page = readFileSync(new URL("../../../docs/fleet.md", import.meta.url), "utf8")
 const [, name = "", ...rights] = (/^ACL SETUSER .*$/m.exec(page)?.[0] ?? "").split(" ").slice(1)
@@ -126,6 +127,20 @@ describeRedis("the rights of the page about fleets", (it) => {
       yield* redis.call("ACL", "LOG", "RESET")
       yield* serve(redis, ...make)
       assert.deepStrictEqual((yield* keyspace).match(/^db\d+/gm), ["db3"])
+    })
+  )
+
+  it.scoped("are asked for before a session that could not be written is granted", () =>
+    Effect.gen(function* () {
+      const { redis, url } = yield* userOf(["-hset"])
+      const service = yield* TokenStoreRedis.make({ url: Redacted.make(url), codec })
+      const key = yield* freshKey()
+      const store = yield* service.open(key, Duration.seconds(1))
+      const { mint, runs } = yield* makeMint(sessionOf("never"))
+      const error = yield* Effect.flip(store.renew(adoptNone, mint))
+      assert.strictEqual(error._tag, "Unavailable")
+      assert.strictEqual(runs(), 0)
+      assert.strictEqual(yield* redis.call("EXISTS", `${entryOf(key)}:lease`), 0)
     })
   )
 

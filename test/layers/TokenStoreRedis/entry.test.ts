@@ -108,6 +108,24 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
     })
   )
 
+  it.scoped("is left as it is by who takes the lease", () =>
+    Effect.gen(function* () {
+      const redis = yield* server
+      const key = yield* freshKey()
+      const driver = yield* open(redis, key)
+      assertNone((yield* driver.acquire("owner")).entry)
+      assert.strictEqual(yield* redis.call("EXISTS", entryOf(key)), 0)
+      yield* driver.commit("owner", 0, next("held"))
+      yield* driver.mark("owner", true)
+      yield* driver.release("owner")
+      const before = yield* redis.call("HGETALL", entryOf(key))
+      const { entry } = yield* driver.acquire("another")
+      assert.isTrue(Option.getOrThrow(entry).marked)
+      assert.deepStrictEqual(yield* redis.call("HGETALL", entryOf(key)), before)
+      assert.isAbove(Number(yield* redis.call("PTTL", entryOf(key))), 0)
+    })
+  )
+
   it.scoped("does not come to be by a mark", () =>
     Effect.gen(function* () {
       const redis = yield* server

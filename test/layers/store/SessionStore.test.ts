@@ -1,6 +1,6 @@
 /** The protocol over steps that fail, whose answers are lost, or that take their time. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, FastCheck, Fiber, Option, TestClock } from "effect"
+import { Deferred, Duration, Effect, Exit, FastCheck, Fiber, Logger, LogLevel, Option, TestClock } from "effect"
 import * as SessionStore from "../../../src/layers/store/SessionStore.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
@@ -147,6 +147,27 @@ describe("what is left of a session", () => {
       yield* b.store.clear(revoke)
       const kept = Option.getOrThrow(current())
       assert.deepStrictEqual(kept.remaining, Duration.subtract(LIFETIME, "20 seconds"))
+    })
+  )
+})
+
+describe("a session that the store does not take", () => {
+  it.scoped("is warned of, with the reason", () =>
+    Effect.gen(function* () {
+      const { a } = yield* two
+      const warnings: Array<unknown> = []
+      const logger = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ logLevel, message }) => {
+          if (logLevel === LogLevel.Warning) warnings.push(message)
+        })
+      )
+      a.faults.next("commit", "request lost")
+      const { mint } = yield* makeMint(sessionOf("granted"))
+      const stored = yield* a.store.renew(adoptAny, mint).pipe(Effect.provide(logger))
+      assert.isFalse(stored.saved)
+      assert.lengthOf(warnings, 1)
+      assert.include(String(warnings[0]), outOfReach.message)
     })
   )
 })

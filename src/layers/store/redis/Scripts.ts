@@ -29,11 +29,17 @@ export const read: string = `${functions} return read()`
 
 /**
  * `owner`, lease time. Takes the lease where it is free or the owner's; answers whether it is the owner's, and the entry.
+ * What it writes into the entry was there before: a user without the right to write one is refused here, before Nomba is
+ * called for a session that could not be kept.
  */
 export const acquire: string = `${functions}
 if ours(ARGV[1]) then redis.call('PEXPIRE', lease, ARGV[2])
 else redis.call('SET', lease, ARGV[1], 'NX', 'PX', ARGV[2]) end
-return { ours(ARGV[1]) and 1 or 0, read() }`
+local held = read()
+if not ours(ARGV[1]) then return { 0, held } end
+redis.call('HSET', entry, 'marked', held and held[4] or '0')
+if not held then redis.pcall('DEL', entry) end
+return { 1, held }`
 
 /** `owner`, lease time, mark: `0`, `1`, or empty for as it is. Answers whether the lease is the owner's. */
 export const extend: string = `${functions}
