@@ -44,7 +44,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "2 single flight",
     breaks: "wait for a store without an end",
-    file: "src/layers/cache/atMost.ts",
+    file: "src/layers/wait/atMost.ts",
     from: "Effect.timeoutFail(Effect.disconnect(effect), {",
     to: "Effect.timeoutFail(Effect.uninterruptible(effect), {",
     test: `${cache}/singleFlight.test.ts`

@@ -10,6 +10,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Hostname from "../sandbox/Hostname.js"
 import { defaultClient, type ServerOptions } from "../sandbox/Options.js"
 import { Sandbox } from "../sandbox/Sandbox.js"
 import { SandboxError } from "../sandbox/SandboxError.js"
@@ -24,6 +25,13 @@ const hinted = (error: SandboxError): SandboxError =>
     ? new SandboxError({ reason: error.reason, issues: [...error.issues, "--port 0 takes a free port"] })
     : error
 
+/** None of a flag that may be repeated is as if it were optional. */
+const severalTimes = <A>(option: Options.Options<A>): Options.Options<Option.Option<ReadonlyArray<A>>> =>
+  Options.map(
+    Options.repeated(option),
+    Option.liftPredicate((values: ReadonlyArray<A>) => values.length > 0)
+  )
+
 const flags = {
   port: Options.integer("port").pipe(
     Options.withDescription(`The port; 0 takes a free one. Default: ${PORT}.`),
@@ -32,6 +40,12 @@ const flags = {
   host: Options.text("host").pipe(
     Options.withDescription("The address to listen on. Default: 127.0.0.1, which only this machine reaches."),
     Options.optional
+  ),
+  allowedHosts: Options.text("allow-host").pipe(
+    Options.withDescription(
+      "A name that its pages and its control side may be asked for under, such as a container's; may be repeated."
+    ),
+    severalTimes
   ),
   clientId: Options.text("client-id").pipe(
     Options.withDescription("The client that may log in. Default: a made-up one, which is printed."),
@@ -45,8 +59,16 @@ const flags = {
     Options.withDescription("What the accountId header has to say, where it is looked at."),
     Options.optional
   ),
+  redirectUris: Options.text("redirect-uri").pipe(
+    Options.withDescription(
+      "Where a person's login may come back to; may be repeated. Default: /callback at any port of this machine."
+    ),
+    severalTimes
+  ),
   config: Options.file("config").pipe(
-    Options.withDescription("A JSON file with clients, seed, host, port and switches. Flags win over it."),
+    Options.withDescription(
+      "A JSON file with clients, seed, host, port, allowedHosts and switches. Flags win over it."
+    ),
     Options.optional
   ),
   seed: Options.text("seed").pipe(
@@ -62,18 +84,18 @@ type Flags = Command.Command.ParseConfig<typeof flags>
 const given = <Name extends string, A>(name: Name, value: Option.Option<A>): { readonly [_ in Name]?: A } =>
   Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) as { [_ in Name]: A } })
 
-const clientOf = ({ accountId, clientId, clientSecret }: Flags): Pick<ServerOptions, "clients"> =>
-  Option.isSome(accountId) || Option.isSome(clientId) || Option.isSome(clientSecret)
-    ? {
-        clients: [
-          {
-            clientId: Option.getOrElse(clientId, () => defaultClient.clientId),
-            clientSecret: Option.getOrElse(clientSecret, () => defaultClient.clientSecret),
-            ...given("accountId", accountId)
-          }
-        ]
-      }
-    : {}
+/** The default client but for what is given; a client with an id of its own has no account unless one is given. */
+const clientOf = ({ accountId, clientId, clientSecret, redirectUris }: Flags): Pick<ServerOptions, "clients"> => {
+  const changes = {
+    ...given("clientId", clientId),
+    ...given("clientSecret", clientSecret),
+    ...given("accountId", accountId),
+    ...given("redirectUris", redirectUris)
+  }
+  const { accountId: _, ...withoutAccount } = defaultClient
+  const client = Option.isSome(clientId) ? withoutAccount : defaultClient
+  return Object.keys(changes).length === 0 ? {} : { clients: [{ ...client, ...changes }] }
+}
 
 const optionsOf = (flags: Flags): Effect.Effect<ServerOptions, SandboxError, FileSystem.FileSystem> =>
   Effect.map(
@@ -84,28 +106,28 @@ const optionsOf = (flags: Flags): Effect.Effect<ServerOptions, SandboxError, Fil
       ...given("port", flags.port),
       ...given("host", flags.host),
       ...given("seed", flags.seed),
+      ...given("allowedHosts", flags.allowedHosts),
       ...clientOf(flags)
     })
   )
 
-/** Whether only this machine reaches the address. */
-export const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host)
+/** For a program: where it is, on a line of its own. */
+export const readyLine = (url: string): string => JSON.stringify({ ready: true, url })
 
 /** For a person: what to configure a program with. A secret that was given is not shown. */
 export const introduction = (url: string, { clients, host = "127.0.0.1" }: ServerOptions): string =>
   [
     `Nomba sandbox on ${url} (Ctrl-C ends it)`,
     "",
-    `  NOMBA_BASE_URL=${url}`,
     ...(clients ?? [defaultClient]).flatMap(({ accountId, clientId, clientSecret }) => [
+      `  NOMBA_BASE_URL=${url}`,
       `  NOMBA_CLIENT_ID=${clientId}`,
       ...(clientSecret === defaultClient.clientSecret ? [`  NOMBA_CLIENT_SECRET=${Redacted.value(clientSecret)}`] : []),
-      ...(accountId === undefined ? [] : [`  NOMBA_ACCOUNT_ID=${accountId}`])
+      ...(accountId === undefined ? [] : [`  NOMBA_ACCOUNT_ID=${accountId}`]),
+      ""
     ]),
-    "",
     `Watch and steer it in a browser: ${url}/`,
-    ...(isLoopback(host)
+    ...(Hostname.isLoopback(host)
       ? []
       : [`Warning: it listens on ${host}, so whoever reaches this machine can use it and steer it.`])
   ].join("\n")
@@ -115,7 +137,7 @@ export const command = Command.make("sandbox", flags, (flags) =>
   Effect.gen(function* () {
     const options = yield* optionsOf(flags)
     const { url } = yield* Effect.mapError(Sandbox.makeServer(options), hinted)
-    yield* Console.log(JSON.stringify({ ready: true, url }))
+    yield* Console.log(readyLine(url))
     if (!flags.quiet) yield* Console.error(introduction(url, options))
     return yield* Effect.never
   }).pipe(Effect.scoped)

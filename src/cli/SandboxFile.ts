@@ -12,10 +12,13 @@ import { SandboxError } from "../sandbox/SandboxError.js"
 
 const text = Schema.String.annotations(hasToBe("text"))
 
+const texts = Schema.Array(text).annotations(hasToBe("a list of texts"))
+
 const Client = Schema.Struct({
   clientId: text,
-  clientSecret: Schema.Redacted(text).annotations(hasToBe("text")),
-  accountId: Schema.optional(text)
+  clientSecret: Schema.optional(Schema.Redacted(text).annotations(hasToBe("text"))),
+  accountId: Schema.optional(text),
+  redirectUris: Schema.optional(texts)
 })
 
 /** The switches are not looked at here: the sandbox itself says what is wrong with them. */
@@ -24,7 +27,8 @@ const Given = Schema.Struct(
     clients: Schema.optional(Schema.Array(Client)),
     seed: Schema.optional(Schema.Union(Schema.String, Schema.Number).annotations(hasToBe("text or a number"))),
     host: Schema.optional(text),
-    port: Schema.optional(Schema.Number.annotations(hasToBe("a number")))
+    port: Schema.optional(Schema.Number.annotations(hasToBe("a number"))),
+    allowedHosts: Schema.optional(texts)
   },
   Schema.Record({ key: Schema.String, value: Schema.Unknown })
 ).annotations({ parseOptions: { errors: "all", onExcessProperty: "error" } })

@@ -71,6 +71,14 @@ export interface Options {
 }
 
 /**
+ * What a login is begun with where the rest comes from the environment.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Overrides = Omit<Options, "clientId"> & { readonly clientId?: string | undefined }
+
+/**
  * A login that has begun.
  *
  * @since 0.1.0
@@ -123,12 +131,27 @@ export const challenge = (verifier: Redacted.Redacted<string>): Effect.Effect<st
  * Begins a login: where to send the person, and what to keep until the person comes back. A wrong option is a
  * `ConfigError` that names it.
  *
+ * It reads no environment: beside `Nomba.layerPublicConfig`, which does, goes `beginConfig`.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const begin = (options: Options): Effect.Effect<Begun, ConfigError.ConfigError> =>
+export const begin = (options: Options): Effect.Effect<Begun, ConfigError.ConfigError> => assemble(options, Source.code)
+
+/**
+ * Begins a login at the Nomba, and of the client, that `Nomba.layerPublicConfig` uses with the same overrides: from
+ * `NOMBA_CLIENT_ID`, and `NOMBA_BASE_URL` (else `NOMBA_ENVIRONMENT`, else the sandbox). A variable that is missing or
+ * wrong is a `ConfigError` that names it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const beginConfig = (overrides: Overrides): Effect.Effect<Begun, ConfigError.ConfigError> =>
+  assemble(overrides, Source.environment)
+
+const assemble = (options: Overrides, source: Source.Source): Effect.Effect<Begun, ConfigError.ConfigError> =>
   Effect.gen(function* () {
-    const { authorizePath, baseUrl, clientId, issuer, redirectUri, scope } = yield* check(options)
+    const { authorizePath, baseUrl, clientId, issuer, redirectUri, scope } = yield* check(options, source)
     const pending = new PendingLogin({
       state: yield* state,
       verifier: yield* verifier,
@@ -150,14 +173,14 @@ export const begin = (options: Options): Effect.Effect<Begun, ConfigError.Config
     return { url: Redacted.make(url.href), pending }
   })
 
-const check = (options: Options) =>
+const check = (options: Overrides, source: Source.Source) =>
   Effect.all(
     {
       clientId: Effect.flatMap(
-        Source.code.require({ option: "clientId", given: options.clientId, variables: ["NOMBA_CLIENT_ID"] }),
+        source.require({ option: "clientId", given: options.clientId, variables: ["NOMBA_CLIENT_ID"] }),
         Setting.text
       ),
-      baseUrl: Checks.baseUrl(Source.code, options),
+      baseUrl: Checks.baseUrl(source, options),
       authorizePath: exact("authorizePath", options.authorizePath ?? "/v1/auth/authorize", (path) =>
         /^\/[^?#\\]*$/.test(path) ? undefined : "is not a path that begins with a slash"
       ),

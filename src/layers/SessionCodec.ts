@@ -17,11 +17,12 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Unavailable } from "../schemas/AuthError.js"
+import type { Unavailable } from "../schemas/AuthError.js"
 import { Session } from "../schemas/Session.js"
 import type { StoreKey } from "../schemas/StoreKey.js"
 import * as Source from "./config/Source.js"
 import * as EncryptionKeys from "./store/EncryptionKeys.js"
+import { anotherVersion, damaged, notOurs } from "./store/refusals.js"
 
 /**
  * Makes text of sessions, and sessions of text. The text belongs to the key that it was made for.
@@ -129,10 +130,6 @@ const FORMAT = "nomba-session-1"
 const PLAIN = "plain"
 const AES = "aes-256-gcm"
 
-const damaged = new Unavailable({ operation: "store", reason: "StoreUnreadable" })
-
-const notOurs = (hint: string): Unavailable => new Unavailable({ operation: "store", reason: "StoreCodec", hint })
-
 const json = Schema.parseJson(Session)
 
 const toJson = (session: Session): Effect.Effect<string, Unavailable> =>
@@ -148,9 +145,7 @@ const algorithmOf = (
 ): Effect.Effect<{ readonly algorithm: string; readonly rest: string }, Unavailable> => {
   const { algorithm, rest, version } = shape.exec(text)?.groups ?? {}
   if (algorithm === undefined || rest === undefined) return damaged
-  return version === "1"
-    ? Effect.succeed({ algorithm, rest })
-    : notOurs("It was written by another version of nomba-auth.")
+  return version === "1" ? Effect.succeed({ algorithm, rest }) : anotherVersion
 }
 
 const sealed = /^(?<id>[\w.-]{1,32}) (?<base64>[A-Za-z\d+/]+={0,2})$/

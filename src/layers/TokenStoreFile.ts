@@ -40,7 +40,8 @@ export interface Options {
 
 /**
  * The store, opened when it is first used: a folder that cannot be used is `Unavailable` then, and no reason not to begin.
- * Fails with a `ConfigError` where the path is not absolute or the codec's keys are not right.
+ * Fails with a `ConfigError` where the path is not absolute, where none is given and the system knows no home of this
+ * user, or the codec's keys are not right.
  *
  * @since 0.1.0
  * @category constructors
@@ -104,7 +105,7 @@ const assemble = (
     })
   )
 
-const byConvention = Effect.suspend(() => Root.byConvention(process.platform, homedir()))
+const byConvention = Root.byConvention(process.platform, homedir)
 
 /** A relative path would be another folder for each process that was started elsewhere. */
 const absolute = ({ origin, value }: Setting.Setting<string>): Effect.Effect<string, ConfigError.ConfigError> =>

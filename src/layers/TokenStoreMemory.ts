@@ -17,10 +17,7 @@ import type { StoreKey } from "../schemas/StoreKey.js"
 import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
 import * as Place from "./store/Place.js"
 import * as SessionStore from "./store/SessionStore.js"
-import type { Connect, Entry, StoreDriver } from "./store/StoreDriver.js"
-
-/** A session is kept this long past its expiry while it can be refreshed and nobody holds it. */
-const KEEP = Duration.toMillis("30 days")
+import { type Connect, type Entry, KEEP, type StoreDriver } from "./store/StoreDriver.js"
 
 interface Slot {
   place: Place.Place<Session>
@@ -37,7 +34,8 @@ const slotsOf = globalValue(
 const isUnusable = ({ holders, place }: Slot, now: number): boolean => {
   if (holders > 0 || !Place.isFree(place, now)) return false
   if (place.content === undefined || Option.isNone(place.content.session)) return true
-  return now >= place.content.until + (Option.isSome(place.content.session.value.refreshToken) ? KEEP : 0)
+  const kept = Option.isSome(place.content.session.value.refreshToken) ? KEEP : Duration.zero
+  return now >= place.content.until + Duration.toMillis(kept)
 }
 
 const entryOf = ({ place }: Slot, now: number): Option.Option<Entry> =>

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
+import * as BaseUrl from "./config/BaseUrl.js"
 import * as Checks from "./config/Checks.js"
 import * as Setting from "./config/Setting.js"
 import * as Source from "./config/Source.js"
@@ -50,7 +51,7 @@ export interface Options extends Common {
 
 /**
  * What may be said in code where the URL comes from the environment. Sessions are encrypted where
- * `NOMBA_TOKEN_STORE_KEYS` is set, else in clear, unless a codec is given.
+ * `NOMBA_TOKEN_STORE_KEYS` is set, else in clear, unless a codec is given; in clear to another host is warned of once.
  *
  * @since 0.1.0
  * @category models
@@ -79,10 +80,11 @@ export interface ClientOptions extends Common {
  * @category constructors
  */
 export const make = (options: Options): Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope> =>
-  assemble(options, Source.code)
+  Effect.flatMap(settleAll(options, Source.code), open)
 
 /**
- * The same, with the URL from `NOMBA_TOKEN_STORE`.
+ * The same, with the URL from `NOMBA_TOKEN_STORE`. Warns once where sessions go to another host in clear and the code did
+ * not ask for that.
  *
  * @since 0.1.0
  * @category constructors
@@ -90,7 +92,10 @@ export const make = (options: Options): Effect.Effect<TokenStoreService, ConfigE
 export const makeConfig = (
   overrides: Overrides = {}
 ): Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope> =>
-  assemble({ ...overrides, codec: overrides.codec ?? SessionCodec.config }, Source.environment)
+  settleAll({ ...overrides, codec: overrides.codec ?? SessionCodec.config }, Source.environment).pipe(
+    Effect.tap((settled) => (overrides.codec === undefined ? warnOfClear(settled) : Effect.void)),
+    Effect.flatMap(open)
+  )
 
 /**
  * The same, over a connection that the program has already.
@@ -164,17 +169,37 @@ const checkUrl = (setting: Setting.Setting<Redacted.Redacted<string>>) =>
     if (!URL.canParse(value) || !/^rediss?:\/\//.test(value)) {
       return yield* Setting.invalid(origin, "is not a URL like redis://host:6379")
     }
+    if (!/^\/?\d*$/.test(new URL(value).pathname)) {
+      return yield* Setting.invalid(origin, "names a database that is not a number")
+    }
     return setting.value
   })
 
-const assemble = (options: Overrides & Common, source: Source.Source) =>
+interface Settled {
+  readonly url: Redacted.Redacted<string>
+  readonly settings: Driver.Settings
+}
+
+const settleAll = (
+  options: Overrides & Common,
+  source: Source.Source
+): Effect.Effect<Settled, ConfigError.ConfigError> =>
   Effect.gen(function* () {
     const url = yield* source
       .require({ option: "url", given: options.url, variables: ["NOMBA_TOKEN_STORE"] })
       .pipe(Effect.flatMap(Setting.secret), Effect.flatMap(checkUrl))
-    const settings = yield* settle(options)
-    return yield* build(yield* Link.own(url), settings)
+    return { url, settings: yield* settle(options) }
   })
+
+const warnOfClear = ({ settings, url }: Settled): Effect.Effect<void> =>
+  settings.codec !== SessionCodec.plain || BaseUrl.isLoopback(new URL(Redacted.value(url)).hostname)
+    ? Effect.void
+    : Effect.logWarning(
+        "Sessions go to Redis in clear, tokens included. Set NOMBA_TOKEN_STORE_KEYS to encrypt them; where nobody else reads this Redis, say so with `codec: SessionCodec.plain`."
+      )
+
+const open = ({ settings, url }: Settled): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
+  Effect.flatMap(Link.own(url), (link) => build(link, settings))
 
 const build = (link: Link.Link, settings: Driver.Settings): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
   Effect.map(Driver.make(link, settings), SessionStore.fromDriver)

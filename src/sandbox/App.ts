@@ -19,8 +19,10 @@ import { Emulator } from "./Emulator.js"
 import * as Envelope from "./Envelope.js"
 import * as Guard from "./Guard.js"
 import * as NombaSide from "./NombaSide.js"
+import { type Page, pages } from "./page/Pages.js"
+import * as Recording from "./Recording.js"
 import * as Served from "./Served.js"
-import { type Page, pages } from "./Site.js"
+import { tools } from "./Tools.js"
 
 /** Answers the request in its context. It fails only when a fault breaks the connection. */
 export type App = Effect.Effect<
@@ -34,16 +36,23 @@ const loginRoutes = Served.routes(AuthorizeApi)
 
 const onlyRead = Envelope.respond(405, { headers: { allow: "GET, HEAD" } })
 
+const read = (page: Page): App =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method }) =>
+    method === "GET" || method === "HEAD" ? page : Effect.succeed(onlyRead)
+  )
+
 /** Builds it once. Each call builds its own, so two sandboxes of one program share nothing. */
 export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.gen(function* () {
-  const { now, settings, url } = yield* Emulator
+  const emulator = yield* Emulator
+  const { now, settings, url } = emulator
+  const recorded = Recording.make(emulator)
   const nomba = yield* NombaSide.make
   const control = yield* Served.make(Handlers.layer)
   const login = yield* Served.make(Authorize.layer)
 
   const controlled: App = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const foreign = Guard.foreignPage(request, yield* url, settings.host)
+    const foreign = Guard.foreignPage(request, yield* url, settings)
     if (Option.isSome(foreign)) return foreign.value
     const found = Served.find(controlRoutes, request)
     return "refusal" in found ? found.refusal : yield* control
@@ -52,18 +61,21 @@ export const make: Effect.Effect<App, never, Emulator | Scope.Scope> = Effect.ge
   const shown = (page: Page): App =>
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const foreign = Guard.foreignHost(request, yield* url, settings.host)
-      if (Option.isSome(foreign)) return foreign.value
-      return request.method === "GET" || request.method === "HEAD" ? yield* page : onlyRead
+      const foreign = Guard.foreignHost(request, yield* url, settings)
+      return Option.isSome(foreign) ? foreign.value : yield* read(page)
     })
 
   const respond: App = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = Served.pathOf(request)
     if (loginRoutes.has(path)) {
       const found = Served.find(loginRoutes, request)
-      return "refusal" in found ? Effect.succeed(found.refusal) : login
+      const answer =
+        "refusal" in found ? recorded("other", () => Effect.succeed(found.refusal)) : recorded("authorize", () => login)
+      return Effect.map(answer, ([response]) => response)
     }
     if (path === prefix || path.startsWith(`${prefix}/`)) return controlled
+    const tool = tools.get(path)
+    if (tool !== undefined) return read(tool)
     const page = pages.get(path)
     return page === undefined ? nomba : shown(page)
   })

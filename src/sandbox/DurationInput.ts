@@ -8,8 +8,15 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { hasToBe } from "./Complaints.js"
 
-const isDurationInput = (input: unknown): input is Duration.DurationInput =>
-  Option.isSome(Duration.decodeUnknown(input))
+/** Platform's own reading takes what is less than nothing, and what is no number, for nothing. */
+const isLess = (input: unknown): boolean =>
+  Array.isArray(input) ? input.some(isLess) : typeof input === "string" ? input.startsWith("-") : !(Number(input) >= 0)
+
+/** The duration, if it is one: at least nothing. */
+export const read = (input: unknown): Option.Option<Duration.Duration> =>
+  Option.filter(Duration.decodeUnknown(input), () => Duration.isDuration(input) || !isLess(input))
+
+const isDurationInput = (input: unknown): input is Duration.DurationInput => Option.isSome(read(input))
 
 const Given: Schema.Schema<Duration.DurationInput> = Schema.declare(isDurationInput, {
   identifier: "Duration",

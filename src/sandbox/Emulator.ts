@@ -53,8 +53,8 @@ const someBusiness = "0b5f2a86-6f0a-4f6c-9d0e-4a7f1c6f3d52"
 /** New workings, with a memory and a signing key of their own. */
 export const make = (settings: Settings): Effect.Effect<EmulatorService> =>
   Effect.gen(function* () {
-    const first = SandboxState.initial(settings.switches)
-    const ref = yield* Ref.make(first)
+    const first = Effect.sync(() => SandboxState.initial(settings.switches, crypto.randomUUID()))
+    const ref = yield* Effect.flatMap(first, Ref.make)
     const url = yield* Deferred.make<string>()
     const randomness = yield* Randomness.make(settings.seed)
     const key = randomness.bytes(32)
@@ -70,7 +70,11 @@ export const make = (settings: Settings): Effect.Effect<EmulatorService> =>
       state: Ref.get(ref),
       switches,
       transition: (transition) => Ref.modify(ref, transition),
-      reset: Effect.zipRight(Ref.set(ref, first), Effect.zipRight(randomness.rewind, key)),
+      reset: first.pipe(
+        Effect.flatMap((state) => Ref.set(ref, state)),
+        Effect.zipRight(randomness.rewind),
+        Effect.zipRight(key)
+      ),
       now,
       mint: Effect.gen(function* () {
         const issuedAt = yield* now

@@ -85,13 +85,20 @@ const works = (attempt: () => unknown): boolean => Either.isRight(Either.try(att
 
 const Status = Schema.Int.pipe(Schema.between(200, 599))
 
+const Texts = Schema.Record({ key: Schema.String, value: Schema.String })
+
+/** As `Headers` has them, without space around a value: Node refuses a line's end where that takes it for space. */
+const HttpHeaders = Schema.transform(
+  Texts.pipe(Schema.filter((headers) => works(() => new Headers(headers)))),
+  Texts.pipe(
+    Schema.filter((headers) => Object.values(headers).every((value) => /^[\t\x20-\x7e\x80-\xff]*$/.test(value)))
+  ),
+  { strict: true, decode: (headers) => Object.fromEntries(new Headers(headers)), encode: (headers) => headers }
+)
+
 const FaultyAnswer = Schema.Struct({
   status: Status,
-  headers: Schema.optional(
-    Schema.Record({ key: Schema.String, value: Schema.String }).pipe(
-      Schema.filter((headers) => works(() => new Headers(headers)))
-    )
-  ),
+  headers: Schema.optional(HttpHeaders),
   body: Schema.optional(
     Schema.Unknown.pipe(
       Schema.filter((body) => body === undefined || works(() => JSON.stringify(body).length)),

@@ -9,49 +9,48 @@ import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Envelope from "./Envelope.js"
+import * as Hostname from "./Hostname.js"
+import type { Settings } from "./Options.js"
 
-/** Addresses that stand for every address of the machine. */
-export const anyAddress: ReadonlySet<string> = new Set(["0.0.0.0", "::"])
-
-const loopback: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"])
-
-const isAddress = (hostname: string): boolean => /^[\d.]+$|^\[/.test(hostname)
+/** What the sandbox goes by. */
+type Names = Pick<Settings, "host" | "allowedHosts">
 
 const parsed = (url: string): URL | undefined => (URL.canParse(url) ? new URL(url) : undefined)
 
-/** The address that somebody typed to get here: none where the request does not say, as it always does in a browser. */
-const isOwn = (claimed: URL, url: string, host: string): boolean => {
+/** Whether what somebody typed to get here is one of the sandbox's own names. */
+const isOwn = ({ hostname, port }: URL, url: string, { allowedHosts, host }: Names): boolean => {
+  if (allowedHosts.has(hostname)) return true
+  if (Hostname.anyAddress.has(host)) return Hostname.isAddress(hostname) || hostname === "localhost"
   const own = new URL(url)
-  if (anyAddress.has(host)) return isAddress(claimed.hostname) || claimed.hostname === "localhost"
-  return loopback.has(own.hostname)
-    ? loopback.has(claimed.hostname) && claimed.port === own.port
-    : claimed.host === own.host
+  if (port !== own.port) return false
+  if (Hostname.isLoopback(own.hostname) && Hostname.isLoopback(hostname)) return true
+  return hostname === own.hostname || hostname === Hostname.normalised(host)
 }
 
 const forbidden = (error: string): HttpServerResponse.HttpServerResponse =>
   Envelope.refusal(403, { code: "403", description: "Forbidden", error })
 
-/** The 403 of a request whose `Host` is not the sandbox's own. */
+/** The 403 of a request whose `Host` is not the sandbox's own; a request without one, which no browser makes, gets none. */
 export const foreignHost = (
   { headers }: HttpServerRequest.HttpServerRequest,
   url: string,
-  host: string
+  names: Names
 ): Option.Option<HttpServerResponse.HttpServerResponse> => {
   const header = headers["host"]
   if (header === undefined) return Option.none()
   const claimed = parsed(`http://${header}`)
-  return claimed !== undefined && isOwn(claimed, url, host)
+  return claimed !== undefined && isOwn(claimed, url, names)
     ? Option.none()
-    : Option.some(forbidden("Host: is not this sandbox's own"))
+    : Option.some(forbidden("Host: is not this sandbox's own, and not among allowedHosts"))
 }
 
 /** The 403 of a request that another page makes, or that has a foreign `Host`. */
 export const foreignPage = (
   request: HttpServerRequest.HttpServerRequest,
   url: string,
-  host: string
+  names: Names
 ): Option.Option<HttpServerResponse.HttpServerResponse> =>
-  Option.orElse(foreignHost(request, url, host), () => {
+  Option.orElse(foreignHost(request, url, names), () => {
     const { origin, host: header, "sec-fetch-site": site = "none" } = request.headers
     const claimed = header === undefined ? new URL(url).host : parsed(`http://${header}`)?.host
     const foreign = origin !== undefined && parsed(origin)?.host !== claimed

@@ -12,6 +12,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type { ParseOptions } from "effect/SchemaAST"
 import * as Stream from "effect/Stream"
 import { BadRequest, type ErrorResponse, failure } from "../schemas/NombaApi.js"
 import { complaints } from "./Complaints.js"
@@ -113,8 +114,11 @@ export const layer: Layer.Layer<ReadJson> = Layer.succeed(
 )
 
 /** The body as the given schema reads it, or a 400 that names members and what they have to be, never what they are. */
-export const decode = <A, I>(schema: Schema.Schema<A, I>): Effect.Effect<A, BadRequest, JsonBody> => {
-  const decodeUnknown = Schema.decodeUnknown(schema, { errors: "all" })
+export const decode = <A, I>(
+  schema: Schema.Schema<A, I>,
+  options: Pick<ParseOptions, "onExcessProperty"> = {}
+): Effect.Effect<A, BadRequest, JsonBody> => {
+  const decodeUnknown = Schema.decodeUnknown(schema, { ...options, errors: "all" })
   return Effect.flatMap(JsonBody, (body) =>
     Effect.mapError(decodeUnknown(body), ({ issue }) => badRequest(...complaints(issue)))
   )

@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as RedirectUri from "./authorize/RedirectUri.js"
 import { complaints } from "./Complaints.js"
+import * as Hostname from "./Hostname.js"
 import { SandboxError } from "./SandboxError.js"
 import { Switches, type SwitchesInput } from "./Switches.js"
 
@@ -93,6 +94,13 @@ export interface ServerOptions extends Options {
   readonly host?: string | undefined
   /** Default: 0, which takes a free port; `Sandbox.url` says which. */
   readonly port?: number | undefined
+  /**
+   * Names that the control side, the pages and the logins may be asked for under, besides the sandbox's own: `host`, any
+   * name of this machine's loopback address where it listens on that, any address where it listens on all. Without a
+   * port, such as `sandbox`; every port is meant. Whoever can make a browser take such a name for this machine can steer
+   * the sandbox. Default: none.
+   */
+  readonly allowedHosts?: ReadonlyArray<string> | undefined
 }
 
 /** The options with every default filled in. */
@@ -102,34 +110,56 @@ export interface Settings {
   readonly seed: string | number | undefined
   readonly host: string
   readonly port: number
+  /** The way a browser sends them. */
+  readonly allowedHosts: ReadonlySet<string>
 }
 
-const isSecret = (secret: unknown): boolean =>
-  Redacted.isRedacted(secret) && Predicate.isString(Redacted.value(secret)) && Redacted.value(secret) !== ""
+const secretIssue = (secret: unknown): string | undefined => {
+  if (!Redacted.isRedacted(secret)) return "is not redacted: wrap it in Redacted.make"
+  const value = Redacted.value(secret)
+  if (!Predicate.isString(value)) return "has to be text"
+  return value === "" ? "is empty; a public client leaves it out" : undefined
+}
+
+const ofClient = (client: Client): ReadonlyArray<string> => {
+  const { accountId, clientId, clientSecret, redirectUris = [] } = client
+  const secret = clientSecret === undefined ? undefined : secretIssue(clientSecret)
+  return [
+    ...(clientId === "" ? [".clientId: is empty"] : []),
+    ...(secret === undefined ? [] : [`.clientSecret: ${secret}`]),
+    ...(clientSecret === undefined && redirectUris.length === 0
+      ? [": has neither a clientSecret nor redirectUris, so that nobody could log in"]
+      : []),
+    ...redirectUris.flatMap((uri, index) => {
+      const problem = RedirectUri.problemOf(uri)
+      return problem === undefined ? [] : [`.redirectUris.${index}: ${problem}`]
+    }),
+    ...(accountId === "" ? [".accountId: is empty; leave it out"] : [])
+  ]
+}
 
 const clientIssues = (clients: ReadonlyArray<Client>): ReadonlyArray<string> => [
   ...(clients.length === 0 ? ["clients: at least one is needed"] : []),
   ...(new Set(clients.map((client) => client.clientId)).size < clients.length
     ? ["clients: a clientId is there twice"]
     : []),
-  ...clients.flatMap((client, index) => [
-    ...(client.clientId === "" ? [`clients.${index}.clientId: is empty`] : []),
-    ...(client.clientSecret === undefined || isSecret(client.clientSecret)
-      ? []
-      : [`clients.${index}.clientSecret: has to be a secret, redacted, and not empty`]),
-    ...(client.redirectUris ?? []).flatMap((uri, at) => {
-      const problem = RedirectUri.problemOf(uri)
-      return problem === undefined ? [] : [`clients.${index}.redirectUris.${at}: ${problem}`]
-    }),
-    ...(client.accountId === "" ? [`clients.${index}.accountId: is empty; leave it out`] : [])
-  ])
+  ...clients.flatMap((client, index) => ofClient(client).map((issue) => `clients.${index}${issue}`))
 ]
+
+const allowedHostsIssues = (names: unknown): ReadonlyArray<string> =>
+  Array.isArray(names)
+    ? names.flatMap((name, index) =>
+        typeof name === "string" && Hostname.normalised(name) !== undefined
+          ? []
+          : [`allowedHosts.${index}: has to be a name or an address, without a port`]
+      )
+    : ["allowedHosts: has to be a list of names"]
 
 const decodeSwitches = Schema.decodeUnknownEither(Switches, { errors: "all", onExcessProperty: "error" })
 
 /** Fills in the defaults, or says everything that is wrong at once, as `SandboxError` with the reason `Options`. */
 export const settle = (options: ServerOptions): Effect.Effect<Settings, SandboxError> => {
-  const { clients = [defaultClient], host = "127.0.0.1", port = 0, seed, ...rest } = options
+  const { clients = [defaultClient], host = "127.0.0.1", port = 0, seed, allowedHosts = [], ...rest } = options
   const switches = decodeSwitches(rest)
   const issues = [
     ...clientIssues(clients),
@@ -138,7 +168,8 @@ export const settle = (options: ServerOptions): Effect.Effect<Settings, SandboxE
       ? []
       : ["seed: has to be text or a number"]),
     ...(host === "" ? ["host: is empty"] : []),
-    ...(Number.isInteger(port) && port >= 0 && port <= 65_535 ? [] : ["port: has to be an integer from 0 to 65535"])
+    ...(Number.isInteger(port) && port >= 0 && port <= 65_535 ? [] : ["port: has to be an integer from 0 to 65535"]),
+    ...allowedHostsIssues(allowedHosts)
   ]
   return Either.isRight(switches) && issues.length === 0
     ? Effect.succeed({
@@ -146,7 +177,8 @@ export const settle = (options: ServerOptions): Effect.Effect<Settings, SandboxE
         switches: switches.right,
         seed,
         host,
-        port
+        port,
+        allowedHosts: new Set(allowedHosts.flatMap((name) => Hostname.normalised(name) ?? []))
       })
     : Effect.fail(new SandboxError({ reason: "Options", issues }))
 }

@@ -20,16 +20,16 @@ const secure: Randomness = {
   rewind: Effect.void
 }
 
-/** From a seed the bytes repeat, and whoever knows the seed can guess them. */
+/** From a seed the bytes repeat, and whoever knows the seed can guess them. A number is the same as its text. */
 export const make = (seed: string | number | undefined): Effect.Effect<Randomness> =>
   seed === undefined
     ? Effect.succeed(secure)
-    : Effect.map(Ref.make(Random.make(seed)), (random) => ({
+    : Effect.map(Ref.make(Random.make(String(seed))), (random) => ({
         bytes: (length) =>
           Effect.flatMap(Ref.get(random), (source) =>
             Effect.map(Effect.replicateEffect(source.nextIntBetween(0, 256), length), (bytes) => Uint8Array.from(bytes))
           ),
-        rewind: Ref.set(random, Random.make(seed))
+        rewind: Ref.set(random, Random.make(String(seed)))
       }))
 
 /** A UUID of version 4 (RFC 9562 section 5.4) of 16 bytes. */

@@ -78,7 +78,10 @@ export interface SandboxService {
    * on. Fails with the reason `Client`.
    */
   readonly steal: (clientId?: string) => Effect.Effect<LiveSession, SandboxError>
-  /** A token of each of the client's sessions dies of age now. Fails with `Session` when the client has none. */
+  /**
+   * A token of each of the client's sessions dies of age now, by the sandbox's clock: set back, it finds the token alive.
+   * Fails with `Session` when the client has none.
+   */
   readonly expire: (token: "access" | "refresh", clientId?: string) => Effect.Effect<void, SandboxError>
   /** The client's sessions end, as if somebody had revoked them. Fails with `Session` when the client has none. */
   readonly revoke: (clientId?: string) => Effect.Effect<void, SandboxError>

@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { Subject } from "./AccessToken.js"
 import * as Logins from "./authorize/Logins.js"
-import type { Endpoint } from "./endpoints.js"
+import { type Counted, type Endpoint, isEndpoint } from "./endpoints.js"
 import { type Given, type Misfortune, none } from "./Fault.js"
 import type { Switches, SwitchesPatch } from "./Switches.js"
 import * as Counts from "./state/Counts.js"
@@ -20,6 +20,8 @@ import * as Sessions from "./state/Sessions.js"
 
 /** All that the sandbox remembers. */
 export interface State {
+  /** Which start or reset this goes back to. */
+  readonly epoch: string
   readonly switches: Switches
   readonly sessions: Sessions.Sessions
   readonly logins: Logins.Logins
@@ -33,7 +35,8 @@ export interface State {
 export type Transition<A> = (state: State) => readonly [A, State]
 
 /** Nothing has happened yet. */
-export const initial = (switches: Switches): State => ({
+export const initial = (switches: Switches, epoch = ""): State => ({
+  epoch,
   switches,
   sessions: Sessions.empty,
   logins: Logins.empty,
@@ -61,30 +64,38 @@ const counting =
     return [value, happened(value) ? { ...after, counts: Counts.happened(after.counts, what) } : after]
   }
 
+/** A request that arrived: in which epoch, and what befalls it. */
+export interface Arrival {
+  readonly epoch: string
+  readonly fault: Misfortune
+}
+
 /** A request arrived: it is counted, and meets the first fault that waits for its operation. */
 export const arrive =
-  (endpoint: Endpoint, now: number): Transition<Misfortune> =>
+  (endpoint: Counted, now: number): Transition<Arrival> =>
   (state) => {
-    const [fault, faults] = Faults.meet(state.faults, endpoint, now)
-    return [Option.getOrElse(fault, () => none), { ...state, faults, counts: Counts.arrived(state.counts, endpoint) }]
+    const counts = Counts.arrived(state.counts, endpoint)
+    const [fault, faults] = isEndpoint(endpoint)
+      ? Faults.meet(state.faults, endpoint, now)
+      : [Option.none(), state.faults]
+    return [
+      { epoch: state.epoch, fault: Option.getOrElse(fault, () => none) },
+      { ...state, faults, counts }
+    ]
   }
 
-/** A request for nothing that is here arrived. */
-export const stray: Transition<void> = (state) => [
-  undefined,
-  { ...state, counts: Counts.arrived(state.counts, "other") }
-]
-
-/** A request was answered, or never will be. */
+/** A request was answered, or never will be; one that arrived before a reset is forgotten. */
 export const answer =
-  (entry: RequestLog.Entry): Transition<void> =>
+  ({ epoch }: Pick<Arrival, "epoch">, entry: RequestLog.Entry): Transition<void> =>
   (state) => [
     undefined,
-    {
-      ...state,
-      counts: Counts.answered(state.counts, entry.endpoint, entry.outcome, entry.status),
-      log: RequestLog.add(state.log, entry)
-    }
+    state.epoch === epoch
+      ? {
+          ...state,
+          counts: Counts.answered(state.counts, entry.endpoint, entry.outcome, entry.status),
+          log: RequestLog.add(state.log, entry)
+        }
+      : state
   ]
 
 /** A fault waits behind those that wait already; false where too many do. */

@@ -15,13 +15,11 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { App } from "./App.js"
 import { type ConnectionDropped, firstHalf } from "./Befalling.js"
-import { anyAddress } from "./Guard.js"
+import * as Hostname from "./Hostname.js"
 import { SandboxError } from "./SandboxError.js"
 
-const urlOf = (hostname: string, port: number): string => {
-  const host = anyAddress.has(hostname) ? "127.0.0.1" : hostname
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`
-}
+const urlOf = (hostname: string, port: number): string =>
+  `http://${Hostname.anyAddress.has(hostname) ? "127.0.0.1" : Hostname.bracketed(hostname)}:${port}`
 
 const codeOf = (cause: unknown): string => (Predicate.hasProperty(cause, "code") ? String(cause.code) : "unknown")
 

@@ -14,6 +14,8 @@ export interface Visit {
   readonly quota?: Quota
   /** It is refused, whatever the status of the answer. */
   readonly refused?: true
+  /** Why it is refused, where the answer has no envelope that says so. */
+  readonly why?: string
 }
 
 const visit = FiberRef.unsafeMake<Visit>({})
@@ -21,6 +23,8 @@ const visit = FiberRef.unsafeMake<Visit>({})
 /** Something turned out. */
 export const note = (what: Visit): Effect.Effect<void> => FiberRef.update(visit, (notes) => ({ ...notes, ...what }))
 
-/** Processes a request, and gives what turned out about it beside the answer. */
-export const following = <A, E, R>(process: Effect.Effect<A, E, R>): Effect.Effect<readonly [A, Visit], E, R> =>
-  Effect.zip(process, FiberRef.get(visit)).pipe(Effect.locally(visit, {}))
+/** What turned out so far. */
+export const noted: Effect.Effect<Visit> = FiberRef.get(visit)
+
+/** Processes a request, about which nothing has turned out yet. */
+export const following: <A, E, R>(process: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect.locally(visit, {})

@@ -23,6 +23,7 @@ export { SandboxError } from "./SandboxError.js"
 export type { LiveSession, SandboxService } from "./SandboxService.js"
 export { Switches, type SwitchesInput } from "./Switches.js"
 export {
+  type Credentials,
   type PlainClient,
   type PlainSession,
   type SandboxHandle,

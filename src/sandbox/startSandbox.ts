@@ -15,7 +15,7 @@ import * as Scope from "effect/Scope"
 import { StateView } from "./control/Views.js"
 import type { Endpoint } from "./endpoints.js"
 import type { Fault } from "./Fault.js"
-import { defaultClient, type ServerOptions } from "./Options.js"
+import { type Client, defaultClient, type ServerOptions } from "./Options.js"
 import { Sandbox } from "./Sandbox.js"
 import { SandboxError } from "./SandboxError.js"
 import type { LiveSession } from "./SandboxService.js"
@@ -28,11 +28,19 @@ import type { Counts } from "./state/Counts.js"
  * @since 0.1.0
  * @category models
  */
-export interface PlainClient {
-  readonly clientId: string
+export interface PlainClient extends Omit<Client, "clientSecret"> {
+  /** A public client has none: persons start its sessions. */
+  readonly clientSecret?: string | undefined
+}
+
+/**
+ * A client that logs in by itself.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Credentials extends PlainClient {
   readonly clientSecret: string
-  /** What the `accountId` header has to say, where it is looked at; without it any value goes. */
-  readonly accountId?: string | undefined
 }
 
 /**
@@ -72,8 +80,11 @@ export interface PlainSession {
 export interface SandboxHandle extends AsyncDisposable {
   /** The base URL to point the code under test at. */
   readonly url: string
-  /** What the code under test needs to log in. */
-  readonly credentials: (clientId?: string) => PlainClient
+  /**
+   * What the code under test needs to log in. Throws a `SandboxError` for a client that is not known, and for a public
+   * one, which has no secret: its `clientId` and `redirectUris` are those that it was given.
+   */
+  readonly credentials: (clientId?: string) => Credentials
   /** All that can be seen of the sandbox, secrets masked: what `GET /_sandbox/state` answers. */
   readonly view: () => Promise<typeof StateView.Encoded>
   /** What the sandbox has done so far. */
@@ -82,7 +93,7 @@ export interface SandboxHandle extends AsyncDisposable {
   readonly session: (clientId?: string) => Promise<PlainSession | undefined>
   /** Somebody else logs in with the same credentials. */
   readonly steal: (clientId?: string) => Promise<PlainSession>
-  /** A token of each of the client's sessions dies of age now. */
+  /** A token of each of the client's sessions dies of age now, by the sandbox's clock: set back, it finds the token alive. */
   readonly expire: (token: "access" | "refresh", clientId?: string) => Promise<void>
   /** The client's sessions end, as if somebody had revoked them. */
   readonly revoke: (clientId?: string) => Promise<void>
@@ -146,12 +157,16 @@ const encodeView = Schema.encode(StateView)
  */
 export const startSandbox = async (options: StartOptions = {}): Promise<SandboxHandle> => {
   const { clients, ...rest } = options
-  const known = clients ?? [{ ...defaultClient, clientSecret: Redacted.value(defaultClient.clientSecret) }]
+  const known: ReadonlyArray<PlainClient> = clients ?? [
+    { ...defaultClient, clientSecret: Redacted.value(defaultClient.clientSecret) }
+  ]
   const scope = await run(Scope.make())
   const sandbox = await run(
     Sandbox.makeServer({
       ...rest,
-      clients: known.map((client) => ({ ...client, clientSecret: Redacted.make(client.clientSecret) }))
+      clients: known.map(({ clientSecret, ...client }) =>
+        clientSecret === undefined ? client : { ...client, clientSecret: Redacted.make(clientSecret) }
+      )
     }).pipe(
       Scope.extend(scope),
       Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
@@ -165,7 +180,14 @@ export const startSandbox = async (options: StartOptions = {}): Promise<SandboxH
       if (client === undefined) {
         throw new SandboxError({ reason: "Client", issues: ["clientId: is not known to this sandbox"] })
       }
-      return client
+      const { clientSecret } = client
+      if (clientSecret === undefined) {
+        throw new SandboxError({
+          reason: "Client",
+          issues: ["clientId: is a public client's, which has no clientSecret"]
+        })
+      }
+      return { ...client, clientSecret }
     },
     view: () => run(Effect.flatMap(sandbox.view, encodeView)),
     counts: () => run(sandbox.counts),

@@ -2,6 +2,7 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { Nomba, NombaAuth, NombaClient, Pkce, PublicLogin, TokenCache } from "nomba-auth"
@@ -23,23 +24,6 @@ const leave = Effect.gen(function* () {
   location.assign(Redacted.value(url))
 })
 
-const comeBack = Effect.gen(function* () {
-  const pending = yield* Schema.decodeUnknown(Kept)(sessionStorage.getItem(KEPT))
-  sessionStorage.removeItem(KEPT)
-  const auth = yield* NombaAuth
-  const cache = yield* TokenCache
-  const before = yield* Effect.flip(cache.get).pipe(Effect.orElseSucceed(() => ({ _tag: "a session" })))
-  const session = yield* Effect.flatMap(Pkce.callback(pending, location.href), auth.exchange)
-  yield* Effect.flatMap(PublicLogin, ({ login }) => login(session))
-  const response = yield* Effect.flatMap(NombaClient, (nomba) => nomba.get("/v1/accounts/balance"))
-  return {
-    before: before._tag,
-    served: Redacted.value(yield* cache.get) === Redacted.value(session.accessToken),
-    status: response.status,
-    printed: String(session)
-  }
-})
-
 const vector = Pkce.challenge(Redacted.make("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"))
 
 const show = (result: object): Effect.Effect<void> =>
@@ -47,8 +31,28 @@ const show = (result: object): Effect.Effect<void> =>
     document.body.append(JSON.stringify({ ...result, challenge }))
   })
 
+const comeBack = Effect.gen(function* () {
+  const callback = location.href
+  history.replaceState(null, "", "/")
+  const pending = Schema.decodeUnknownOption(Kept)(sessionStorage.getItem(KEPT))
+  sessionStorage.removeItem(KEPT)
+  if (Option.isNone(pending)) return yield* leave
+  const auth = yield* NombaAuth
+  const cache = yield* TokenCache
+  const before = yield* Effect.flip(cache.get).pipe(Effect.orElseSucceed(() => ({ _tag: "a session" })))
+  const session = yield* Effect.flatMap(Pkce.callback(pending.value, callback), auth.exchange)
+  yield* Effect.flatMap(PublicLogin, ({ login }) => login(session))
+  const response = yield* Effect.flatMap(NombaClient, (nomba) => nomba.get("/v1/accounts/balance"))
+  return yield* show({
+    before: before._tag,
+    served: Redacted.value(yield* cache.get) === Redacted.value(session.accessToken),
+    status: response.status,
+    printed: String(session)
+  })
+})
+
 const program = Effect.if(location.pathname === "/callback", {
-  onTrue: () => Effect.flatMap(comeBack, show),
+  onTrue: () => comeBack,
   onFalse: () => leave
 })
 

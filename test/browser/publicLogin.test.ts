@@ -1,10 +1,11 @@
 import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
+import { Pkce } from "nomba-auth"
 import { Sandbox } from "nomba-auth/sandbox"
 import type { Page } from "playwright-core"
 import { describeInBrowser, type FreshContext } from "../support/browser.js"
 import { bundle } from "../support/bundle.js"
-import { serve } from "../support/server.js"
+import { closedPort, serve } from "../support/server.js"
 
 const { clientId } = Sandbox.defaultClient
 
@@ -30,7 +31,10 @@ const serveApp = (baseUrl: string, code: string) =>
 const focused = (page: Page): Promise<string | null | undefined> =>
   page.evaluate(() => document.activeElement?.textContent)
 
-/** What the program shows after a person answered with so many presses of the tab key and one of enter. */
+/**
+ * What the program shows after a person answered with so many presses of the tab key and one of enter. Whatever came of
+ * it, loading the page again, or coming back in a window where no login is pending, asks the person again.
+ */
 const logIn = (fresh: FreshContext, answer: { readonly tabs: number; readonly button: string }) =>
   Effect.gen(function* () {
     const sandbox = yield* Sandbox.makeServer()
@@ -51,17 +55,23 @@ const logIn = (fresh: FreshContext, answer: { readonly tabs: number; readonly bu
       for (let pressed = 0; pressed < answer.tabs; pressed++) await page.keyboard.press("Tab")
       assert.strictEqual(await focused(page), answer.button)
       await page.keyboard.press("Enter")
-      await page.waitForURL(/callback/)
       await page.getByText("challenge").waitFor()
       const shown: Record<string, unknown> = JSON.parse((await page.locator("body").textContent()) ?? "")
-      return { shown, complaints, addresses, kept: await page.evaluate(() => sessionStorage.length) }
+      const kept = await page.evaluate(() => sessionStorage.length)
+      const { pathname: path, search } = new URL(page.url())
+      await page.reload()
+      await page.waitForURL(/authorize/)
+      const other = await context.newPage()
+      await other.goto(`${own}/callback?code=c&state=s`)
+      await other.waitForURL(/authorize/)
+      return { shown, complaints, addresses, kept, place: path + search }
     })
   })
 
 describeInBrowser("a person's login in a browser", (fresh) => {
   it.scopedLive("ends in a session that is used, when the person approves by keyboard", () =>
     Effect.gen(function* () {
-      const { addresses, complaints, kept, shown } = yield* logIn(fresh, { tabs: 1, button: "Approve" })
+      const { addresses, complaints, kept, place, shown } = yield* logIn(fresh, { tabs: 1, button: "Approve" })
       assert.deepInclude(shown, {
         before: "Expired",
         served: true,
@@ -70,21 +80,46 @@ describeInBrowser("a person's login in a browser", (fresh) => {
       })
       assert.include(shown["printed"], "<redacted>")
       assert.deepStrictEqual(complaints, [])
-      assert.strictEqual(kept, 0)
-      const [last = ""] = addresses.slice(-1)
-      assert.sameMembers([...new URL(last).searchParams.keys()], ["code", "state"])
+      assert.deepStrictEqual({ kept, place }, { kept: 0, place: "/" })
+      const callback = addresses.find((address) => /callback\?/.test(address)) ?? ""
+      assert.sameMembers([...new URL(callback).searchParams.keys()], ["code", "state"])
       for (const address of addresses) assert.notMatch(address, /verifier|ticket|token/)
     })
   )
 
   it.scopedLive("ends in the error that says so, when the person denies by keyboard", () =>
     Effect.gen(function* () {
-      const { complaints, shown } = yield* logIn(fresh, { tabs: 2, button: "Deny" })
+      const { complaints, kept, place, shown } = yield* logIn(fresh, { tabs: 2, button: "Deny" })
+      assert.deepStrictEqual({ kept, place }, { kept: 0, place: "/" })
       assert.deepInclude(shown, { failed: "Expired" })
       assert.include(shown["message"], "The login was denied (code access_denied")
       assert.deepStrictEqual(complaints, [])
     })
   )
+})
+
+describeInBrowser("a person's login that comes back to IPv6", (fresh) => {
+  for (const [button, parameter] of [
+    ["Approve", "code"],
+    ["Deny", "error"]
+  ] as const) {
+    it.scopedLive(`is let go there: ${button}`, () =>
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.makeServer()
+        const redirectUri = `http://[::1]:${yield* closedPort}/callback`
+        const { url } = yield* Pkce.begin({ clientId, redirectUri, baseUrl: sandbox.url })
+        const context = yield* fresh()
+        yield* Effect.promise(async () => {
+          const page = await context.newPage()
+          await page.goto(Redacted.value(url))
+          await page.getByText("http://[::1]:").waitFor()
+          const goesThere = page.waitForRequest((request) => request.url().startsWith(`${redirectUri}?`))
+          await page.getByRole("button", { name: button }).click()
+          assert.isTrue(new URL((await goesThere).url()).searchParams.has(parameter))
+        })
+      })
+    )
+  }
 })
 
 /** By the folder of a package, the first so many. */

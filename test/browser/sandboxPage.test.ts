@@ -86,8 +86,12 @@ describeInBrowser("the page of a sandbox", (fresh) => {
         .getByRole("cell")
         .allTextContents()
       assert.deepStrictEqual(refreshes, ["2", "1", "1", "0", "200 × 1, 401 × 1"])
+      await fetch(`${sandbox.url}/v1/auth/authorize?client_id=nobody`)
+      const login = row(page, "refused, the client_id is not known to this sandbox").locator(".operation")
+      assert.strictEqual(await login.textContent(), "authorize")
+      assert.isTrue(await login.evaluate(({ clientWidth, scrollWidth }) => scrollWidth <= clientWidth))
       await page.getByLabel("Show").selectOption("refused and faulted")
-      assert.strictEqual(await rows(page).count(), 2)
+      assert.strictEqual(await rows(page).count(), 3)
     })
   )
 
@@ -125,6 +129,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
       for (const [index, [kind, ordered, , told]] of faults.entries()) {
         await page.getByLabel("this happens").selectOption(kind)
         await page.getByRole("button", { name: "Order it" }).click()
+        await page.getByText("Ordered: the next issue meets the fault.").waitFor()
         await page.getByText(ordered).waitFor()
         await issue(sandbox).catch(() => "broken, as ordered")
         await page.waitForFunction((count) => document.querySelectorAll("#log li").length === count, index + 1)
@@ -132,6 +137,31 @@ describeInBrowser("the page of a sandbox", (fresh) => {
         await page.getByText(ordered).waitFor({ state: "hidden" })
       }
       assert.strictEqual((await sandbox.counts()).issue.faulted, faults.length)
+    })
+  )
+
+  it.scopedLive("says of a fault that it ordered how long it lasts", () =>
+    onPage(fresh, async ({ page }) => {
+      const order = async (until: string, amount: string | undefined, said: string) => {
+        await page.locator("[name=until]").selectOption(until)
+        if (amount !== undefined) await page.locator("[name=amount]").fill(amount)
+        await page.getByRole("button", { name: "Order it" }).click()
+        await page.getByText(said).waitFor()
+      }
+      await order("times", "5", "Ordered: the next 5 requests for issue meet the fault.")
+      await order("during", "30", "Ordered: every issue meets the fault for 30 seconds.")
+      await order("always", undefined, "Ordered: every issue meets the fault until it is called off.")
+    })
+  )
+
+  it.scopedLive("copies the address where the browser can, and offers it nowhere else", () =>
+    Effect.gen(function* () {
+      const copy = (page: Page) => page.getByRole("button", { name: "Copy" })
+      yield* onPage(fresh, async ({ page }) => assert.isTrue(await copy(page).isVisible()))
+      yield* onPage(fresh, async ({ page }) => assert.isFalse(await copy(page).isVisible()), {
+        before: ({ page }) =>
+          page.addInitScript(() => Object.defineProperty(navigator, "clipboard", { value: undefined }))
+      })
     })
   )
 
@@ -178,6 +208,26 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
+  it.scopedLive("leaves the field of the clock to whoever fills it in", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      const field = page.getByLabel("Set to (UTC)")
+      assert.match(await field.inputValue(), /^\d{4}-/)
+      await field.fill("")
+      for (let ticks = 0; ticks < 2; ticks++) {
+        const shown = await page.locator("#now").textContent()
+        await page.waitForFunction((text) => document.getElementById("now")?.textContent !== text, shown)
+      }
+      assert.strictEqual(await field.inputValue(), "")
+      const before = await sandbox.now()
+      await field.evaluate((input: HTMLInputElement) => {
+        input.value = "12345-01-01T00:00:00"
+      })
+      await page.getByRole("button", { name: "Set", exact: true }).click()
+      assert.isTrue(await field.evaluate((input: HTMLInputElement) => input.validity.rangeOverflow))
+      assert.isBelow((await sandbox.now()).getTime() - before.getTime(), 60_000)
+    })
+  )
+
   it.scopedLive("turns switches while the sandbox runs, and says what is refused", () =>
     Effect.gen(function* () {
       const { page, problems, sandbox } = yield* openPage(fresh)
@@ -219,6 +269,10 @@ describeInBrowser("the page of a sandbox", (fresh) => {
       assert.strictEqual((await sandbox.counts()).issue.requests, 0)
       await issue(sandbox)
       await row(page, "a new session began").waitFor()
+      await sandbox.reset()
+      await refresh(sandbox, "a token of before")
+      await row(page, "refused").waitFor()
+      assert.strictEqual(await rows(page).count(), 1)
     })
   )
 
@@ -288,6 +342,8 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     Effect.gen(function* () {
       const { page, sandbox } = yield* openPage(fresh)
       yield* Effect.promise(async () => {
+        await issue(sandbox)
+        await row(page, "a new session began").waitFor()
         await sandbox.close()
         await page.locator("body[data-connection=lost]").waitFor()
         await page.getByText("Connection lost: what you see is old. Trying again…").waitFor()
@@ -299,8 +355,11 @@ describeInBrowser("the page of a sandbox", (fresh) => {
         (handle: SandboxHandle) => Effect.promise(handle.close)
       )
       yield* Effect.promise(async () => {
+        await refresh(again, "a token of before")
         await page.locator("body[data-connection=live]").waitFor()
         assert.strictEqual(await page.locator("#connection").textContent(), "Live")
+        await row(page, "refused").waitFor()
+        assert.strictEqual(await rows(page).count(), 1)
         await issue(again)
         await row(page, "a new session began").waitFor()
       })

@@ -24,6 +24,7 @@ describe("the file of --config", () => {
           seed: 1,
           host: "127.0.0.1",
           port: 0,
+          allowedHosts: ["sandbox"],
           dialect: "live",
           accessLifetime: "5 seconds"
         })
@@ -33,6 +34,7 @@ describe("the file of --config", () => {
         seed: 1,
         host: "127.0.0.1",
         port: 0,
+        allowedHosts: ["sandbox"],
         dialect: "live",
         accessLifetime: "5 seconds"
       })
@@ -42,6 +44,15 @@ describe("the file of --config", () => {
 
   it.effect("may be empty of choices", () => started("{}"))
 
+  it.effect("takes a client without a secret, and where its persons come back to", () =>
+    Effect.gen(function* () {
+      const clients = [{ clientId: "a", redirectUris: ["http://127.0.0.1/callback"] }]
+      const options = yield* read(JSON.stringify({ clients }))
+      assert.deepStrictEqual(options, { clients })
+      yield* started(JSON.stringify({ clients }))
+    })
+  )
+
   for (const [what, content, said] of [
     ["no JSON", "{ clients: sesame", "is not JSON"],
     ["no object", "[1]", "the file: has to be an object"],
@@ -49,19 +60,39 @@ describe("the file of --config", () => {
     ["a switch turned too far", '{"dialect":"sesame"}', "dialect: has to be one of both, spec, live"],
     ["clients that are no list", '{"clients":{"clientSecret":"sesame"}}', "clients: has to be"],
     ["no clients", '{"clients":[]}', "clients: at least one is needed"],
-    ["a client without a secret", '{"clients":[{"clientId":"a"}]}', "clients.0.clientSecret: is missing"],
+    [
+      "a client that nobody could use",
+      '{"clients":[{"clientId":"a"}]}',
+      "clients.0: has neither a clientSecret nor redirectUris"
+    ],
+    [
+      "no secret where there is one",
+      '{"clients":[{"clientId":"a","clientSecret":null}]}',
+      "clients.0.clientSecret: has"
+    ],
     [
       "a secret that is none",
       '{"clients":[{"clientId":"a","clientSecret":["sesame"]}]}',
       "clients.0.clientSecret: has"
     ],
-    ["an empty secret", '{"clients":[{"clientId":"a","clientSecret":""}]}', "clients.0.clientSecret: has"],
+    ["an empty secret", '{"clients":[{"clientId":"a","clientSecret":""}]}', "clients.0.clientSecret: is empty"],
+    [
+      "a redirect URI that is none",
+      '{"clients":[{"clientId":"a","redirectUris":["sesame"]}]}',
+      "clients.0.redirectUris.0: has to be an absolute URI"
+    ],
+    [
+      "redirect URIs that are no list",
+      '{"clients":[{"clientId":"a","redirectUris":"sesame"}]}',
+      "clients.0.redirectUris: has to be a list of texts"
+    ],
     [
       "a member of a client that there is not",
       '{"clients":[{"clientId":"a","clientSecret":"sesame","secret":"sesame"}]}',
       "clients.0.secret: is not known"
     ],
     ["a seed that is none", '{"seed":{"sesame":1}}', "seed: has to be text or a number"],
+    ["names that are no list", '{"allowedHosts":"sesame"}', "allowedHosts: has to be a list of texts"],
     ["a port that is none", '{"port":"sesame"}', "port: has to be a number"]
   ] as const) {
     it.effect(`with ${what} is refused in words that hold no value of it`, () =>

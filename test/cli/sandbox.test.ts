@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:http"
+import { createServer, get, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -9,7 +9,8 @@ import { text } from "node:stream/consumers"
 import { Sandbox } from "nomba-auth/sandbox"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { bundle } from "../../scripts/bundle.js"
-import { introduction, isLoopback } from "../../src/cli/SandboxCommand.js"
+import { introduction } from "../../src/cli/SandboxCommand.js"
+import { authorizePage } from "../support/authorizePage.js"
 
 const folder = mkdtempSync(join(tmpdir(), "nomba-auth-cli-"))
 const running = new Set<ChildProcess>()
@@ -56,6 +57,14 @@ const issue = (url: string, client_id: string, client_secret: string) =>
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ grant_type: "client_credentials", client_id, client_secret })
   })
+
+/** Of the control side, asked for under a name. */
+const statusUnder = async (url: string, host: string): Promise<number | undefined> => {
+  const asked = get(`${url}/_sandbox/state`, { headers: { host } })
+  const [response] = (await once(asked, "response")) as [IncomingMessage]
+  response.resume()
+  return response.statusCode
+}
 
 const { clientId } = Sandbox.defaultClient
 const secret = "qckdiIIlPkLtDNom9YyQKocd/zlFIL9A2ogzm0i912M="
@@ -127,6 +136,46 @@ describe("nomba-auth sandbox", () => {
     assert.notInclude(await errors, "mine")
   })
 
+  it("lets persons log in at the client of the flags, back to this machine unless --redirect-uri says where", async () => {
+    const local = "http://127.0.0.1:5001/callback"
+    const shop = ["https://shop.example/callback", "com.example.shop:/callback"]
+    for (const [args, accepted, refused] of [
+      [["--client-id", "me"], [local], shop],
+      [["--client-id", "me", ...shop.flatMap((uri) => ["--redirect-uri", uri])], shop, [local]]
+    ] as const) {
+      const { child, ended, url } = await ready("--quiet", ...args)
+      for (const uri of accepted) assert.include(await authorizePage(url, "me", uri), "Approve", uri)
+      for (const uri of refused) assert.include(await authorizePage(url, "me", uri), "not registered", uri)
+      child.kill("SIGTERM")
+      await ended
+    }
+  })
+
+  it("lets persons log in at a client of a file that has no secret", async () => {
+    const redirectUris = ["https://shop.example/callback"]
+    const file = config("public.json", { clients: [{ clientId: "shop", redirectUris }] })
+    const { child, ended, errors, url } = await ready("--config", file)
+    assert.include(await authorizePage(url, "shop", "https://shop.example/callback"), "Approve")
+    child.kill("SIGTERM")
+    await ended
+    assert.include(await errors, "NOMBA_CLIENT_ID=shop\n\n")
+  })
+
+  it("can be steered under the names of --allow-host, or of a file, and under no other", async () => {
+    const file = config("names.json", { allowedHosts: ["filed"] })
+    for (const [args, allowed, refused] of [
+      [["--allow-host", "sandbox", "--allow-host", "nomba.test"], ["sandbox", "nomba.test"], ["filed"]],
+      [["--config", file], ["filed"], ["sandbox"]],
+      [["--config", file, "--allow-host", "sandbox"], ["sandbox"], ["filed"]]
+    ] as const) {
+      const { child, ended, url } = await ready("--quiet", ...args)
+      for (const name of allowed) assert.strictEqual(await statusUnder(url, name), 200, name)
+      for (const name of refused) assert.strictEqual(await statusUnder(url, name), 403, name)
+      child.kill("SIGTERM")
+      await ended
+    }
+  })
+
   it("takes clients and switches from a file, over which flags win", async () => {
     const file = config("good.json", {
       port: 1,
@@ -172,11 +221,38 @@ describe("nomba-auth sandbox", () => {
     assert.include(errors + output, said)
   })
 
+  it("tells a person of several clients in blocks that can each be copied whole", () => {
+    const url = "http://127.0.0.1:1"
+    const blocks = introduction(url, {
+      clients: [
+        Sandbox.defaultClient,
+        { clientId: "shop", redirectUris: ["com.example.shop:/"] },
+        { clientId: "b", accountId: "c" }
+      ]
+    })
+      .split("\n\n")
+      .slice(1, -1)
+      .map((block) => block.split("\n").map((line) => line.trim()))
+    assert.deepStrictEqual(blocks, [
+      [
+        `NOMBA_BASE_URL=${url}`,
+        `NOMBA_CLIENT_ID=${clientId}`,
+        `NOMBA_CLIENT_SECRET=${secret}`,
+        `NOMBA_ACCOUNT_ID=${Sandbox.defaultClient.accountId}`
+      ],
+      [`NOMBA_BASE_URL=${url}`, "NOMBA_CLIENT_ID=shop"],
+      [`NOMBA_BASE_URL=${url}`, "NOMBA_CLIENT_ID=b", "NOMBA_ACCOUNT_ID=c"]
+    ])
+  })
+
   it("warns when it listens beyond this machine", () => {
-    assert.include(introduction("http://127.0.0.1:1", { host: "0.0.0.0" }), "Warning: it listens on 0.0.0.0")
     assert.notInclude(introduction("http://127.0.0.1:1", {}), "Warning")
-    for (const host of ["localhost", "::1", "127.0.0.1", "127.8.9.10"]) assert.isTrue(isLoopback(host), host)
-    for (const host of ["0.0.0.0", "::", "127.0.0.1.example", "192.0.2.1"]) assert.isFalse(isLoopback(host), host)
+    for (const host of ["localhost", "::1", "127.0.0.1", "127.8.9.10"]) {
+      assert.notInclude(introduction("http://127.0.0.1:1", { host }), "Warning", host)
+    }
+    for (const host of ["0.0.0.0", "::", "127.0.0.1.example", "192.0.2.1"]) {
+      assert.include(introduction("http://127.0.0.1:1", { host }), `Warning: it listens on ${host}`)
+    }
   })
 })
 
@@ -186,10 +262,41 @@ describe("nomba-auth", () => {
     assert.deepInclude(await run("--version"), { code: 0, output: `${version}\n`, errors: "" })
   })
 
+  it("comes with the licence of all that is in it, of Scalar too, which is within another package", () => {
+    const licences = readFileSync(join(folder, "bin", "LICENSES.txt"), "utf8").split(`\n${"-".repeat(80)}\n\n`)
+    const names = licences.map((licence) => /^(\S+) \d+\.\d+\.\d+/.exec(licence)?.[1])
+    assert.includeMembers(names, [
+      "effect",
+      "@effect/cli",
+      "@effect/platform",
+      "@effect/platform-node",
+      "@scalar/api-reference"
+    ])
+    assert.sameMembers(names, [...new Set(names)])
+    for (const licence of licences) {
+      assert.match(licence, /Copyright|\n\n(?:MIT|ISC|Apache-2\.0|BSD-\d-Clause)\n$/i)
+    }
+    assert.match(
+      licences[names.indexOf("@scalar/api-reference")] ?? "",
+      /Copyright \(c\) [\s\S]*Scalar[\s\S]*Permission is hereby granted/
+    )
+  })
+
   it("explains itself, and each flag of the sandbox", async () => {
     assert.include((await run("--help")).output, "sandbox")
     const { output } = await run("sandbox", "--help")
-    for (const flag of ["port", "host", "client-id", "client-secret", "account-id", "config", "seed", "quiet"]) {
+    for (const flag of [
+      "port",
+      "host",
+      "client-id",
+      "client-secret",
+      "account-id",
+      "redirect-uri",
+      "allow-host",
+      "config",
+      "seed",
+      "quiet"
+    ]) {
       assert.include(output, `--${flag}`)
     }
   })

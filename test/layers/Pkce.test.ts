@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, FastCheck as fc, Random, Redacted, Schema } from "effect"
-import { Pkce } from "nomba-auth"
+import { ConfigProvider, Effect, Either, FastCheck as fc, Random, Redacted, Schema } from "effect"
+import { NombaConfigOptions, Pkce } from "nomba-auth"
 
 const options: Pkce.Options = {
   clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33",
@@ -141,6 +141,69 @@ describe("the authorize URL", () => {
           if (typeof value === "string" && value.length > 6) assert.notInclude(told, value)
         }
       }
+    })
+  )
+})
+
+describe("a login that the environment configures", () => {
+  const { redirectUri } = options
+  const within = (variables: Readonly<Record<string, string>>) =>
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
+  const NOMBA_CLIENT_ID = "a-client-of-the-environment"
+
+  it.live("sends the person where the layer of the same environment and overrides sends the code", () =>
+    Effect.gen(function* () {
+      const environments: ReadonlyArray<Readonly<Record<string, string>>> = [
+        {},
+        { NOMBA_ENVIRONMENT: "production" },
+        { NOMBA_ENVIRONMENT: " sandbox\n" },
+        { NOMBA_BASE_URL: "http://127.0.0.1:4010/v1/" },
+        { NOMBA_BASE_URL: "https://nomba.test", NOMBA_ENVIRONMENT: "production" }
+      ]
+      const overrides: ReadonlyArray<Pick<Pkce.Overrides, "baseUrl" | "clientId" | "environment">> = [
+        {},
+        { environment: "production" },
+        { environment: "sandbox", clientId: "a-client-of-the-code" },
+        { baseUrl: "https://code.test" }
+      ]
+      for (const environment of environments) {
+        for (const override of overrides) {
+          const [{ pending, url }, config] = yield* Effect.all([
+            Pkce.beginConfig({ ...override, redirectUri }),
+            NombaConfigOptions.makePublicConfig({ ...override, subject: "a person" })
+          ]).pipe(within({ NOMBA_CLIENT_ID, ...environment }))
+          const { searchParams } = new URL(text(url))
+          assert.strictEqual(text(url).split("?")[0], `${config.baseUrl}/v1/auth/authorize`)
+          assert.strictEqual(searchParams.get("client_id"), config.clientId)
+          assert.strictEqual(pending.issuer, config.baseUrl)
+        }
+      }
+    })
+  )
+
+  it.effect("names the variable that is wrong, and does not quote it", () =>
+    Effect.gen(function* () {
+      for (const [environment, ...problems] of [
+        [{}, "NOMBA_CLIENT_ID", "is not set"],
+        [{ NOMBA_CLIENT_ID: "your_client_id" }, "NOMBA_CLIENT_ID", "placeholder"],
+        [{ NOMBA_CLIENT_ID, NOMBA_ENVIRONMENT: "staging-of-ours" }, "NOMBA_ENVIRONMENT", "neither"],
+        [{ NOMBA_CLIENT_ID, NOMBA_BASE_URL: "http://staging-of-ours.test" }, "NOMBA_BASE_URL", "plain http"],
+        [{ NOMBA_ENVIRONMENT: "staging-of-ours" }, "NOMBA_CLIENT_ID", "NOMBA_ENVIRONMENT"]
+      ] as const) {
+        const told = String(yield* Effect.flip(within(environment)(Pkce.beginConfig({ redirectUri }))))
+        for (const problem of problems) assert.include(told, problem)
+        assert.notMatch(told, /staging-of-ours|your_client_id/)
+      }
+    })
+  )
+
+  it.live("is not read where everything is in code", () =>
+    Effect.gen(function* () {
+      const { url } = yield* within({ NOMBA_CLIENT_ID, NOMBA_ENVIRONMENT: "production" })(
+        Pkce.begin({ clientId: options.clientId, redirectUri })
+      )
+      assert.strictEqual(new URL(text(url)).origin, "https://sandbox.nomba.com")
+      assert.strictEqual(new URL(text(url)).searchParams.get("client_id"), options.clientId)
     })
   )
 })

@@ -144,10 +144,11 @@ describe("the folder of TokenStoreFile", () => {
 })
 
 describe("the place of TokenStoreFile", () => {
-  const byConvention = (platform: string, environment: Record<string, string> = {}) =>
-    Root.byConvention(platform, platform === "win32" ? "C:\\Users\\ada" : "/home/ada").pipe(
-      withEnvironment(environment)
-    )
+  const byConvention = (
+    platform: string,
+    environment: Record<string, string> = {},
+    home: () => string = () => (platform === "win32" ? "C:\\Users\\ada" : "/home/ada")
+  ) => Root.byConvention(platform, home).pipe(withEnvironment(environment))
 
   it.effect("is by convention where the platform keeps a user's state", () =>
     Effect.gen(function* () {
@@ -159,6 +160,27 @@ describe("the place of TokenStoreFile", () => {
       assert.strictEqual(yield* byConvention("win32", { LOCALAPPDATA: "D:\\state" }), "D:\\state\\nomba-auth")
     })
   )
+
+  const unknown = () => {
+    throw new Error("uv_os_homedir returned ENOENT")
+  }
+  for (const [what, home] of [
+    ["the system knows none", unknown],
+    ["it is empty", () => ""],
+    ["it is relative", () => "home/ada"]
+  ] as const) {
+    it.effect(`is to be named where there is no home: ${what}`, () =>
+      Effect.gen(function* () {
+        for (const platform of ["linux", "darwin", "win32"]) {
+          const message = String(yield* Effect.flip(byConvention(platform, {}, home)))
+          for (const part of ["NOMBA_TOKEN_STORE", "name a folder"]) assert.include(message, part)
+          assert.notInclude(message, "uv_os")
+        }
+        assert.strictEqual(yield* byConvention("linux", { XDG_STATE_HOME: "/state" }, home), "/state/nomba-auth")
+        assert.strictEqual(yield* byConvention("win32", { LOCALAPPDATA: "D:\\state" }, home), "D:\\state\\nomba-auth")
+      })
+    )
+  }
 
   const heldBy = (store: TokenStoreService, key: StoreKey, name: string) =>
     Effect.flatMap(store.open(key, requestTimeout), (_) => put(_, sessionOf(name)))

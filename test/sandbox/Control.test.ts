@@ -17,6 +17,10 @@ const masked = /^(eyJ)?….{3}$/u
 const get = (path: string, headers: Record<string, string> = {}) =>
   Effect.flatMap(Sandbox, ({ client, url }) => send(client, `${url}${path}`, "GET", { headers }))
 
+/** Every text among the values of a body. */
+const textsIn = (value: unknown): ReadonlyArray<string> =>
+  typeof value === "string" ? [value] : Object.values(value ?? {}).flatMap(textsIn)
+
 describe("the control side, through its derived client", () => {
   it.effect("shows a session without its secrets, and lets it expire, be revoked and be stolen", () =>
     Effect.gen(function* () {
@@ -58,6 +62,10 @@ describe("the control side, through its derived client", () => {
       assert.strictEqual((yield* balance(bearer(access))).status, 200)
       yield* TestClock.adjust("1 millis")
       assertRefused(yield* balance(bearer(access)), 401, "Authorization: the token is expired")
+      const { expire, setTime } = yield* Sandbox
+      yield* expire("access")
+      yield* setTime(0)
+      assert.strictEqual((yield* balance(bearer(access))).status, 200)
       const newYear = DateTime.unsafeMake("1972-01-01T00:00:00Z")
       assert.deepStrictEqual((yield* moveClock({ payload: { set: newYear } })).now, newYear)
       yield* TestClock.adjust("1 hour")
@@ -128,8 +136,10 @@ describe("the control side, through its derived client", () => {
       yield* moveClock({ payload: { advance: 60_000 } })
       yield* addFault({ payload: { endpoint: "issue", fault: { answer: "drop" } } })
       assert.notDeepEqual(yield* getState(), before)
-      assert.deepStrictEqual(yield* reset(), before)
-      assert.deepStrictEqual(yield* getState(), before)
+      const after = yield* reset()
+      assert.notStrictEqual(after.epoch, before.epoch)
+      assert.deepStrictEqual({ ...after, epoch: before.epoch }, before)
+      assert.deepStrictEqual(yield* getState(), after)
     }).pipe(Effect.provide(Sandbox.layer({ clockOffset: 5000, dialect: "spec" })))
   )
 })
@@ -138,6 +148,9 @@ describe("what the control side refuses", () => {
   it.effect("is what its operations do not take, each thing in words", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
+      const before = yield* get("/_sandbox/state")
+      const eitherOr = "body: has to be either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z"
+      const upToTenYears = "has to be a duration, at most ten years"
       const table: ReadonlyArray<readonly ["POST" | "PATCH", string, unknown, number, ReadonlyArray<string>]> = [
         ["POST", "/faults", {}, 400, ["endpoint: is missing", "fault: is missing"]],
         [
@@ -167,7 +180,20 @@ describe("what the control side refuses", () => {
         ["POST", "/sessions/revoke", {}, 409, ["clientId: has no session"]],
         ["POST", "/sessions/steal", { clientId: "nobody" }, 404, ["clientId: is not known to this sandbox"]],
         ["POST", "/sessions/steal", { clientId: 7 }, 400, ["clientId: has to be a string"]],
-        ["POST", "/clock", { set: "soon" }, 400, []],
+        ["POST", "/sessions/steal", { client_id: "nobody" }, 400, ["client_id: is not known"]],
+        ["POST", "/sessions/revoke", { client: "nobody" }, 400, ["client: is not known"]],
+        ["POST", "/sessions/expire", { token: "access", clientID: "nobody" }, 400, ["clientID: is not known"]],
+        ["POST", "/faults", { endpoint: "issue", times: 5, fault: {} }, 400, ["times: is not known"]],
+        ["POST", "/faults", { endpoint: "issue", fault: { latency: -5 } }, 400, [`latency: ${upToTenYears}`]],
+        ["POST", "/faults", { endpoint: "issue", fault: { during: "-1 minute" } }, 400, [`during: ${upToTenYears}`]],
+        ["POST", "/clock", { set: "soon" }, 400, [eitherOr]],
+        ["POST", "/clock", { set: "eyJhbGciOiJIUzI1NiJ9.SENTINEL" }, 400, [eitherOr]],
+        ["POST", "/clock", { set: 5 }, 400, [eitherOr]],
+        ["POST", "/clock", { advance: -5 }, 400, [eitherOr]],
+        ["POST", "/clock", { advance: "-5 seconds" }, 400, [eitherOr]],
+        ["POST", "/clock", { advance: 1000, set: "2031-02-03T00:00:00Z" }, 400, [eitherOr]],
+        ["POST", "/clock", { advance: 1000, to: "2031-02-03T00:00:00Z" }, 400, [eitherOr]],
+        ["POST", "/clock", {}, 400, [eitherOr]],
         [
           "POST",
           "/clock",
@@ -182,7 +208,7 @@ describe("what the control side refuses", () => {
           400,
           ["advance: has to stay within ten years of the machine's clock"]
         ],
-        ["POST", "/clock", [], 400, []],
+        ["POST", "/clock", [], 400, [eitherOr]],
         ["PATCH", "/switches", { dialect: "french" }, 400, ["dialect: has to be one of both, spec, live"]],
         ["PATCH", "/switches", { french: true }, 400, ["french: is not known"]],
         ["PATCH", "/switches", null, 400, ["body: has to be an object"]]
@@ -190,7 +216,9 @@ describe("what the control side refuses", () => {
       for (const [method, path, body, status, errors] of table) {
         const answer = yield* send(client, `${url}/_sandbox${path}`, method, { body: JSON.stringify(body) })
         assertRefused(answer, status, ...errors)
+        for (const value of textsIn(body)) assert.notInclude(answer.text, value)
       }
+      assert.deepStrictEqual(yield* get("/_sandbox/state"), before)
     }).pipe(sandbox)
   )
 
@@ -248,6 +276,7 @@ describe("the request log", () => {
           status: "dropped",
           outcome: "faulted",
           why: "fault: drop, after it was processed",
+          clientId,
           took: 0
         },
         {
@@ -297,7 +326,42 @@ describe("the request log", () => {
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.interrupt(fiber)
       const [entry] = yield* getRequests()
-      assert.include(entry, { status: "dropped", why: "the caller left before the answer", took: 10_000 })
+      assert.include(entry, { status: "dropped", why: "the caller left before the answer", took: 10_000, clientId })
+    }).pipe(sandbox)
+  )
+
+  it.effect("tells whose request it was where it was processed, whatever became of the answer", () =>
+    Effect.gen(function* () {
+      const { fault } = yield* Sandbox
+      const { getRequests } = yield* control
+      const whose = Effect.map(getRequests(), ([entry]) => [entry?.outcome, entry?.clientId])
+      for (const answer of ["drop", "cut", "garbage", { status: 502 }] as const) {
+        yield* fault("issue", { answer, processed: true })
+        yield* Effect.exit(issue())
+        assert.deepStrictEqual(yield* whose, ["faulted", clientId], JSON.stringify(answer))
+      }
+      yield* fault("issue", { answer: "drop" })
+      yield* Effect.exit(issue())
+      assert.deepStrictEqual(yield* whose, ["faulted", undefined])
+    }).pipe(sandbox)
+  )
+
+  it.effect("forgets a request that a reset overtook, and so do the counters", () =>
+    Effect.gen(function* () {
+      const { counts, fault, reset, view } = yield* Sandbox
+      const before = yield* counts
+      for (const answer of [undefined, "drop", { status: 503 }] as const) {
+        yield* fault("issue", { latency: "1 minute", answer })
+        const late = yield* Effect.fork(Effect.exit(issue()))
+        yield* TestClock.adjust("10 seconds")
+        yield* reset
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(late)
+        assert.deepStrictEqual(yield* counts, before)
+        assert.deepStrictEqual((yield* view).requests, [])
+      }
+      yield* issue()
+      assert.strictEqual((yield* counts).issue.succeeded, 1)
     }).pipe(sandbox)
   )
 })
@@ -388,6 +452,7 @@ describe("with a seed", () => {
       assert.notStrictEqual(other.first.access, one.first.access)
       const text = yield* Effect.provide(run, Sandbox.layer({ seed: "forty-two" }))
       assert.notStrictEqual(text.first.refresh, one.first.refresh)
+      assert.deepStrictEqual(yield* Effect.provide(run, Sandbox.layer({ seed: "42" })), one)
     })
   )
 

@@ -263,6 +263,8 @@ describe("a fault", () => {
         { answer: { status: 99 } },
         { answer: { status: 200, headers: { "retry after": "1" } } },
         { answer: { status: 200, headers: { "retry-after": "1\r\nx: y" } } },
+        { answer: { status: 200, headers: { "x-a": "a\u0001b" } } },
+        { answer: { status: 200, headers: { "x-a": "a\u007f" } } },
         { answer: { status: 200, body: 1n } },
         { answer: { status: 200, body: () => {} } }
       ]) {

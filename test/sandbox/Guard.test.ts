@@ -1,7 +1,9 @@
 import { type IncomingHttpHeaders, request } from "node:http"
+import { HttpServerRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Effect, Exit, Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Option, Scope } from "effect"
 import { Sandbox, type SandboxService, type ServerOptions } from "nomba-auth/sandbox"
+import { foreignHost } from "../../src/sandbox/Guard.js"
 import { credentials } from "./support.js"
 
 interface Heard {
@@ -39,7 +41,7 @@ describe("the control side on a socket", () => {
         const status = (path: string, host: string) =>
           Effect.map(ask(`${url}${path}`, "GET", { host }), (heard) => heard.status)
         for (const own of [`127.0.0.1:${port}`, `localhost:${port}`, `LOCALHOST:${port}`, `[::1]:${port}`]) {
-          for (const path of ["/_sandbox/state", "/health", "/openapi.json"]) {
+          for (const path of ["/_sandbox/state", "/", "/health", "/openapi.json"]) {
             assert.strictEqual(yield* status(path, own), 200, `${own} ${path}`)
           }
         }
@@ -51,15 +53,18 @@ describe("the control side on a socket", () => {
           `localhost@evil.example:${port}`,
           "no host at all"
         ]) {
-          for (const path of ["/_sandbox/state", "/_sandbox/nowhere", "/health", "/openapi.json"]) {
+          for (const path of ["/_sandbox/state", "/_sandbox/nowhere", "/", "/v1/auth/authorize"]) {
             assert.strictEqual(yield* status(path, foreign), 403, `${foreign} ${path}`)
+          }
+          for (const path of ["/health", "/openapi.json"]) {
+            assert.strictEqual(yield* status(path, foreign), 200, `${foreign} ${path}`)
           }
         }
         const heard = yield* ask(`${url}/_sandbox/state`, "GET", { host: "evil.example" })
         assert.deepStrictEqual(JSON.parse(heard.text), {
           code: "403",
           description: "Forbidden",
-          errors: ["Host: is not this sandbox's own"]
+          errors: ["Host: is not this sandbox's own, and not among allowedHosts"]
         })
         const issued = yield* ask(
           `${url}/v1/auth/token/issue`,
@@ -146,6 +151,53 @@ describe("the control side on a socket", () => {
       { host: "0.0.0.0" }
     )
   )
+})
+
+describe("the names that a sandbox goes by", () => {
+  const paths = ["/_sandbox/state", "/", "/v1/auth/authorize"]
+
+  const refused = (url: string, host: string) =>
+    Effect.map(
+      Effect.forEach(paths, (path) => ask(`${url}${path}`, "GET", { host })),
+      (answers) => answers.map(({ status }) => status === 403)
+    )
+
+  it.live("include those that it was told, under any port and in any case, also where it listens everywhere", () =>
+    Effect.forEach(["127.0.0.1", "0.0.0.0"], (host) =>
+      serving(
+        ({ url }) =>
+          Effect.gen(function* () {
+            for (const own of ["sandbox", "sandbox:4010", "SANDBOX:80", "nomba.local:1", "[2001:db8::7]:4010"]) {
+              assert.deepStrictEqual(yield* refused(url, own), [false, false, false], own)
+            }
+            for (const foreign of ["sandbox.evil.example", "evil.sandbox:4010", "local", "nomba.local.evil.example"]) {
+              assert.deepStrictEqual(yield* refused(url, foreign), [true, true, true], foreign)
+            }
+            const headers = { ...json, host: "sandbox:4010" }
+            const steal = (origin: string) =>
+              ask(`${url}/_sandbox/sessions/steal`, "POST", { ...headers, origin }, "{}")
+            assert.strictEqual((yield* steal("http://sandbox:4010")).status, 200)
+            assert.strictEqual((yield* steal("http://nomba.local:4010")).status, 403)
+          }),
+        { host, allowedHosts: ["sandbox", "Nomba.local", "2001:db8::7"] }
+      )
+    )
+  )
+
+  it("include the name that it was told to listen on, whatever address that stands for", () => {
+    for (const address of ["127.0.1.1", "192.0.2.7", "[2001:db8::7]"]) {
+      const allows = (claimed: string) => {
+        const request = HttpServerRequest.fromWeb(new Request("http://box/", { headers: { host: claimed } }))
+        const names = { host: "Build-Box", allowedHosts: new Set<string>() }
+        return Option.isNone(foreignHost(request, `http://${address}:4010`, names))
+      }
+      for (const own of ["build-box:4010", "BUILD-BOX:4010", `${address}:4010`]) assert.isTrue(allows(own), own)
+      for (const foreign of ["build-box:4011", "build-box", "evil.example:4010", `${address}:4011`, "192.0.2.8:4010"]) {
+        assert.isFalse(allows(foreign), foreign)
+      }
+      assert.strictEqual(allows("localhost:4010"), address === "127.0.1.1")
+    }
+  })
 })
 
 describe("the Nomba API, for a page in a browser,", () => {

@@ -85,6 +85,11 @@ describe("Sandbox.layerServer", () => {
     ["port", { port: 65_536 }],
     ["port", { port: 80.5 }],
     ["host", { host: "" }],
+    ...["", "a b", "sandbox:4010", "[::1]:80", "http://sandbox", "sandbox/", "me@sandbox", "*", "*.local", "a..b"].map(
+      (name) => ["allowedHosts.1", { allowedHosts: ["sandbox", name] }] as const
+    ),
+    ["allowedHosts.0", { allowedHosts: [7 as unknown as string] }],
+    ["allowedHosts", { allowedHosts: "sandbox" as unknown as ReadonlyArray<string> }],
     ["dialect", { dialect: "french" as "spec" }]
   ]
 

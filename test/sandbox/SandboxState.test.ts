@@ -241,7 +241,7 @@ describe("the state of the sandbox", () => {
       status: 404,
       outcome: "refused"
     } as const
-    for (let n = 0; n < 1000; n++) state = SandboxState.answer(entry)(state)[1]
+    for (let n = 0; n < 1000; n++) state = SandboxState.answer(empty, entry)(state)[1]
     assert.lengthOf(state.log.entries, 200)
     assert.deepStrictEqual([state.log.entries[0]?.id, state.log.entries[199]?.id], [1000, 801])
     assert.deepStrictEqual(state.counts.other.statuses, { 404: 1000 })

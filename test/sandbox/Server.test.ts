@@ -118,6 +118,17 @@ describe("a sandbox on a socket", () => {
     )
   )
 
+  it.live("sends the headers of a fault as HTTP has them", () =>
+    serving(({ fault, url }) =>
+      Effect.gen(function* () {
+        yield* fault("issue", { answer: { status: 503, headers: { "x-a": "a\n", "X-B": " \tb c\r\n " } } })
+        const { headers, status } = yield* issue(url)
+        assert.strictEqual(status, 503)
+        assert.deepStrictEqual([headers.get("x-a"), headers.get("x-b")], ["a", "b c"])
+      })
+    )
+  )
+
   it.live("drops the connection when it is told to, and goes on after", () =>
     serving(({ counts, fault, url }) =>
       Effect.gen(function* () {

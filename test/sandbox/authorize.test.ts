@@ -110,6 +110,7 @@ describe("the page", () => {
         queryOf({ redirect_uri: undefined }),
         queryOf({ redirect_uri: "https://evil.example/callback" }),
         queryOf({ redirect_uri: "http://127.0.0.1:53211/callback/.." }),
+        queryOf({ redirect_uri: "http://127.0.0.1:99999/callback" }),
         `${queryOf({})}&redirect_uri=${encodeURIComponent(redirectUri)}`,
         `${queryOf({})}&client_id=${clientId}`
       ]) {
@@ -119,6 +120,43 @@ describe("the page", () => {
         assert.notInclude(text, "evil")
         assert.notInclude(text, "<script>")
       }
+    }).pipe(Effect.provide(Sandbox.layer()))
+  )
+
+  it.effect("is in the log and in the counters, as are its answers, and nothing secret with it", () =>
+    Effect.gen(function* () {
+      const { counts, view } = yield* Sandbox
+      const { text } = yield* visit(queryOf({}))
+      const ticket = ticketOf(text)
+      yield* answer({ ticket, decision: "approve" })
+      yield* answer({ ticket, decision: "approve" })
+      const denied = ticketOf((yield* visit(queryOf({}))).text)
+      yield* answer({ ticket: denied, decision: "deny" })
+      yield* answer({ ticket: denied, decision: "perhaps" })
+      yield* visit(queryOf({ redirect_uri: "https://evil.example/callback" }))
+      yield* visit(queryOf({ response_type: "token" }))
+      yield* visit(queryOf({}), { host: "evil.example" })
+      const told = (yield* view).requests.map(({ clientId: of, endpoint, method, outcome, path, status, why }) => {
+        assert.strictEqual(`${endpoint} ${path}`, "authorize /v1/auth/authorize")
+        return [method, status, outcome, of === clientId, why]
+      })
+      assert.deepStrictEqual(told.reverse(), [
+        ["GET", 200, "succeeded", true, undefined],
+        ["POST", 303, "succeeded", true, undefined],
+        ["POST", 400, "refused", false, "it was answered before, or took longer than ten minutes"],
+        ["GET", 200, "succeeded", true, undefined],
+        ["POST", 303, "refused", true, "the person said no"],
+        ["POST", 400, "refused", false, "the answer was neither yes nor no"],
+        ["GET", 400, "refused", false, "the redirect_uri is not registered for this client"],
+        ["GET", 303, "refused", true, "response_type has to be code"],
+        ["GET", 403, "refused", false, "Host: is not this sandbox's own, and not among allowedHosts"]
+      ])
+      const { authorize, other } = yield* counts
+      const statuses = { "200": 2, "303": 3, "400": 3, "403": 1 }
+      assert.deepStrictEqual(authorize, { requests: 9, succeeded: 3, refused: 6, faulted: 0, statuses })
+      assert.strictEqual(other.requests, 0)
+      const log = JSON.stringify(yield* view)
+      for (const secret of [ticket, denied, challenge, asked.state]) assert.notInclude(log, secret)
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
@@ -218,6 +256,7 @@ describe("a redirect URI", () => {
       "http://127.0.0.1.evil.example/callback",
       "http://127.0.0.1:/callback",
       "http://127.0.0.1:123456/callback",
+      "http://127.0.0.1:65536/callback",
       "https://127.0.0.1/callback",
       "http://localhost/callback",
       "http://[::1]/callback"

@@ -169,16 +169,19 @@ describe("what the control side answers, to the same validator,", () => {
           ["POST", "/reset"]
         ]
       for (const [method, path, body] of calls) {
-        const answer = yield* send(
-          client,
-          `${url}/_sandbox${path}`,
-          method,
-          body === undefined ? {} : { body: JSON.stringify(body) }
-        )
-        const response = `/paths/~1_sandbox${path.replaceAll("/", "~1")}/${method.toLowerCase()}/responses/${answer.status}`
-        const validate = ajv.getSchema(`control#${response}/content/application~1json/schema`)
-        assert.isDefined(validate, `${method} ${path} ${answer.status}`)
-        assert.isTrue(validate?.(answer.json), `${method} ${path}: ${JSON.stringify(validate?.errors)}`)
+        const ask = (headers: Record<string, string>) =>
+          send(client, `${url}/_sandbox${path}`, method, {
+            headers,
+            ...(body === undefined ? {} : { body: JSON.stringify(body) })
+          })
+        const foreign = yield* ask({ origin: "https://evil.example" })
+        assert.strictEqual(foreign.status, 403)
+        for (const answer of [foreign, yield* ask({})]) {
+          const response = `/paths/~1_sandbox${path.replaceAll("/", "~1")}/${method.toLowerCase()}/responses/${answer.status}`
+          const validate = ajv.getSchema(`control#${response}/content/application~1json/schema`)
+          assert.isDefined(validate, `${method} ${path} ${answer.status}`)
+          assert.isTrue(validate?.(answer.json), `${method} ${path}: ${JSON.stringify(validate?.errors)}`)
+        }
       }
     }).pipe(Effect.provide(Sandbox.layer()))
   )

@@ -1,6 +1,7 @@
 import { inspect } from "node:util"
 import { SandboxError, type StartOptions, startSandbox } from "nomba-auth/sandbox"
 import { assert, describe, it } from "vitest"
+import { authorizePage } from "../support/authorizePage.js"
 
 const refused = async (promise: Promise<unknown>): Promise<SandboxError> => {
   try {
@@ -94,12 +95,36 @@ describe("startSandbox, without Effect,", () => {
     }
   })
 
+  it("lets a person log in at a client without a secret, which has no credentials", async () => {
+    const redirectUri = "http://127.0.0.1:1/callback"
+    const sandbox = await startSandbox({ clients: [{ clientId: "public", redirectUris: [redirectUri] }] })
+    try {
+      assert.include(await authorizePage(sandbox.url, "public", redirectUri), "Approve")
+      assert.throws(() => sandbox.credentials(), /clientSecret/)
+      assert.strictEqual((await login(sandbox.url, { clientId: "public", clientSecret: "any" })).status, 401)
+    } finally {
+      await sandbox.close()
+    }
+  })
+
+  it("lets a person log in at the client of its own", async () => {
+    const sandbox = await startSandbox()
+    try {
+      const { clientId, redirectUris = [] } = sandbox.credentials()
+      assert.isAbove(redirectUris.length, 0)
+      for (const uri of redirectUris) assert.include(await authorizePage(sandbox.url, clientId, uri), "Approve")
+    } finally {
+      await sandbox.close()
+    }
+  })
+
   const wrong: ReadonlyArray<readonly [string, object]> = [
     ["port", { port: -1 }],
     ["dialect", { dialect: "french" }],
     ["dialct", { dialct: "spec" }],
     ["clients", { clients: [] }],
-    ["clients.0.clientSecret", { clients: [{ clientId: "c" }] }]
+    ["clients.0", { clients: [{ clientId: "c" }] }],
+    ["clients.0.clientSecret", { clients: [{ clientId: "c", clientSecret: "" }] }]
   ]
   for (const [name, options] of wrong) {
     it(`rejects with what to change: ${JSON.stringify(options)}`, async () => {
@@ -116,7 +141,9 @@ describe("startSandbox, without Effect,", () => {
       assert.strictEqual((await refused(sandbox.expire("access"))).reason, "Session")
       assert.strictEqual((await refused(sandbox.steal("nobody"))).reason, "Client")
       assert.strictEqual((await refused(sandbox.fault("issue", { times: 0 }))).reason, "Fault")
-      assert.strictEqual((await refused(sandbox.advance("4000 days"))).reason, "Clock")
+      for (const duration of ["4000 days", -1, "-1 minute", Number.NaN, "soon" as "1 minute"] as const) {
+        assert.strictEqual((await refused(sandbox.advance(duration))).reason, "Clock")
+      }
       assert.strictEqual((await refused(startSandbox({ port: Number(new URL(sandbox.url).port) }))).reason, "Listen")
     } finally {
       await sandbox.close()

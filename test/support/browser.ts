@@ -42,7 +42,7 @@ const launch = (executablePath: string): Promise<Browser> =>
 /** A window with nothing in it, closed with the scope. Pages may reach this machine only. */
 export type FreshContext = (options?: BrowserContextOptions) => Effect.Effect<BrowserContext, never, Scope.Scope>
 
-const onlyHere = (url: URL): boolean => !["127.0.0.1", "localhost"].includes(url.hostname)
+const onlyHere = (url: URL): boolean => !["127.0.0.1", "localhost", "[::1]"].includes(url.hostname)
 
 /**
  * A group of tests that need a browser. Each takes contexts of its own. They run one after the other: beside each other

@@ -87,3 +87,13 @@ export const redisServer = (
       thaw: Effect.sync(() => void child.kill("SIGCONT"))
     }
   })
+
+/** A cluster of one node that has all slots. */
+export const redisCluster: Effect.Effect<RedisServerService, UnknownException, Scope.Scope> = Effect.tap(
+  redisServer("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"),
+  (redis) =>
+    Effect.zipRight(
+      redis.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383),
+      Effect.repeat(redis.call("CLUSTER", "INFO"), { until: (_) => String(_).includes("cluster_state:ok") })
+    )
+)

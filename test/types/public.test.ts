@@ -87,6 +87,7 @@ describe("the public names", () => {
     assert.deepStrictEqual(Object.keys(Pkce).sort(), [
       "PendingLogin",
       "begin",
+      "beginConfig",
       "callback",
       "challenge",
       "state",

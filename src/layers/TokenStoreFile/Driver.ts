@@ -14,10 +14,11 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Unavailable } from "../../schemas/AuthError.js"
 import type { Session } from "../../schemas/Session.js"
-import { atMost, STORE_LIMIT } from "../cache/atMost.js"
 import type { SessionCodec } from "../SessionCodec.js"
 import * as Place from "../store/Place.js"
+import { anotherVersion } from "../store/refusals.js"
 import type { Connect, Entry, StoreDriver } from "../store/StoreDriver.js"
+import { atMost, STORE_LIMIT } from "../wait/atMost.js"
 import * as Changes from "./Changes.js"
 import type { FileFailure, Files } from "./Files.js"
 import * as Record from "./Record.js"
@@ -45,12 +46,6 @@ interface Seen {
 interface Readable extends Seen {
   readonly session: Option.Option<Session>
 }
-
-const anotherVersion = new Unavailable({
-  operation: "store",
-  reason: "StoreCodec",
-  hint: "It was written by another version of nomba-auth."
-})
 
 const outOfReach = (failure: FileFailure | Unavailable): Unavailable =>
   failure._tag === "Unavailable"

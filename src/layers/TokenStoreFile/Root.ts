@@ -5,7 +5,7 @@
  */
 import * as Path from "node:path"
 import * as Config from "effect/Config"
-import type * as ConfigError from "effect/ConfigError"
+import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { Unavailable } from "../../schemas/AuthError.js"
@@ -13,29 +13,37 @@ import { FileFailure, type Files } from "./Files.js"
 
 /**
  * Where programs of a user keep such things: `$XDG_STATE_HOME` or `~/.local/state`, on macOS
- * `~/Library/Application Support`, on Windows `%LOCALAPPDATA%` or `~\AppData\Local`; in it `nomba-auth`.
+ * `~/Library/Application Support`, on Windows `%LOCALAPPDATA%` or `~\AppData\Local`; in it `nomba-auth`. Asks for the home
+ * only where no variable names the place, and fails with a `ConfigError` where there is none, as for a user of a
+ * container that nobody has listed.
  *
  * @since 0.1.0
  */
-export const byConvention = (platform: string, home: string): Effect.Effect<string, ConfigError.ConfigError> => {
+export const byConvention = (platform: string, home: () => string): Effect.Effect<string, ConfigError.ConfigError> => {
   const { isAbsolute, join } = platform === "win32" ? Path.win32 : Path.posix
   /** The XDG specification has relative paths ignored. */
   const named = (variable: string): Config.Config<Option.Option<string>> =>
     Config.map(Config.option(Config.string(variable)), (value) => Option.filter(value, (path) => isAbsolute(path)))
+  const inHome = (...names: ReadonlyArray<string>): Effect.Effect<string, ConfigError.ConfigError> =>
+    Effect.try(home).pipe(
+      Effect.filterOrFail((path) => isAbsolute(path)),
+      Effect.mapBoth({ onFailure: () => homeless, onSuccess: (path) => join(path, ...names) })
+    )
+  const namedOr = (variable: string, ...names: ReadonlyArray<string>): Effect.Effect<string, ConfigError.ConfigError> =>
+    Effect.flatMap(named(variable), Option.match({ onNone: () => inHome(...names), onSome: Effect.succeed }))
   const state =
     platform === "darwin"
-      ? Effect.succeed(join(home, "Library", "Application Support"))
+      ? inHome("Library", "Application Support")
       : platform === "win32"
-        ? Effect.map(
-            named("LOCALAPPDATA"),
-            Option.getOrElse(() => join(home, "AppData", "Local"))
-          )
-        : Effect.map(
-            named("XDG_STATE_HOME"),
-            Option.getOrElse(() => join(home, ".local", "state"))
-          )
+        ? namedOr("LOCALAPPDATA", "AppData", "Local")
+        : namedOr("XDG_STATE_HOME", ".local", "state")
   return Effect.map(state, (path) => join(path, "nomba-auth"))
 }
+
+const homeless = ConfigError.MissingData(
+  ["NOMBA_TOKEN_STORE"],
+  "is not set, and the system knows no home of this user: name a folder, as file:PATH or in the code"
+)
 
 /**
  * Fails where others could read or replace what is in the folder. One that does not exist yet is no problem.

@@ -11,7 +11,7 @@ import { type AuthError, Unavailable, withHint } from "../../schemas/AuthError.j
 import { HEADROOM, RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { SessionStore } from "../../services/TokenStore.js"
-import { atMost } from "./atMost.js"
+import { atMost } from "../wait/atMost.js"
 import type { Cell } from "./Cell.js"
 import * as State from "./State.js"
 

@@ -65,8 +65,14 @@ export const secret = ({ origin, value }: Setting<unknown>): Checked<Redacted.Re
     ? Effect.map(text({ origin, value }), ({ value }) => ({ origin, value: Redacted.make(value) }))
     : invalid(origin, "is not redacted, and so would be printed: wrap it in Redacted.make")
 
-/** None where it was wiped. */
-const reveal = Option.liftThrowable((value: Redacted.Redacted<unknown>): unknown => Redacted.value(value))
+/**
+ * What is redacted; none where it was wiped.
+ *
+ * @since 0.1.0
+ */
+export const reveal: (value: Redacted.Redacted<unknown>) => Option.Option<unknown> = Option.liftThrowable(
+  (value: Redacted.Redacted<unknown>): unknown => Redacted.value(value)
+)
 
 /**
  * What is wrong with a text that must be exact.

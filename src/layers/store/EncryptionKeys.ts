@@ -93,7 +93,7 @@ const bytesOf = (
 ): Effect.Effect<Uint8Array<ArrayBuffer>, ConfigError.ConfigError> => {
   const wrong = (problem: string) => Setting.invalid(origin, `the key "${id}" ${problem}`)
   if (!Redacted.isRedacted(given)) return wrong("is not redacted, and so would be printed: wrap it in Redacted.make")
-  const text = Option.getOrUndefined(reveal(given))
+  const text = Option.getOrUndefined(Setting.reveal(given))
   if (typeof text !== "string") return wrong("is not a string")
   return Option.match(fromBase64(text), {
     onNone: () => wrong("is not base64"),
@@ -103,9 +103,6 @@ const bytesOf = (
         : wrong(`has ${bytes.length} bytes and not ${KEY_BYTES}: make one with openssl rand -base64 32`)
   })
 }
-
-/** None where it was wiped. */
-const reveal = Option.liftThrowable((value: Redacted.Redacted<unknown>): unknown => Redacted.value(value))
 
 const importKey = (origin: string, bytes: Uint8Array<ArrayBuffer>): Effect.Effect<CryptoKey, ConfigError.ConfigError> =>
   Effect.tryPromise({

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -11,6 +11,13 @@ import type * as Stream from "effect/Stream"
 import type { Unavailable } from "../../schemas/AuthError.js"
 import type { Session } from "../../schemas/Session.js"
 import type { StoreKey } from "../../schemas/StoreKey.js"
+
+/**
+ * An entry is kept this long past its session's expiry: whoever comes back can refresh, and sees a logout.
+ *
+ * @since 0.1.0
+ */
+export const KEEP: Duration.Duration = Duration.days(30)
 
 /**
  * What one key holds: a session, or a tombstone, which may keep a session whose revocation is unproved.

@@ -15,7 +15,7 @@ export type Reading =
   /** Told to the person alone: where the request came from is not known (RFC 6749 section 4.1.2.1). */
   | { readonly _tag: "Refuse"; readonly problem: string }
   /** Told to the client. */
-  | { readonly _tag: "Return"; readonly location: string }
+  | { readonly _tag: "Return"; readonly clientId: string; readonly location: string; readonly problem: string }
 
 const once = (parameters: URLSearchParams, name: string): string | undefined => {
   const [value, ...more] = parameters.getAll(name)
@@ -53,10 +53,10 @@ const problemOf = (parameters: URLSearchParams): Problem | undefined => {
 /** Reads the query of a request. */
 export const read = (parameters: URLSearchParams, clients: ReadonlyMap<string, Client>): Reading => {
   const client = clients.get(once(parameters, "client_id") ?? "")
-  if (client === undefined) return { _tag: "Refuse", problem: "The client_id is not known to this sandbox." }
+  if (client === undefined) return { _tag: "Refuse", problem: "the client_id is not known to this sandbox" }
   const redirectUri = once(parameters, "redirect_uri")
   if (redirectUri === undefined || !RedirectUri.isRegistered(client.redirectUris ?? [], redirectUri)) {
-    return { _tag: "Refuse", problem: "The redirect_uri is not registered for this client." }
+    return { _tag: "Refuse", problem: "the redirect_uri is not registered for this client" }
   }
   const state = once(parameters, "state")
   const problem = problemOf(parameters)
@@ -70,5 +70,10 @@ export const read = (parameters: URLSearchParams, clients: ReadonlyMap<string, C
           state: Option.map(Option.fromNullable(state), Redacted.make)
         }
       }
-    : { _tag: "Return", location: RedirectUri.withParameters(redirectUri, { ...problem, state }) }
+    : {
+        _tag: "Return",
+        clientId: client.clientId,
+        location: RedirectUri.withParameters(redirectUri, { ...problem, state }),
+        problem: problem.error_description
+      }
 }

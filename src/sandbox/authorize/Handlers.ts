@@ -14,6 +14,7 @@ import * as Redacted from "effect/Redacted"
 import { Emulator, type EmulatorService } from "../Emulator.js"
 import * as Guard from "../Guard.js"
 import * as SandboxState from "../SandboxState.js"
+import * as Visit from "../Visit.js"
 import { AuthorizeApi, path } from "./AuthorizeApi.js"
 import * as AuthorizeRequest from "./AuthorizeRequest.js"
 import type { Asked } from "./Logins.js"
@@ -28,17 +29,23 @@ const redirect = (location: string): HttpServerResponse.HttpServerResponse =>
     headers: { location, "cache-control": "no-store" }
   })
 
+/** Told to the person, and to the log. */
+const refusal = (problem: string): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
+  Effect.as(Visit.note({ why: problem }), Page.refusal(400, problem))
+
 const ask = Effect.fnUntraced(function* (emulator: EmulatorService, request: Request) {
-  const foreign = Guard.foreignHost(request, yield* emulator.url, emulator.settings.host)
+  const foreign = Guard.foreignHost(request, yield* emulator.url, emulator.settings)
   if (Option.isSome(foreign)) return foreign.value
   const query = request.url.replace(/^[^?]*\??/, "")
   const reading = AuthorizeRequest.read(new URLSearchParams(query), emulator.settings.clients)
   switch (reading._tag) {
     case "Refuse":
-      return Page.refusal(400, reading.problem)
+      return yield* refusal(reading.problem)
     case "Return":
+      yield* Visit.note({ clientId: reading.clientId, refused: true, why: reading.problem })
       return redirect(reading.location)
     case "Ask": {
+      yield* Visit.note({ clientId: reading.asked.clientId })
       const ticket = yield* emulator.token
       yield* emulator.transition(SandboxState.askPerson(reading.asked, ticket, yield* emulator.now))
       return Page.question(path, reading.asked, ticket)
@@ -55,9 +62,11 @@ const formOf = (request: Request): Effect.Effect<UrlParams.UrlParams> =>
     : Effect.succeed(UrlParams.empty)
 
 const decided = Effect.fnUntraced(function* (emulator: EmulatorService, asked: Asked, decision: string) {
+  yield* Visit.note({ clientId: asked.clientId })
   const state = Option.getOrUndefined(Option.map(asked.state, Redacted.value))
   if (decision !== "approve") {
     const denied = { error: "access_denied", error_description: "the person said no", state }
+    yield* Visit.note({ refused: true, why: denied.error_description })
     return redirect(RedirectUri.withParameters(asked.redirectUri, denied))
   }
   const code = yield* emulator.token
@@ -66,18 +75,18 @@ const decided = Effect.fnUntraced(function* (emulator: EmulatorService, asked: A
 })
 
 const answer = Effect.fnUntraced(function* (emulator: EmulatorService, request: Request) {
-  const foreign = Guard.foreignPage(request, yield* emulator.url, emulator.settings.host)
+  const foreign = Guard.foreignPage(request, yield* emulator.url, emulator.settings)
   if (Option.isSome(foreign)) return foreign.value
   const form = yield* formOf(request)
   const ticket = Option.getOrElse(UrlParams.getFirst(form, "ticket"), () => "")
   const decision = Option.getOrElse(UrlParams.getFirst(form, "decision"), () => "")
   if (decision !== "approve" && decision !== "deny") {
-    return Page.refusal(400, "The answer was neither yes nor no.")
+    return yield* refusal("the answer was neither yes nor no")
   }
   const now = yield* emulator.now
   const asked = yield* emulator.transition(SandboxState.answerPerson(Redacted.make(ticket), now))
   return yield* Option.match(asked, {
-    onNone: () => Effect.succeed(Page.refusal(400, "It was answered before, or took longer than ten minutes.")),
+    onNone: () => refusal("it was answered before, or took longer than ten minutes"),
     onSome: (asked) => decided(emulator, asked, decision)
   })
 })

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Redacted from "effect/Redacted"
+import * as String from "effect/String"
 import type { Asked } from "./Logins.js"
 
 const style = `
@@ -67,11 +68,11 @@ ${main}
     }
   )
 
-/** What a policy calls the place of a redirect URI; programs with a scheme of their own have no origin. */
-const sourceOf = (redirectUri: string): string => {
-  const { origin, protocol } = new URL(redirectUri)
-  return origin === "null" ? protocol : origin
-}
+/** The place of a redirect URI, for a person; programs with a scheme of their own have no origin. */
+const placeOf = ({ origin, protocol }: URL): string => (origin === "null" ? protocol : origin)
+
+/** What a policy calls the place; it has no word for an address of IPv6 (CSP 3, section 2.3.1). */
+const sourceOf = (url: URL): string => (url.hostname.startsWith("[") ? url.protocol : placeOf(url))
 
 /** Asks the person. */
 export const question = (
@@ -83,13 +84,13 @@ export const question = (
     200,
     `<h1>Let this program use your account?</h1>
 <p>Client <code>${escape(clientId)}</code> asks for a session at this sandbox. Your answer goes to
-<code>${escape(sourceOf(redirectUri))}</code>.</p>
+<code>${escape(placeOf(new URL(redirectUri)))}</code>.</p>
 <form method="post" action="${path}">
 <input type="hidden" name="ticket" value="${escape(Redacted.value(ticket))}">
 <button class="approve" name="decision" value="approve">Approve</button>
 <button class="deny" name="decision" value="deny">Deny</button>
 </form>`,
-    `'self' ${sourceOf(redirectUri)}`
+    `'self' ${sourceOf(new URL(redirectUri))}`
   )
 
 /** Tells the person what nobody else can be told. */
@@ -97,7 +98,7 @@ export const refusal = (status: number, problem: string): HttpServerResponse.Htt
   respond(
     status,
     `<h1>This login cannot go on</h1>
-<p>${escape(problem)}</p>
+<p>${escape(String.capitalize(problem))}.</p>
 <p>Go back to the program that sent you here, and log in again.</p>`,
     "'none'"
   )

@@ -13,6 +13,7 @@ const withoutPort = (uri: string): string => uri.replace(onLoopback, "$1")
  * of a loopback address, which a native program gets from the system (RFC 8252 section 7.3).
  */
 export const isRegistered = (registered: ReadonlyArray<string>, uri: string): boolean =>
+  URL.canParse(uri) &&
   registered.some((one) => one === uri || (onLoopback.test(one) && withoutPort(one) === withoutPort(uri)))
 
 /** What is wrong with a redirect URI that is to be registered. */

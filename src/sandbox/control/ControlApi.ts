@@ -22,6 +22,9 @@ import { CountersView, Endpoint, FaultsView, RequestView, SessionView, StateView
 /** Where the control side is. */
 export const prefix = "/_sandbox"
 
+/** A 403: asked by another page, or under a foreign name. */
+export class Foreign extends Data.TaggedError("Foreign")<typeof ErrorResponse.Type> {}
+
 /** A 404: no such client. */
 export class NoSuchClient extends Data.TaggedError("NoSuchClient")<typeof ErrorResponse.Type> {}
 
@@ -56,7 +59,10 @@ export const ClockPayload = Schema.Union(
     advance: durationThat((millis) => Number.isFinite(millis), "a duration", { description: "How far ahead it jumps." })
   }),
   Schema.Struct({ set: Schema.DateTimeUtc.annotations({ description: "What time it is now." }) })
-).annotations({ description: "Either of the two." })
+).annotations({
+  description: "Either of the two.",
+  ...hasToBe("either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z")
+})
 
 /** Which operation meets which fault. */
 export const FaultPayload = Schema.Struct({ endpoint: Endpoint, fault: Fault })
@@ -132,7 +138,12 @@ const act = HttpApiGroup.make("act", { topLevel: true })
       .addError(unknownClient)
       .addError(withoutSession)
       .middleware(ReadJson)
-      .annotateContext(about("Let a token expire", "It dies of age now, whatever lifetime it was given."))
+      .annotateContext(
+        about(
+          "Let a token expire",
+          "It dies of age now, whatever lifetime it was given; by the sandbox's clock, so it lives again where that is set back."
+        )
+      )
   )
   .add(
     HttpApiEndpoint.post("revokeSession", "/sessions/revoke")
@@ -193,6 +204,7 @@ const act = HttpApiGroup.make("act", { topLevel: true })
 export class ControlApi extends HttpApi.make("control")
   .add(look)
   .add(act)
+  .addError(failure(Foreign, { status: 403, description: "The Host or the Origin is not the sandbox's own." }))
   .prefix(prefix)
   .annotateContext(
     OpenApi.annotations({

@@ -13,6 +13,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { complaints } from "../Complaints.js"
+import * as DurationInput from "../DurationInput.js"
 import type { EmulatorService } from "../Emulator.js"
 import * as Fault from "../Fault.js"
 import { SandboxError } from "../SandboxError.js"
@@ -89,15 +90,13 @@ export const make = (emulator: EmulatorService): Controls => {
     ),
     now: time,
     advance: (duration) =>
-      Effect.flatMap(emulator.switches, ({ clockOffset }) =>
-        moved(
-          Option.match(Duration.decodeUnknown(duration), {
-            onNone: () => Number.NaN,
-            onSome: (ahead) => clockOffset + Duration.toMillis(ahead)
-          }),
-          "advance"
-        )
-      ),
+      Option.match(DurationInput.read(duration), {
+        onNone: () => Effect.fail(failing("Clock", "advance: has to be a duration")),
+        onSome: (ahead) =>
+          Effect.flatMap(emulator.switches, ({ clockOffset }) =>
+            moved(clockOffset + Duration.toMillis(ahead), "advance")
+          )
+      }),
     setTime: (at) =>
       Effect.flatMap(Clock.currentTimeMillis, (machine) =>
         moved(

@@ -37,6 +37,10 @@ const withoutSession = (error: SandboxError): BadRequest | NoSuchClient | NoSess
 /** A fault is read where it is checked. */
 const FaultOrder = Schema.Struct({ endpoint: Endpoint, fault: Schema.Object })
 
+/** A member that is not known is refused: misspelt, it would change what is done, or to whom. */
+const read = <A, I>(schema: Schema.Schema<A, I>): Effect.Effect<A, BadRequest, JsonBody.JsonBody> =>
+  JsonBody.decode(schema, { onExcessProperty: "error" })
+
 const encodeState = Schema.encode(Schema.parseJson(StateView))
 
 const look = HttpApiBuilder.group(ControlApi, "look", (handlers) =>
@@ -73,7 +77,7 @@ const act = HttpApiBuilder.group(ControlApi, "act", (handlers) =>
     return handlers
       .handleRaw("addFault", () =>
         Effect.gen(function* () {
-          const { endpoint, fault } = yield* JsonBody.decode(FaultOrder)
+          const { endpoint, fault } = yield* read(FaultOrder)
           yield* Effect.mapError(controls.fault(endpoint, fault), malformed)
           return yield* faults
         })
@@ -81,28 +85,28 @@ const act = HttpApiBuilder.group(ControlApi, "act", (handlers) =>
       .handle("clearFaults", () => Effect.zipRight(controls.clearFaults, faults))
       .handleRaw("expireSession", () =>
         Effect.gen(function* () {
-          const { clientId, token } = yield* JsonBody.decode(ExpirePayload)
+          const { clientId, token } = yield* read(ExpirePayload)
           yield* Effect.mapError(controls.expire(token, clientId), withoutSession)
           return yield* sessions
         })
       )
       .handleRaw("revokeSession", () =>
         Effect.gen(function* () {
-          const { clientId } = yield* JsonBody.decode(ClientPayload)
+          const { clientId } = yield* read(ClientPayload)
           yield* Effect.mapError(controls.revoke(clientId), withoutSession)
           return yield* sessions
         })
       )
       .handleRaw("stealSession", () =>
         Effect.gen(function* () {
-          const { clientId } = yield* JsonBody.decode(ClientPayload)
+          const { clientId } = yield* read(ClientPayload)
           yield* Effect.mapError(controls.steal(clientId), unknownClient)
           return yield* sessions
         })
       )
       .handleRaw("moveClock", () =>
         Effect.gen(function* () {
-          const move = yield* JsonBody.decode(ClockPayload)
+          const move = yield* read(ClockPayload)
           const moved = "advance" in move ? controls.advance(move.advance) : controls.setTime(move.set)
           return { now: yield* Effect.mapError(moved, malformed) }
         })

@@ -71,6 +71,7 @@ export const requests = ({ entries }: RequestLog): ReadonlyArray<typeof RequestV
 /** All that can be seen of a state, now. */
 export const view = (emulator: EmulatorService, state: State): Effect.Effect<SandboxView> =>
   Effect.zipWith(emulator.now, emulator.url, (now, url) => ({
+    epoch: state.epoch,
     now: time(now),
     url,
     clients: Array.from(emulator.settings.clients.values(), ({ accountId, clientId }) => ({

@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { hasToBe } from "../Complaints.js"
-import { endpoints } from "../endpoints.js"
+import { counted, endpoints } from "../endpoints.js"
 import { SwitchesView } from "../Switches.js"
 
 const text = (description: string) => Schema.String.annotations({ description })
@@ -66,13 +66,15 @@ export const CountersView = Schema.Struct({
   refresh: Tally,
   revoke: Tally,
   balance: Tally,
+  authorize: Tally,
   other: Tally,
   issued: count("Sessions started by issue."),
   refreshed: count("Sessions carried on by refresh."),
   revoked: count("Sessions ended by revoke.")
 }).annotations({
   identifier: "Counters",
-  description: "What the sandbox has done since it began or was reset. `other` are requests for what it has not."
+  description:
+    "What the sandbox has done since it began or was reset. `authorize` are the page of a person's login and the answers to it, `other` are requests for what it has not."
 })
 
 /** A request as the log remembers it. */
@@ -81,7 +83,7 @@ export const RequestView = Schema.Struct({
   at: time("When it arrived, by the sandbox's clock."),
   method: Schema.String,
   path: text("Without the query. What does not look like a path of an API is an ellipsis."),
-  endpoint: Schema.Literal(...endpoints, "other"),
+  endpoint: Schema.Literal(...counted),
   status: Schema.Union(Schema.Int, Schema.Literal("dropped")),
   outcome: Schema.Literal("succeeded", "refused", "faulted"),
   why: Schema.optional(text("Why it was refused, in the first of the answer's own words, or which fault it met.")),
@@ -112,6 +114,7 @@ export const FaultsView = Schema.Struct({ issue: queue, refresh: queue, revoke: 
 
 /** All that can be seen of a sandbox, at one moment. */
 export const StateView = Schema.Struct({
+  epoch: text("Another one since each start and each reset, from which on the requests are numbered."),
   now: time("The sandbox's time."),
   url: text("The base URL to point a client at."),
   clients: Schema.Array(ClientView),

@@ -7,7 +7,8 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import { descriptions } from "../Switches.js"
 
-type Page = Effect.Effect<HttpServerResponse.HttpServerResponse>
+/** What is answered to a GET of one path. */
+export type Page = Effect.Effect<HttpServerResponse.HttpServerResponse>
 
 const asset = (name: string): Page =>
   Effect.flatMap(
@@ -37,11 +38,11 @@ const assets = [
 ]
 
 /** The page of the sandbox with its files, and the references of both APIs, by path. */
-export const pages: ReadonlyArray<readonly [path: string, page: Page]> = [
+export const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
   ["/", asset("page.html")],
   ...assets.map((name) => [`/assets/${name}`, asset(name)] as const),
   ["/assets/switches.json", Effect.sync(() => HttpServerResponse.unsafeJson(descriptions))],
   ["/docs", document("Nomba sandbox: API reference", "/openapi.json")],
   ["/docs/control", document("Nomba sandbox: control reference", "/_sandbox/openapi.json")],
   ["/docs/scalar.js", reference(({ script }) => script)]
-]
+])

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Endpoint } from "../endpoints.js"
+import type { Counted } from "../endpoints.js"
 
 /**
  * What became of the requests to one operation. Everything but `requests` counts answers, so it can lag behind.
@@ -24,12 +24,13 @@ export interface Tally {
 }
 
 /**
- * What the sandbox has done since it began or was reset. `other` are the requests for a path or method that it has not.
+ * What the sandbox has done since it began or was reset. `authorize` are the requests for the page
+ * of a person's login and the answers to it; `other` are those for a path or method that the sandbox has not.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Counts extends Readonly<Record<Endpoint | "other", Tally>> {
+export interface Counts extends Readonly<Record<Counted, Tally>> {
   /** Sessions started by issue. A `steal` is not counted. */
   readonly issued: number
   /** Sessions carried on by refresh. */
@@ -49,28 +50,24 @@ export const zero: Counts = {
   refresh: none,
   revoke: none,
   balance: none,
+  authorize: none,
   other: none,
   issued: 0,
   refreshed: 0,
   revoked: 0
 }
 
-const tallied = (counts: Counts, endpoint: Endpoint | "other", change: (tally: Tally) => Partial<Tally>): Counts => ({
+const tallied = (counts: Counts, endpoint: Counted, change: (tally: Tally) => Partial<Tally>): Counts => ({
   ...counts,
   [endpoint]: { ...counts[endpoint], ...change(counts[endpoint]) }
 })
 
 /** A request arrived. */
-export const arrived = (counts: Counts, endpoint: Endpoint | "other"): Counts =>
+export const arrived = (counts: Counts, endpoint: Counted): Counts =>
   tallied(counts, endpoint, ({ requests }) => ({ requests: requests + 1 }))
 
 /** A request was answered. */
-export const answered = (
-  counts: Counts,
-  endpoint: Endpoint | "other",
-  outcome: Outcome,
-  status: number | "dropped"
-): Counts =>
+export const answered = (counts: Counts, endpoint: Counted, outcome: Outcome, status: number | "dropped"): Counts =>
   tallied(counts, endpoint, (tally) => ({
     [outcome]: tally[outcome] + 1,
     statuses: { ...tally.statuses, [status]: (tally.statuses[status] ?? 0) + 1 }

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
-import type { Endpoint } from "../endpoints.js"
+import type { Counted } from "../endpoints.js"
 import type { Outcome } from "./Counts.js"
 
 /** A request and what became of it. Times are milliseconds by the sandbox's clock. */
@@ -13,7 +13,7 @@ export interface Entry {
   readonly took: number
   readonly method: string
   readonly path: string
-  readonly endpoint: Endpoint | "other"
+  readonly endpoint: Counted
   readonly status: number | "dropped"
   readonly outcome: Outcome
   readonly why?: string | undefined

@@ -245,7 +245,7 @@ export const revokeAll =
     return [ending.length, end(sessions, ending, "revoked")]
   }
 
-/** A token of each of a client's sessions dies of age now, whatever lifetime it was given: how many sessions. */
+/** A token of each of a client's sessions dies of age now, whatever lifetime it was given: how many sessions. A clock that is set back finds it alive. */
 export const expire =
   (clientId: string, token: "access" | "refresh", now: number): Change<number> =>
   (sessions) => {

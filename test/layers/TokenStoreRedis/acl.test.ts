@@ -1,10 +1,13 @@
 /** The rights that docs/fleet.md gives the store's user are enough, and it needs each of them. */
 import { readFileSync } from "node:fs"
 import { assert } from "@effect/vitest"
-import { Duration, Effect, Queue, Redacted, Stream } from "effect"
+import { Array, type ConfigError, Duration, Effect, Queue, Redacted, type Scope, Stream } from "effect"
+import { Cluster, Redis } from "ioredis"
 import * as Six from "ioredis6"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
+import { Unavailable } from "../../../src/schemas/AuthError.js"
+import type { TokenStoreService } from "../../../src/services/TokenStore.js"
 import {
   adoptNone,
   freshKey,
@@ -16,44 +19,42 @@ import {
   sessionOf
 } from "../../../src/testing/tokenStore/Kit.js"
 import { describeRedis } from "../../support/describeRedis.js"
-import { redisServer } from "../../support/redis.js"
+import { type RedisServerService, redisCluster, redisServer } from "../../support/redis.js"
 import { entryOf } from "./contract.js"
 
 const page = readFileSync(new URL("../../../docs/fleet.md", import.meta.url), "utf8")
 const [, name = "", ...rights] = (/^ACL SETUSER .*$/m.exec(page)?.[0] ?? "").split(" ").slice(1)
+const { onCluster = "", withDatabase = "" } =
+  /Add `(?<withDatabase>[^`]+)` where\sthe URL names a database, and `(?<onCluster>[^`]+)` on a cluster/.exec(page)
+    ?.groups ?? {}
 const codec = SessionCodec.plain
 
+type Make = Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope>
+
+/** Without it a lease runs out rather than being freed, or nobody hears of what happens. */
+const leavesCallersAlone = new Set(["+del", "+hget", "+subscribe"])
+
 describeRedis("the rights of the page about fleets", (it) => {
+  const password = "password-of-the-user"
+  const give = (redis: RedisServerService, extra: ReadonlyArray<string>) =>
+    redis.call("ACL", "SETUSER", name, ...rights.map((_) => (_.startsWith(">") ? `>${password}` : _)), ...extra)
+
   const userOf = (extra: ReadonlyArray<string>) =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
-      const password = "password-of-the-user"
-      yield* redis.call(
-        "ACL",
-        "SETUSER",
-        name,
-        ...rights.map((_) => (_.startsWith(">") ? `>${password}` : _)),
-        ...extra
-      )
+      yield* give(redis, extra)
       return { redis, url: `redis://${name}:${password}@127.0.0.1:${redis.port}` }
     })
 
-  it.scoped("are enough for a store of its own and for one over ioredis 6", () =>
+  const connected = <A extends { readonly disconnect: () => void }>(connect: () => A) =>
+    Effect.acquireRelease(Effect.sync(connect), (client) => Effect.sync(() => client.disconnect()))
+
+  /** Two holders take a session from each other, hear of it and end it, and Redis refuses nothing. */
+  const serve = (redis: RedisServerService, makeA: Make, makeB: Make) =>
     Effect.gen(function* () {
-      const { redis, url } = yield* userOf([])
-      assert.strictEqual(name, "nomba-auth")
-      const client = yield* Effect.acquireRelease(
-        Effect.sync(() => new Six.Redis(url, { disableClientInfo: true })),
-        (client) => Effect.sync(() => client.disconnect())
-      )
       const key = yield* freshKey()
-      const make = [
-        TokenStoreRedis.make({ url: Redacted.make(url), codec }),
-        TokenStoreRedis.makeFromClient({ client, codec })
-      ]
-      const [a, b] = yield* Effect.all(make.map(Effect.flatMap((_) => _.open(key, Duration.seconds(1)))))
-      assert.isDefined(a)
-      assert.isDefined(b)
+      const open = Effect.flatMap((_: TokenStoreService) => _.open(key, Duration.seconds(1)))
+      const [a, b] = yield* Effect.all([open(makeA), open(makeB)])
       const heard = yield* Queue.unbounded<number>()
       yield* Effect.forkScoped(Stream.runForEach(yield* b.changes, (version) => Queue.offer(heard, version)))
       const { version } = yield* put(a, sessionOf("held"))
@@ -63,6 +64,69 @@ describeRedis("the rights of the page about fleets", (it) => {
       yield* b.clear(revoke)
       yield* holdsNothing(a)
       assert.deepStrictEqual(yield* redis.call("ACL", "LOG"), [])
+    })
+
+  it.scoped("are enough for a store of its own and for one over ioredis 6", () =>
+    Effect.gen(function* () {
+      const { redis, url } = yield* userOf([])
+      assert.strictEqual(name, "nomba-auth")
+      const client = yield* connected(() => new Six.Redis(url, { disableClientInfo: true }))
+      yield* serve(
+        redis,
+        TokenStoreRedis.make({ url: Redacted.make(url), codec }),
+        TokenStoreRedis.makeFromClient({ client, codec })
+      )
+    })
+  )
+
+  it.scoped("are all that the user has, whatever it had before", () =>
+    Effect.gen(function* () {
+      const { redis } = yield* userOf([])
+      const now = redis.call("ACL", "GETUSER", name)
+      const fresh = yield* now
+      yield* redis.call("ACL", "SETUSER", name, ">former-password", "~*", "&*", "+@all")
+      yield* give(redis, [])
+      assert.deepStrictEqual(yield* now, fresh)
+    })
+  )
+
+  it.scoped("are enough on a cluster, with those that the page adds for one", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisCluster
+      yield* give(redis, onCluster.split(" "))
+      const nodes = [{ host: "127.0.0.1", port: redis.port }]
+      const redisOptions = { username: name, password, disableClientInfo: true }
+      const [five, six] = yield* Effect.all([
+        connected(() => new Cluster(nodes, { redisOptions })),
+        connected(() => new Six.Cluster(nodes, { redisOptions }))
+      ])
+      yield* serve(
+        redis,
+        TokenStoreRedis.makeFromClient({ client: five, codec }),
+        TokenStoreRedis.makeFromClient({ client: six, codec })
+      )
+    })
+  )
+
+  it.scoped("are enough in a database, with the one that the page adds, and without it nothing is written", () =>
+    Effect.gen(function* () {
+      const { redis, url } = yield* userOf([])
+      const client = yield* connected(() => new Redis(`${url}/3`, { disableClientInfo: true }).on("error", () => {}))
+      const make = [
+        TokenStoreRedis.make({ url: Redacted.make(`${url}/3`), codec }),
+        TokenStoreRedis.makeFromClient({ client, codec })
+      ] as const
+      for (const service of yield* Effect.all(make)) {
+        const store = yield* service.open(yield* freshKey(), Duration.seconds(1))
+        const error = yield* Effect.flip(put(store, sessionOf("held")))
+        assert.strictEqual(error instanceof Unavailable && error.detail, "NOPERM")
+      }
+      const keyspace = Effect.map(redis.call("INFO", "keyspace"), String)
+      assert.notMatch(yield* keyspace, /^db/m)
+      yield* give(redis, withDatabase.split(" "))
+      yield* redis.call("ACL", "LOG", "RESET")
+      yield* serve(redis, ...make)
+      assert.deepStrictEqual((yield* keyspace).match(/^db\d+/gm), ["db3"])
     })
   )
 
@@ -87,11 +151,18 @@ describeRedis("the rights of the page about fleets", (it) => {
         const service = yield* TokenStoreRedis.make({ url: Redacted.make(url), codec })
         const store = yield* service.open(yield* freshKey(), Duration.seconds(1))
         yield* Effect.forkScoped(Stream.runDrain(yield* store.changes))
-        yield* Effect.ignore(put(store, sessionOf("held")))
         const { mint } = yield* makeMint(sessionOf("next"), { beforeGate: (lease) => lease.spend })
-        yield* Effect.ignore(store.renew(adoptNone, mint))
         const { revoke } = yield* makeRevoke()
-        yield* Effect.ignore(store.clear(revoke))
+        const steps = [put(store, sessionOf("held")), store.renew(adoptNone, mint), store.clear(revoke)]
+        const refused = Array.filter(
+          Array.getLefts(yield* Effect.forEach(steps, Effect.either<unknown, unknown, never>)),
+          (_) => _ instanceof Unavailable
+        )
+        for (const error of refused) {
+          assert.strictEqual(error.detail, "NOPERM")
+          assert.include(error.message, "lacks a right")
+        }
+        if (!leavesCallersAlone.has(right)) assert.isNotEmpty(refused)
         const isRefused = Effect.map(redis.call("ACL", "LOG"), (log) => (log as ReadonlyArray<unknown>).length > 0)
         yield* Effect.timeout(Effect.repeat(isRefused, { until: (_) => _ }), "10 seconds")
       })

@@ -10,8 +10,8 @@ import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import type { SessionStore } from "../../../src/services/TokenStore.js"
 import { freshKey, holds, holdsNothing, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
 import { describeRedis } from "../../support/describeRedis.js"
-import { redisServer } from "../../support/redis.js"
-import { describeContract } from "./contract.js"
+import { redisCluster, redisServer } from "../../support/redis.js"
+import { describeContract, entryOf } from "./contract.js"
 
 type Client = RedisClient & { readonly disconnect: () => void; readonly ping: () => Promise<unknown> }
 
@@ -105,12 +105,26 @@ describeRedis("TokenStoreRedis over a connection that the program has already", 
     )
   }
 
+  it.scoped("stays in the database that the connection names, whichever it is in at the moment", () =>
+    Effect.gen(function* () {
+      const { port } = yield* server
+      const key = yield* freshKey()
+      const connect = () => new Redis(port, "127.0.0.1", { db: 3 })
+      const client = yield* connected(connect)
+      const service = yield* TokenStoreRedis.makeFromClient({ client, codec })
+      const store = yield* service.open(key, Duration.seconds(1))
+      yield* Effect.promise(() => client.select(4))
+      yield* put(store, sessionOf("held"))
+      yield* holds(yield* open(connect, key), sessionOf("held"))
+      assert.strictEqual(yield* Effect.promise(() => client.dbsize()), 0)
+    })
+  )
+
   it.scoped("serves a cluster: all keys of a command are in one slot, and announcements arrive", () =>
     Effect.gen(function* () {
-      const redis = yield* redisServer("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1")
-      yield* redis.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-      yield* Effect.repeat(redis.call("CLUSTER", "INFO"), { until: (_) => String(_).includes("cluster_state:ok") })
+      const redis = yield* redisCluster
       const nodes = [{ host: "127.0.0.1", port: redis.port }]
+      const slotOf = (name: string) => redis.call("CLUSTER", "KEYSLOT", name)
       for (const connect of [() => new Cluster(nodes), () => new Six.Cluster(nodes)]) {
         const key = yield* freshKey()
         const a = yield* open(connect, key)
@@ -119,6 +133,7 @@ describeRedis("TokenStoreRedis over a connection that the program has already", 
         const { version } = yield* put(a, sessionOf("held"))
         yield* holds(b, sessionOf("held"))
         assert.strictEqual(yield* Queue.take(announced), version)
+        assert.strictEqual(yield* slotOf(entryOf(key)), yield* slotOf(`${entryOf(key)}:lease`))
       }
     })
   )

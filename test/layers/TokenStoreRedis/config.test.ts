@@ -1,6 +1,6 @@
 /** How the store is configured, and what it says of a configuration that is wrong. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, Layer, Redacted } from "effect"
+import { Effect, Either, Layer, Logger, Redacted } from "effect"
 import * as Nomba from "../../../src/layers/Nomba.js"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
@@ -42,6 +42,8 @@ describe("TokenStoreRedis.layerConfig", () => {
     [`http://user:${secret}@redis.example`, "is none of memory, file:PATH and redis://…"],
     [`redis:user:${secret}@redis.example`, "is not a URL like redis://host:6379"],
     [`redis://user:${secret}@redis.example:port`, "is not a URL like redis://host:6379"],
+    [`redis://user:${secret}@redis.example/orders`, "names a database that is not a number"],
+    [`redis://user:${secret}@redis.example/3/4`, "names a database that is not a number"],
     [`"redis://user:${secret}@redis.example"`, "has quotation marks around it"],
     ["", "is empty"]
   ]
@@ -78,6 +80,51 @@ describe("TokenStoreRedis.layerConfig", () => {
       assert.isTrue(Either.isRight(yield* outcome(overridden, variables)))
     })
   )
+})
+
+describe("TokenStoreRedis.layerConfig without a word about encryption", () => {
+  const remote = `redis://user:${secret}@redis.example/3`
+  const keys = { NOMBA_TOKEN_STORE_KEYS: `one:${key}` }
+
+  const warningsOf = (overrides: TokenStoreRedis.Overrides, variables: Readonly<Record<string, string>>) =>
+    Effect.gen(function* () {
+      const warnings: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        if (logLevel._tag === "Warning") warnings.push(String(message))
+      })
+      yield* Effect.scoped(TokenStoreRedis.makeConfig(overrides)).pipe(
+        withEnvironment(variables),
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+      return warnings
+    })
+
+  for (const url of [remote, `rediss://redis.example`, "redis://10.0.0.7:6379", "redis://127.0.0.1.example"]) {
+    it.effect(`warns once that sessions go to ${url} in clear`, () =>
+      Effect.gen(function* () {
+        const [warning = "", ...others] = yield* warningsOf({}, { NOMBA_TOKEN_STORE: url })
+        assert.isEmpty(others)
+        for (const part of ["NOMBA_TOKEN_STORE_KEYS", "in clear"]) assert.include(warning, part)
+        for (const part of [secret, "example", "10.0.0.7"]) assert.notInclude(warning, part)
+        assert.strictEqual((yield* warningsOf({ url: Redacted.make(url) }, {})).length, 1)
+      })
+    )
+  }
+
+  const silent: ReadonlyArray<readonly [string, TokenStoreRedis.Overrides, Readonly<Record<string, string>>]> = [
+    ["where there are keys", {}, { NOMBA_TOKEN_STORE: remote, ...keys }],
+    ["where the code says that they are in clear", { codec }, { NOMBA_TOKEN_STORE: remote }],
+    ["on this machine", {}, { NOMBA_TOKEN_STORE: "redis://127.0.0.1" }],
+    ["on this machine by its name", {}, { NOMBA_TOKEN_STORE: "redis://localhost:6379/3" }],
+    ["on this machine over IPv6", {}, { NOMBA_TOKEN_STORE: "redis://[::1]:6379" }]
+  ]
+  for (const [where, overrides, variables] of silent) {
+    it.effect(`says nothing ${where}`, () =>
+      Effect.gen(function* () {
+        assert.isEmpty(yield* warningsOf(overrides, variables))
+      })
+    )
+  }
 })
 
 describe("TokenStoreRedis.layer", () => {

@@ -1,8 +1,10 @@
 /** What becomes of the store's steps when Redis is gone, silent, full, or refuses. */
 import { assert } from "@effect/vitest"
-import { Duration, Effect, Exit, Redacted, Scope } from "effect"
+import { Array, Duration, Effect, Exit, Redacted, Scope } from "effect"
 import { Redis } from "ioredis"
+import * as Six from "ioredis6"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
+import type { RedisClient } from "../../../src/layers/store/redis/RedisClient.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import type { Unavailable } from "../../../src/schemas/AuthError.js"
 import type { SessionStore, TokenStoreService } from "../../../src/services/TokenStore.js"
@@ -159,13 +161,79 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
     })
   )
 
+  const patientClient = (port: number, connect: typeof Redis = Redis) =>
+    Effect.acquireRelease(
+      Effect.sync(() =>
+        new connect(port, "127.0.0.1", { maxRetriesPerRequest: null, lazyConnect: true }).on("error", () => {})
+      ),
+      (client) => Effect.sync(() => client.disconnect())
+    )
+
+  const comesTo = (client: Redis, status: "reconnecting" | "end") =>
+    Effect.async<void>((resume) => {
+      if (client.status === status) resume(Effect.void)
+      else client.once(status, () => resume(Effect.void))
+    })
+
   it.scoped("ends a command in time on a client that would wait for ever", () =>
     Effect.gen(function* () {
-      const patient = new Redis(yield* closedPort, "127.0.0.1", { maxRetriesPerRequest: null }).on("error", () => {})
-      yield* Effect.addFinalizer(() => Effect.sync(() => patient.disconnect()))
-      const store = yield* opened(TokenStoreRedis.makeFromClient({ client: patient, codec }))
+      const client = yield* patientClient(yield* closedPort)
+      const store = yield* opened(TokenStoreRedis.makeFromClient({ client, codec }))
       yield* fails(store.read, "ETIMEDOUT")
       yield* Effect.flip(put(store, sessionOf("never")))
     })
   )
+
+  for (const [version, connect] of [
+    [5, Redis],
+    [6, Six.Redis as unknown as typeof Redis]
+  ] as const) {
+    it.scoped(`leaves nothing behind in a client of ioredis ${version} that keeps commands for later`, () =>
+      Effect.gen(function* () {
+        const redis = yield* redisServer()
+        const client = yield* patientClient(redis.port, connect)
+        let sent = 0
+        const watched: RedisClient = {
+          options: client.options,
+          get status() {
+            return client.status
+          },
+          eval: (script, numberOfKeys, ...args) => {
+            sent += 1
+            return client.eval(script, numberOfKeys, ...args)
+          },
+          duplicate: () => client.duplicate()
+        }
+        const store = yield* opened(TokenStoreRedis.makeFromClient({ client: watched, codec }))
+        yield* put(store, sessionOf("held"))
+        assert.isAbove(sent, 0)
+        yield* redis.kill
+        yield* comesTo(client, "reconnecting")
+        sent = 0
+        yield* Effect.all(
+          Array.makeBy(20, () => fails(store.read, "ETIMEDOUT")),
+          { concurrency: "unbounded" }
+        )
+        assert.strictEqual(sent, 0)
+        yield* redis.restart
+        yield* eventually(put(store, sessionOf("after")))
+      })
+    )
+
+    it.scoped(`waits for a connection of ioredis ${version} that is made again, and not for one that is not`, () =>
+      Effect.gen(function* () {
+        const redis = yield* server
+        const client = yield* patientClient(redis.port, connect)
+        const store = yield* opened(TokenStoreRedis.makeFromClient({ client, codec }))
+        yield* put(store, sessionOf("held"))
+        client.stream.destroy()
+        yield* comesTo(client, "reconnecting")
+        yield* holds(store, sessionOf("held"))
+        client.disconnect()
+        yield* comesTo(client, "end")
+        const [took] = yield* Effect.timed(Effect.flip(store.read))
+        assert.isBelow(Duration.toMillis(took), 500)
+      })
+    )
+  }
 })

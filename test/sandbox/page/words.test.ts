@@ -40,6 +40,15 @@ describe("a row of the log", () => {
     }).pipe(sandboxed)
   )
 
+  it("says what became of a person's login", () => {
+    const page: Request = { ...request, endpoint: "authorize", method: "GET", path: "/v1/auth/authorize" }
+    const answer: Request = { ...page, method: "POST", status: 303 }
+    assert.strictEqual(sentence(page), "a person is asked")
+    assert.strictEqual(sentence(answer), "the person said yes")
+    const no: Request = { ...answer, outcome: "refused", why: "the person said no" }
+    assert.strictEqual(sentence(no), "refused, the person said no")
+  })
+
   it.effect("says in words why a request was refused", () =>
     Effect.gen(function* () {
       const first = yield* login

@@ -8,19 +8,15 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { Unavailable } from "../../../schemas/AuthError.js"
+import type { Unavailable } from "../../../schemas/AuthError.js"
 import type { StoreKey } from "../../../schemas/StoreKey.js"
 import type { SessionCodec } from "../../SessionCodec.js"
-import type { Connect, Entry, StoreDriver } from "../StoreDriver.js"
+import { damaged } from "../refusals.js"
+import { type Connect, type Entry, KEEP, type StoreDriver } from "../StoreDriver.js"
 import * as Announcements from "./Announcements.js"
 import type { Link } from "./Link.js"
 import * as Run from "./Run.js"
 import * as Scripts from "./Scripts.js"
-
-/** An entry is kept this long past its session's expiry: whoever comes back can refresh, and sees a logout. */
-const KEEP = Duration.toMillis("30 days")
-
-const unreadable = new Unavailable({ operation: "store", reason: "StoreUnreadable" })
 
 const flag = Schema.transformLiterals(["0", false], ["1", true])
 const Held = Schema.Tuple(
@@ -68,7 +64,7 @@ const connect =
 
       const entryOf = (answer: unknown): Effect.Effect<Option.Option<Entry>, Unavailable> =>
         Effect.gen(function* () {
-          const held = yield* Effect.mapError(decodeHeld(answer), () => unreadable)
+          const held = yield* Effect.mapError(decodeHeld(answer), () => damaged)
           if (held === null) return Option.none()
           const [version, text, tombstone, marked, since, until, now] = held
           const session = text === "" ? Option.none() : Option.some(yield* codec.decode(key, text))
@@ -86,7 +82,7 @@ const connect =
         acquire: (owner) =>
           Effect.gen(function* () {
             const answer = yield* run(Scripts.acquire, keys, owner, millis(leaseTime))
-            const [held, entry] = yield* Effect.mapError(decodeAcquired(answer), () => unreadable)
+            const [held, entry] = yield* Effect.mapError(decodeAcquired(answer), () => damaged)
             return { held: held === 1, entry: yield* entryOf(entry) }
           }),
         extend: (owner) => extend(owner, ""),
@@ -97,7 +93,7 @@ const connect =
               onNone: () => Effect.succeed(""),
               onSome: (_) => codec.encode(key, _)
             })
-            const [left, kept] = [millis(remaining), String(KEEP)]
+            const [left, kept] = [millis(remaining), millis(KEEP)]
             const args = [owner, String(basis), channel, left, kept, tombstone ? "1" : "0", text]
             // Whether it was written is not known when the answer is lost: asking again says so.
             const answer = yield* Effect.retry(run(Scripts.commit, keys, ...args), { times: 1 })

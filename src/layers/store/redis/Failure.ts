@@ -26,10 +26,14 @@ const hints: Readonly<Record<string, string>> = {
 export const codeOf = (error: unknown): Option.Option<string> =>
   Option.orElse(replyCode(error), () => systemCode(error))
 
+/** How a right that a script lacks is told, which has no code of its own: by Redis up to 7.0, and by later ones. */
+const scriptLacksRight = /The user executing the script can't|ACL failure in script/
+
 /** Redis 6 puts what a script was refused with behind a text of its own. */
 const replyCode = (error: unknown): Option.Option<string> => {
   if (!Predicate.hasProperty(error, "name") || error.name !== "ReplyError") return Option.none()
   const message = Predicate.hasProperty(error, "message") && typeof error.message === "string" ? error.message : ""
+  if (scriptLacksRight.test(message)) return Option.some("NOPERM")
   return Option.fromNullable(/: -([A-Z]{3,20})\b/.exec(message)?.[1] ?? /^[A-Z]{3,20}\b/.exec(message)?.[0])
 }
 

@@ -12,6 +12,11 @@
  */
 export interface RedisClient {
   readonly options: { readonly db?: number | undefined; readonly keyPrefix?: string | undefined }
+  /**
+   * `ready` while commands are sent at once, `wait` before the first, `end` when there will be no more connection. In any
+   * other the store keeps its commands to itself; a client without one is given them at any time.
+   */
+  readonly status?: string
   readonly eval: (script: string, numberOfKeys: number, ...args: Array<string>) => Promise<unknown>
   /** Another connection to the same place, with the same settings. */
   readonly duplicate: () => RedisSubscriber

@@ -2,7 +2,7 @@
 /** Faults, the clock, and the way back to the start. */
 import { byId, element, list, say } from "./dom.js"
 import { act, now } from "./sandbox.js"
-import { dateAndTime, ordered } from "./words.js"
+import { dateAndTime, many, ordered } from "./words.js"
 
 /** @import { State } from "../Told.js" */
 
@@ -55,11 +55,26 @@ const fault = () => {
   }
 }
 
+/**
+ * Which requests meet the fault that the form describes.
+ *
+ * @param {string} endpoint
+ */
+const extent = (endpoint) => {
+  const amount = Number(field("amount").value)
+  const until = field("until").value
+  if (until === "always") return `every ${endpoint} meets the fault until it is called off`
+  if (until === "during") return `every ${endpoint} meets the fault for ${many(amount, "second")}`
+  return amount === 1
+    ? `the next ${endpoint} meets the fault`
+    : `the next ${many(amount, "request")} for ${endpoint} meet the fault`
+}
+
 form.addEventListener("change", arrange)
 form.addEventListener("submit", (event) => {
   event.preventDefault()
   const endpoint = field("endpoint").value
-  act("POST", "/faults", { endpoint, fault: fault() }, `Ordered: the next ${endpoint} meets the fault.`)
+  act("POST", "/faults", { endpoint, fault: fault() }, `Ordered: ${extent(endpoint)}.`)
 })
 arrange()
 
@@ -72,6 +87,7 @@ for (const node of document.querySelectorAll("[data-advance]")) {
 
 const clock = byId("clock", HTMLFormElement)
 const begin = byId("clock-set", HTMLInputElement)
+let filled = false
 clock.addEventListener("submit", (event) => {
   event.preventDefault()
   act("POST", "/clock", { set: new Date(`${begin.value}Z`).toISOString() }, "The clock was set.")
@@ -81,6 +97,8 @@ byId("reset").addEventListener("click", () =>
   act("POST", "/reset", undefined, "The sandbox is as it was when it began.")
 )
 
+// A page that came over plain HTTP from another machine has none.
+byId("copy").hidden = navigator.clipboard === undefined
 byId("copy").addEventListener("click", async () => {
   const done = await navigator.clipboard.writeText(byId("url").textContent ?? "").then(
     () => "Copied",
@@ -102,7 +120,10 @@ const queue = list(
 /** @param {State} state */
 export const show = ({ faults, url }) => {
   say(byId("url"), url)
-  if (begin.value === "") begin.value = dateAndTime(now()).replace(" ", "T")
+  if (!filled && document.activeElement !== begin) {
+    begin.value = dateAndTime(now()).replace(" ", "T")
+    filled = true
+  }
   const waiting = Object.entries(faults).flatMap(([endpoint, line]) =>
     line
       .filter(({ until }) => until === undefined || Date.parse(until) > now())

@@ -5,7 +5,7 @@ import { answered } from "./words.js"
 
 /** @import { State } from "../Told.js" */
 
-const operations = /** @type {const} */ (["issue", "refresh", "revoke", "balance", "other"])
+const operations = /** @type {const} */ (["issue", "refresh", "revoke", "balance", "authorize", "other"])
 
 /** @typedef {{ readonly name: typeof operations[number], readonly tally: State["counters"]["issue"] }} Row */
 

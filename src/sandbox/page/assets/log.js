@@ -47,7 +47,7 @@ let begun = false
 const rows = list(
   byId("log"),
   (/** @type {Note | Request} */ item) =>
-    "note" in item ? `note ${item.behind} ${item.note} ${item.at}` : `${item.id}`,
+    "note" in item ? `note ${item.behind} ${item.note} ${item.at}` : `${last?.epoch} ${item.id}`,
   (item) => {
     const node = "note" in item ? noteRow(item) : requestRow(item)
     if (begun) node.classList.add("new")
@@ -131,10 +131,11 @@ const happened = (state, before, jump) => {
  * @param {number | undefined} jump how far the clock jumped since the last event of the same connection
  */
 export const show = (state, jump) => {
+  const before = last?.epoch === state.epoch ? last : undefined
+  if (before === undefined) notes = []
   const newest = state.requests[0]?.id ?? 0
-  const seen = last?.requests[0]?.id ?? 0
-  if (newest < seen) notes = []
-  const found = last === undefined || jump === undefined || newest < seen ? [] : happened(state, last, jump)
+  const seen = before?.requests[0]?.id ?? 0
+  const found = before === undefined || jump === undefined ? [] : happened(state, before, jump)
   notes = [...found.map((note) => ({ note, serial: ++serial, at: now(), behind: newest })), ...notes].slice(
     0,
     mostNotes

@@ -81,19 +81,25 @@ const successes = {
   refresh: "the session goes on with new tokens",
   revoke: "the session is over",
   balance: "the token is good",
+  authorize: "a person is asked",
   other: "answered"
 }
+
+/** @param {Request} request */
+const success = ({ endpoint, method }) =>
+  endpoint === "authorize" && method === "POST" ? "the person said yes" : successes[endpoint]
 
 /**
  * What happened to a request.
  *
  * @param {Request} request
  */
-export const sentence = ({ endpoint, method, outcome, path, why }) => {
+export const sentence = (request) => {
+  const { endpoint, method, outcome, path, why } = request
   const what = endpoint === "other" ? `${method} ${path}: ` : ""
   if (outcome === "faulted" && why !== undefined && !why.startsWith("fault:")) return `${what}${why}`
   const because = why === undefined ? "" : `, ${complaint(why)}`
-  return `${what}${{ succeeded: successes[endpoint], refused: "refused", faulted: "met a fault" }[outcome]}${because}`
+  return `${what}${{ succeeded: success(request), refused: "refused", faulted: "met a fault" }[outcome]}${because}`
 }
 
 /** @param {Request["status"]} status */
