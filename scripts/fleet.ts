@@ -7,6 +7,8 @@
 import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import type { Teardown } from "@effect/platform/Runtime"
+import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Duration, Effect, Exit } from "effect"
 import { bundle } from "../test/fleet/Fleet.js"
 import type { Outcome, Row } from "../test/fleet/Row.js"
@@ -89,4 +91,7 @@ const main = Effect.gen(function* () {
   process.exitCode = broken === 0 && results.length > 0 ? 0 : 1
 }).pipe(Effect.scoped)
 
-await Effect.runPromise(main)
+/** A run that was ended from outside has proved nothing. */
+const teardown: Teardown = (exit, onExit) => onExit(Exit.isSuccess(exit) ? 0 : 1)
+
+NodeRuntime.runMain(main, { teardown })

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Deferred, Effect, type Scope } from "effect"
 import { build } from "esbuild"
+import { endsWithUs } from "../support/endsWithUs.js"
 import type { Answer, Command, Event, Report, WorkerOptions } from "./protocol.js"
 
 export interface Worker {
@@ -64,13 +65,15 @@ export const startWorker = (
       ...options
     }
     const child = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        fork(file, [JSON.stringify(all)], {
+      Effect.sync(() => {
+        const child = fork(file, [JSON.stringify(all)], {
           execArgv: [],
           env: { ...process.env, NODE_EXTRA_CA_CERTS: "" },
           stdio: ["ignore", "inherit", "inherit", "ipc"]
         })
-      ),
+        endsWithUs(child)
+        return child
+      }),
       (child) =>
         Effect.async<void>((resume) => {
           if (ended(child)) return resume(Effect.void)

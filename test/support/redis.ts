@@ -7,6 +7,7 @@ import { createInterface } from "node:readline"
 import { Effect, Option, type Scope } from "effect"
 import type { UnknownException } from "effect/Cause"
 import { Redis } from "ioredis"
+import { endsWithUs } from "./endsWithUs.js"
 import { closedPort } from "./server.js"
 
 export interface RedisServerService {
@@ -27,11 +28,6 @@ export const PROGRAM = "redis-server"
 
 export const hasRedis = spawnSync(PROGRAM, ["--version"]).status === 0
 
-const running = new Set<ChildProcess>()
-process.once("exit", () => {
-  for (const child of running) child.kill("SIGKILL")
-})
-
 /** None where it does not come up, for instance because somebody else has taken the port. */
 const start = (
   port: number,
@@ -41,11 +37,8 @@ const start = (
   Effect.async((resume) => {
     const always = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
     const child = spawn(PROGRAM, [...always, ...settings], { stdio: ["ignore", "pipe", "inherit"] })
-    running.add(child)
-    child.once("exit", () => {
-      running.delete(child)
-      resume(Effect.succeedNone)
-    })
+    endsWithUs(child)
+    child.once("exit", () => resume(Effect.succeedNone))
     createInterface(child.stdout).on("line", (line) => {
       if (line.includes("Ready to accept connections")) resume(Effect.asSome(Effect.succeed(child)))
     })

@@ -1,0 +1,23 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { assert, it } from "vitest"
+
+const program = `
+import { spawn } from "node:child_process"
+import { endsWithUs } from ${JSON.stringify(new URL("./endsWithUs.ts", import.meta.url).href)}
+const child = spawn("sleep", ["90"], { stdio: ["ignore", "inherit", "inherit"] })
+endsWithUs(child)
+child.kill("SIGSTOP")
+console.log("begun")
+`
+
+it("a child that stands still does not outlive a parent that is killed", async () => {
+  const parent = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", program], {
+    stdio: ["ignore", "pipe", "inherit"]
+  })
+  const [said] = await once(parent.stdout, "data")
+  assert.strictEqual(String(said), "begun\n")
+  parent.kill("SIGKILL")
+  // The child writes to the same place, which ends with the last who holds it.
+  await once(parent.stdout, "end")
+})
