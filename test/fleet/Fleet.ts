@@ -7,24 +7,8 @@ import { fileURLToPath } from "node:url"
 import { Deferred, Effect, type Scope } from "effect"
 import { build } from "esbuild"
 import { endsWithUs } from "../support/endsWithUs.js"
-import type { Answer, Command, Event, Report, WorkerOptions } from "./protocol.js"
-
-export interface Worker {
-  readonly get: Effect.Effect<string, Error>
-  readonly renew: Effect.Effect<string, Error>
-  readonly call: Effect.Effect<string, Error>
-  readonly logout: Effect.Effect<void, Error>
-  readonly load: (every: number) => Effect.Effect<void, Error>
-  readonly report: Effect.Effect<Report, Error>
-  /** Done when it waits where it was asked to. */
-  readonly arrived: Effect.Effect<void>
-  readonly goOn: Effect.Effect<void>
-  readonly kill: Effect.Effect<void>
-  readonly stop: Effect.Effect<void>
-  readonly continue: Effect.Effect<void>
-  /** Whether it is still there: nobody ended it. */
-  readonly isAlive: () => boolean
-}
+import { type Answer, type Command, type Event, type Report, usualOptions, type WorkerOptions } from "./protocol.js"
+import type { Worker } from "./Stage.js"
 
 /** The worker as one file, so that 32 of them begin in seconds. */
 export const bundle: Effect.Effect<string, never, Scope.Scope> = Effect.gen(function* () {
@@ -58,12 +42,7 @@ export const startWorker = (
     const ready = yield* Deferred.make<void>()
     const arrived = yield* Deferred.make<void>()
     const answers = new Map<number, (answer: Effect.Effect<string | Report | null, Error>) => void>()
-    const all: WorkerOptions = {
-      requestTimeout: 5_000,
-      clockOffset: 0,
-      waitAt: undefined,
-      ...options
-    }
+    const all: WorkerOptions = { ...usualOptions, ...options }
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => {
         const child = fork(file, [JSON.stringify(all)], {
@@ -104,6 +83,7 @@ export const startWorker = (
     return {
       get: Effect.map(tell({ do: "get" }), String),
       renew: Effect.map(tell({ do: "renew" }), String),
+      outlive: Effect.map(tell({ do: "outlive" }), String),
       call: Effect.map(tell({ do: "call" }), String),
       logout: Effect.asVoid(tell({ do: "logout" })),
       load: (every) => Effect.asVoid(tell({ do: "load", every })),

@@ -1,67 +1,70 @@
 /** One misfortune of a fleet, what must hold in it, and what was counted. */
 import { Duration, Effect, Option, Schedule, type Scope } from "effect"
-import type { RedisServerService } from "../support/redis.js"
-import { redisServer } from "../support/redis.js"
-import { startWorker, type Worker } from "./Fleet.js"
-import type { Report, WorkerOptions } from "./protocol.js"
-import { makeUpstream, type Upstream } from "./Upstream.js"
+import type { ProcessOptions, Report } from "./protocol.js"
+import type { Setting, SettingOptions, Stage, Worker } from "./Stage.js"
 
-export interface Row {
+export interface Row<S extends Setting = Setting> {
   readonly name: string
-  /** Whether it is quick enough for every run of the tests. */
+  /** Whether it is quick enough with real processes for every run of the tests. */
   readonly short: boolean
   /** Whether nothing has to hold in it: it shows what the others are spared. */
   readonly isComparison?: boolean
-  readonly run: (file: string) => Effect.Effect<Outcome, Error, Scope.Scope>
+  readonly run: (stage: Stage<S>) => Effect.Effect<Outcome, Error, Scope.Scope>
 }
 
 export interface Outcome {
   readonly processes: number
   /** Issues and refreshes that reached Nomba. */
   readonly tokenCalls: number
+  /** Those that the misfortune cost, and the most that were due; none where it is not about them. */
+  readonly cost: Cost | undefined
   /** What was counted or measured beside, in words. */
   readonly figures: string
   /** What must hold and did not. */
   readonly broken: ReadonlyArray<string>
 }
 
-export interface Scene {
-  readonly upstream: Upstream
-  readonly redis: RedisServerService
+export interface Cost {
+  readonly calls: number
+  readonly most: number
+}
+
+export type Scene<S extends Setting = Setting> = S & {
   readonly start: (
     count: number,
-    options?: Partial<WorkerOptions>
+    options?: Partial<ProcessOptions>
   ) => Effect.Effect<ReadonlyArray<Worker>, Error, Scope.Scope>
-  readonly one: (options?: Partial<WorkerOptions>) => Effect.Effect<Worker, Error, Scope.Scope>
   /** Notes what is broken unless the condition holds. */
   readonly must: (condition: boolean, what: string) => void
+  /** Notes what the misfortune cost, and that it is broken if that is more than was due. */
+  readonly costs: (calls: number, most: number) => void
   readonly end: (processes: number, figures: string) => Effect.Effect<Outcome>
 }
 
-/** A Nomba, a Redis, and no process yet. */
-export const scene = (
-  file: string,
-  { accessLifetime = 600_000 }: { readonly accessLifetime?: number } = {}
-): Effect.Effect<Scene, Error, Scope.Scope> =>
-  Effect.gen(function* () {
-    const upstream = yield* makeUpstream(accessLifetime)
-    const redis = yield* redisServer("--maxmemory-policy", "noeviction")
+/** A Nomba, a store, and no process yet. */
+export const scene = <S extends Setting>(
+  stage: Stage<S>,
+  options: SettingOptions = {}
+): Effect.Effect<Scene<S>, Error, Scope.Scope> =>
+  Effect.map(stage.build(options), (setting) => {
     const broken: Array<string> = []
-    const one: Scene["one"] = (options) => startWorker(file, { baseUrl: upstream.url, redis: redis.port, ...options })
+    let cost: Cost | undefined
     return {
-      upstream,
-      redis,
-      one,
+      ...setting,
       start: (count, options) =>
         Effect.all(
-          Array.from({ length: count }, () => one(options)),
+          Array.from({ length: count }, () => setting.one(options)),
           { concurrency: 4 }
         ),
       must: (condition, what) => {
         if (!condition) broken.push(what)
       },
+      costs: (calls, most) => {
+        cost = { calls, most }
+        if (calls > most) broken.push(`${calls} token calls, at most ${most} were due`)
+      },
       end: (processes, figures) =>
-        Effect.map(upstream.tokenCalls, (tokenCalls) => ({ processes, tokenCalls, figures, broken }))
+        Effect.map(setting.upstream.tokenCalls, (tokenCalls) => ({ processes, tokenCalls, cost, figures, broken }))
     }
   })
 

@@ -3,28 +3,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net"
 import { HttpBody, HttpClientRequest } from "@effect/platform"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
-import { Effect, Option, Redacted, Runtime, type Scope } from "effect"
+import { DateTime, Effect, Option, Redacted, Runtime, type Scope } from "effect"
 import { Sandbox } from "../../src/sandbox/Sandbox.js"
-import type { SandboxService } from "../../src/sandbox/SandboxService.js"
+import { bearerOf, makeLedger } from "./Ledger.js"
+import type { Upstream } from "./Stage.js"
 
-export interface Upstream {
+export interface RealUpstream extends Upstream {
   readonly url: string
-  readonly sandbox: SandboxService
-  /** The access token that is alive. */
-  readonly live: Effect.Effect<string | undefined>
-  /** Issues and refreshes that arrived, whatever came of them. */
-  readonly tokenCalls: Effect.Effect<number>
-  /** Requests for a resource that came with the token that is alive. */
-  readonly answered: () => number
-  /** Those that came with a dead token; `expired` of them with one that had died of age. */
-  readonly rejected: () => number
-  readonly expired: () => number
-  /** POSTs that were carried out twice under one idempotency key. */
-  readonly repeated: () => number
-  /** The tokens that a request was tried with, by its id. */
-  readonly attempts: (id: string) => ReadonlyArray<string>
-  /** Whether so many processes have been answered, and the last time each with this token. */
-  readonly areAnsweredWith: (token: string | undefined, processes: number) => boolean
 }
 
 const read = async (request: IncomingMessage): Promise<string> => {
@@ -41,14 +26,11 @@ const expiryOf = (bearer: string): number => {
   return (exp ?? 0) * 1000
 }
 
-export const makeUpstream = (accessLifetime: number): Effect.Effect<Upstream, never, Scope.Scope> =>
+export const makeUpstream = (accessLifetime: number): Effect.Effect<RealUpstream, never, Scope.Scope> =>
   Effect.gen(function* () {
     const sandbox = yield* Effect.orDie(Sandbox.make({ accessLifetime }))
     const run = Runtime.runPromise(yield* Effect.runtime<never>())
-    const counts = { answered: 0, rejected: 0, expired: 0, repeated: 0 }
-    const attempts = new Map<string, Array<string>>()
-    const carriedOut = new Set<string>()
-    const answeredWith = new Map<string, string>()
+    const { note, ...ledger } = makeLedger()
 
     const ask = (method: HttpMethod, path: string, headers: IncomingMessage["headers"], body: string) =>
       HttpClientRequest.make(method)(`${sandbox.url}${path}`, {
@@ -69,26 +51,16 @@ export const makeUpstream = (accessLifetime: number): Effect.Effect<Upstream, ne
           ? ask(method as HttpMethod, url, request.headers, body)
           : ask("GET", "/v1/accounts/balance", request.headers, "")
       )
-      if (!isTokenCall) note(request, status)
+      if (!isTokenCall) {
+        note({
+          headers: request.headers,
+          method,
+          status,
+          expiresAt: expiryOf(bearerOf(request.headers)),
+          now: Date.now()
+        })
+      }
       response.writeHead(status, { ...headers }).end(text)
-    }
-
-    const note = ({ headers, method }: IncomingMessage, status: number): void => {
-      const bearer = String(headers.authorization).slice("Bearer ".length)
-      const id = String(headers["x-request-id"])
-      attempts.set(id, [...(attempts.get(id) ?? []), bearer])
-      if (status === 401) {
-        counts.rejected += 1
-        if (expiryOf(bearer) <= Date.now()) counts.expired += 1
-        return
-      }
-      counts.answered += 1
-      answeredWith.set(id.split("-")[0] ?? "", bearer)
-      if (method === "POST") {
-        const key = String(headers["idempotency-key"])
-        if (carriedOut.has(key)) counts.repeated += 1
-        carriedOut.add(key)
-      }
     }
 
     const server = createServer((request, response) => {
@@ -104,17 +76,20 @@ export const makeUpstream = (accessLifetime: number): Effect.Effect<Upstream, ne
 
     return {
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      sandbox,
+      ...ledger,
       live: Effect.map(sandbox.session(), (session) =>
         Option.getOrUndefined(Option.map(session, (_) => Redacted.value(_.accessToken)))
       ),
+      issuedAt: Effect.map(sandbox.session(), (session) =>
+        Option.match(session, { onNone: () => 0, onSome: (_) => DateTime.toEpochMillis(_.issuedAt) })
+      ),
       tokenCalls: Effect.map(sandbox.counts, ({ issue, refresh }) => issue.requests + refresh.requests),
-      answered: () => counts.answered,
-      rejected: () => counts.rejected,
-      expired: () => counts.expired,
-      repeated: () => counts.repeated,
-      attempts: (id) => attempts.get(id) ?? [],
-      areAnsweredWith: (token, processes) =>
-        answeredWith.size === processes && [...answeredWith.values()].every((_) => _ === token)
+      counts: Effect.map(sandbox.counts, ({ issued, refresh, revoked }) => ({
+        issued,
+        revoked,
+        refused: refresh.refused
+      })),
+      steal: Effect.orDie(Effect.asVoid(sandbox.steal())),
+      delayNext: (call, millis) => Effect.orDie(sandbox.fault(call, { latency: millis }))
     }
   })

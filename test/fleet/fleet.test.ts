@@ -3,6 +3,7 @@ import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { describeRedis } from "../support/describeRedis.js"
 import { bundle } from "./Fleet.js"
+import { realStage } from "./realStage.js"
 import { rows } from "./rows/index.js"
 
 describeRedis("a fleet of processes holds one session", (it) => {
@@ -10,7 +11,7 @@ describeRedis("a fleet of processes holds one session", (it) => {
     if (!short) continue
     it.scoped(name, () =>
       Effect.gen(function* () {
-        const { broken } = yield* run(yield* bundle)
+        const { broken } = yield* run(realStage(yield* bundle))
         assert.deepStrictEqual(broken, [])
       })
     )

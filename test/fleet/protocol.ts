@@ -6,10 +6,7 @@
  */
 export type Point = "before the token call" | "after the last look" | "after the answer" | "before the write"
 
-export interface WorkerOptions {
-  readonly baseUrl: string
-  /** The port of Redis; without it the session is private. */
-  readonly redis: number | undefined
+export interface ProcessOptions {
   readonly requestTimeout: number
   /** How far this process's clock is off, in milliseconds. */
   readonly clockOffset: number
@@ -17,10 +14,20 @@ export interface WorkerOptions {
   readonly waitAt: Point | undefined
 }
 
+export const usualOptions: ProcessOptions = { requestTimeout: 5_000, clockOffset: 0, waitAt: undefined }
+
+export interface WorkerOptions extends ProcessOptions {
+  readonly baseUrl: string
+  /** The port of Redis; without it the session is private. */
+  readonly redis: number | undefined
+}
+
 export type Command =
   | { readonly do: "get" }
   /** Takes the token in hand for rejected, and asks for another. */
   | { readonly do: "renew" }
+  /** Moves its clock past the end of the token in hand, and asks for another. */
+  | { readonly do: "outlive" }
   /** Sends one request, and answers with its status. */
   | { readonly do: "call" }
   | { readonly do: "logout" }

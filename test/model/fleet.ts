@@ -36,7 +36,7 @@ export const simulateFleet = async ({ hours, instances: size, progress, seed }: 
   const simulation = makeSimulation(1_760_000_000_000)
   const referee = makeReferee(simulation)
   const dice = makeDice(new Utils.PCGRandom(seed))
-  const nomba = makeNomba(simulation, dice, dice.between(-600_000, 600_000))
+  const nomba = makeNomba(simulation, dice, { skew: dice.between(-600_000, 600_000) })
   const store = makeStore(simulation, dice, ({ highest, over, token, version }) => {
     if (version <= highest) referee.blame(`the store's version went from ${highest} to ${version}`)
     if (token !== undefined && over !== undefined && grantedBefore(token, over)) {

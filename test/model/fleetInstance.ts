@@ -1,19 +1,11 @@
 /** One process of a fleet: the real client, cache and token operations, on a clock of its own. */
-import { HttpClient } from "@effect/platform"
-import { Cause, Duration, Effect, Exit, Layer, Option, Random, Redacted, Stream } from "effect"
-import * as NombaAuthHttp from "../../src/layers/NombaAuthHttp.js"
-import * as NombaClientHttp from "../../src/layers/NombaClientHttp.js"
-import * as TokenCacheRef from "../../src/layers/TokenCacheRef.js"
-import { NombaAuth } from "../../src/services/NombaAuth.js"
+import { Cause, Duration, Effect, Exit, Option, Random, Redacted, Stream } from "effect"
 import { NombaClient } from "../../src/services/NombaClient.js"
-import { NombaConfig } from "../../src/services/NombaConfig.js"
-import { SessionSource } from "../../src/services/SessionSource.js"
 import { TokenCache } from "../../src/services/TokenCache.js"
-import { TokenStore } from "../../src/services/TokenStore.js"
 import type { Process, Simulation } from "../support/simulator.js"
-import { makeConfig } from "../support/upstream.js"
+import { clientLayer } from "./fleetClient.js"
 import type { Dice } from "./fleetNetwork.js"
-import { BASE_URL, CLIENT_ID, type Moment, type Nomba } from "./fleetNomba.js"
+import type { Moment, Nomba } from "./fleetNomba.js"
 import type { Referee } from "./fleetReferee.js"
 import type { StoreServer } from "./fleetStore.js"
 
@@ -47,15 +39,8 @@ export interface Surroundings {
 /** A caller waits no longer than this. */
 const PATIENCE = Duration.seconds(50)
 
-const sourceOf = Layer.effect(
-  SessionSource,
-  Effect.map(NombaAuth, ({ issue }) => ({ start: issue, interactive: false }))
-)
-
 export const makeInstance = (number: number, surroundings: Surroundings): Instance => {
   const { dice, nomba, referee, simulation, store } = surroundings
-  const clientSecret = Effect.succeed(Redacted.make("5f0c7e3a-fleet"))
-  const config = { ...makeConfig(), clientId: CLIENT_ID, clientSecret, baseUrl: BASE_URL }
   let offset = dice.between(-600_000, 600_000)
   let process = simulation.process(() => offset)
   let held: string | undefined
@@ -103,25 +88,10 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
   }
 
   const program = (own: Process, seed: number) => {
-    const auth = NombaAuthHttp.layer
-    const layer = NombaClientHttp.layer.pipe(
-      Layer.provideMerge(TokenCacheRef.layer),
-      Layer.provide(sourceOf),
-      Layer.provide(auth),
-      Layer.provide(
-        Layer.mergeAll(
-          Layer.succeed(NombaConfig, config),
-          Layer.succeed(
-            HttpClient.HttpClient,
-            nomba.clientFor(own, (moment) => surroundings.reached(instance, moment))
-          ),
-          Layer.succeed(
-            TokenStore,
-            store.storeFor(own, (step) => surroundings.reached(instance, step))
-          )
-        )
-      )
-    )
+    const layer = clientLayer({
+      client: nomba.clientFor(own, (moment) => surroundings.reached(instance, moment)),
+      connect: store.connectFor(own, (step) => surroundings.reached(instance, step))
+    })
     return Effect.gen(function* () {
       const client = yield* NombaClient
       const { changes } = yield* TokenCache

@@ -5,6 +5,7 @@ import * as SandboxState from "../../src/sandbox/SandboxState.js"
 import { Switches } from "../../src/sandbox/Switches.js"
 import type { Counts } from "../../src/sandbox/state/Counts.js"
 import * as Sessions from "../../src/sandbox/state/Sessions.js"
+import type { Ledger } from "../fleet/Ledger.js"
 import type { Process, Simulation } from "../support/simulator.js"
 import { type Dice, exchange, type Way } from "./fleetNetwork.js"
 
@@ -38,9 +39,16 @@ export interface Nomba {
   readonly alive: () => string | undefined
   /** What is left of it, in milliseconds. */
   readonly remaining: () => number
+  /** When it was granted, by this Nomba's clock; 0 where there is none. */
+  readonly issuedAt: () => number
   readonly lastTheft: () => number
+  /** How late, beside all else, the answer to the next call of each kind is, in milliseconds. */
+  readonly delays: Map<"issue" | "refresh", number>
   readonly counts: {
     calls: number
+    /** Issues and refreshes that arrived, and refreshes that were refused. */
+    tokenCalls: number
+    refused: number
     rejected: number
     thefts: number
     /** Refresh tokens that came a second time. */
@@ -55,6 +63,8 @@ type Status = (typeof statuses)[number]
 const bearerOf = (headers: Readonly<Record<string, string>>): Option.Option<string> =>
   Option.map(Option.fromNullable(headers["authorization"]), (header) => header.slice("Bearer ".length))
 
+const isForToken = ({ url }: HttpClientRequest.HttpClientRequest): boolean => url.includes("/v1/auth/")
+
 const serialOf = (token: string): number => Number(token.slice("access-".length))
 
 /** Whether a session was granted before another, by their access tokens. */
@@ -63,10 +73,24 @@ export const grantedBefore = (one: string, other: string): boolean => serialOf(o
 /** The tokens of this Nomba are opaque: only their number tells them apart. */
 const subjectOf = (token: string) => ({ clientId: CLIENT_ID, tokenId: token })
 
-export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nomba => {
-  const counts = { calls: 0, rejected: 0, thefts: 0, reused: 0 }
+export interface Settings {
+  /** How far its clock is off, in milliseconds. */
+  readonly skew: number
+  /** How long an access token lives, in milliseconds. */
+  readonly lifetime?: number
+  /** Notes each request for a resource. */
+  readonly note?: Ledger["note"]
+}
+
+export const makeNomba = (
+  simulation: Simulation,
+  dice: Dice,
+  { lifetime = LIFETIME, note = () => {}, skew }: Settings
+): Nomba => {
+  const counts = { calls: 0, tokenCalls: 0, refused: 0, rejected: 0, thefts: 0, reused: 0 }
   const encoder = new TextEncoder()
   let state = SandboxState.initial(Schema.decodeSync(Switches)({}))
+  const expiries = new Map<string, number>()
   let serial = 0
   let lastTheft = Number.NEGATIVE_INFINITY
 
@@ -83,6 +107,7 @@ export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nom
 
   const grant = (): Sessions.Minted => {
     serial += 1
+    expiries.set(`access-${serial}`, now() + lifetime)
     return {
       clientId: CLIENT_ID,
       tokenId: `access-${serial}`,
@@ -90,7 +115,7 @@ export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nom
       accessToken: Redacted.make(`access-${serial}`),
       refreshToken: Redacted.make(`refresh-${serial}`),
       issuedAt: now(),
-      expiresAt: now() + LIFETIME,
+      expiresAt: now() + lifetime,
       refreshExpiresAt: now() + REFRESH_LIFETIME
     }
   }
@@ -127,7 +152,10 @@ export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nom
         grant
       )
     )
-    if (Either.isLeft(outcome) && outcome.left === "used") counts.reused += 1
+    if (Either.isLeft(outcome)) {
+      counts.refused += 1
+      if (outcome.left === "used") counts.reused += 1
+    }
     return Either.isRight(outcome) ? granted(outcome.right) : undefined
   }
 
@@ -137,11 +165,18 @@ export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nom
     return Either.isRight(outcome) ? { code: "00" } : undefined
   }
 
-  const balance = (request: HttpClientRequest.HttpClientRequest): boolean => {
-    const token = Option.getOrElse(bearerOf(request.headers), () => "")
+  const resource = ({ headers, method }: HttpClientRequest.HttpClientRequest): Status => {
+    const token = Option.getOrElse(bearerOf(headers), () => "")
     const isAlive = Either.isRight(Sessions.authenticate(subjectOf(token), now())(state.sessions))
     if (!isAlive) counts.rejected += 1
-    return isAlive
+    const status = isAlive ? 200 : 401
+    note({ headers, method, status, expiresAt: expiries.get(token) ?? 0, now: now() })
+    return status
+  }
+
+  const tokenCall = (request: HttpClientRequest.HttpClientRequest): object | undefined => {
+    if (request.url.endsWith("/revoke")) return revoke(request)
+    return request.url.endsWith("/issue") ? granted(apply(SandboxState.issue(grant()))) : refresh(request)
   }
 
   interface Answer {
@@ -150,21 +185,23 @@ export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nom
   }
 
   const serve = (request: HttpClientRequest.HttpClientRequest): Answer => {
+    if (isForToken(request) && !request.url.endsWith("/revoke")) counts.tokenCalls += 1
     if (nomba.conditions.health === "failing") return { status: 503 }
-    if (request.method === "GET") return { status: balance(request) ? 200 : 401 }
-    const json = request.url.endsWith("/issue")
-      ? granted(apply(SandboxState.issue(grant())))
-      : request.url.endsWith("/refresh")
-        ? refresh(request)
-        : revoke(request)
+    if (!isForToken(request)) return { status: resource(request) }
+    const json = tokenCall(request)
     return json === undefined ? { status: 401 } : { status: 200, json }
   }
 
   const empty = new Map(statuses.map((status) => [status, new Response(null, { status })]))
 
+  /** Reading the body of a web response would take a real promise. */
   const respond = (request: HttpClientRequest.HttpClientRequest, { json, status }: Answer) =>
     json === undefined
-      ? HttpClientResponse.fromWeb(request, empty.get(status) ?? new Response(null, { status }))
+      ? Object.defineProperty(
+          HttpClientResponse.fromWeb(request, empty.get(status) ?? new Response(null, { status })),
+          "text",
+          { value: Effect.succeed("") }
+        )
       : Object.defineProperty(
           HttpClientResponse.fromWeb(
             request,
@@ -174,11 +211,16 @@ export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nom
           { value: Stream.make(encoder.encode(JSON.stringify(json))) }
         )
 
+  const delayOf = ({ url }: HttpClientRequest.HttpClientRequest): number => {
+    for (const [call, delay] of nomba.delays) if (url.endsWith(`/${call}`) && nomba.delays.delete(call)) return delay
+    return 0
+  }
+
   const clientFor: Nomba["clientFor"] = (process, reached) =>
     HttpClient.make((request) =>
       Effect.async((resume) => {
         const { health, slowest } = nomba.conditions
-        const isTokenRequest = request.method !== "GET"
+        const isTokenRequest = isForToken(request)
         const pass = (moment: Moment): void => {
           if (isTokenRequest) reached(moment)
         }
@@ -199,7 +241,7 @@ export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nom
               pass("processed")
               return answer
             },
-            back: (): Way => (dice.chance(nomba.conditions.answerLost) ? "lost" : latency())
+            back: (): Way => (dice.chance(nomba.conditions.answerLost) ? "lost" : latency() + delayOf(request))
           },
           (answer) => {
             resume(Effect.succeed(respond(request, answer)))
@@ -216,7 +258,9 @@ export const makeNomba = (simulation: Simulation, dice: Dice, skew: number): Nom
     stealAfterNextGrant: undefined,
     alive: () => Option.getOrUndefined(current())?.tokenId,
     remaining: () => Option.match(current(), { onNone: () => 0, onSome: ({ expiresAt }) => expiresAt - now() }),
+    issuedAt: () => Option.match(current(), { onNone: () => 0, onSome: (_) => _.issuedAt }),
     lastTheft: () => lastTheft,
+    delays: new Map(),
     counts,
     sandbox: () => state.counts
   }

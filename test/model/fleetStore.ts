@@ -1,16 +1,14 @@
 /** A store on a server of its own, which a network with faults lies before. */
 import { Duration, Effect, Option, Queue, Redacted, Stream } from "effect"
-import * as SessionStore from "../../src/layers/store/SessionStore.js"
-import type { Entry, Next, StoreDriver } from "../../src/layers/store/StoreDriver.js"
+import type { Connect, Entry, Next, StoreDriver } from "../../src/layers/store/StoreDriver.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
-import type { TokenStoreService } from "../../src/services/TokenStore.js"
 import type { Process, Simulation } from "../support/simulator.js"
 import { type Dice, exchange, type Way } from "./fleetNetwork.js"
 
 type Step = "read" | "acquire" | "extend" | "mark" | "commit" | "release"
 
-/** How the server is. Frozen, it does later what it was told meanwhile. */
-export type Health = "well" | "refusing" | "silent" | "frozen"
+/** How the server is. Frozen, it does later what it was told meanwhile; full, it has no memory left to write with. */
+export type Health = "well" | "refusing" | "silent" | "frozen" | "full"
 
 /** How often a command or an announcement meets each of these, from 0 to 1. */
 export interface Weather {
@@ -25,10 +23,12 @@ export interface Weather {
 export const calm: Weather = { requestLost: 0, answerLost: 0, late: 0, announcementLost: 0, announcementLate: 0 }
 
 export interface StoreServer {
-  /** The store as one process reaches it. */
-  readonly storeFor: (process: Process, reached: (step: Step) => void) => TokenStoreService
+  /** The steps of the store as one process reaches them. */
+  readonly connectFor: (process: Process, reached: (step: Step) => void) => Connect
   health: Health
   weather: Weather
+  /** How late everything is beside that, each way, in milliseconds. */
+  latency: number
   /** The processes that do not reach it. */
   readonly partitioned: Set<Process>
   /** What becomes of the next commit. */
@@ -52,6 +52,14 @@ const COMMAND_TIMEOUT = 1_000
 const unavailable = (detail: string) => new Unavailable({ operation: "store", reason: "Store", detail })
 const timedOut = unavailable("ETIMEDOUT")
 const refused = unavailable("ECONNREFUSED")
+const full = unavailable("OOM")
+
+/** What needs memory, as the scripts of Redis do. */
+const writes: ReadonlySet<Step> = new Set(["acquire", "mark", "commit"])
+
+/** How long one way takes where nothing is wrong, in milliseconds. */
+const QUICKEST = 0.2
+const SLOWEST = 3
 
 /** What a write puts in the place of what, and the highest version that there ever was before it. */
 export interface Write {
@@ -85,13 +93,13 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
   const isCut = (process: Process): boolean =>
     health === "silent" || health === "frozen" || server.partitioned.has(process)
 
+  const oneWay = (): number => server.latency + dice.between(QUICKEST, SLOWEST)
+
   const announce = (version: number): void => {
     for (const [process, hear] of subscribers) {
       if (!process.isAlive()) subscribers.delete(process)
       else if (!isCut(process) && !dice.chance(server.weather.announcementLost)) {
-        const latency = dice.chance(server.weather.announcementLate)
-          ? dice.between(1_000, 30_000)
-          : dice.between(0.2, 3)
+        const latency = dice.chance(server.weather.announcementLate) ? dice.between(1_000, 30_000) : oneWay()
         simulation.after(latency, () => process.deliver(() => hear(version)))
       }
     }
@@ -112,6 +120,9 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
         counts.commands += 1
         reached(step)
         if (health === "refusing") return resume(refused)
+        if (health === "full" && writes.has(step)) {
+          return simulation.after(2 * oneWay(), () => process.deliver(() => resume(full)))
+        }
         const { answerLost, late, requestLost } = weatherFor(step)
         const isLate = dice.chance(late)
         if (isLate) counts.late += 1
@@ -120,8 +131,8 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
             ? "lost"
             : isLate
               ? dice.between(1_000, 30_000)
-              : dice.between(0.2, 3)
-        const back = (): Way => (isCut(process) || dice.chance(answerLost) ? "lost" : dice.between(0.2, 3))
+              : oneWay()
+        const back = (): Way => (isCut(process) || dice.chance(answerLost) ? "lost" : oneWay())
         let isAnswered = false
         const answered = (answer: A): void => {
           isAnswered = true
@@ -195,7 +206,7 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
     })
 
   const server: StoreServer = {
-    storeFor: (process, reached) => SessionStore.fromDriver((_, leaseTime) => driverFor(process, reached, leaseTime)),
+    connectFor: (process, reached) => (_, leaseTime) => driverFor(process, reached, leaseTime),
     get health() {
       return health
     },
@@ -206,6 +217,7 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
       thawed = []
     },
     weather: calm,
+    latency: 0,
     partitioned: new Set(),
     nextCommit: undefined,
     remaining: () => (content === undefined ? 0 : Math.max(0, content.until - now())),

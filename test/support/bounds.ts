@@ -1,5 +1,8 @@
 /** What a fleet may cost, whether it is simulated or of real processes. */
 
+/** Issues for everybody who begins at once, with nothing in the store. */
+export const CALLS_PER_COLD_START = 1
+
 /** Issues and refreshes for one renewal where nothing is in its way. */
 export const CALLS_PER_RENEWAL = 1
 
@@ -8,6 +11,12 @@ export const CALLS_PER_RENEWAL = 1
  * and that of the process which takes over.
  */
 export const CALLS_PER_LOST_HOLDER = 2
+
+/**
+ * For one renewal whose holder stands still with the last look behind it, when nobody can hold its request back: it ends
+ * the others' session, and of two sessions from one second nobody knows which is alive, until the next request finds out.
+ */
+export const CALLS_PER_LATE_HOLDER = 2 * CALLS_PER_LOST_HOLDER
 
 /** For one login by somebody outside: the refresh that Nomba refuses, and the issue after it. */
 export const CALLS_PER_THEFT = 2

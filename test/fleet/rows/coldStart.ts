@@ -1,18 +1,18 @@
 /** Everybody begins at once, with nothing in the store. */
 import { Effect } from "effect"
+import { CALLS_PER_COLD_START } from "../../support/bounds.js"
 import { agree, type Row, scene, seconds } from "../Row.js"
 
 const coldStart = (count: number): Row => ({
   name: `${count} processes start cold at once`,
   short: count < 10,
-  run: (file) =>
+  run: (stage) =>
     Effect.gen(function* () {
-      const stage = yield* scene(file)
-      const workers = yield* stage.start(count)
-      const [took] = yield* Effect.timed(agree(stage, workers, "after the start"))
-      const { issued } = yield* stage.upstream.sandbox.counts
-      stage.must(issued === 1, `${issued} sessions were issued in place of 1`)
-      return yield* stage.end(count, `all have a token after ${seconds(took)}`)
+      const set = yield* scene(stage)
+      const workers = yield* set.start(count)
+      const [took] = yield* Effect.timed(agree(set, workers, "after the start"))
+      set.costs(yield* set.upstream.tokenCalls, CALLS_PER_COLD_START)
+      return yield* set.end(count, `all have a token after ${seconds(took)}`)
     })
 })
 

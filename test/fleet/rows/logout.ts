@@ -1,40 +1,47 @@
-/** One process logs out while another renews. */
+/** One process logs out while another renews: then everybody begins anew. */
 import { Effect, Fiber } from "effect"
+import { CALLS_PER_COLD_START, CALLS_PER_RENEWAL } from "../../support/bounds.js"
 import { agree, type Row, scene } from "../Row.js"
 
 const requestTimeout = 2_000
 
+/** The renewal, and the session that is begun after the logout. */
+const MOST = CALLS_PER_RENEWAL + CALLS_PER_COLD_START
+
 const waitsForRenewal: Row = {
   name: "a logout while another process renews",
   short: true,
-  run: (file) =>
+  run: (stage) =>
     Effect.gen(function* () {
-      const stage = yield* scene(file)
-      const [other, leaver] = yield* Effect.all([stage.one(), stage.one()])
-      yield* agree(stage, [other, leaver], "before")
-      const renewing = yield* stage.one({ waitAt: "after the answer" })
+      const set = yield* scene(stage)
+      const [other, leaver] = yield* Effect.all([set.one(), set.one()])
+      yield* agree(set, [other, leaver], "before")
+      const before = yield* set.upstream.tokenCalls
+      const renewing = yield* set.one({ waitAt: "after the answer" })
       const renewal = yield* Effect.fork(Effect.exit(renewing.renew))
       yield* renewing.arrived
       const logout = yield* Effect.fork(leaver.logout)
       yield* renewing.goOn
       yield* Fiber.join(logout)
       yield* Fiber.join(renewal)
-      const { revoked } = yield* stage.upstream.sandbox.counts
-      stage.must(revoked === 1, `${revoked} sessions were revoked in place of 1`)
-      yield* agree(stage, [other, leaver, renewing], "in the end")
-      return yield* stage.end(3, "the session that the renewal brought was revoked; then all are on one new session")
+      const { revoked } = yield* set.upstream.counts
+      set.must(revoked === 1, `${revoked} sessions were revoked in place of 1`)
+      yield* agree(set, [other, leaver, renewing], "in the end")
+      set.costs((yield* set.upstream.tokenCalls) - before, MOST)
+      return yield* set.end(3, "the session that the renewal brought was revoked; then all are on one new session")
     })
 }
 
 const overtakesRenewal: Row = {
   name: "a logout while another process, which has lost its right, holds a session that it could not write",
   short: false,
-  run: (file) =>
+  run: (stage) =>
     Effect.gen(function* () {
-      const stage = yield* scene(file)
-      const leaver = yield* stage.one({ requestTimeout })
-      yield* agree(stage, [leaver], "before")
-      const renewing = yield* stage.one({ requestTimeout, waitAt: "before the write" })
+      const set = yield* scene(stage)
+      const leaver = yield* set.one({ requestTimeout })
+      yield* agree(set, [leaver], "before")
+      const before = yield* set.upstream.tokenCalls
+      const renewing = yield* set.one({ requestTimeout, waitAt: "before the write" })
       const renewal = yield* Effect.fork(Effect.exit(renewing.renew))
       yield* renewing.arrived
       yield* renewing.stop
@@ -42,8 +49,9 @@ const overtakesRenewal: Row = {
       yield* renewing.continue
       yield* renewing.goOn
       yield* Fiber.join(renewal)
-      yield* agree(stage, [leaver, renewing], "in the end")
-      return yield* stage.end(2, "both are on one session")
+      yield* agree(set, [leaver, renewing], "in the end")
+      set.costs((yield* set.upstream.tokenCalls) - before, MOST)
+      return yield* set.end(2, "both are on one session")
     })
 }
 

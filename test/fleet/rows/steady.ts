@@ -1,8 +1,8 @@
 /** Ten lifetimes under steady load, where all is well but the tokens are short-lived. */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { CALLS_PER_RENEWAL, renewalsWithin } from "../../support/bounds.js"
-import { proxyTo } from "../../support/proxy.js"
 import { agree, failures, load, type Row, reports, scene } from "../Row.js"
+import type { RealSetting } from "../realStage.js"
 
 /** Between two requests of a process. */
 const EVERY = 300
@@ -20,41 +20,37 @@ interface Kind {
 const steady = ({ latency = 0, lifetime, lifetimes, name, offsets = [0], processes, short }: Kind): Row => ({
   name,
   short,
-  run: (file) =>
+  run: (stage) =>
     Effect.gen(function* () {
-      const stage = yield* scene(file, { accessLifetime: lifetime })
-      const wire = yield* proxyTo(stage.redis.port)
-      yield* wire.slow(latency)
+      const set = yield* scene(stage, { accessLifetime: lifetime, storeLatency: latency })
       const workers = yield* Effect.all(
-        Array.from({ length: processes }, (_, index) =>
-          stage.one({ redis: wire.port, clockOffset: offsets[index % offsets.length] ?? 0 })
-        ),
+        Array.from({ length: processes }, (_, index) => set.one({ clockOffset: offsets[index % offsets.length] ?? 0 })),
         { concurrency: 4 }
       )
-      yield* agree(stage, workers, "after the start")
-      const before = yield* stage.upstream.tokenCalls
-      const begun = performance.now()
+      yield* agree(set, workers, "after the start")
+      const before = yield* set.upstream.tokenCalls
+      const begun = yield* Clock.currentTimeMillis
       yield* load(workers, EVERY)
       yield* Effect.sleep(lifetimes * lifetime)
       const traffic = yield* reports(workers)
-      const renewals = (yield* stage.upstream.tokenCalls) - before
-      const most = CALLS_PER_RENEWAL * renewalsWithin(performance.now() - begun, lifetime)
-      yield* agree(stage, workers, "in the end")
+      const renewals = (yield* set.upstream.tokenCalls) - before
+      const most = CALLS_PER_RENEWAL * renewalsWithin((yield* Clock.currentTimeMillis) - begun, lifetime)
+      yield* agree(set, workers, "in the end")
 
       const { failed, ok, streamed, unauthorized } = traffic
-      stage.must(renewals <= most, `${renewals} renewals, at most ${most} were due`)
-      stage.must(renewals >= lifetimes / 2, `only ${renewals} renewals in ${lifetimes} lifetimes`)
-      stage.must(unauthorized.length === 0, `${unauthorized.length} requests ended with a 401`)
-      stage.must(failures(failed) === "", failures(failed))
-      stage.must(stage.upstream.repeated() === 0, `${stage.upstream.repeated()} POSTs were carried out twice`)
-      const expired = stage.upstream.expired()
-      stage.must(lifetime < 10_000 || expired === 0, `${expired} requests came with an expired token`)
-      stage.must(
+      set.costs(renewals, most)
+      set.must(renewals >= lifetimes / 2, `only ${renewals} renewals in ${lifetimes} lifetimes`)
+      set.must(unauthorized.length === 0, `${unauthorized.length} requests ended with a 401`)
+      set.must(failures(failed) === "", failures(failed))
+      set.must(set.upstream.repeated() === 0, `${set.upstream.repeated()} POSTs were carried out twice`)
+      const expired = set.upstream.expired()
+      set.must(lifetime < 10_000 || expired === 0, `${expired} requests came with an expired token`)
+      set.must(
         Object.keys(streamed).every((status) => status === "200" || status === "401"),
         `a streamed body ended otherwise: ${JSON.stringify(streamed)}`
       )
-      const replayed = stage.upstream.rejected() - (streamed[401] ?? 0)
-      return yield* stage.end(
+      const replayed = set.upstream.rejected() - (streamed[401] ?? 0)
+      return yield* set.end(
         processes,
         `${renewals} renewals (at most ${most}), ${ok} requests answered, 0 failed, ${replayed} of them sent a second time, ${expired} with a token that ended on its way; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} refused`
       )
@@ -62,18 +58,21 @@ const steady = ({ latency = 0, lifetime, lifetimes, name, offsets = [0], process
 })
 
 /** The same load where each process has a session of its own: each login ends the others' session. */
-const privateCaches: Row = {
-  name: "the same load with private caches, for comparison",
+export const privateCaches: Row<RealSetting> = {
+  name: "8 processes with private caches under the same load, for comparison",
   short: false,
   isComparison: true,
-  run: (file) =>
+  run: (stage) =>
     Effect.gen(function* () {
-      const stage = yield* scene(file, { accessLifetime: 2_000 })
-      const workers = yield* stage.start(8, { redis: undefined })
+      const set = yield* scene(stage, { accessLifetime: 2_000 })
+      const workers = yield* Effect.all(
+        Array.from({ length: 8 }, () => set.one({ redis: undefined })),
+        { concurrency: 4 }
+      )
       yield* load(workers, EVERY)
       yield* Effect.sleep("20 seconds")
       const { failed, ok, unauthorized } = yield* reports(workers)
-      return yield* stage.end(
+      return yield* set.end(
         8,
         `${ok} requests answered, ${unauthorized.length} ended with a 401, others: ${failures(failed) || "none"}`
       )
@@ -97,7 +96,6 @@ export const steadyLoads: ReadonlyArray<Row> = [
     lifetime: 2_000,
     lifetimes: 10
   }),
-  privateCaches,
   steady({
     name: "clocks 10 minutes apart either way, past one renewal",
     short: true,
