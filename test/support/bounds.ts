@@ -9,8 +9,8 @@ export const CALLS_PER_RENEWAL = 1
  */
 export const CALLS_PER_LOST_HOLDER = 2
 
-/** For one login by somebody outside: the refresh that Nomba refuses, and the issue after it. */
-export const CALLS_PER_THEFT = 2
+/** For one login by somebody outside: a refresh would be refused, and is not tried. */
+export const CALLS_PER_THEFT = 1
 
 /**
  * The most renewals that are due within a time, where each is begun at the soonest: a fifth of the lifetime ahead of

@@ -25,6 +25,8 @@ export interface Circumstances {
   readonly deadline: number
   /** Done when the cache is closing: nothing new is begun. */
   readonly closing: Deferred.Deferred<void>
+  /** Whether somebody is known to have ended this session. */
+  readonly wasEnded: (session: Session) => boolean
   /** Whether callers can be served without this renewal. */
   readonly hasLiveToken: Effect.Effect<boolean>
 }
@@ -42,12 +44,13 @@ const outOfTime = new Unavailable({
 /**
  * Refreshes with the stored refresh token, the old access token as bearer, and starts anew when Nomba refuses it. After
  * a failure that may have been processed the refresh token counts as spent: with a live token in hand the next renewal
- * starts anew, without one this renewal does.
+ * starts anew, without one this renewal does. A session that somebody ended is not refreshed at all: that would spend one
+ * of the calls that Nomba allows on a certain refusal. Where starting needs a person, every refresh token is tried.
  */
 export const mint =
   (renewal: Circumstances) =>
   (current: Option.Option<Stored>, lease: Lease): Effect.Effect<Minted, AuthError | LeaseLost> => {
-    const { auth, hasLiveToken, source } = renewal
+    const { auth, hasLiveToken, source, wasEnded } = renewal
 
     const start = (otherwise: AuthError) => call(renewal, lease, lease.check, source.start, otherwise)
 
@@ -80,7 +83,7 @@ export const mint =
       )
 
     const refreshable = Option.flatMap(
-      Option.filter(current, ({ marked }) => !marked || source.interactive),
+      Option.filter(current, ({ marked, session }) => source.interactive || !(marked || wasEnded(session))),
       (stored) => Option.map(stored.session.refreshToken, (token) => refresh(stored, token))
     )
     return Option.getOrElse(refreshable, () => start(outOfTime))
