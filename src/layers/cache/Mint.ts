@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
-import type { Session } from "../../schemas/Session.js"
+import { Session } from "../../schemas/Session.js"
 import { AttemptGate, type AttemptGateService, hasTime } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { SessionSourceService } from "../../services/SessionSource.js"
@@ -61,9 +61,18 @@ export const mint =
         Effect.fail(error)
       )
 
-    const refresh = ({ marked, session }: Stored, refreshToken: Redacted.Redacted<string>) =>
-      Effect.catchAll(
-        call(renewal, lease, lease.spend, auth.refresh({ refreshToken, accessToken: session.accessToken }), outOfTime),
+    /** Where the answer has no new refresh token, the old one may have stayed good (RFC 6749, section 6). */
+    const keepingRefreshToken = (session: Session, old: Redacted.Redacted<string>): Session =>
+      source.interactive && Option.isNone(session.refreshToken)
+        ? new Session({ ...session, refreshToken: Option.some(old) })
+        : session
+
+    const refresh = ({ marked, session }: Stored, refreshToken: Redacted.Redacted<string>) => {
+      const refreshed = Effect.map(auth.refresh({ refreshToken, accessToken: session.accessToken }), (_) =>
+        keepingRefreshToken(_, refreshToken)
+      )
+      return Effect.catchAll(
+        call(renewal, lease, lease.spend, refreshed, outOfTime),
         (error): Effect.Effect<Minted, AuthError | LeaseLost> => {
           switch (error._tag) {
             case "Expired":
@@ -81,6 +90,7 @@ export const mint =
           return Effect.flatMap(hasLiveToken, (isLive) => (isLive ? error : start(error)))
         }
       )
+    }
 
     const refreshable = Option.flatMap(
       Option.filter(current, ({ marked, session }) => source.interactive || !(marked || wasEnded(session))),

@@ -304,6 +304,27 @@ describe("refreshing is broken if", () => {
     })
   )
 
+  for (const interactive of [true, false]) {
+    const client = interactive ? "a public client" : "a client with a secret"
+    const loss = interactive ? "forgets the refresh token that stayed good" : "sends the old refresh token again"
+    it.scoped(`${client} ${loss} when a refresh brought no new one`, () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        yield* (yield* makeCache({ upstream, config })).get
+        const refresh: Upstream["auth"]["refresh"] = (options) =>
+          Effect.map(upstream.auth.refresh(options), (_) => new Session({ ..._, refreshToken: Option.none() }))
+        const cache = yield* makeCache({ upstream: { auth: { ...upstream.auth, refresh } }, config, interactive })
+        yield* TestClock.adjust("1 hour")
+        yield* cache.get
+        yield* TestClock.adjust("1 hour")
+        yield* Effect.exit(cache.get)
+        const second = interactive ? "refresh refresh-1" : "issue"
+        assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", second])
+      })
+    )
+  }
+
   it.scoped("a public client without a session is not told that a person has to log in", () =>
     Effect.gen(function* () {
       const cache = yield* makeCache({ upstream: makeUpstream(), interactive: true })
