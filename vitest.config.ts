@@ -16,8 +16,8 @@ export default defineConfig({
     sequence: { concurrent: true },
     testTimeout: 60_000,
     setupFiles: ["test/support/equality.ts"],
-    // One more than there are processors: many files wait for a disk, a Redis or a browser.
-    maxWorkers: availableParallelism() + 1,
+    // Two more than there are processors: many files wait for a disk, a Redis or a browser.
+    maxWorkers: availableParallelism() + 2,
     minWorkers: 1,
     coverage: {
       provider: "v8",

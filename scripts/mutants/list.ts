@@ -85,8 +85,24 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "4 refresh, else start",
     breaks: "refresh with a marked refresh token",
     file: "src/layers/cache/Mint.ts",
-    from: "Option.filter(current, ({ marked }) => !marked || source.interactive)",
-    to: "Option.filter(current, () => true)",
+    from: "source.interactive || !(marked || wasEnded(session))",
+    to: "source.interactive || !wasEnded(session)",
+    test: `${cache}/refreshElseStart.test.ts`
+  },
+  {
+    rule: "4 refresh, else start",
+    breaks: "refresh a session that somebody ended",
+    file: "src/layers/cache/Mint.ts",
+    from: "source.interactive || !(marked || wasEnded(session))",
+    to: "source.interactive || !marked",
+    test: `${cache}/refreshElseStart.test.ts`
+  },
+  {
+    rule: "4 refresh, else start",
+    breaks: "take a token that was rejected at the end of its time for one that somebody ended",
+    file: "src/layers/cache/State.ts",
+    from: "refused: { token, isEarly: isLive(held, now) }",
+    to: "refused: { token, isEarly: true }",
     test: `${cache}/refreshElseStart.test.ts`
   },
   {

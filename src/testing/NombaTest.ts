@@ -119,7 +119,10 @@ export interface NombaTestService {
   readonly answer: (path: string, answer: TestAnswer) => Effect.Effect<void>
   /** From now on each call takes this long. */
   readonly delay: (latency: Duration.DurationInput) => Effect.Effect<void>
-  /** The session is past its expiry at Nomba, although its lifetime said otherwise: calls get a 401, a refresh works. */
+  /**
+   * The access token has ended at Nomba before its time: calls get a 401. A refresh would work, which only a public client
+   * tries: another one starts anew, because a token that ends early is one that somebody ended.
+   */
   readonly expire: Effect.Effect<void>
   /** The session has been ended: neither of its tokens works any more. */
   readonly revoke: Effect.Effect<void>

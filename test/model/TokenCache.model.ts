@@ -1,4 +1,5 @@
 /** One run of the model: any sequence of commands, then an end to all faults, from which everything recovers. */
+import { setImmediate as turn } from "node:timers/promises"
 import { Exit, FastCheck as fc } from "effect"
 import { commands, type Model } from "./commands.js"
 import { Broken, makeWorld, type World } from "./world.js"
@@ -43,9 +44,16 @@ export interface Volume {
 }
 
 /** Throws with the command that replays it, and the shrunk commands of the first sequence that breaks a promise. */
-export const checkModel = ({ isPublic = false, path, seed = Date.now() & 0x7fffffff, sequences }: Volume): void => {
-  const run = fc.check(
-    fc.property(fc.commands([...commands(isPublic)], { maxCommands: 40, size: "+1" }), (sequence) => {
+export const checkModel = async ({
+  isPublic = false,
+  path,
+  seed = Date.now() & 0x7fffffff,
+  sequences
+}: Volume): Promise<void> => {
+  const run = await fc.check(
+    fc.asyncProperty(fc.commands([...commands(isPublic)], { maxCommands: 40, size: "+1" }), async (sequence) => {
+      // A sequence is synchronous: without a turn between them, whoever runs the test would hear nothing until the end.
+      await turn()
       const world = makeWorld(isPublic)
       world.open()
       fc.modelRun(

@@ -10,6 +10,9 @@ import { type FedCache, makeConfig, makeFedCache, makeUpstream } from "../suppor
 
 export const LIFETIME = Duration.minutes(30)
 
+/** The end of that, in which no token is handed out: one that is rejected then may have died of age. */
+const MARGIN = 10_000
+
 interface Grant {
   readonly expiresAt: number
   /** Which of Nomba's grants it was. */
@@ -56,6 +59,8 @@ export const makeWorld = (isPublic: boolean) => {
   const grants = new Map<string, Grant>()
   const spent = new Set<string>()
   const reported = new Map<string, number>()
+  /** Tokens that were rejected although they should have lived. */
+  const ended = new Set<string>()
   const config = makeConfig()
   const broken: Array<string> = []
   let storeIsDown = false
@@ -133,6 +138,8 @@ export const makeWorld = (isPublic: boolean) => {
           isPublic || !spent.has(token),
           "a refresh token was sent again after an answer that may have been processed"
         )
+        const bearer = options.accessToken === undefined ? "" : Redacted.value(options.accessToken)
+        check(isPublic || !ended.has(bearer), "a session that somebody had ended was refreshed")
         return Effect.onExit(booked(upstream.auth.refresh(options)), (exit) =>
           Effect.sync(() => {
             const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
@@ -146,6 +153,7 @@ export const makeWorld = (isPublic: boolean) => {
     streak = undefined
     lastToken = undefined
     reported.clear()
+    ended.clear()
     scope = Effect.runSync(Scope.make())
     const exit = simulation.run(
       Scope.extend(
@@ -218,7 +226,12 @@ export const makeWorld = (isPublic: boolean) => {
     lastToken: () => lastToken,
     report: (token: string) => {
       reported.set(token, simulation.now())
-      start(fed.cache.invalidate(Redacted.make(token)))
+      const shouldLive = simulation.now() < (grants.get(token)?.expiresAt ?? 0) - MARGIN
+      start(
+        Effect.map(fed.cache.invalidate(Redacted.make(token)), (counts) => {
+          if (counts && shouldLive) ended.add(token)
+        })
+      )
     },
     confirm: (token: string) => start(fed.cache.confirm(Redacted.make(token))),
     logout: () => {

@@ -12,14 +12,14 @@ export const CALLS_PER_RENEWAL = 1
  */
 export const CALLS_PER_LOST_HOLDER = 2
 
+/** For one login by somebody outside: a refresh would be refused, and is not tried. */
+export const CALLS_PER_THEFT = 1
+
 /**
  * For one renewal whose holder stands still with the last look behind it, when nobody can hold its request back: it ends
- * the others' session, and of two sessions from one second nobody knows which is alive, until the next request finds out.
+ * the others' session as somebody outside would.
  */
-export const CALLS_PER_LATE_HOLDER = 2 * CALLS_PER_LOST_HOLDER
-
-/** For one login by somebody outside: the refresh that Nomba refuses, and the issue after it. */
-export const CALLS_PER_THEFT = 2
+export const CALLS_PER_LATE_HOLDER = CALLS_PER_LOST_HOLDER + CALLS_PER_THEFT
 
 /**
  * The most renewals that are due within a time, where each is begun at the soonest: a fifth of the lifetime ahead of

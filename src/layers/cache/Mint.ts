@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
-import type { Session } from "../../schemas/Session.js"
+import { Session } from "../../schemas/Session.js"
 import { AttemptGate, type AttemptGateService, hasTime } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { SessionSourceService } from "../../services/SessionSource.js"
@@ -25,6 +25,8 @@ export interface Circumstances {
   readonly deadline: number
   /** Done when the cache is closing: nothing new is begun. */
   readonly closing: Deferred.Deferred<void>
+  /** Whether somebody is known to have ended this session. */
+  readonly wasEnded: (session: Session) => boolean
   /** Whether callers can be served without this renewal. */
   readonly hasLiveToken: Effect.Effect<boolean>
 }
@@ -42,12 +44,13 @@ const outOfTime = new Unavailable({
 /**
  * Refreshes with the stored refresh token, the old access token as bearer, and starts anew when Nomba refuses it. After
  * a failure that may have been processed the refresh token counts as spent: with a live token in hand the next renewal
- * starts anew, without one this renewal does.
+ * starts anew, without one this renewal does. A session that somebody ended is not refreshed at all: that would spend one
+ * of the calls that Nomba allows on a certain refusal. Where starting needs a person, every refresh token is tried.
  */
 export const mint =
   (renewal: Circumstances) =>
   (current: Option.Option<Stored>, lease: Lease): Effect.Effect<Minted, AuthError | LeaseLost> => {
-    const { auth, hasLiveToken, source } = renewal
+    const { auth, hasLiveToken, source, wasEnded } = renewal
 
     const start = (otherwise: AuthError) => call(renewal, lease, lease.check, source.start, otherwise)
 
@@ -58,9 +61,18 @@ export const mint =
         Effect.fail(error)
       )
 
-    const refresh = ({ marked, session }: Stored, refreshToken: Redacted.Redacted<string>) =>
-      Effect.catchAll(
-        call(renewal, lease, lease.spend, auth.refresh({ refreshToken, accessToken: session.accessToken }), outOfTime),
+    /** Where the answer has no new refresh token, the old one may have stayed good (RFC 6749, section 6). */
+    const keepingRefreshToken = (session: Session, old: Redacted.Redacted<string>): Session =>
+      source.interactive && Option.isNone(session.refreshToken)
+        ? new Session({ ...session, refreshToken: Option.some(old) })
+        : session
+
+    const refresh = ({ marked, session }: Stored, refreshToken: Redacted.Redacted<string>) => {
+      const refreshed = Effect.map(auth.refresh({ refreshToken, accessToken: session.accessToken }), (_) =>
+        keepingRefreshToken(_, refreshToken)
+      )
+      return Effect.catchAll(
+        call(renewal, lease, lease.spend, refreshed, outOfTime),
         (error): Effect.Effect<Minted, AuthError | LeaseLost> => {
           switch (error._tag) {
             case "Expired":
@@ -78,9 +90,10 @@ export const mint =
           return Effect.flatMap(hasLiveToken, (isLive) => (isLive ? error : start(error)))
         }
       )
+    }
 
     const refreshable = Option.flatMap(
-      Option.filter(current, ({ marked }) => !marked || source.interactive),
+      Option.filter(current, ({ marked, session }) => source.interactive || !(marked || wasEnded(session))),
       (stored) => Option.map(stored.session.refreshToken, (token) => refresh(stored, token))
     )
     return Option.getOrElse(refreshable, () => start(outOfTime))

@@ -92,6 +92,7 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
         closing,
         deadline,
         requestTimeout: config.requestTimeout,
+        wasEnded: (session) => State.wasEnded(cell.current(), session),
         hasLiveToken: Effect.sync(() => State.isServed(cell.current().held, cell.now()))
       })
       return store

@@ -30,12 +30,18 @@ export interface Held {
   readonly hit: Effect.Effect<Redacted.Redacted<string>>
 }
 
+/** The token that was last reported as rejected. */
+export interface Refusal {
+  readonly token: Redacted.Redacted<string>
+  /** It should still have lived: somebody ended its session, and its refresh token with it. */
+  readonly isEarly: boolean
+}
+
 export interface State {
   readonly held: Held | undefined
   /** The highest version ever held. */
   readonly highest: number
-  /** The token that was last reported as rejected. */
-  readonly refused: Redacted.Redacted<string> | undefined
+  readonly refused: Refusal | undefined
   readonly pause: Pace.Pause | undefined
   readonly remedies: Pace.Remedies
   /** When the store was last looked into, by a renewal that failed or while renewals are held back. */
@@ -73,9 +79,16 @@ export const isLive = (held: Held | undefined, now: number): boolean =>
 /** Whether callers are served with it, and it has not been rejected. */
 export const isServed = (held: Held | undefined, now: number): boolean => isLive(held, now) && held?.rejected === false
 
+const isRefused = ({ refused }: State, token: Redacted.Redacted<string>): boolean =>
+  refused !== undefined && sameToken(refused.token, token)
+
 /** Whether a renewal begun now is caused by a rejection, even if the token is served for want of a better one. */
-export const isRemedy = ({ held, refused }: State): boolean =>
-  held !== undefined && refused !== undefined && sameToken(held.session.accessToken, refused)
+export const isRemedy = (state: State): boolean =>
+  state.held !== undefined && isRefused(state, state.held.session.accessToken)
+
+/** Whether somebody ended this session before its time, so that Nomba would refuse its refresh token as well. */
+export const wasEnded = (state: State, session: Session): boolean =>
+  state.refused?.isEarly === true && isRefused(state, session.accessToken)
 
 /** Whether it is to be renewed only later, so that `get` needs nothing but it. */
 export const isFresh = (held: Held | undefined, now: number): boolean =>
@@ -122,13 +135,13 @@ const aheadOf = (session: Session, renewAhead: Duration.Duration): number =>
  * fresh, because an announcement was quicker than the renewal.
  */
 export const isAdoptable = (state: State, stored: Stored, now: number, renewAhead: Duration.Duration): boolean => {
-  const { held, highest, refused } = state
+  const { held, highest } = state
   const token = stored.session.accessToken
   const isInHand = held !== undefined && isFresh(held, now) && sameToken(held.session.accessToken, token)
   return (
     (stored.version > highest || isInHand) &&
     !stored.marked &&
-    !(refused !== undefined && sameToken(refused, token)) &&
+    !isRefused(state, token) &&
     Duration.toMillis(stored.remaining) > Math.max(aheadOf(stored.session, renewAhead), margin(stored.session))
   )
 }
@@ -216,14 +229,14 @@ export const fail = (state: State, error: AuthError, now: number): State => ({
 
 /** The token was reported as rejected. Nothing happens unless it is the one in hand, and not known as rejected. */
 export const reject = (state: State, token: Redacted.Redacted<string>, now: number): State => {
-  const { held, refused } = state
+  const { held } = state
   if (held === undefined || held.rejected || !sameToken(held.session.accessToken, token)) return state
-  const isNews = refused === undefined || !sameToken(refused, token)
+  const rejected = { ...state, held: { ...held, rejected: true } }
+  if (isRefused(state, token)) return rejected
   return {
-    ...state,
-    held: { ...held, rejected: true },
-    refused: token,
-    remedies: isNews ? Pace.rejected(state.remedies, now) : state.remedies
+    ...rejected,
+    refused: { token, isEarly: isLive(held, now) },
+    remedies: Pace.rejected(state.remedies, now)
   }
 }
 
@@ -237,7 +250,7 @@ export const confirm = (state: State, token: Redacted.Redacted<string>): State =
 export const forget = (state: State): State => ({
   ...state,
   held: undefined,
-  refused: state.held?.session.accessToken ?? state.refused,
+  refused: state.held === undefined ? state.refused : { token: state.held.session.accessToken, isEarly: true },
   epoch: state.epoch + 1
 })
 

@@ -42,7 +42,7 @@ const theft = (thefts: number): Row => ({
       must(upstream.repeated() === 0, `${upstream.repeated()} POSTs were carried out twice`)
       return yield* set.end(
         4,
-        `${issued - before} sessions issued after ${thefts} thefts, ${refused} refreshes refused before, ${calls} token calls in all (at most ${mostCalls}); ${ok} requests answered, ${between} met a theft between renewal and replay, ${waits} fell into a pace wait; all were answered again after ${seconds(longest)} at most; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} refused`
+        `${issued - before} sessions issued after ${thefts} thefts, ${refused} refreshes refused, ${calls} token calls in all (at most ${mostCalls}); ${ok} requests answered, ${between} met a theft between renewal and replay, ${waits} fell into a pace wait; all were answered again after ${seconds(longest)} at most; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} refused`
       )
     })
 })

@@ -55,7 +55,8 @@ describe("closing is broken if", () => {
       const upstream = makeUpstream()
       const config = makeConfig()
       const { cache, close } = yield* closable({ upstream, config })
-      yield* cache.invalidate(yield* cache.get)
+      yield* cache.get
+      yield* TestClock.adjust("25 minutes")
       const [arrived, gate] = yield* gates
       upstream.script({ arrived, gate })
       yield* Effect.fork(cache.get)
@@ -150,16 +151,14 @@ describe("closing is broken if", () => {
       const upstream = makeUpstream()
       const config = makeConfig()
       const { cache, close } = yield* closable({ upstream, config })
-      yield* cache.invalidate(yield* cache.get)
+      yield* cache.get
+      yield* TestClock.adjust("25 minutes")
       upstream.script({ operation: "refresh", refuse: unreachable, repeatAfter: "5 seconds" })
       const get = yield* Effect.fork(cache.get)
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(yield* close)
       yield* Fiber.await(get)
-      const next = yield* makeCache({ upstream, config })
-      assert.strictEqual(yield* getText(next), "access-1")
-      yield* next.invalidate(yield* next.get)
-      assert.strictEqual(yield* getText(next), "access-2")
+      assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-2")
       assert.deepStrictEqual(
         upstream.calls.map(({ operation, token }) => [operation, token]),
         [
@@ -175,7 +174,8 @@ describe("closing is broken if", () => {
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, close } = yield* closable({ upstream })
-      yield* cache.invalidate(yield* cache.get)
+      yield* cache.get
+      yield* TestClock.adjust("1 hour")
       const [arrived, gate] = yield* gates
       upstream.script({ operation: "refresh", arrived, gate, lose: new Expired({ operation: "refresh", status: 401 }) })
       const get = yield* Effect.fork(cache.get)

@@ -227,7 +227,7 @@ describe("a logout is broken if", () => {
       const cache = yield* makeCache({ upstream, store: faulty.store })
       yield* cache.invalidate(yield* cache.get)
       const [arrived, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-      upstream.script({ operation: "refresh", arrived, gate })
+      upstream.script({ operation: "issue", arrived, gate })
       const get = yield* Effect.fork(cache.get)
       yield* Deferred.await(arrived)
       const logout = yield* Effect.fork(cache.logout)
@@ -251,7 +251,7 @@ describe("a logout is broken if", () => {
       yield* one.get
       yield* other.invalidate(yield* other.get)
       const [arrived, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-      upstream.script({ operation: "refresh", arrived, gate })
+      upstream.script({ operation: "issue", arrived, gate })
       const get = yield* Effect.fork(getText(other))
       yield* Deferred.await(arrived)
       const logout = yield* Effect.fork(one.logout)

@@ -9,7 +9,7 @@ import {
 } from "../../../src/schemas/AuthError.js"
 import { Session } from "../../../src/schemas/Session.js"
 import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
-import { during, ended, settle } from "../../support/time.js"
+import { during, settle } from "../../support/time.js"
 import {
   down,
   garbage,
@@ -85,7 +85,7 @@ describe("refreshing is broken if", () => {
           assert.strictEqual(yield* getText(cache), "access-3")
           assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue"])
 
-          yield* cache.invalidate(yield* cache.get)
+          yield* TestClock.adjust("1 hour")
           upstream.script({ operation: "refresh", lose: error })
           assert.strictEqual(yield* getText(cache), "access-5")
           assert.deepStrictEqual(spentTwice(upstream), [])
@@ -116,15 +116,12 @@ describe("refreshing is broken if", () => {
           const upstream = makeUpstream()
           const config = makeConfig()
           const cache = yield* makeCache({ upstream, config })
-          yield* cache.invalidate(yield* cache.get)
-          upstream.script({ operation: "refresh", refuse: error })
-          yield* Effect.exit(cache.get)
-          const other = yield* makeCache({ upstream, config })
-          assert.strictEqual(yield* getText(other), "access-1")
-          yield* TestClock.adjust("1 second")
           yield* cache.get
+          yield* TestClock.adjust("25 minutes")
+          upstream.script({ operation: "refresh", refuse: error })
+          assert.strictEqual(yield* getText(cache), "access-1")
           yield* settle
-          assert.strictEqual(yield* getText(cache), "access-2")
+          assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-2")
           assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "refresh refresh-1"])
         })
     )
@@ -187,6 +184,72 @@ describe("refreshing is broken if", () => {
     })
   )
 
+  it.scoped("a session that somebody ended costs more than one start", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const cache = yield* makeCache({ upstream })
+      const dead = yield* cache.get
+      yield* upstream.steal
+      yield* cache.invalidate(dead)
+      upstream.script({ operation: "issue", refuse: down })
+      assert.strictEqual(yield* getText(cache), "access-1")
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* getText(cache), "access-3")
+      assert.deepStrictEqual(sent(upstream), ["issue", "issue", "issue"])
+    })
+  )
+
+  it.scoped("a session that somebody ended is refreshed because its token was rejected once more when it was old", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const cache = yield* makeCache({ upstream })
+      const dead = yield* cache.get
+      yield* cache.invalidate(dead)
+      upstream.script({ operation: "issue", refuse: down })
+      assert.strictEqual(yield* getText(cache), "access-1")
+      yield* TestClock.adjust("1795 seconds")
+      yield* cache.invalidate(dead)
+      assert.strictEqual(yield* getText(cache), "access-2")
+      assert.deepStrictEqual(sent(upstream), ["issue", "issue", "issue"])
+    })
+  )
+
+  it.scoped("a session that came after one that somebody ended is not refreshed", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const cache = yield* makeCache({ upstream })
+      yield* cache.invalidate(yield* cache.get)
+      yield* cache.get
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* getText(cache), "access-3")
+      assert.deepStrictEqual(sent(upstream), ["issue", "issue", "refresh refresh-2"])
+    })
+  )
+
+  it.scoped("a token that was rejected at the end of its time is not refreshed", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const cache = yield* makeCache({ upstream })
+      const old = yield* cache.get
+      yield* TestClock.adjust("1795 seconds")
+      yield* cache.invalidate(old)
+      assert.strictEqual(yield* getText(cache), "access-2")
+      assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
+    })
+  )
+
+  it.scoped("a person has to log in because a token was rejected, although its refresh token was not tried", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      yield* (yield* makeCache({ upstream, config })).get
+      const publicClient = yield* makeCache({ upstream, config, interactive: true })
+      yield* publicClient.invalidate(yield* publicClient.get)
+      assert.strictEqual(yield* getText(publicClient), "access-2")
+      assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
+    })
+  )
+
   it.scoped("a session without a refresh token is refreshed, or not started anew", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
@@ -208,16 +271,15 @@ describe("refreshing is broken if", () => {
       const config = makeConfig()
       const faulty = makeFaultyStore()
       const cache = yield* makeCache({ upstream, config, store: faulty.store })
-      yield* cache.invalidate(yield* cache.get)
+      yield* cache.get
+      yield* TestClock.adjust("25 minutes")
       const dead = yield* faulty.elsewhere(config.storeKey)
       yield* dead.acquire("dead")
       yield* dead.mark("dead", true)
-      const get = yield* Effect.fork(getText(cache))
-      yield* TestClock.adjust("24 seconds")
-      assert.isUndefined(yield* ended(get))
-      yield* TestClock.adjust("5 seconds")
-      // The lease ran out after 25 s, which left too little time for a call within these 30 s.
-      assert.strictEqual(yield* Fiber.join(get), "access-1")
+      assert.strictEqual(yield* getText(cache), "access-1")
+      // The lease runs out after 25 s, which leaves too little time for a call within these 30 s.
+      yield* TestClock.adjust("30 seconds")
+      assert.deepStrictEqual(sent(upstream), ["issue"])
       yield* TestClock.adjust("2 seconds")
       yield* cache.get
       yield* settle
@@ -241,6 +303,27 @@ describe("refreshing is broken if", () => {
       assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "refresh refresh-1"])
     })
   )
+
+  for (const interactive of [true, false]) {
+    const client = interactive ? "a public client" : "a client with a secret"
+    const loss = interactive ? "forgets the refresh token that stayed good" : "sends the old refresh token again"
+    it.scoped(`${client} ${loss} when a refresh brought no new one`, () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        yield* (yield* makeCache({ upstream, config })).get
+        const refresh: Upstream["auth"]["refresh"] = (options) =>
+          Effect.map(upstream.auth.refresh(options), (_) => new Session({ ..._, refreshToken: Option.none() }))
+        const cache = yield* makeCache({ upstream: { auth: { ...upstream.auth, refresh } }, config, interactive })
+        yield* TestClock.adjust("1 hour")
+        yield* cache.get
+        yield* TestClock.adjust("1 hour")
+        yield* Effect.exit(cache.get)
+        const second = interactive ? "refresh refresh-1" : "issue"
+        assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", second])
+      })
+    )
+  }
 
   it.scoped("a public client without a session is not told that a person has to log in", () =>
     Effect.gen(function* () {
@@ -282,7 +365,8 @@ describe("refreshing is broken if", () => {
       const config = makeConfig({ requestTimeout: Duration.seconds(1) })
       const faulty = makeFaultyStore()
       const cache = yield* makeCache({ upstream, config, store: faulty.store })
-      yield* cache.invalidate(yield* cache.get)
+      yield* cache.get
+      yield* TestClock.adjust("25 minutes")
       upstream.script({ operation: "refresh", refuse: unreachable, repeatAfter: "8 seconds" })
       faulty.before = at("extend")(Effect.sleep("5 seconds"))
       yield* Effect.fork(cache.get)
@@ -299,7 +383,8 @@ describe("refreshing is broken if", () => {
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
-      yield* cache.invalidate(yield* cache.get)
+      yield* cache.get
+      yield* TestClock.adjust("1 hour")
       const [arrived, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
       upstream.script({ operation: "refresh", arrived, gate })
       const caller = yield* Effect.fork(cache.get)
@@ -308,7 +393,7 @@ describe("refreshing is broken if", () => {
       yield* Deferred.succeed(gate, undefined)
       yield* settle
       assert.strictEqual(yield* getText(cache), "access-2")
-      yield* cache.invalidate(yield* cache.get)
+      yield* TestClock.adjust("1 hour")
       assert.strictEqual(yield* getText(cache).pipe(during("1 second")), "access-3")
       assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "refresh refresh-2"])
     })
