@@ -38,6 +38,8 @@ export interface Upstream extends Omit<Ledger, "note"> {
   readonly counts: Effect.Effect<{
     /** Sessions started for the fleet. */
     readonly issued: number
+    /** Carried on for it. */
+    readonly refreshed: number
     readonly revoked: number
     /** Refreshes that were refused. */
     readonly refused: number

@@ -84,8 +84,9 @@ export const makeUpstream = (accessLifetime: number): Effect.Effect<RealUpstream
         Option.match(session, { onNone: () => 0, onSome: (_) => DateTime.toEpochMillis(_.issuedAt) })
       ),
       tokenCalls: Effect.map(sandbox.counts, ({ issue, refresh }) => issue.requests + refresh.requests),
-      counts: Effect.map(sandbox.counts, ({ issued, refresh, revoked }) => ({
+      counts: Effect.map(sandbox.counts, ({ issued, refresh, refreshed, revoked }) => ({
         issued,
+        refreshed,
         revoked,
         refused: refresh.refused
       })),

@@ -12,13 +12,22 @@ export interface Proxy {
   readonly silent: (isSilent: boolean) => Effect.Effect<void>
   /** How late everything is, each way, in milliseconds. */
   readonly slow: (latency: number) => Effect.Effect<void>
-  /**
-   * The connection breaks once, at the request after so many others that have this text in them: before the server has
-   * it, or when its answer has come and before the client has it.
-   */
-  readonly breakAt: (text: string, after: number, what: "request" | "answer") => Effect.Effect<void>
-  /** How many requests with the text of `breakAt` have come since. */
-  readonly passed: () => number
+  /** Begins to listen for the names of requests; the connection breaks once, at the place that is given. */
+  readonly listen: (place?: Place) => Effect.Effect<void>
+  /** What has been asked since then. */
+  readonly heard: () => ReadonlyArray<string>
+  /** Whether it has broken there. */
+  readonly hasBroken: () => boolean
+}
+
+/**
+ * At the nth request of a name, which begins with 1: before the server has it, or when its answer has come and before
+ * the client has it.
+ */
+export interface Place {
+  readonly request: string
+  readonly nth: number
+  readonly what: "request" | "answer"
 }
 
 interface Pair {
@@ -26,14 +35,19 @@ interface Pair {
   readonly server: Net.Socket
 }
 
-export const proxyTo = (port: number): Effect.Effect<Proxy, never, Scope.Scope> =>
+/** `requestsIn` reads the names of the requests in what a client sends. */
+export const proxyTo = (
+  port: number,
+  requestsIn: (data: Buffer) => ReadonlyArray<string> = () => []
+): Effect.Effect<Proxy, never, Scope.Scope> =>
   Effect.gen(function* () {
     const pairs = new Set<Pair>()
     let isCut = false
     let isSilent = false
     let latency = 0
-    let plan: { readonly text: string; after: number; readonly what: "request" | "answer" } | undefined
-    let passed = 0
+    let plan: Place | undefined
+    let hasBroken = false
+    let heard: Array<string> = []
 
     const destroy = ({ client, server }: Pair): void => {
       client.destroy()
@@ -42,12 +56,15 @@ export const proxyTo = (port: number): Effect.Effect<Proxy, never, Scope.Scope> 
 
     /** Whether the plan says that the connection breaks with this request. */
     const breaksAt = (data: Buffer): "request" | "answer" | undefined => {
-      if (plan === undefined || !data.includes(plan.text)) return undefined
-      passed += 1
-      if (plan.after-- > 0) return undefined
-      const { what } = plan
-      plan = undefined
-      return what
+      for (const request of requestsIn(data)) {
+        heard.push(request)
+        if (plan?.request !== request || heard.filter((_) => _ === request).length < plan.nth) continue
+        const { what } = plan
+        plan = undefined
+        hasBroken = true
+        return what
+      }
+      return undefined
     }
 
     const pass = (to: Net.Socket, data: Buffer): void => {
@@ -101,11 +118,13 @@ export const proxyTo = (port: number): Effect.Effect<Proxy, never, Scope.Scope> 
         Effect.sync(() => {
           latency = _
         }),
-      breakAt: (text, after, what) =>
+      listen: (place) =>
         Effect.sync(() => {
-          plan = { text, after, what }
-          passed = 0
+          plan = place
+          hasBroken = false
+          heard = []
         }),
-      passed: () => passed
+      heard: () => heard,
+      hasBroken: () => hasBroken
     }
   })

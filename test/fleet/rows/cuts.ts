@@ -1,3 +1,220 @@
-import type { Row } from "../Row.js"
-import type { RealSetting } from "../realStage.js"
-export const cuts: ReadonlyArray<Row<RealSetting>> = []
+/** The connection of one process to Redis breaks at each of the commands in turn that it has there. */
+import { Effect, Exit, Fiber, type Scope } from "effect"
+import { CALLS_PER_COLD_START, CALLS_PER_LOST_HOLDER } from "../../support/bounds.js"
+import { type Place, type Proxy, proxyTo } from "../../support/proxy.js"
+import { commandsIn } from "../../support/redisCommands.js"
+import { agree, type Row, type Scene, scene, until } from "../Row.js"
+import type { RealSetting, RealStage } from "../realStage.js"
+import type { Worker } from "../Stage.js"
+
+type Step<A = void> = Effect.Effect<A, Error, Scope.Scope>
+
+/** What a process does while its connection breaks, and what holds after it. */
+interface Course {
+  readonly act: Step
+  readonly afterwards: (when: string) => Step
+}
+
+interface Phase {
+  readonly name: string
+  readonly short: boolean
+  /** Token calls each time. */
+  readonly most: number
+  /** Whether the same processes can do it again and again. */
+  readonly isRepeatable: boolean
+  /** The process that reaches Redis by this port is the one whose connection breaks. */
+  readonly prepare: (set: Scene<RealSetting>, port: number) => Step<Course>
+}
+
+/** Two processes that have a session, the first with the connection that breaks. */
+const running = (set: Scene<RealSetting>, port: number): Step<readonly [first: Worker, second: Worker]> =>
+  Effect.tap(Effect.all([set.one({ redis: port }), set.one()]), (both) => agree(set, both, "before"))
+
+/** It may fail, as long as it says how. */
+const mayFail = <A>(set: Scene<RealSetting>, act: Effect.Effect<A, Error>, what: string): Effect.Effect<boolean> =>
+  Effect.map(Effect.exit(act), (exit) => {
+    const isTyped = Exit.isSuccess(exit) || String(exit.cause).includes("Unavailable")
+    set.must(isTyped, `${what} failed with ${exit}`)
+    return Exit.isSuccess(exit)
+  })
+
+const coldStart: Phase = {
+  name: "a cold start",
+  short: false,
+  most: CALLS_PER_COLD_START,
+  isRepeatable: false,
+  prepare: (set, port) =>
+    Effect.sync(() => {
+      let first: Worker | undefined
+      return {
+        act: Effect.gen(function* () {
+          first = yield* set.one({ redis: port })
+          yield* mayFail(set, first.get, "a start")
+        }),
+        afterwards: (when) =>
+          Effect.flatMap(set.one(), (second) => agree(set, first === undefined ? [second] : [first, second], when))
+      }
+    })
+}
+
+const renewal: Phase = {
+  name: "a renewal",
+  short: true,
+  most: CALLS_PER_LOST_HOLDER,
+  isRepeatable: true,
+  prepare: (set, port) =>
+    Effect.gen(function* () {
+      const [first, second] = yield* running(set, port)
+      const { counts } = set.upstream
+      let { refreshed } = yield* counts
+      return {
+        act: mayFail(set, first.outlive, "a renewal"),
+        afterwards: (when) =>
+          Effect.gen(function* () {
+            yield* agree(set, [first, second], when)
+            const before = refreshed
+            refreshed = (yield* counts).refreshed
+            set.must(refreshed === before + 1, `${when}, the session was not refreshed`)
+          })
+      }
+    })
+}
+
+const logout: Phase = {
+  name: "a logout",
+  short: false,
+  most: CALLS_PER_COLD_START,
+  isRepeatable: true,
+  prepare: (set, port) =>
+    Effect.gen(function* () {
+      const [first, second] = yield* running(set, port)
+      const { counts, live } = set.upstream
+      let old = yield* live
+      let { revoked } = yield* counts
+      return {
+        act: Effect.gen(function* () {
+          old = yield* live
+          revoked = (yield* counts).revoked
+          const isDone = yield* mayFail(set, first.logout, "a logout")
+          if (!isDone) yield* mayFail(set, first.logout, "a second logout")
+        }),
+        afterwards: (when) =>
+          Effect.gen(function* () {
+            set.must((yield* counts).revoked === revoked + 1, `${when}, the session was not revoked`)
+            yield* agree(set, [first, second], when)
+            set.must((yield* live) !== old, `${when}, the session is the old one`)
+          })
+      }
+    })
+}
+
+/** The write fails for want of memory, and is made up for when there is room again. */
+const save: Phase = {
+  name: "the late write of a session",
+  short: false,
+  most: 0,
+  isRepeatable: false,
+  prepare: (set, port) =>
+    Effect.gen(function* () {
+      const first = yield* set.one({ redis: port, waitAt: "before the write" })
+      const start = yield* Effect.fork(first.get)
+      yield* first.arrived
+      yield* set.store.fill
+      yield* first.goOn
+      yield* Fiber.join(start)
+      yield* set.store.makeRoom
+      const isWritten = Effect.map(set.redis.call("KEYS", "nomba-auth:*}"), (keys) => `${keys}` !== "")
+      return {
+        act: Effect.map(until(isWritten), (is) => set.must(is, "the session was never written")),
+        afterwards: (when) => Effect.flatMap(set.one(), (second) => agree(set, [first, second], when))
+      }
+    })
+}
+
+/** Nothing has been asked for a while. */
+const isQuiet = (wire: Proxy): Effect.Effect<boolean> =>
+  Effect.suspend(() => {
+    let last = -1
+    return until(
+      Effect.sync(() => {
+        const before = last
+        last = wire.heard().length
+        return last === before
+      })
+    )
+  })
+
+interface Played {
+  readonly commands: ReadonlyArray<string>
+  readonly isReached: boolean
+  readonly calls: number
+  readonly broken: ReadonlyArray<string>
+}
+
+type Play = (place?: Place) => Step<Played>
+
+/** Without a place it goes undisturbed. */
+const playing = (stage: RealStage, { most, prepare }: Phase): Step<Play> =>
+  Effect.gen(function* () {
+    const set = yield* scene(stage)
+    const wire = yield* proxyTo(set.redis.port, commandsIn)
+    const { act, afterwards } = yield* prepare(set, wire.port)
+    let told = 0
+    return (place) =>
+      Effect.gen(function* () {
+        const when =
+          place === undefined ? "undisturbed" : `after the ${place.what} of ${place.request} ${place.nth} was lost`
+        const before = yield* set.upstream.tokenCalls
+        yield* wire.listen(place)
+        yield* act
+        yield* isQuiet(wire)
+        const [commands, isReached] = [wire.heard(), place === undefined || wire.hasBroken()]
+        yield* wire.listen()
+        yield* afterwards(when)
+        yield* isQuiet(wire)
+        const calls = (yield* set.upstream.tokenCalls) - before
+        set.must(calls <= most, `${when}, ${calls} token calls, at most ${most} were due`)
+        set.must(isReached, `not reached: ${when}`)
+        set.must(place !== undefined || commands.includes("release"), `not heard to its end: ${commands.join(", ")}`)
+        const { broken } = yield* set.end(2, "")
+        const found = broken.slice(told)
+        told = broken.length
+        return { commands, isReached, calls, broken: found }
+      })
+  })
+
+const placesOf = (commands: ReadonlyArray<string>): ReadonlyArray<Place> =>
+  commands.flatMap((request, index) => {
+    const nth = commands.slice(0, index + 1).filter((_) => _ === request).length
+    return [
+      { request, nth, what: "request" },
+      { request, nth, what: "answer" }
+    ] as const
+  })
+
+const cutAtEveryCommand = (phase: Phase): Row<RealSetting> => ({
+  name: `the connection to Redis breaks at each command of ${phase.name} in turn`,
+  short: phase.short,
+  run: (stage) =>
+    Effect.gen(function* () {
+      const again = yield* playing(stage, phase)
+      const anew: Play = (place) => Effect.scoped(Effect.flatMap(playing(stage, phase), (play) => play(place)))
+      const undisturbed = yield* again()
+      const { commands } = undisturbed
+      const places = placesOf(commands)
+      const plays = yield* phase.isRepeatable
+        ? Effect.forEach(places, again)
+        : Effect.forEach(places, anew, { concurrency: 2 })
+      const reached = plays.filter((_) => _.isReached).length
+      const costliest = Math.max(...plays.map((_) => _.calls))
+      return {
+        processes: 2,
+        tokenCalls: plays.reduce((total, { calls }) => total + calls, 0),
+        cost: undefined,
+        figures: `${commands.length} commands (${commands.join(", ")}), lost before and after: ${reached} of ${places.length} places reached; ${costliest} token calls each at most (${phase.most} were due), one session each time`,
+        broken: [undisturbed, ...plays].flatMap(({ broken }) => broken)
+      }
+    })
+})
+
+export const cuts: ReadonlyArray<Row<RealSetting>> = [coldStart, renewal, logout, save].map(cutAtEveryCommand)
