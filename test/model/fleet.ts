@@ -3,11 +3,13 @@
  *
  * Whatever happens: neither the store's version nor its session goes back, no refresh token is sent twice, and a caller
  * is told of a 401 only when somebody else logged in between the renewal and the replay, or when its process could not
- * renew. After each fault every process comes to hold the session that is alive.
+ * renew. After each fault every process comes to hold the session that is alive, and it has cost no more token calls than
+ * it may cost real processes.
  */
 import { Effect, Utils } from "effect"
 import { makeSimulation } from "../support/simulator.js"
-import { coldStart, type Fault, type Fleet, faults } from "./fleetFaults.js"
+import { beginBill } from "./fleetBill.js"
+import { coldStart, type FaultName, type Fleet, faults } from "./fleetFaults.js"
 import { type Instance, makeInstance, type Point, type Surroundings } from "./fleetInstance.js"
 import { makeDice } from "./fleetNetwork.js"
 import { grantedBefore, makeNomba } from "./fleetNomba.js"
@@ -93,27 +95,36 @@ export const simulateFleet = async ({ hours, instances: size, progress, seed }: 
       convergences[after] = [...(convergences[after] ?? []), simulation.now() - since]
     })
 
-  const befall = (name: string, fault: Fault): Effect.Effect<void> =>
+  const befall = (name: FaultName): Effect.Effect<void> =>
     Effect.suspend(() => {
       referee.note(`fault: ${name}`)
-      return Effect.andThen(fault(fleet), () => referee.note(`end of: ${name}`))
+      return Effect.andThen(faults[name](fleet), () => referee.note(`end of: ${name}`))
+    })
+
+  /** Holds what the fleet does meanwhile to the token calls that are due. */
+  const billed = (befallen: ReadonlyArray<FaultName>, during: Effect.Effect<void>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const excess = beginBill(nomba, simulation.now)
+      return Effect.andThen(during, () => {
+        const problem = excess(befallen)
+        if (problem !== undefined) referee.blame(`${befallen.join(" and ") || "nothing"}: ${problem}`)
+      })
     })
 
   const campaign = Effect.gen(function* () {
     yield* coldStart(fleet)
     yield* converge("cold start")
-    const known = Object.entries(faults)
+    const known = Object.keys(faults) as Array<FaultName>
     while (true) {
-      yield* Effect.sleep(dice.between(60_000, 5 * 60_000))
-      const [name, fault] = dice.pick(known)
-      const [other, another] = dice.pick(known)
+      yield* billed([], Effect.sleep(dice.between(60_000, 5 * 60_000)))
+      const name = dice.pick(known)
+      const other = dice.pick(known)
       if (dice.chance(0.75) || name === "all killed" || other === "all killed") {
-        yield* befall(name, fault)
-        yield* converge(name)
+        yield* billed([name], Effect.zipRight(befall(name), converge(name)))
       } else {
-        const second = Effect.delay(befall(other, another), dice.between(0, 30_000))
-        yield* Effect.all([befall(name, fault), second], { concurrency: 2 })
-        yield* converge("two at once")
+        const second = Effect.delay(befall(other), dice.between(0, 30_000))
+        const both = Effect.all([befall(name), second], { concurrency: 2 })
+        yield* billed([name, other], Effect.zipRight(both, converge("two at once")))
       }
     }
   })

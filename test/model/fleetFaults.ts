@@ -1,5 +1,6 @@
 /** What can befall a fleet: each fault begins, lasts and ends. */
 import { Effect, Option } from "effect"
+import { CALLS_PER_COLD_START } from "../support/bounds.js"
 import type { Instance, Point, Surroundings } from "./fleetInstance.js"
 import { good } from "./fleetNomba.js"
 import type { Impaired, Inability } from "./fleetReferee.js"
@@ -107,9 +108,9 @@ const startTogether = (fleet: Fleet, starts: number): Effect.Effect<void> =>
     if (count !== starts) fleet.referee.blame(`${count} sessions in place of ${starts} when everybody started at once`)
   })
 
-export const coldStart: Fault = (fleet) => startTogether(fleet, 1)
+export const coldStart: Fault = (fleet) => startTogether(fleet, CALLS_PER_COLD_START)
 
-export const faults: Readonly<Record<string, Fault>> = {
+export const faults = {
   theft: (fleet) => Effect.sync(fleet.nomba.steal),
   "theft soon after a renewal": (fleet) =>
     Effect.sync(() => {
@@ -131,7 +132,7 @@ export const faults: Readonly<Record<string, Fault>> = {
       "renewing",
       Effect.gen(function* () {
         fleet.referee.count("outages of the store")
-        fleet.store.health = fleet.dice.pick(["refusing", "silent", "frozen"])
+        fleet.store.health = fleet.dice.pick(["refusing", "silent", "frozen", "full"])
         fleet.referee.note(`the store is ${fleet.store.health}`)
         yield* lasts(fleet, 2 * SECOND, fleet.dice.pick([20 * SECOND, 20 * MINUTE]))
         fleet.store.health = "well"
@@ -192,7 +193,7 @@ export const faults: Readonly<Record<string, Fault>> = {
       if (isAdoptable && fleet.store.remaining() > 6 * MINUTE) yield* startTogether(fleet, 0)
       else {
         fleet.store.wipe()
-        yield* startTogether(fleet, 1)
+        yield* startTogether(fleet, CALLS_PER_COLD_START)
       }
     }),
   "Nomba out of reach": nombaIs(({ dice }) => ({ health: dice.pick(["refusing", "failing", "silent"]) }), 10 * MINUTE),
@@ -208,4 +209,6 @@ export const faults: Readonly<Record<string, Fault>> = {
         Effect.sync(() => instance.setClock(fleet.dice.between(-10 * MINUTE, 10 * MINUTE)))
       )
     })
-}
+} satisfies Readonly<Record<string, Fault>>
+
+export type FaultName = keyof typeof faults
