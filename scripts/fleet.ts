@@ -51,7 +51,7 @@ const tell = (how: string, { broken, figures, name, took }: Result): Effect.Effe
   })
 
 const playSimulated = Effect.forEach(situations.filter(isChosen), (row) =>
-  Effect.timed(Effect.sync(() => simulate(row, seed))).pipe(
+  Effect.timed(Effect.exit(Effect.suspend(() => simulate(row, seed)))).pipe(
     Effect.map(resultOf(row)),
     Effect.tap((result) => tell("simulated: ", result))
   )
