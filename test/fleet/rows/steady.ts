@@ -59,7 +59,7 @@ const steady = ({ latency = 0, lifetime, lifetimes, name, offsets = [0], process
 
 /** The same load where each process has a session of its own: each login ends the others' session. */
 export const privateCaches: Row<RealSetting> = {
-  name: "8 processes with private caches under the same load, for comparison",
+  name: "8 processes with private caches under load for 10 lifetimes of 2 s, for comparison",
   short: false,
   isComparison: true,
   run: (stage) =>
