@@ -8,11 +8,10 @@ export {
   NombaTest,
   type NombaTestService,
   type Script,
-  type TestAnswer,
   type TestErrors,
-  type TestOperation,
-  type TestRequest
+  type TestOperation
 } from "./NombaTest.js"
+export type { TestAnswer, TestOutcome, TestRequest } from "./Resources.js"
 export * as TokenCacheTest from "./TokenCacheTest.js"
 export {
   type ContractCase,
