@@ -27,6 +27,7 @@ interface Defects {
   readonly neverMarks: boolean
   readonly keepsMark: boolean
   readonly keepsVersion: boolean
+  readonly countsVersions: boolean
   readonly tellsNobody: boolean
   readonly countsNothingDown: boolean
   readonly dropsWhatATombstoneKeeps: boolean
@@ -44,6 +45,7 @@ const sound: Defects = {
   neverMarks: false,
   keepsMark: false,
   keepsVersion: false,
+  countsVersions: false,
   tellsNobody: false,
   countsNothingDown: false,
   dropsWhatATombstoneKeeps: false,
@@ -120,7 +122,10 @@ const plainStore = (defects: Defects) => {
             const permitted = isHeldBy(owner, now) || defects.writesWithoutRight || defects.givesRightToAll
             if (!permitted || previous !== basis) return Effect.succeedNone
             place.content = {
-              version: defects.keepsVersion && previous > 0 ? previous : Math.max(previous + 1, now),
+              version:
+                defects.keepsVersion && previous > 0
+                  ? previous
+                  : Math.max(previous + 1, defects.countsVersions ? 0 : now),
               session:
                 tombstone && defects.dropsWhatATombstoneKeeps ? Option.none() : Option.map(session, defects.write),
               tombstone,
@@ -207,6 +212,7 @@ describe("the contract of token stores notices a store that", () => {
     "shows the mint what is held",
     "drops an unsaved session"
   )
+  notices("counts its versions", { countsVersions: true }, "goes on above the versions it had")
   notices("tells nobody", { tellsNobody: true }, "announces each session")
   notices("counts nothing down", { countsNothingDown: true }, "counts down")
   notices(
