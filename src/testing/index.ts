@@ -16,6 +16,7 @@ export * as TokenCacheTest from "./TokenCacheTest.js"
 export {
   type ContractCase,
   type FaultyStore,
+  faultyTokenStore,
   type TokenStoreContractOptions,
   tokenStoreContract
 } from "./TokenStoreContract.js"

@@ -6,8 +6,7 @@ import type { Connect, Entry, Next } from "../../src/layers/store/StoreDriver.js
 import { Unavailable } from "../../src/schemas/AuthError.js"
 import { Session } from "../../src/schemas/Session.js"
 import type { StoreKey } from "../../src/schemas/StoreKey.js"
-import { tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
-import { faultyStore } from "../support/storeFaults.js"
+import { faultyTokenStore, tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
 
 interface Place {
   content: (Omit<Next, "remaining"> & { version: number; marked: boolean; expiry: number }) | undefined
@@ -147,7 +146,7 @@ const plainStore = (defects: Defects) => {
 
   return tokenStoreContract({
     store: Effect.succeed(SessionStore.fromDriver(connect)),
-    faulty: faultyStore(connect),
+    faulty: faultyTokenStore(connect),
     corrupt: (key) =>
       Effect.map(placeOf(key), (place) => {
         place.isReadable = false
