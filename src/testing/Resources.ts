@@ -65,8 +65,10 @@ export interface Resources {
 /** What one path has in store: for the next calls, and for those after them. */
 interface Prepared {
   readonly next: ReadonlyArray<TestOutcome>
-  readonly always: TestOutcome
+  readonly always: TestOutcome | undefined
 }
+
+const unprepared: Prepared = { next: [], always: undefined }
 
 const envelope = (code: string, description: string) => ({ code, description, data: {} })
 
@@ -101,9 +103,13 @@ export const make = (
     /** What is prepared for the path with its query, else for the path; used up if it was for the next call alone. */
     const take = ({ pathname, search }: URL): Effect.Effect<TestOutcome> =>
       Ref.modify(prepared, (before) => {
-        const path = before.has(`${pathname}${search}`) ? `${pathname}${search}` : pathname
-        const { always, next } = before.get(path) ?? { next: [], always: success }
-        return [next[0] ?? always, new Map(before).set(path, { next: next.slice(1), always })] as const
+        for (const path of [`${pathname}${search}`, pathname]) {
+          const { always, next } = before.get(path) ?? unprepared
+          const [first, ...rest] = next
+          if (first !== undefined) return [first, new Map(before).set(path, { next: rest, always })] as const
+          if (always !== undefined) return [always, before] as const
+        }
+        return [success, before] as const
       })
 
     return {
@@ -111,7 +117,7 @@ export const make = (
 
       answer: (path, outcome, times) =>
         Ref.update(prepared, (before) => {
-          const { always, next } = before.get(path) ?? { next: [], always: success }
+          const { always, next } = before.get(path) ?? unprepared
           return new Map(before).set(
             path,
             Option.match(times, {

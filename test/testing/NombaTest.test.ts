@@ -47,6 +47,14 @@ it.effect("a path stands for each of its queries but those with an outcome of th
   }).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: { status: 404 }, [`${path}?a=2`]: { status: 410 } } })))
 )
 
+it.effect("after an outcome for the next call of a query, its path stands for it again", () =>
+  Effect.gen(function* () {
+    const test = yield* NombaTest
+    yield* test.answer(`${path}?a=1`, { status: 503 }, { times: 1 })
+    assert.deepStrictEqual(yield* Effect.forEach([`${path}?a=1`, `${path}?a=1`], status), [503, 404])
+  }).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: { status: 404 } } })))
+)
+
 it.effect("a connection that breaks fails the call with a transport error", () =>
   Effect.gen(function* () {
     const test = yield* NombaTest
