@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, TestClock } from "effect"
 import { InvalidCredentials, Unavailable } from "nomba-auth"
 import { NombaTest } from "nomba-auth/testing"
 import { Balance } from "./Balance.js"
@@ -28,12 +28,27 @@ it.effect("asks for the configuration when Nomba refuses the credentials", () =>
   }).pipe(Effect.provide(services))
 )
 
-it.effect("says that the balance is unknown while Nomba is down", () =>
+it.effect("says that the balance is unknown while Nomba grants no token, and goes on afterwards", () =>
   Effect.gen(function* () {
     const balance = yield* Balance
     const test = yield* NombaTest
     yield* test.fail("issue", new Unavailable({ operation: "issue", reason: "ServerError", status: 503 }))
     const error = yield* Effect.flip(balance.amount)
     assert.strictEqual(error._tag, "BalanceUnknown")
+    yield* TestClock.adjust("1 second") // until then the failure is remembered, and nobody asks Nomba
+    assert.strictEqual(yield* balance.amount, "1500.00")
+    assert.deepInclude(yield* test.calls, { issue: 2, request: 1 })
+  }).pipe(Effect.provide(services))
+)
+
+it.effect("says so while the balance is out of reach, too", () =>
+  Effect.gen(function* () {
+    const balance = yield* Balance
+    const test = yield* NombaTest
+    yield* test.answer("/v1/accounts/balance", "drop", { times: 1 })
+    yield* test.answer("/v1/accounts/balance", { status: 503 }, { times: 1 })
+    assert.strictEqual((yield* Effect.flip(balance.amount))._tag, "BalanceUnknown")
+    assert.strictEqual((yield* Effect.flip(balance.amount))._tag, "BalanceUnknown")
+    assert.strictEqual(yield* balance.amount, "1500.00")
   }).pipe(Effect.provide(services))
 )

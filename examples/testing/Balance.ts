@@ -10,6 +10,9 @@ export class Misconfigured extends Data.TaggedError("Misconfigured")<{ readonly 
 
 const Answer = Schema.Struct({ data: Schema.Struct({ amount: Schema.String }) })
 
+const unknown = new BalanceUnknown({ retryAfter: Duration.seconds(1) })
+const isPassing = (status: number) => status === 429 || status >= 500
+
 /** A service of your own. */
 export class Balance extends Context.Tag("app/Balance")<
   Balance,
@@ -19,17 +22,19 @@ export class Balance extends Context.Tag("app/Balance")<
     Balance,
     Effect.map(NombaClient, (nomba) => ({
       amount: nomba.get("/v1/accounts/balance").pipe(
+        Effect.flatMap(HttpClientResponse.filterStatusOk),
         Effect.flatMap(HttpClientResponse.schemaBodyJson(Answer)),
         Effect.map(({ data }) => data.amount),
         Effect.catchTags({
           InvalidCredentials: (error) => new Misconfigured({ advice: error.message }),
           Unavailable: (error) => new BalanceUnknown({ retryAfter: error.retryAfter ?? Duration.seconds(1) }),
+          // The call of the balance itself: no answer came, or one that says that it failed.
+          RequestError: (error) => (error.reason === "Transport" ? unknown : Effect.die(error)),
+          ResponseError: (error) => (isPassing(error.response.status) ? unknown : Effect.die(error)),
           // The rest would be a bug of this service or a change of the API: nothing its callers can do.
           Expired: Effect.die,
           InvalidRequest: Effect.die,
           UnexpectedResponse: Effect.die,
-          RequestError: Effect.die,
-          ResponseError: Effect.die,
           ParseError: Effect.die
         })
       )

@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
-import { InvalidCredentials, NombaAuth, TokenCache } from "nomba-auth"
+import { DateTime, Duration, Effect, Option, Redacted } from "effect"
+import { InvalidCredentials, NombaAuth, Session, TokenCache } from "nomba-auth"
 import { NombaAuthTest, TokenCacheTest } from "nomba-auth/testing"
 
 it.effect("a program that needs a token alone", () =>
@@ -18,6 +18,32 @@ it.effect("a program that issues tokens itself", () =>
   }).pipe(
     Effect.provide(
       NombaAuthTest.layer({ issue: Effect.fail(new InvalidCredentials({ operation: "issue", status: 401 })) })
+    )
+  )
+)
+
+it.effect("a program that is granted one", () =>
+  Effect.gen(function* () {
+    const auth = yield* NombaAuth
+    const { accessToken, refreshToken } = yield* auth.issue
+    yield* auth.revoke(accessToken)
+    assert.isTrue(Option.isNone(refreshToken))
+  }).pipe(
+    Effect.provide(
+      NombaAuthTest.layer({
+        issue: Effect.succeed(
+          new Session({
+            accessToken: Redacted.make("a-token"),
+            refreshToken: Option.none(),
+            lifetime: Duration.minutes(30),
+            issuedAt: DateTime.unsafeMake(0),
+            clock: "server",
+            tokenType: "Bearer",
+            businessId: Option.none()
+          })
+        ),
+        revoke: () => Effect.void
+      })
     )
   )
 )

@@ -1,7 +1,7 @@
 import { it } from "@effect/vitest"
 import { Effect, Option, TestClock } from "effect"
 import { TokenStoreDriver } from "nomba-auth"
-import { tokenStoreContract } from "nomba-auth/testing"
+import { faultyTokenStore, tokenStoreContract } from "nomba-auth/testing"
 import { connect, makeDatabase } from "./TableStore.js"
 
 const database = Effect.runSync(makeDatabase)
@@ -9,6 +9,8 @@ const database = Effect.runSync(makeDatabase)
 const contract = tokenStoreContract({
   // Each time it is run it stands for another process.
   store: Effect.sync(() => TokenStoreDriver.make(connect(database))),
+  // The same, with a way to the database that the cases can break.
+  faulty: faultyTokenStore(connect(database)),
   // For a database with a clock of its own: Effect.sleep.
   pass: TestClock.adjust,
   corrupt: (key) =>

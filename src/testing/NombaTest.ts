@@ -4,14 +4,13 @@
  * @since 0.1.0
  */
 import * as HttpClient from "@effect/platform/HttpClient"
-import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as NombaClientHttp from "../layers/NombaClientHttp.js"
@@ -25,7 +24,8 @@ import {
   Expired,
   type IssueError,
   type RefreshError,
-  type RevokeError
+  type RevokeError,
+  Unavailable
 } from "../schemas/AuthError.js"
 import type { Session } from "../schemas/Session.js"
 import { NombaAuth, type NombaAuthService } from "../services/NombaAuth.js"
@@ -34,6 +34,8 @@ import { NombaConfig } from "../services/NombaConfig.js"
 import type { PublicLogin } from "../services/PublicLogin.js"
 import type { TokenCache } from "../services/TokenCache.js"
 import * as NombaState from "./NombaState.js"
+import type { TestOutcome, TestRequest } from "./Resources.js"
+import * as Resources from "./Resources.js"
 
 /**
  * What can be counted, failed and delayed: the token operations, and `request` for a call of a resource.
@@ -57,35 +59,6 @@ export interface TestErrors {
 }
 
 /**
- * An answer to a resource call.
- *
- * @since 0.1.0
- * @category models
- */
-export interface TestAnswer {
-  /** 200 by default. */
-  readonly status?: number | undefined
-  /** Sent as JSON; Nomba's envelope of a success by default. */
-  readonly body?: unknown
-  readonly headers?: Readonly<Record<string, string>> | undefined
-}
-
-/**
- * A resource call that has arrived. The bearer is masked.
- *
- * @since 0.1.0
- * @category models
- */
-export interface TestRequest {
-  readonly method: string
-  /** The path and the query. */
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
-  /** The body's text; empty where there is none or it is a stream. */
-  readonly body: string
-}
-
-/**
  * How the pretended Nomba begins.
  *
  * @since 0.1.0
@@ -96,8 +69,8 @@ export interface Script {
   readonly lifetime?: Duration.DurationInput | undefined
   /** How long each call takes: no time by default. */
   readonly latency?: Duration.DurationInput | undefined
-  /** Answers to resource calls by path, for instance `{ "/v1/accounts/balance": { body: … } }`. */
-  readonly answers?: Readonly<Record<string, TestAnswer>> | undefined
+  /** What becomes of resource calls by path, for instance `{ "/v1/accounts/balance": { body: … } }`. */
+  readonly answers?: Readonly<Record<string, TestOutcome>> | undefined
   /** How long before its expiry a token is renewed: 5 minutes by default, at most a fifth of its lifetime. */
   readonly renewAhead?: Duration.DurationInput | undefined
 }
@@ -115,9 +88,19 @@ export interface NombaTestService {
     error: TestErrors[Operation],
     options?: { readonly times?: number | undefined }
   ) => Effect.Effect<void>
-  /** From now on each call of a resource with this path gets this answer, if its token is alive. */
-  readonly answer: (path: string, answer: TestAnswer) => Effect.Effect<void>
-  /** From now on each call takes this long. */
+  /**
+   * What becomes of the calls of a resource while their token is alive: from now on, or with `times` of the next several,
+   * after which it is as before. The path may have a query; without one it stands for every query.
+   */
+  readonly answer: (
+    path: string,
+    outcome: TestOutcome,
+    options?: { readonly times?: number | undefined }
+  ) => Effect.Effect<void>
+  /**
+   * From now on each call takes this long. A token operation that takes 10 seconds fails with `Unavailable`
+   * of the reason `Timeout`, as it does over HTTP; a resource call goes on for as long as its caller lets it.
+   */
   readonly delay: (latency: Duration.DurationInput) => Effect.Effect<void>
   /**
    * The access token has ended at Nomba before its time: calls get a 401. A refresh would work, which only a public client
@@ -137,11 +120,6 @@ export interface NombaTestService {
 const noCalls: Readonly<Record<TestOperation, number>> = { issue: 0, refresh: 0, revoke: 0, exchange: 0, request: 0 }
 
 type Failures = { readonly [Operation in keyof TestErrors]: Ref.Ref<ReadonlyArray<TestErrors[Operation]>> }
-
-const envelope = (code: string, description: string) => ({ code, description, data: {} })
-
-const bodyText = ({ body }: HttpClientRequest.HttpClientRequest): string =>
-  body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
 
 /** A client of its own for each layer, so that no two share a session. */
 const newConfig = (make: (clientId: string) => Layer.Layer<NombaConfig, ConfigError.ConfigError>) =>
@@ -164,10 +142,9 @@ const publicConfig = ({ renewAhead }: Script) =>
 
 const build = (script: Script) =>
   Effect.gen(function* () {
-    const { clientSecret } = yield* NombaConfig
+    const { clientSecret, requestTimeout } = yield* NombaConfig
     const state = yield* Ref.make(NombaState.empty)
     const calls = yield* Ref.make(noCalls)
-    const requests = yield* Ref.make<ReadonlyArray<TestRequest>>([])
     const failures: Failures = {
       issue: yield* Ref.make<ReadonlyArray<IssueError>>([]),
       refresh: yield* Ref.make<ReadonlyArray<RefreshError>>([]),
@@ -175,7 +152,9 @@ const build = (script: Script) =>
       exchange: yield* Ref.make<ReadonlyArray<ExchangeError>>([])
     }
     const latency = yield* Ref.make(Duration.decode(script.latency ?? 0))
-    const answers = yield* Ref.make<ReadonlyMap<string, TestAnswer>>(new Map(Object.entries(script.answers ?? {})))
+    const resources = yield* Resources.make(script.answers ?? {}, (bearer) =>
+      Effect.zipWith(Ref.get(state), Clock.currentTimeMillis, (now, at) => NombaState.isAlive(now, bearer, at))
+    )
     const lifetime = Duration.decode(script.lifetime ?? "30 minutes")
 
     const arrive = (operation: TestOperation) =>
@@ -189,9 +168,12 @@ const build = (script: Script) =>
     const operate = <Operation extends keyof TestErrors, A>(
       operation: Operation,
       process: (now: number) => Effect.Effect<A, TestErrors[Operation]>
-    ): Effect.Effect<A, TestErrors[Operation]> =>
+    ): Effect.Effect<A, TestErrors[Operation] | Unavailable> =>
       Effect.gen(function* () {
-        yield* arrive(operation)
+        yield* Effect.timeoutFail(arrive(operation), {
+          duration: requestTimeout,
+          onTimeout: () => new Unavailable({ operation, reason: "Timeout" })
+        })
         const [failure] = yield* Ref.getAndUpdate(failures[operation], (waiting) => waiting.slice(1))
         return yield* failure === undefined
           ? Effect.flatMap(Clock.currentTimeMillis, process)
@@ -223,32 +205,7 @@ const build = (script: Script) =>
     } satisfies NombaAuthService)
 
     const client = HttpClient.make((request, url) =>
-      Effect.gen(function* () {
-        yield* arrive("request")
-        const bearer = /^Bearer (.+)$/.exec(request.headers["authorization"] ?? "")?.[1] ?? ""
-        yield* Ref.update(requests, (before) => [
-          ...before,
-          {
-            method: request.method,
-            url: `${url.pathname}${url.search}`,
-            headers: { ...request.headers, authorization: "Bearer ***" },
-            body: bodyText(request)
-          }
-        ])
-        const now = yield* Clock.currentTimeMillis
-        const isAlive = NombaState.isAlive(yield* Ref.get(state), bearer, now)
-        const {
-          body,
-          headers,
-          status = 200
-        } = isAlive
-          ? ((yield* Ref.get(answers)).get(url.pathname) ?? {})
-          : { status: 401, body: envelope("401", "Unauthorized") }
-        return HttpClientResponse.fromWeb(
-          request,
-          Response.json(body ?? envelope("00", "Success"), { status, headers: headers ?? {} })
-        )
-      })
+      Effect.zipRight(arrive("request"), resources.receive(request, url))
     )
 
     const change = (step: (live: NonNullable<NombaState.NombaState["live"]>) => NombaState.NombaState["live"]) =>
@@ -260,13 +217,13 @@ const build = (script: Script) =>
           ...waiting,
           ...Array.from({ length: options?.times ?? 1 }, () => error)
         ]),
-      answer: (path, answer) => Ref.update(answers, (before) => new Map(before).set(path, answer)),
+      answer: (path, outcome, options) => resources.answer(path, outcome, Option.fromNullable(options?.times)),
       delay: (wait) => Ref.set(latency, Duration.decode(wait)),
       expire: Effect.flatMap(Clock.currentTimeMillis, (now) => change((live) => ({ ...live, expiresAt: now }))),
       revoke: change(() => undefined),
       login: Effect.flatMap(Clock.currentTimeMillis, grant),
       calls: Ref.get(calls),
-      requests: Ref.get(requests)
+      requests: resources.requests
     }
     return Context.make(NombaAuth, auth).pipe(
       Context.add(HttpClient.HttpClient, client),

@@ -8,15 +8,15 @@ export {
   NombaTest,
   type NombaTestService,
   type Script,
-  type TestAnswer,
   type TestErrors,
-  type TestOperation,
-  type TestRequest
+  type TestOperation
 } from "./NombaTest.js"
+export type { TestAnswer, TestOutcome, TestRequest } from "./Resources.js"
 export * as TokenCacheTest from "./TokenCacheTest.js"
 export {
   type ContractCase,
   type FaultyStore,
+  faultyTokenStore,
   type TokenStoreContractOptions,
   tokenStoreContract
 } from "./TokenStoreContract.js"

@@ -6,8 +6,7 @@ import type { Connect, Entry, Next } from "../../src/layers/store/StoreDriver.js
 import { Unavailable } from "../../src/schemas/AuthError.js"
 import { Session } from "../../src/schemas/Session.js"
 import type { StoreKey } from "../../src/schemas/StoreKey.js"
-import { tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
-import { faultyStore } from "../support/storeFaults.js"
+import { faultyTokenStore, tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
 
 interface Place {
   content: (Omit<Next, "remaining"> & { version: number; marked: boolean; expiry: number }) | undefined
@@ -27,6 +26,7 @@ interface Defects {
   readonly neverMarks: boolean
   readonly keepsMark: boolean
   readonly keepsVersion: boolean
+  readonly countsVersions: boolean
   readonly tellsNobody: boolean
   readonly countsNothingDown: boolean
   readonly dropsWhatATombstoneKeeps: boolean
@@ -44,6 +44,7 @@ const sound: Defects = {
   neverMarks: false,
   keepsMark: false,
   keepsVersion: false,
+  countsVersions: false,
   tellsNobody: false,
   countsNothingDown: false,
   dropsWhatATombstoneKeeps: false,
@@ -120,7 +121,10 @@ const plainStore = (defects: Defects) => {
             const permitted = isHeldBy(owner, now) || defects.writesWithoutRight || defects.givesRightToAll
             if (!permitted || previous !== basis) return Effect.succeedNone
             place.content = {
-              version: defects.keepsVersion && previous > 0 ? previous : Math.max(previous + 1, now),
+              version:
+                defects.keepsVersion && previous > 0
+                  ? previous
+                  : Math.max(previous + 1, defects.countsVersions ? 0 : now),
               session:
                 tombstone && defects.dropsWhatATombstoneKeeps ? Option.none() : Option.map(session, defects.write),
               tombstone,
@@ -142,7 +146,7 @@ const plainStore = (defects: Defects) => {
 
   return tokenStoreContract({
     store: Effect.succeed(SessionStore.fromDriver(connect)),
-    faulty: faultyStore(connect),
+    faulty: faultyTokenStore(connect),
     corrupt: (key) =>
       Effect.map(placeOf(key), (place) => {
         place.isReadable = false
@@ -207,6 +211,7 @@ describe("the contract of token stores notices a store that", () => {
     "shows the mint what is held",
     "drops an unsaved session"
   )
+  notices("counts its versions", { countsVersions: true }, "goes on above the versions it had")
   notices("tells nobody", { tellsNobody: true }, "announces each session")
   notices("counts nothing down", { countsNothingDown: true }, "counts down")
   notices(

@@ -3,10 +3,9 @@ import { afterAll, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import * as SessionCodec from "../../src/layers/SessionCodec.js"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
-import { tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
+import { faultyTokenStore, tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
 import { keyOf } from "../support/encryption.js"
 import { connectIn, temporaryFolder } from "../support/fileStore.js"
-import { faultyStore } from "../support/storeFaults.js"
 
 const scope = Effect.runSync(Scope.make())
 afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
@@ -18,7 +17,7 @@ const connect = connectIn(root, { codec })
 describe("TokenStoreFile keeps the contract:", () => {
   for (const { effect, name } of tokenStoreContract({
     store: Effect.sync(() => SessionStore.fromDriver(connect)),
-    faulty: faultyStore(connect),
+    faulty: faultyTokenStore(connect),
     pass: Effect.sleep
   })) {
     it.scopedLive(name, () => effect)

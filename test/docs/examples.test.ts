@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { assert, it } from "@effect/vitest"
+import { UnavailableReason, UnexpectedReason } from "../../src/schemas/AuthError.js"
 
 const root = new URL("../../", import.meta.url)
 const folder = new URL("examples/testing/", root)
+const page = readFileSync(new URL("docs/testing.md", root), "utf8")
 
 it("every example of the page on testing is a file that the tests run", () => {
   const files = new Map(readdirSync(folder).map((name) => [readFileSync(new URL(name, folder), "utf8"), name]))
-  const page = readFileSync(new URL("docs/testing.md", root), "utf8")
   const examples = [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code ?? "")
   assert.deepStrictEqual(
     examples.filter((code) => !files.has(code)),
@@ -16,4 +17,14 @@ it("every example of the page on testing is a file that the tests run", () => {
     examples.map((code) => files.get(code)),
     [...files.values()]
   )
+})
+
+it("the page names each reason that an error can have", () => {
+  for (const [tag, { literals }] of Object.entries({
+    Unavailable: UnavailableReason,
+    UnexpectedResponse: UnexpectedReason
+  })) {
+    const reasons = new RegExp(`^\\| \`${tag}\` \\|.*\\| (.*) \\|$`, "m").exec(page)?.[1]
+    assert.strictEqual(reasons, literals.map((reason) => `\`${reason}\``).join(", "))
+  }
 })

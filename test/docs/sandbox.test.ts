@@ -52,6 +52,13 @@ const isTable = (mark: string, columns: ReadonlyArray<string>, rows: ReadonlyArr
 const text = (millis: number): string => (millis === 0 ? "0" : `${millis / 60_000} minutes`)
 
 describe("docs/sandbox.md", () => {
+  it("names every call of a sandbox", async () => {
+    await using sandbox = await startSandbox()
+    const rows = manual.slice(manual.indexOf("| call |"), manual.indexOf("### In a program with Effect"))
+    const named = Array.from(rows.matchAll(/`(\w+)(?:\([^`]*\))?`(?=[,\s].*\|)/g), ([, name]) => name)
+    assert.sameMembers([...new Set(named)], Object.keys(sandbox))
+  })
+
   it("describes every switch in the words of its schema", () => {
     isTable(
       "switches",

@@ -326,7 +326,7 @@ describe("the client secret", () => {
     ["followed by a line break", `${clientSecret}\n`, "has white space around it"],
     ["after a space", ` ${clientSecret}`, "has white space around it"],
     ["split by a control character", "a\u0000b", "has control or invisible characters"],
-    ["a placeholder", "your_client_secret", "is a placeholder: put the value from the Nomba dashboard there"]
+    ["a placeholder", "your_client_secret", "is a placeholder: put the real value there"]
   ] as const) {
     it.effect(`a secret that is ${what} is refused by name before anything is sent`, () =>
       Effect.gen(function* () {

@@ -276,7 +276,7 @@ describe("from the environment", () => {
       )
       assert.deepStrictEqual(problems(error), [
         ["NOMBA_CLIENT_ID", "is not set"],
-        ["NOMBA_CLIENT_SECRET", "is a placeholder: put the value from the Nomba dashboard there"],
+        ["NOMBA_CLIENT_SECRET", "is a placeholder: put the real value there"],
         ["options.accountId", "has white space around it"],
         ["NOMBA_ENVIRONMENT", "is neither sandbox nor production"],
         ["options.requestTimeout", "is not a duration from 1ms to 12s"]

@@ -123,7 +123,10 @@ describe("the folder of TokenStoreFile", () => {
       yield* put(yield* openIn(join(parent, "link"), yield* freshKey()), sessionOf("held"))
       assert.strictEqual(readdirSync(join(parent, "real")).length, 1)
       writeFileSync(join(parent, "file"), "")
-      assert.include(yield* failureIn(join(parent, "file")), "ENOTDIR")
+      assert.include(
+        yield* failureIn(join(parent, "file")),
+        `a file where the folder ${join(parent, "file")} should be`
+      )
       assert.include(yield* failureIn(join(parent, "file", "below")), "ENOTDIR")
     })
   )

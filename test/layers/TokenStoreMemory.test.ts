@@ -4,7 +4,7 @@ import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
 import { Session } from "../../src/schemas/Session.js"
 import type { StoreKey } from "../../src/schemas/StoreKey.js"
 import { TokenStore } from "../../src/services/TokenStore.js"
-import { tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
+import { faultyTokenStore, tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
 import {
   adoptAny,
   freshKey,
@@ -17,13 +17,12 @@ import {
   sessionOf
 } from "../../src/testing/tokenStore/Kit.js"
 import { makeHandClock } from "../support/storeClock.js"
-import { faultyStore } from "../support/storeFaults.js"
 
 const store = Effect.succeed(TokenStoreMemory.make)
 const pass = TestClock.adjust
 
 describe("TokenStoreMemory keeps the contract of token stores", () => {
-  const cases = tokenStoreContract({ store, pass, faulty: faultyStore(TokenStoreMemory.connect) })
+  const cases = tokenStoreContract({ store, pass, faulty: faultyTokenStore(TokenStoreMemory.connect) })
   for (const { effect, name } of cases) it.scoped(name, () => effect)
 })
 

@@ -3,10 +3,8 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import type { Connect, StoreDriver } from "../../src/layers/store/StoreDriver.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
-import type { FaultyStore } from "../../src/testing/TokenStoreContract.js"
 
 export type Step = "read" | "acquire" | "extend" | "mark" | "commit" | "release"
 
@@ -84,15 +82,3 @@ export const makeFaults = (connect: Connect): StoreFaults => {
     count: (step) => calls.filter((_) => _ === step).length
   }
 }
-
-/** A breakable store for the contract, from the steps of any store. */
-export const faultyStore = (connect: Connect): Effect.Effect<FaultyStore> =>
-  Effect.sync(() => {
-    const faults = makeFaults(connect)
-    return {
-      store: SessionStore.fromDriver(faults.connect),
-      cut: Effect.sync(() => faults.cut(true)),
-      mend: Effect.sync(() => faults.cut(false)),
-      loseCommit: (what) => Effect.sync(() => faults.next("commit", `${what} lost`))
-    }
-  })

@@ -11,7 +11,7 @@ import * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { Unavailable } from "../../schemas/AuthError.js"
+import type { Unavailable } from "../../schemas/AuthError.js"
 import type { Session } from "../../schemas/Session.js"
 import type { SessionCodec } from "../SessionCodec.js"
 import * as Place from "../store/Place.js"
@@ -46,11 +46,6 @@ interface Readable extends Seen {
   readonly session: Option.Option<Session>
 }
 
-const outOfReach = (failure: FileFailure | Unavailable): Unavailable =>
-  failure._tag === "Unavailable"
-    ? failure
-    : new Unavailable({ operation: "store", reason: "Store", detail: failure.code })
-
 const entryOf = ({ content }: Place.Place<string>, session: Option.Option<Session>, now: number) =>
   Option.map(
     Option.fromNullable(content),
@@ -82,7 +77,7 @@ export const connectWith =
 
       const whole = <A>(step: Effect.Effect<A, FileFailure | Unavailable>): Effect.Effect<A, Unavailable> =>
         Effect.uninterruptible(turns.withPermits(1)(step)).pipe(
-          Effect.mapError(outOfReach),
+          Effect.mapError((failure) => (failure._tag === "FileFailure" ? Root.outOfReach(root, failure) : failure)),
           atMost(STORE_LIMIT),
           Effect.interruptible,
           Effect.forkDaemon,

@@ -81,3 +81,25 @@ export const check = (files: Files, path: string): Effect.Effect<void, FileFailu
 
 const refused = (hint: string): Unavailable =>
   new Unavailable({ operation: "store", reason: "Store", detail: "EACCES", hint })
+
+const remedies: Readonly<Record<string, (path: string) => string>> = {
+  EACCES: (path) => `This user may not use the folder ${path}: give it the right to, or name one of its own.`,
+  EDQUOT: (path) => `This user has no space left for ${path}.`,
+  ENOSPC: (path) => `The disk of ${path} is full.`,
+  ENOTDIR: (path) => `There is a file where the folder ${path} should be: name another folder.`,
+  EPERM: (path) => `The system does not permit a step in ${path}: the store needs a disk with hard links.`,
+  EROFS: (path) => `The disk of ${path} may only be read: name a folder on another.`
+}
+
+/**
+ * What the system said of a step in the folder, with the path and what to do.
+ *
+ * @since 0.1.0
+ */
+export const outOfReach = (path: string, { code }: FileFailure): Unavailable =>
+  new Unavailable({
+    operation: "store",
+    reason: "Store",
+    detail: code,
+    hint: remedies[code]?.(path) ?? `The folder is ${path}.`
+  })

@@ -85,7 +85,7 @@ export const problemOf = (value: string): string | undefined => {
   if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(value)) return "has control or invisible characters"
   if (/^(["'`]).*\1$/.test(value)) return "has quotation marks around it"
   return placeholders.some((placeholder) => placeholder.test(value))
-    ? "is a placeholder: put the value from the Nomba dashboard there"
+    ? "is a placeholder: put the real value there"
     : undefined
 }
 

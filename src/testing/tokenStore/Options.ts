@@ -5,7 +5,7 @@ import type * as Scope from "effect/Scope"
 import type { StoreKey } from "../../schemas/StoreKey.js"
 import type { TokenStoreService } from "../../services/TokenStore.js"
 
-/** A store whose way to what it stores can be broken. */
+/** A store whose way to what it stores can be broken; `faultyTokenStore` makes one of the steps of a driver. */
 export interface FaultyStore {
   readonly store: TokenStoreService
   /** From now on it reaches nothing and hears nothing; each step fails with `Unavailable`. */

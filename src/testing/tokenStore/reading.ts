@@ -115,6 +115,20 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
   ),
 
   scenario(
+    "goes on above the versions it had, also when it has lost them all",
+    // A key that nobody has used stands for one whose entry was lost.
+    Effect.gen(function* () {
+      const before = yield* kit.holder(yield* freshKey())
+      yield* put(before, sessionOf("first"))
+      const { version } = yield* put(before, sessionOf("second"))
+      yield* kit.pass("1 second")
+      const later = yield* put(yield* kit.holder(yield* freshKey()), sessionOf("later"))
+      yield* ensure(later.version > version, "a version is at least the store's time in milliseconds")
+    }),
+    "1 second"
+  ),
+
+  scenario(
     "counts down what is left of a session, and not below nothing",
     Effect.gen(function* () {
       const key = yield* freshKey()

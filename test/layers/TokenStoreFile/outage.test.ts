@@ -73,6 +73,7 @@ describe("a token that is alive is served on, and a renewal fails typed until it
         const error = yield* Effect.flip(cache.get)
         assert.strictEqual(error._tag === "Unavailable" && error.reason, "Store")
         assert.include(error.message, `[${code}]`)
+        assert.include(error.message, root, "the message names the folder")
         assert.strictEqual(upstream.count(), 1, "nobody mints alone")
         mendIt(root, fail)
         hand.now += Duration.toMillis("31 seconds")

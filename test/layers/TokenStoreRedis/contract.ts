@@ -5,10 +5,9 @@ import * as Driver from "../../../src/layers/store/redis/Driver.js"
 import * as Link from "../../../src/layers/store/redis/Link.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
-import { tokenStoreContract } from "../../../src/testing/TokenStoreContract.js"
+import { faultyTokenStore, tokenStoreContract } from "../../../src/testing/TokenStoreContract.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import type { RedisServerService } from "../../support/redis.js"
-import { faultyStore } from "../../support/storeFaults.js"
 
 /** Where the entry of a key is. */
 export const entryOf = (key: StoreKey): string => `nomba-auth:{${key}}`
@@ -32,7 +31,7 @@ export const describeContract = (
       store: Effect.orDie(Effect.flatMap(server, make)),
       faulty: Effect.gen(function* () {
         const link = yield* Link.own(Redacted.make((yield* server).url))
-        return yield* faultyStore(
+        return yield* faultyTokenStore(
           yield* Driver.make(link, { codec: SessionCodec.plain, commandTimeout: Duration.seconds(1) })
         )
       }),

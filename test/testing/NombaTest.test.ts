@@ -1,0 +1,101 @@
+import { assert, it } from "@effect/vitest"
+import { Effect, Fiber, TestClock } from "effect"
+import { NombaAuth, NombaClient, TokenCache } from "nomba-auth"
+import { NombaTest } from "nomba-auth/testing"
+
+const path = "/v1/accounts/balance"
+const status = (url: string) =>
+  NombaClient.pipe(
+    Effect.flatMap((nomba) => nomba.get(url)),
+    Effect.map((_) => _.status)
+  )
+
+it.effect("an outcome for the next calls is used up, and what was there before comes again", () =>
+  Effect.gen(function* () {
+    const test = yield* NombaTest
+    yield* test.answer(path, { status: 503 }, { times: 2 })
+    yield* test.answer(path, { status: 429 }, { times: 1 })
+    const statuses = yield* Effect.replicateEffect(status(path), 5)
+    assert.deepStrictEqual(statuses, [503, 503, 429, 422, 422])
+  }).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: { status: 422 } } })))
+)
+
+it.effect("an outcome from now on takes the place of those for the next calls", () =>
+  Effect.gen(function* () {
+    const test = yield* NombaTest
+    yield* test.answer(path, { status: 503 }, { times: 2 })
+    yield* test.answer(path, { status: 404 })
+    assert.deepStrictEqual(yield* Effect.replicateEffect(status(path), 2), [404, 404])
+  }).pipe(Effect.provide(NombaTest.layer()))
+)
+
+it.effect("an outcome is kept for a call whose token is alive", () =>
+  Effect.gen(function* () {
+    const test = yield* NombaTest
+    yield* status(path)
+    yield* test.answer(path, { status: 422 }, { times: 1 })
+    yield* test.expire
+    assert.strictEqual(yield* status(path), 422)
+    assert.deepInclude(yield* test.calls, { request: 3 })
+  }).pipe(Effect.provide(NombaTest.layer()))
+)
+
+it.effect("a path stands for each of its queries but those with an outcome of their own", () =>
+  Effect.gen(function* () {
+    const statuses = yield* Effect.forEach([path, `${path}?a=1`, `${path}?a=2`, "/v1/other"], status)
+    assert.deepStrictEqual(statuses, [404, 404, 410, 200])
+  }).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: { status: 404 }, [`${path}?a=2`]: { status: 410 } } })))
+)
+
+it.effect("after an outcome for the next call of a query, its path stands for it again", () =>
+  Effect.gen(function* () {
+    const test = yield* NombaTest
+    yield* test.answer(`${path}?a=1`, { status: 503 }, { times: 1 })
+    assert.deepStrictEqual(yield* Effect.forEach([`${path}?a=1`, `${path}?a=1`], status), [503, 404])
+  }).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: { status: 404 } } })))
+)
+
+it.effect("a connection that breaks fails the call with a transport error", () =>
+  Effect.gen(function* () {
+    const test = yield* NombaTest
+    yield* test.answer(path, "drop", { times: 1 })
+    assert.deepInclude(yield* Effect.flip(status(path)), { _tag: "RequestError", reason: "Transport" })
+    assert.strictEqual(yield* status(path), 200)
+    assert.deepInclude(yield* test.calls, { request: 2 })
+  }).pipe(Effect.provide(NombaTest.layer()))
+)
+
+it.effect("an answer may be one that has no body", () =>
+  Effect.gen(function* () {
+    const nomba = yield* NombaClient
+    const response = yield* nomba.get(path)
+    assert.deepStrictEqual([response.status, yield* response.text], [204, ""])
+  }).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: { status: 204, body: { code: "00" } } } })))
+)
+
+it.effect("a token operation that takes too long fails as it does over HTTP", () =>
+  Effect.gen(function* () {
+    const auth = yield* NombaAuth
+    const test = yield* NombaTest
+    yield* test.delay("9 seconds")
+    const inTime = yield* Effect.fork(auth.issue)
+    yield* TestClock.adjust("9 seconds")
+    const { accessToken } = yield* Fiber.join(inTime)
+    yield* test.delay("1 minute")
+    const late = yield* Effect.fork(Effect.flip(auth.revoke(accessToken)))
+    yield* TestClock.adjust("10 seconds")
+    assert.deepInclude(yield* Fiber.join(late), { _tag: "Unavailable", operation: "revoke", reason: "Timeout" })
+    assert.deepInclude(yield* test.calls, { issue: 1, revoke: 1 })
+  }).pipe(Effect.provide(NombaTest.layer()))
+)
+
+it.effect("who asks for a token while Nomba hangs is told of the time-out", () =>
+  Effect.gen(function* () {
+    const cache = yield* TokenCache
+    const test = yield* NombaTest
+    yield* test.delay("1 minute")
+    const waiting = yield* Effect.fork(Effect.flip(cache.get))
+    yield* TestClock.adjust("10 seconds")
+    assert.deepInclude(yield* Fiber.join(waiting), { _tag: "Unavailable", operation: "issue", reason: "Timeout" })
+  }).pipe(Effect.provide(NombaTest.layer()))
+)
