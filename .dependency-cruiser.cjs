@@ -36,7 +36,10 @@ module.exports = {
     {
       name: "the-client-runs-in-a-browser",
       severity: "error",
-      from: { path: "^src/(schemas|services|layers|index)", pathNot: "^src/layers/TokenStore(File|Redis)" },
+      from: {
+        path: "^src/(schemas|services|layers|index)",
+        pathNot: "^src/layers/(TokenStore(File|Redis)\\.ts|store/(file|redis)/)"
+      },
       to: { dependencyTypes: ["core"] }
     },
     {

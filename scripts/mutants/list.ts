@@ -252,7 +252,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "the store",
     breaks: "let a late writer of a file pass where its number was cleaned away",
-    file: "src/layers/TokenStoreFile/Register.ts",
+    file: "src/layers/store/file/Register.ts",
     from: "if (newestOf(all) !== next) return false",
     to: "",
     test: "test/layers/TokenStoreFile/Register.test.ts"
@@ -260,7 +260,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "the store",
     breaks: "set aside what another key or codec can read",
-    file: "src/layers/TokenStoreFile/Driver.ts",
+    file: "src/layers/store/file/Driver.ts",
     from: 'reason === "StoreUnreadable" && tries > 0',
     to: "reason !== undefined && tries > 0",
     test: "test/layers/TokenStoreFile/unreadable.test.ts"

@@ -19,11 +19,11 @@ import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
 import * as Setting from "./config/Setting.js"
 import { storeSetting } from "./config/storeSetting.js"
 import * as SessionCodec from "./SessionCodec.js"
+import * as Driver from "./store/file/Driver.js"
+import * as Files from "./store/file/Files.js"
+import * as Root from "./store/file/Root.js"
+import { sweep } from "./store/file/Sweep.js"
 import * as SessionStore from "./store/SessionStore.js"
-import * as Driver from "./TokenStoreFile/Driver.js"
-import * as Files from "./TokenStoreFile/Files.js"
-import * as Root from "./TokenStoreFile/Root.js"
-import { sweep } from "./TokenStoreFile/Sweep.js"
 
 /**
  * @since 0.1.0

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import * as SessionCodec from "../../src/layers/SessionCodec.js"
+import * as Driver from "../../src/layers/store/file/Driver.js"
+import * as Files from "../../src/layers/store/file/Files.js"
 import type { Connect } from "../../src/layers/store/StoreDriver.js"
-import * as Driver from "../../src/layers/TokenStoreFile/Driver.js"
-import * as Files from "../../src/layers/TokenStoreFile/Files.js"
 
 /** A folder that is removed with the scope. */
 export const temporaryFolder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(

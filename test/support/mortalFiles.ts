@@ -1,7 +1,7 @@
 /** Files under a process that dies. */
 import { writeFileSync } from "node:fs"
 import { Deferred, Effect } from "effect"
-import * as Files from "../../src/layers/TokenStoreFile/Files.js"
+import * as Files from "../../src/layers/store/file/Files.js"
 
 /** A process that dies instead of its nth touch of the disk, once it is armed; a write has begun by then. */
 export const makeMortal = Effect.map(Deferred.make<void>(), (died) => {

@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option } from "effect"
-import * as Files from "../../../src/layers/TokenStoreFile/Files.js"
-import * as Register from "../../../src/layers/TokenStoreFile/Register.js"
+import * as Files from "../../../src/layers/store/file/Files.js"
+import * as Register from "../../../src/layers/store/file/Register.js"
 import { temporaryFolder } from "../../support/fileStore.js"
 
 const folderOf = Effect.map(temporaryFolder, (root) => join(root, "key"))

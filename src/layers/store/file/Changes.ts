@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { sleep } from "../wait/quietly.js"
+import { sleep } from "../../wait/quietly.js"
 
 /** How often is looked beside what the system tells. */
 const POLL: Duration.Duration = Duration.seconds(1)

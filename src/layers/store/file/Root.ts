@@ -9,7 +9,7 @@ import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { Unavailable } from "../../schemas/AuthError.js"
+import { Unavailable } from "../../../schemas/AuthError.js"
 import { FileFailure, type Files } from "./Files.js"
 
 /**

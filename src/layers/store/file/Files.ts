@@ -71,6 +71,43 @@ const withFile = async <A>(path: string, flags: string, use: (file: Fs.FileHandl
   }
 }
 
+const stat = (path: string): Effect.Effect<Info, FileFailure> =>
+  Effect.map(
+    attempt(() => Fs.stat(path)),
+    (info) => ({
+      isDirectory: info.isDirectory(),
+      mode: info.mode & 0o777,
+      uid: info.uid,
+      modified: info.mtimeMs,
+      changed: Math.max(info.mtimeMs, info.ctimeMs)
+    })
+  )
+
+const makeOne = (path: string): Effect.Effect<void, FileFailure> =>
+  Effect.catchIf(
+    attempt(() => Fs.mkdir(path, 0o700)),
+    ({ code }) => code === "EEXIST",
+    (failure) =>
+      Effect.asVoid(
+        Effect.filterOrFail(
+          stat(path),
+          ({ isDirectory }) => isDirectory,
+          () => failure
+        )
+      )
+  )
+
+/**
+ * One by one: Node's own way to make those above never ends on a file system that takes no folder and calls it missing,
+ * as that of the processes does.
+ */
+const makeDirectory = (path: string): Effect.Effect<void, FileFailure> =>
+  Effect.catchIf(
+    makeOne(path),
+    ({ code }) => code === "ENOENT" && Path.dirname(path) !== path,
+    () => Effect.zipRight(makeDirectory(Path.dirname(path)), makeOne(path))
+  )
+
 /** Folders cannot be synced everywhere: not on Windows, nor on some network file systems. */
 const cannotSync = new Set(["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "EBADF"])
 
@@ -82,17 +119,7 @@ const cannotSync = new Set(["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "E
  */
 export const system: Files = {
   list: (directory) => attempt(() => Fs.readdir(directory)),
-  stat: (path) =>
-    Effect.map(
-      attempt(() => Fs.stat(path)),
-      (info) => ({
-        isDirectory: info.isDirectory(),
-        mode: info.mode & 0o777,
-        uid: info.uid,
-        modified: info.mtimeMs,
-        changed: Math.max(info.mtimeMs, info.ctimeMs)
-      })
-    ),
+  stat,
   read: (path) => attempt(() => Fs.readFile(path, "utf8")),
   write: (path, text) =>
     attempt(() =>
@@ -104,7 +131,7 @@ export const system: Files = {
   link: (path, name) => attempt(() => Fs.link(path, name)),
   rename: (path, name) => attempt(() => Fs.rename(path, name)),
   remove: (path) => attempt(() => Fs.rm(path)),
-  makeDirectory: (path) => attempt(() => Fs.mkdir(Path.resolve(path), { recursive: true, mode: 0o700 })),
+  makeDirectory: (path) => makeDirectory(Path.resolve(path)),
   syncDirectory: (path) =>
     attempt(() => withFile(path, "r", (file) => file.sync())).pipe(
       Effect.catchIf(

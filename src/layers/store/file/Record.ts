@@ -6,8 +6,8 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { StoreKey } from "../../schemas/StoreKey.js"
-import type { Place } from "../store/Place.js"
+import type { StoreKey } from "../../../schemas/StoreKey.js"
+import type { Place } from "../Place.js"
 
 const Time = Schema.Number.pipe(Schema.finite())
 
