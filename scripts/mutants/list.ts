@@ -45,8 +45,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "2 single flight",
     breaks: "wait for a store without an end",
     file: "src/layers/wait/atMost.ts",
-    from: "Effect.timeoutFail(Effect.disconnect(effect), {",
-    to: "Effect.timeoutFail(Effect.uninterruptible(effect), {",
+    from: "Effect.disconnect(effect).pipe(",
+    to: "Effect.uninterruptible(effect).pipe(",
     test: `${cache}/singleFlight.test.ts`
   },
   {
@@ -323,6 +323,22 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: '? "session" : "nothing"',
     to: '? "nothing" : "nothing"',
     test: "test/layers/store/overtaken.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "give up an answer that came while the process stood still",
+    file: "src/layers/wait/patiently.ts",
+    from: "Effect.zipRight(systemClock.sleep(duration), lookedOnce)",
+    to: "systemClock.sleep(duration)",
+    test: "test/layers/wait/patiently.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "wait for a real turn on another clock",
+    file: "src/layers/wait/systemClock.ts",
+    from: "clock === systemClock ? own(decoded)",
+    to: "clock !== undefined ? own(decoded)",
+    test: "test/layers/wait/patiently.test.ts"
   },
   {
     rule: "answers",
