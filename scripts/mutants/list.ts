@@ -318,6 +318,33 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
+    breaks: "give a session more time where the write was long under way to Redis",
+    file: "src/layers/store/redis/Scripts.ts",
+    from: "whole(math.min(ARGV[5], since + ARGV[4]))",
+    to: "whole(since + ARGV[4])",
+    test: "test/layers/TokenStoreRedis/late.test.ts",
+    name: "a Redis that is frozen"
+  },
+  {
+    rule: "the store",
+    breaks: "give a session more time where another Redis took the place of the one that told its time",
+    file: "src/layers/store/redis/Scripts.ts",
+    from: "whole(math.min(ARGV[5], since + ARGV[4]))",
+    to: "ARGV[5]",
+    test: "test/layers/TokenStoreRedis/late.test.ts",
+    name: "whose clock is behind"
+  },
+  {
+    rule: "the store",
+    breaks: "forget that an answer of Redis is as old as its way was long",
+    file: "src/layers/store/redis/Driver.ts",
+    from: "remaining: Duration.subtract(_.remaining, age)",
+    to: "remaining: Duration.subtract(_.remaining, Duration.times(age, 0))",
+    test: "test/layers/TokenStoreRedis/late.test.ts",
+    name: "the way of the answer"
+  },
+  {
+    rule: "the store",
     breaks: "write over a newer session of another",
     file: "src/layers/store/overtaken.ts",
     from: '? "session" : "nothing"',

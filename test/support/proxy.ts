@@ -2,6 +2,7 @@
 import * as Net from "node:net"
 import { Effect, type Scope } from "effect"
 import { serveTcp } from "./server.js"
+import { standStill } from "./standStill.js"
 
 export interface Proxy {
   readonly port: number
@@ -12,6 +13,8 @@ export interface Proxy {
   readonly silent: (isSilent: boolean) => Effect.Effect<void>
   /** How late everything is, each way, in milliseconds. */
   readonly slow: (latency: number) => Effect.Effect<void>
+  /** This process stands still for so many milliseconds, as soon as the next answer has been passed on. */
+  readonly standStillAfter: (millis: number) => Effect.Effect<void>
   /**
    * The connection breaks once, at the request after so many others that have this text in them: before the server has
    * it, or when its answer has come and before the client has it.
@@ -32,6 +35,7 @@ export const proxyTo = (port: number): Effect.Effect<Proxy, never, Scope.Scope> 
     let isCut = false
     let isSilent = false
     let latency = 0
+    let stillFor = 0
     let plan: { readonly text: string; after: number; readonly what: "request" | "answer" } | undefined
     let passed = 0
 
@@ -80,6 +84,9 @@ export const proxyTo = (port: number): Effect.Effect<Proxy, never, Scope.Scope> 
         if (isSilent) return
         if (answerIsLost) return destroy(pair)
         pass(client, data)
+        const millis = stillFor
+        stillFor = 0
+        standStill(millis)
       })
     })
     yield* Effect.addFinalizer(() => Effect.sync(() => pairs.forEach(destroy)))
@@ -100,6 +107,10 @@ export const proxyTo = (port: number): Effect.Effect<Proxy, never, Scope.Scope> 
       slow: (_) =>
         Effect.sync(() => {
           latency = _
+        }),
+      standStillAfter: (millis) =>
+        Effect.sync(() => {
+          stillFor = millis
         }),
       breakAt: (text, after, what) =>
         Effect.sync(() => {

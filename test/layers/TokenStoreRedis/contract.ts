@@ -13,6 +13,10 @@ import { faultyStore } from "../../support/storeFaults.js"
 /** Where the entry of a key is. */
 export const entryOf = (key: StoreKey): string => `nomba-auth:{${key}}`
 
+/** When what a key holds expires, by Redis's clock. */
+export const untilOf = ({ call }: RedisServerService, key: StoreKey): Effect.Effect<number> =>
+  Effect.map(Effect.orDie(call("HGET", entryOf(key), "until")), Number)
+
 type Make = (server: RedisServerService) => ReturnType<typeof TokenStoreRedis.make>
 
 const own: Make = ({ url }) => TokenStoreRedis.make({ url: Redacted.make(url), codec: SessionCodec.plain })
