@@ -37,8 +37,8 @@ const hear = ({ changes }: SessionStore): Effect.Effect<Queue.Dequeue<number>, n
     return heard
   })
 
-/** What a queue consumer such as BullMQ asks for. */
-const patient = { maxRetriesPerRequest: null, enableReadyCheck: false }
+/** What a queue consumer such as BullMQ asks for, and numbers as somebody with large ones wants them. */
+const patient = { maxRetriesPerRequest: null, enableReadyCheck: false, stringNumbers: true }
 
 const atMost = "2 seconds"
 describeContract("TokenStoreRedis keeps the contract over a connection of ioredis 5", {
