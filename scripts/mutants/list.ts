@@ -336,6 +336,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
+    breaks: "keep a process alive that may not listen",
+    file: "src/layers/store/redis/Announcements.ts",
+    from: "Effect.as(sleep(wait), Duration.zero)",
+    to: "Effect.succeed(wait)",
+    test: "test/layers/TokenStoreRedis/keepAlive.test.ts"
+  },
+  {
+    rule: "the store",
     breaks: "forget that an answer of Redis is as old as its way was long",
     file: "src/layers/store/redis/Driver.ts",
     from: "remaining: Duration.subtract(_.remaining, age)",
