@@ -336,6 +336,23 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
+    breaks: "call Nomba for a session that could not be announced",
+    file: "src/layers/store/redis/Scripts.ts",
+    from: "redis.call('PUBLISH', ARGV[3], '')",
+    to: "",
+    test: "test/layers/TokenStoreRedis/acl.test.ts",
+    name: "could not be announced"
+  },
+  {
+    rule: "the store",
+    breaks: "wake everybody when the lease is taken",
+    file: "src/layers/store/redis/Driver.ts",
+    from: ":unheard`",
+    to: "`",
+    test: "test/layers/TokenStoreRedis/entry.test.ts"
+  },
+  {
+    rule: "the store",
     breaks: "keep a process alive that may not listen",
     file: "src/layers/store/redis/Announcements.ts",
     from: "Effect.as(sleep(wait), Duration.zero)",

@@ -66,6 +66,7 @@ const connect =
     Effect.sync(() => {
       const keys = keysOf(key)
       const channel = channelOf(keys[0])
+      const unheard = `${channel}:unheard`
       const time = ServerTime.make()
 
       const entryOf = (answer: unknown): Effect.Effect<Option.Option<Entry>, Unavailable> =>
@@ -94,7 +95,7 @@ const connect =
         ),
         acquire: (owner) =>
           Effect.gen(function* () {
-            const answer = yield* run(Scripts.acquire, keys, owner, millis(leaseTime))
+            const answer = yield* run(Scripts.acquire, keys, owner, millis(leaseTime), unheard)
             const [held, now, entry] = yield* Effect.mapError(decodeAcquired(answer), () => damaged)
             yield* time.heard(now)
             return { held, entry: yield* entryOf(entry) }

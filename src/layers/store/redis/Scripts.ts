@@ -28,21 +28,23 @@ end
 export const read: string = `${functions} return read()`
 
 /**
- * `owner`, lease time. Takes the lease where it is free or the owner's; answers whether it is the owner's, the time, and the
- * entry.
- * What it writes into the entry was there before: a user without the right to write one is refused here, before Nomba is
- * called for a session that could not be kept.
+ * `owner`, lease time, a channel that nobody listens to. Takes the lease where it is free or the owner's; answers whether
+ * it is the owner's, the time, and the entry.
+ *
+ * A user without the right to announce or to write an entry is refused here, before Nomba is called for a session that
+ * nobody would hear of, or that could not be kept. What is announced wakes nobody, and what is written was there before.
  */
 export const acquire: string = `${functions}
 if ours(ARGV[1]) then redis.call('PEXPIRE', lease, ARGV[2])
 else redis.call('SET', lease, ARGV[1], 'NX', 'PX', ARGV[2]) end
 local held = read()
 if not ours(ARGV[1]) then return { '0', whole(now()), held } end
+redis.call('PUBLISH', ARGV[3], '')
 redis.call('HSET', entry, 'marked', held and held[4] or '0')
 if not held then redis.pcall('DEL', entry) end
 return { '1', whole(now()), held }`
 
-/** `owner`, lease time, mark: `0`, `1`, or empty for as it is. Answers the time, or nothing where the lease is another's. */
+/** `owner`, lease time, mark: `0`, `1`, or empty for as it is. Answers the time, or nothing where it is another's. */
 export const extend: string = `${functions}
 if not ours(ARGV[1]) then return false end
 if ARGV[3] ~= '' and redis.call('EXISTS', entry) == 1 then redis.call('HSET', entry, 'marked', ARGV[3]) end
