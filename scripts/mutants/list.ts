@@ -380,8 +380,16 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "answers",
     breaks: "give up an answer that came while the process stood still",
     file: "src/layers/wait/patiently.ts",
-    from: "Effect.zipRight(systemClock.sleep(duration), lookedOnce)",
-    to: "systemClock.sleep(duration)",
+    from: ", Effect.zipRight(lookedOnce)",
+    to: "",
+    test: "test/layers/wait/patiently.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "lose the whole time to one moment in which the process stood still",
+    file: "src/layers/wait/patiently.ts",
+    from: "const STEPS = 10",
+    to: "const STEPS = 1",
     test: "test/layers/wait/patiently.test.ts"
   },
   {

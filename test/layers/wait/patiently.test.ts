@@ -11,12 +11,16 @@ import { serve, serveTcp } from "../../support/server.js"
 import { standStill } from "../../support/standStill.js"
 import { simulated } from "../../support/time.js"
 
-/** What comes over a socket, and what sends it there. */
-const wire: Effect.Effect<
-  { readonly answer: Effect.Effect<string>; readonly send: (text: string) => void },
-  never,
-  Scope.Scope
-> = Effect.gen(function* () {
+interface Wire {
+  /** What comes next. */
+  readonly answer: Effect.Effect<string>
+  readonly ask: (text: string) => void
+  /** What is done with each question. */
+  readonly onAsked: (handle: () => void) => void
+  readonly send: (text: string) => void
+}
+
+const wire: Effect.Effect<Wire, never, Scope.Scope> = Effect.gen(function* () {
   const accepted = yield* Deferred.make<Net.Socket>()
   const { port } = yield* serveTcp((socket) => void Deferred.unsafeDone(accepted, Effect.succeed(socket)))
   const client = yield* Effect.acquireRelease(
@@ -28,9 +32,19 @@ const wire: Effect.Effect<
     answer: Effect.async((resume) => {
       client.once("data", (data) => resume(Effect.succeed(String(data))))
     }),
+    ask: (text) => void client.write(text),
+    onAsked: (handle) => void peer.on("data", handle),
     send: (text) => void peer.write(text)
   }
 })
+
+/** Stands still again and again, each time for one step of a time-out of 1 s, and does something before the last time. */
+const standStillOften = (times: number, beforeTheLast: () => void): void =>
+  void setImmediate(() => {
+    if (times === 1) beforeTheLast()
+    standStill(110)
+    if (times > 1) standStillOften(times - 1, beforeTheLast)
+  })
 
 /** A token server that stands still once its answer is on its way. */
 const serveAndStandStill = serve((_, response) => {
@@ -51,14 +65,27 @@ describe.sequential("an answer that is there when its time is over, because the 
     it.scopedLive(name, () =>
       Effect.gen(function* () {
         const { answer, send } = yield* wire
-        setImmediate(() => {
-          send("answer")
-          standStill(1_100)
-        })
+        standStillOften(10, () => send("answer"))
         assert.strictEqual(yield* within(answer), "answer")
       })
     )
   }
+
+  it.scopedLive("counts where it takes several turns, and the process stands still in each", () =>
+    Effect.gen(function* () {
+      const { answer, ask, onAsked, send } = yield* wire
+      onAsked(() => {
+        send("answer")
+        standStill(600)
+      })
+      const asked = Effect.zipRight(
+        Effect.sync(() => ask("question")),
+        answer
+      )
+      const within = patiently.timeoutFail({ duration: "500 millis", onTimeout: () => "late" })
+      assert.deepStrictEqual(yield* within(Effect.all([asked, asked, asked])), Array(3).fill("answer"))
+    })
+  )
 
   it.scopedLive("counts in a request for a token, its body too", () =>
     Effect.gen(function* () {

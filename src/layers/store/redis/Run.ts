@@ -12,7 +12,10 @@ import { codeOf, unavailable } from "./Failure.js"
 import type { Link } from "./Link.js"
 import type { RedisClient } from "./RedisClient.js"
 
-/** Ends within the command's time-out, whatever the client does and whether or not it can be interrupted. */
+/**
+ * Ends within the command's time-out, whatever the client does and whether or not it can be interrupted; a moment in which
+ * this process stands still hardly counts.
+ */
 export type Run = (
   script: string,
   keys: ReadonlyArray<string>,
