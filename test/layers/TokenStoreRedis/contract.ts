@@ -19,7 +19,11 @@ export const untilOf = ({ call }: RedisServerService, key: StoreKey): Effect.Eff
 
 type Make = (server: RedisServerService) => ReturnType<typeof TokenStoreRedis.make>
 
-const own: Make = ({ url }) => TokenStoreRedis.make({ url: Redacted.make(url), codec: SessionCodec.plain })
+/** Long, because the contract is not about it, and its cases run all at once. */
+export const commandTimeout = Duration.seconds(2)
+
+const own: Make = ({ url }) =>
+  TokenStoreRedis.make({ url: Redacted.make(url), codec: SessionCodec.plain, commandTimeout })
 
 export interface ContractOptions {
   readonly make?: Make
@@ -36,9 +40,7 @@ export const describeContract = (
       store: Effect.orDie(Effect.flatMap(server, make)),
       faulty: Effect.gen(function* () {
         const link = yield* Link.own(Redacted.make((yield* server).url))
-        return yield* faultyStore(
-          yield* Driver.make(link, { codec: SessionCodec.plain, commandTimeout: Duration.seconds(1) })
-        )
+        return yield* faultyStore(yield* Driver.make(link, { codec: SessionCodec.plain, commandTimeout }))
       }),
       corrupt: (key) =>
         Effect.flatMap(server, ({ call }) => call("HSET", entryOf(key), "session", "what is not a session")),
