@@ -45,8 +45,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "2 single flight",
     breaks: "wait for a store without an end",
     file: "src/layers/wait/atMost.ts",
-    from: "Effect.timeoutFail(Effect.disconnect(effect), {",
-    to: "Effect.timeoutFail(Effect.uninterruptible(effect), {",
+    from: "Effect.disconnect(effect).pipe(",
+    to: "Effect.uninterruptible(effect).pipe(",
     test: `${cache}/singleFlight.test.ts`
   },
   {
@@ -334,11 +334,87 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
+    breaks: "give a session more time where the write was long under way to Redis",
+    file: "src/layers/store/redis/Scripts.ts",
+    from: "whole(math.min(ARGV[5], since + ARGV[4]))",
+    to: "whole(since + ARGV[4])",
+    test: "test/layers/TokenStoreRedis/late.test.ts",
+    name: "a Redis that is frozen"
+  },
+  {
+    rule: "the store",
+    breaks: "give a session more time where another Redis took the place of the one that told its time",
+    file: "src/layers/store/redis/Scripts.ts",
+    from: "whole(math.min(ARGV[5], since + ARGV[4]))",
+    to: "ARGV[5]",
+    test: "test/layers/TokenStoreRedis/late.test.ts",
+    name: "whose clock is behind"
+  },
+  {
+    rule: "the store",
+    breaks: "call Nomba for a session that could not be announced",
+    file: "src/layers/store/redis/Scripts.ts",
+    from: "redis.call('PUBLISH', ARGV[3], '')",
+    to: "",
+    test: "test/layers/TokenStoreRedis/acl.test.ts",
+    name: "could not be announced"
+  },
+  {
+    rule: "the store",
+    breaks: "wake everybody when the lease is taken",
+    file: "src/layers/store/redis/Driver.ts",
+    from: ":unheard`",
+    to: "`",
+    test: "test/layers/TokenStoreRedis/entry.test.ts"
+  },
+  {
+    rule: "the store",
+    breaks: "keep a process alive that may not listen",
+    file: "src/layers/store/redis/Announcements.ts",
+    from: "Effect.as(sleep(wait), Duration.zero)",
+    to: "Effect.succeed(wait)",
+    test: "test/layers/TokenStoreRedis/keepAlive.test.ts"
+  },
+  {
+    rule: "the store",
+    breaks: "forget that an answer of Redis is as old as its way was long",
+    file: "src/layers/store/redis/Driver.ts",
+    from: "remaining: Duration.subtract(_.remaining, age)",
+    to: "remaining: Duration.subtract(_.remaining, Duration.times(age, 0))",
+    test: "test/layers/TokenStoreRedis/late.test.ts",
+    name: "the way of the answer"
+  },
+  {
+    rule: "the store",
     breaks: "write over a newer session of another",
     file: "src/layers/store/overtaken.ts",
     from: '? "session" : "nothing"',
     to: '? "nothing" : "nothing"',
     test: "test/layers/store/overtaken.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "give up an answer that came while the process stood still",
+    file: "src/layers/wait/patiently.ts",
+    from: ", Effect.zipRight(lookedOnce)",
+    to: "",
+    test: "test/layers/wait/patiently.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "lose the whole time to one moment in which the process stood still",
+    file: "src/layers/wait/patiently.ts",
+    from: "const STEPS = 10",
+    to: "const STEPS = 1",
+    test: "test/layers/wait/patiently.test.ts"
+  },
+  {
+    rule: "answers",
+    breaks: "wait for a real turn on another clock",
+    file: "src/layers/wait/systemClock.ts",
+    from: "clock === systemClock ? own(decoded)",
+    to: "clock !== undefined ? own(decoded)",
+    test: "test/layers/wait/patiently.test.ts"
   },
   {
     rule: "answers",

@@ -57,7 +57,16 @@ const tryOut = (mutant: Mutant): Outcome => {
 }
 
 try {
-  for (const part of ["src", "test", "examples", "package.json", "tsconfig.json", "vitest.config.ts", "openapi.json"]) {
+  for (const part of [
+    "src",
+    "test",
+    "examples",
+    "docs",
+    "package.json",
+    "tsconfig.json",
+    "vitest.config.ts",
+    "openapi.json"
+  ]) {
     cpSync(join(root, part), join(copy, part), { recursive: true })
   }
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"))

@@ -2,6 +2,7 @@
 import * as Net from "node:net"
 import { Effect, type Scope } from "effect"
 import { serveTcp } from "./server.js"
+import { standStill } from "./standStill.js"
 
 export interface Proxy {
   readonly port: number
@@ -12,6 +13,8 @@ export interface Proxy {
   readonly silent: (isSilent: boolean) => Effect.Effect<void>
   /** How late everything is, each way, in milliseconds. */
   readonly slow: (latency: number) => Effect.Effect<void>
+  /** This process stands still for so many milliseconds, as soon as the next answer has been passed on. */
+  readonly standStillAfter: (millis: number) => Effect.Effect<void>
   /** Begins to listen for the names of requests; the connection breaks once, at the place that is given. */
   readonly listen: (place?: Place) => Effect.Effect<void>
   /** What has been asked since then. */
@@ -45,6 +48,7 @@ export const proxyTo = (
     let isCut = false
     let isSilent = false
     let latency = 0
+    let stillFor = 0
     let plan: Place | undefined
     let hasBroken = false
     let heard: Array<string> = []
@@ -97,6 +101,9 @@ export const proxyTo = (
         if (isSilent) return
         if (answerIsLost) return destroy(pair)
         pass(client, data)
+        const millis = stillFor
+        stillFor = 0
+        standStill(millis)
       })
     })
     yield* Effect.addFinalizer(() => Effect.sync(() => pairs.forEach(destroy)))
@@ -117,6 +124,10 @@ export const proxyTo = (
       slow: (_) =>
         Effect.sync(() => {
           latency = _
+        }),
+      standStillAfter: (millis) =>
+        Effect.sync(() => {
+          stillFor = millis
         }),
       listen: (place) =>
         Effect.sync(() => {

@@ -11,6 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import { type InvalidRequest, Unavailable } from "../../schemas/AuthError.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
+import { timeoutFail } from "../wait/patiently.js"
 import * as Inputs from "./Inputs.js"
 
 /**
@@ -39,7 +40,7 @@ export const make = (config: NombaConfigService): Effect.Effect<ClientSecret> =>
       read: config.clientSecret.pipe(
         Effect.catchAllCause((cause) => Effect.fail(failure(Option.getOrUndefined(Cause.failureOption(cause))))),
         Effect.disconnect,
-        Effect.timeoutFail({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
+        timeoutFail({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
         Effect.tap((secret) => Inputs.check("issue", exact(`clientSecret (${config.origins.clientSecret})`, secret))),
         Effect.tap((secret) => Ref.set(known, Option.some(secret)))
       )

@@ -17,6 +17,7 @@ import type * as Scope from "effect/Scope"
 import { type InvalidRequest, type Operation, Unavailable } from "../../schemas/AuthError.js"
 import * as Body from "../http/Body.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
+import { sleep } from "../wait/patiently.js"
 
 /**
  * A client whose requests end with their scope (`HttpClient.withScope`).
@@ -71,7 +72,7 @@ export const run = (
  * @since 0.1.0
  */
 export const timeout = (duration: Duration.Duration): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
-  Effect.map(Effect.forkScoped(Effect.sleep(duration)), Fiber.join)
+  Effect.map(Effect.forkScoped(sleep(duration)), Fiber.join)
 
 /** A client that dies, or interrupts itself, is a client that could not reach Nomba. */
 const failure = (

@@ -12,6 +12,7 @@ import { HEADROOM, RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { SessionStore } from "../../services/TokenStore.js"
 import { atMost } from "../wait/atMost.js"
+import { timeoutFail } from "../wait/patiently.js"
 import type { Cell } from "./Cell.js"
 import * as State from "./State.js"
 
@@ -41,7 +42,7 @@ export const make = ({ auth, cell, store }: Dependencies): Effect.Effect<void, A
 
   const revoke = ({ expiresAt, session }: Ending, deadline: number): Effect.Effect<void, AuthError> =>
     auth.revoke(session.accessToken).pipe(
-      Effect.timeoutFail({
+      timeoutFail({
         duration: Duration.millis(deadline - cell.now() - Duration.toMillis(HEADROOM)),
         onTimeout: () => new Unavailable({ operation: "revoke", reason: "Timeout" })
       }),

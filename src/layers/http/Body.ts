@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { isObject } from "../../schemas/ErrorResponse.js"
+import { sleep } from "../wait/patiently.js"
 import { systemCode } from "./NetworkFailure.js"
 
 /** Nothing is read past this many bytes. */
@@ -51,7 +52,7 @@ const tooSlow: End = { _tag: "TooSlow" }
 export const read = (
   response: HttpClientResponse.HttpClientResponse,
   within: Duration.DurationInput
-): Effect.Effect<Body> => readUntil(response, Effect.sleep(within))
+): Effect.Effect<Body> => readUntil(response, sleep(within))
 
 /**
  * The same, until `late` is done.

@@ -30,7 +30,7 @@ export interface Entry {
   readonly session: Option.Option<Session>
   readonly tombstone: boolean
   readonly marked: boolean
-  /** What is left of the session by the store's clock, never negative. */
+  /** What is left of the session by the store's clock when the step has ended, never negative. */
   readonly remaining: Duration.Duration
 }
 
@@ -43,6 +43,7 @@ export interface Entry {
 export interface Next {
   readonly session: Option.Option<Session>
   readonly tombstone: boolean
+  /** What is left when the step is asked for. A write that comes later than that leaves less. */
   readonly remaining: Duration.Duration
 }
 

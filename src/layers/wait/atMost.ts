@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Unavailable } from "../../schemas/AuthError.js"
+import { timeoutFail } from "./patiently.js"
 
 /** How long one look into the store may take, and one try to save a session. */
 export const STORE_LIMIT: Duration.Duration = Duration.seconds(5)
@@ -16,7 +17,9 @@ export const STORE_LIMIT: Duration.Duration = Duration.seconds(5)
 export const atMost =
   (duration: Duration.Duration) =>
   <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
-    Effect.timeoutFail(Effect.disconnect(effect), {
-      duration,
-      onTimeout: () => new Unavailable({ operation: "store", reason: "Store", detail: "ETIMEDOUT" })
-    })
+    Effect.disconnect(effect).pipe(
+      timeoutFail({
+        duration,
+        onTimeout: () => new Unavailable({ operation: "store", reason: "Store", detail: "ETIMEDOUT" })
+      })
+    )

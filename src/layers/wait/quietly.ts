@@ -3,13 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-
-const systemClock = Context.get(DefaultServices.liveServices, Clock.Clock)
+import { onSystemClock } from "./systemClock.js"
 
 const unreferenced = (duration: Duration.Duration): Effect.Effect<void> =>
   Effect.async((resume) => {
@@ -25,5 +21,4 @@ const unreferenced = (duration: Duration.Duration): Effect.Effect<void> =>
  *
  * @since 0.1.0
  */
-export const sleep = (duration: Duration.Duration): Effect.Effect<void> =>
-  Effect.clockWith((clock) => (clock === systemClock ? unreferenced(duration) : clock.sleep(duration)))
+export const sleep: (duration: Duration.DurationInput) => Effect.Effect<void> = onSystemClock(unreferenced)

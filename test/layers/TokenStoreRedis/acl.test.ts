@@ -130,19 +130,25 @@ describeRedis("the rights of the page about fleets", (it) => {
     })
   )
 
-  it.scoped("are asked for before a session that could not be written is granted", () =>
-    Effect.gen(function* () {
-      const { redis, url } = yield* userOf(["-hset"])
-      const service = yield* TokenStoreRedis.make({ url: Redacted.make(url), codec })
-      const key = yield* freshKey()
-      const store = yield* service.open(key, Duration.seconds(1))
-      const { mint, runs } = yield* makeMint(sessionOf("never"))
-      const error = yield* Effect.flip(store.renew(adoptNone, mint))
-      assert.strictEqual(error._tag, "Unavailable")
-      assert.strictEqual(runs(), 0)
-      assert.strictEqual(yield* redis.call("EXISTS", `${entryOf(key)}:lease`), 0)
-    })
-  )
+  for (const [without, lost] of [
+    ["written", "-hset"],
+    ["announced", "-publish"],
+    ["announced on its channel", "resetchannels"]
+  ] as const) {
+    it.scoped(`are asked for before a session that could not be ${without} is granted`, () =>
+      Effect.gen(function* () {
+        const { redis, url } = yield* userOf([lost])
+        const service = yield* TokenStoreRedis.make({ url: Redacted.make(url), codec })
+        const key = yield* freshKey()
+        const store = yield* service.open(key, Duration.seconds(1))
+        const { mint, runs } = yield* makeMint(sessionOf("never"))
+        const error = yield* Effect.flip(store.renew(adoptNone, mint))
+        assert.deepStrictEqual([error._tag, error instanceof Unavailable && error.detail], ["Unavailable", "NOPERM"])
+        assert.strictEqual(runs(), 0)
+        assert.strictEqual(yield* redis.call("EXISTS", entryOf(key), `${entryOf(key)}:lease`), 0)
+      })
+    )
+  }
 
   for (const right of rights.filter((_) => _.startsWith("+") && !/^\+(hello|info|unsubscribe)$/.test(_))) {
     it.scoped(`need ${right}`, () =>

@@ -11,7 +11,7 @@ import type { SessionStore } from "../../../src/services/TokenStore.js"
 import { freshKey, holds, holdsNothing, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import { redisCluster, redisServer } from "../../support/redis.js"
-import { describeContract, entryOf } from "./contract.js"
+import { commandTimeout, describeContract, entryOf } from "./contract.js"
 
 type Client = RedisClient & { readonly disconnect: () => void; readonly ping: () => Promise<unknown> }
 
@@ -23,7 +23,7 @@ const connected = <A extends Client>(connect: () => A): Effect.Effect<A, never, 
   Effect.acquireRelease(Effect.sync(connect), (client) => Effect.sync(() => client.disconnect()))
 
 const fromClient = (connect: () => Client) =>
-  Effect.flatMap(connected(connect), (client) => TokenStoreRedis.makeFromClient({ client, codec }))
+  Effect.flatMap(connected(connect), (client) => TokenStoreRedis.makeFromClient({ client, codec, commandTimeout }))
 
 const open = (connect: () => Client, key: StoreKey) =>
   Effect.flatMap(fromClient(connect), (_) => _.open(key, Duration.seconds(1)))
@@ -37,8 +37,8 @@ const hear = ({ changes }: SessionStore): Effect.Effect<Queue.Dequeue<number>, n
     return heard
   })
 
-/** What a queue consumer such as BullMQ asks for. */
-const patient = { maxRetriesPerRequest: null, enableReadyCheck: false }
+/** What a queue consumer such as BullMQ asks for, and numbers as somebody with large ones wants them. */
+const patient = { maxRetriesPerRequest: null, enableReadyCheck: false, stringNumbers: true }
 
 const atMost = "2 seconds"
 describeContract("TokenStoreRedis keeps the contract over a connection of ioredis 5", {

@@ -12,9 +12,17 @@ import type { RedisServerService } from "../../support/redis.js"
 /** Where the entry of a key is. */
 export const entryOf = (key: StoreKey): string => `nomba-auth:{${key}}`
 
+/** When what a key holds expires, by Redis's clock. */
+export const untilOf = ({ call }: RedisServerService, key: StoreKey): Effect.Effect<number> =>
+  Effect.map(Effect.orDie(call("HGET", entryOf(key), "until")), Number)
+
 type Make = (server: RedisServerService) => ReturnType<typeof TokenStoreRedis.make>
 
-const own: Make = ({ url }) => TokenStoreRedis.make({ url: Redacted.make(url), codec: SessionCodec.plain })
+/** Long, because the contract is not about it, and its cases run all at once. */
+export const commandTimeout = Duration.seconds(2)
+
+const own: Make = ({ url }) =>
+  TokenStoreRedis.make({ url: Redacted.make(url), codec: SessionCodec.plain, commandTimeout })
 
 export interface ContractOptions {
   readonly make?: Make
@@ -31,9 +39,7 @@ export const describeContract = (
       store: Effect.orDie(Effect.flatMap(server, make)),
       faulty: Effect.gen(function* () {
         const link = yield* Link.own(Redacted.make((yield* server).url))
-        return yield* faultyTokenStore(
-          yield* Driver.make(link, { codec: SessionCodec.plain, commandTimeout: Duration.seconds(1) })
-        )
+        return yield* faultyTokenStore(yield* Driver.make(link, { codec: SessionCodec.plain, commandTimeout }))
       }),
       corrupt: (key) =>
         Effect.flatMap(server, ({ call }) => call("HSET", entryOf(key), "session", "what is not a session")),

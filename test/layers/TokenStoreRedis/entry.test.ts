@@ -1,7 +1,7 @@
 /** What the store holds, and for how long. */
 import { assert } from "@effect/vitest"
 import { assertNone, assertSome } from "@effect/vitest/utils"
-import { Duration, Effect, Option, Redacted, type Scope } from "effect"
+import { Duration, Effect, Option, Queue, Redacted, type Scope, Stream } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as Driver from "../../../src/layers/store/redis/Driver.js"
 import * as Link from "../../../src/layers/store/redis/Link.js"
@@ -123,6 +123,19 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
       assert.isTrue(Option.getOrThrow(entry).marked)
       assert.deepStrictEqual(yield* redis.call("HGETALL", entryOf(key)), before)
       assert.isAbove(Number(yield* redis.call("PTTL", entryOf(key))), 0)
+    })
+  )
+
+  it.scoped("is announced when it is written, and nobody is woken when the lease is taken", () =>
+    Effect.gen(function* () {
+      const driver = yield* open(yield* server, yield* freshKey())
+      const heard = yield* Queue.unbounded<number>()
+      yield* Effect.forkScoped(Stream.runForEach(yield* driver.changes, (version) => Queue.offer(heard, version)))
+      assert.strictEqual(yield* Queue.take(heard), 0)
+      yield* driver.acquire("owner")
+      yield* driver.extend("owner")
+      const version = Option.getOrThrow(yield* driver.commit("owner", 0, next("held")))
+      assert.strictEqual(yield* Queue.take(heard), version)
     })
   )
 

@@ -8,15 +8,27 @@ import { describeRedis } from "../../support/describeRedis.js"
 describeRedis("a process is not kept alive by TokenStoreRedis", (it, server) => {
   const script = fileURLToPath(new URL("../../fixtures/neverClosesRedis.ts", import.meta.url))
 
+  const ends = (said: string, ...args: ReadonlyArray<string>) =>
+    Effect.gen(function* () {
+      const { stdout } = yield* Effect.promise(() =>
+        promisify(execFile)(process.execPath, ["--import", "tsx", script, ...args], { timeout: 60_000 })
+      )
+      assert.strictEqual(stdout, said)
+    })
+
   it.scoped(
     "though both its connections are open",
+    () => Effect.flatMap(server, ({ url }) => ends("looked", url)),
+    90_000
+  )
+
+  it.scoped(
+    "though it may not listen, and tries again for ever",
     () =>
       Effect.gen(function* () {
-        const { url } = yield* server
-        const { stdout } = yield* Effect.promise(() =>
-          promisify(execFile)(process.execPath, ["--import", "tsx", script, url], { timeout: 60_000 })
-        )
-        assert.strictEqual(stdout, "looked")
+        const { call, url } = yield* server
+        yield* call("ACL", "SETUSER", "deaf", "on", ">password", "~*", "&*", "+@all", "-subscribe")
+        yield* ends("looked 0", url.replace("//", "//deaf:password@"), "refused")
       }),
     90_000
   )

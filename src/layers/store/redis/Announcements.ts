@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as Queue from "effect/Queue"
@@ -10,6 +11,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../../schemas/AuthError.js"
+import { sleep } from "../../wait/quietly.js"
 import { codeOf, unavailable } from "./Failure.js"
 import type { Link } from "./Link.js"
 import type { RedisSubscriber } from "./RedisClient.js"
@@ -32,7 +34,10 @@ interface Listener {
   readonly current: Effect.Effect<number, Unavailable>
 }
 
-const waits = Schedule.union(Schedule.exponential("500 millis"), Schedule.spaced("10 seconds"))
+/** Slept through in its own way, so that nothing is left for the schedule to wait for. */
+const waits = Schedule.union(Schedule.exponential("500 millis"), Schedule.spaced("10 seconds")).pipe(
+  Schedule.modifyDelayEffect((_, wait) => Effect.as(sleep(wait), Duration.zero))
+)
 
 export const make = ({ client }: Link): Effect.Effect<Announcements, never, Scope.Scope> =>
   Effect.gen(function* () {

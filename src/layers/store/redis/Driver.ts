@@ -17,6 +17,7 @@ import * as Announcements from "./Announcements.js"
 import type { Link } from "./Link.js"
 import * as Run from "./Run.js"
 import * as Scripts from "./Scripts.js"
+import * as ServerTime from "./ServerTime.js"
 
 const flag = Schema.transformLiterals(["0", false], ["1", true])
 const Held = Schema.Tuple(
@@ -29,11 +30,15 @@ const Held = Schema.Tuple(
   Schema.NumberFromString
 )
 const decodeHeld = Schema.decodeUnknownOption(Schema.NullOr(Held))
-const decodeAcquired = Schema.decodeUnknownOption(Schema.Tuple(Schema.Literal(0, 1), Schema.Unknown))
+const decodeAcquired = Schema.decodeUnknownOption(Schema.Tuple(flag, Schema.NumberFromString, Schema.Unknown))
 
-const isYes = (answer: unknown): boolean => answer === 1
+const whole = (millis: number): string => String(Math.floor(millis))
 
-const millis = (duration: Duration.Duration): string => String(Math.floor(Duration.toMillis(duration)))
+const millis = (duration: Duration.Duration): string => whole(Duration.toMillis(duration))
+
+/** What Redis said of an entry was true when it said it. */
+const aged = (entry: Option.Option<Entry>, age: Duration.Duration): Option.Option<Entry> =>
+  Option.map(entry, (_) => ({ ..._, remaining: Duration.subtract(_.remaining, age) }))
 
 /** Both in one slot of a cluster, by what is between the braces; no store key has a brace in it. */
 const keysOf = (key: StoreKey): readonly [entry: string, lease: string] => [
@@ -61,6 +66,8 @@ const connect =
     Effect.sync(() => {
       const keys = keysOf(key)
       const channel = channelOf(keys[0])
+      const unheard = `${channel}:unheard`
+      const time = ServerTime.make()
 
       const entryOf = (answer: unknown): Effect.Effect<Option.Option<Entry>, Unavailable> =>
         Effect.gen(function* () {
@@ -73,28 +80,43 @@ const connect =
         })
 
       const extend = (owner: string, mark: "" | "0" | "1"): Effect.Effect<boolean, Unavailable> =>
-        Effect.map(run(Scripts.extend, keys, owner, millis(leaseTime), mark), isYes)
+        Effect.gen(function* () {
+          const now = yield* run(Scripts.extend, keys, owner, millis(leaseTime), mark)
+          if (now === null) return false
+          yield* time.heard(Number(now))
+          return true
+        })
 
       return {
         leaseTime,
         changes: listen(channel, Effect.map(run(Scripts.version, keys), Number)),
-        read: Effect.flatMap(run(Scripts.read, keys), entryOf),
+        read: Effect.map(Effect.timed(Effect.flatMap(run(Scripts.read, keys), entryOf)), ([took, entry]) =>
+          aged(entry, took)
+        ),
         acquire: (owner) =>
           Effect.gen(function* () {
-            const answer = yield* run(Scripts.acquire, keys, owner, millis(leaseTime))
-            const [held, entry] = yield* Effect.mapError(decodeAcquired(answer), () => damaged)
-            return { held: held === 1, entry: yield* entryOf(entry) }
-          }),
+            const answer = yield* run(Scripts.acquire, keys, owner, millis(leaseTime), unheard)
+            const [held, now, entry] = yield* Effect.mapError(decodeAcquired(answer), () => damaged)
+            yield* time.heard(now)
+            return { held, entry: yield* entryOf(entry) }
+          }).pipe(
+            Effect.timed,
+            Effect.map(([took, { entry, held }]) => ({ held, entry: aged(entry, took) }))
+          ),
         extend: (owner) => extend(owner, ""),
         mark: (owner, marked) => extend(owner, marked ? "1" : "0"),
         commit: (owner, basis, { remaining, session, tombstone }) =>
           Effect.gen(function* () {
+            const now = yield* time.now
+            // Nobody has a lease that Redis never told of.
+            if (Option.isNone(now)) return Option.none()
+            const until = whole(now.value + Duration.toMillis(remaining))
             const text = yield* Option.match(session, {
               onNone: () => Effect.succeed(""),
               onSome: (_) => codec.encode(key, _)
             })
             const [left, kept] = [millis(remaining), millis(KEEP)]
-            const args = [owner, String(basis), channel, left, kept, tombstone ? "1" : "0", text]
+            const args = [owner, String(basis), channel, left, until, kept, tombstone ? "1" : "0", text]
             // Whether it was written is not known when the answer is lost: asking again says so.
             const answer = yield* Effect.retry(run(Scripts.commit, keys, ...args), { times: 1 })
             return Option.map(Option.fromNullable(answer), Number)

@@ -7,11 +7,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Unavailable } from "../../../schemas/AuthError.js"
+import { timeoutFail } from "../../wait/patiently.js"
 import { codeOf, unavailable } from "./Failure.js"
 import type { Link } from "./Link.js"
 import type { RedisClient } from "./RedisClient.js"
 
-/** Ends within the command's time-out, whatever the client does and whether or not it can be interrupted. */
+/**
+ * Ends within the command's time-out, whatever the client does and whether or not it can be interrupted; a moment in which
+ * this process stands still hardly counts.
+ */
 export type Run = (
   script: string,
   keys: ReadonlyArray<string>,
@@ -27,13 +31,16 @@ export const make = ({ client, isReady, lastFailure, reconnect }: Link, commandT
         try: () => client.eval(enter + script, keys.length, ...keys, ...args),
         catch: (error) => unavailable(Option.orElse(codeOf(error), lastFailure))
       })
-      return Effect.timeoutFail(Effect.interruptible(Effect.zipRight(whenItTakesCommands(client), answer)), {
-        duration: commandTimeout,
-        onTimeout: () => {
-          if (wasReady && isReady()) reconnect()
-          return unavailable(Option.orElse(lastFailure(), () => Option.some("ETIMEDOUT")))
-        }
-      })
+      return Effect.zipRight(whenItTakesCommands(client), answer).pipe(
+        Effect.interruptible,
+        timeoutFail({
+          duration: commandTimeout,
+          onTimeout: () => {
+            if (wasReady && isReady()) reconnect()
+            return unavailable(Option.orElse(lastFailure(), () => Option.some("ETIMEDOUT")))
+          }
+        })
+      )
     })
 }
 

@@ -28,29 +28,35 @@ end
 export const read: string = `${functions} return read()`
 
 /**
- * `owner`, lease time. Takes the lease where it is free or the owner's; answers whether it is the owner's, and the entry.
- * What it writes into the entry was there before: a user without the right to write one is refused here, before Nomba is
- * called for a session that could not be kept.
+ * `owner`, lease time, a channel that nobody listens to. Takes the lease where it is free or the owner's; answers whether
+ * it is the owner's, the time, and the entry.
+ *
+ * A user without the right to announce or to write an entry is refused here, before Nomba is called for a session that
+ * nobody would hear of, or that could not be kept. What is announced wakes nobody, and what is written was there before.
  */
 export const acquire: string = `${functions}
 if ours(ARGV[1]) then redis.call('PEXPIRE', lease, ARGV[2])
 else redis.call('SET', lease, ARGV[1], 'NX', 'PX', ARGV[2]) end
 local held = read()
-if not ours(ARGV[1]) then return { 0, held } end
+if not ours(ARGV[1]) then return { '0', whole(now()), held } end
+redis.call('PUBLISH', ARGV[3], '')
 redis.call('HSET', entry, 'marked', held and held[4] or '0')
 if not held then redis.pcall('DEL', entry) end
-return { 1, held }`
+return { '1', whole(now()), held }`
 
-/** `owner`, lease time, mark: `0`, `1`, or empty for as it is. Answers whether the lease is the owner's. */
+/** `owner`, lease time, mark: `0`, `1`, or empty for as it is. Answers the time, or nothing where it is another's. */
 export const extend: string = `${functions}
-if not ours(ARGV[1]) then return 0 end
+if not ours(ARGV[1]) then return false end
 if ARGV[3] ~= '' and redis.call('EXISTS', entry) == 1 then redis.call('HSET', entry, 'marked', ARGV[3]) end
 redis.call('PEXPIRE', lease, ARGV[2])
-return 1`
+return whole(now())`
 
 /**
- * `owner`, basis, channel, remaining, time kept beyond it, tombstone, session (empty for none). Answers the new version,
- * or nothing; when it is run again, the version that it gave.
+ * `owner`, basis, channel, remaining, expiry, time kept beyond it, tombstone, session (empty for none). Answers the new
+ * version, or nothing; when it is run again, the version that it gave.
+ *
+ * The expiry is what the writer knows of Redis's time, because a command may be long under way; what remained when it was
+ * sent counts where that is sooner: Redis's clock was set back, or it is another server by now.
  */
 export const commit: string = `${functions}
 local by = ARGV[1] .. ' ' .. ARGV[2]
@@ -60,9 +66,9 @@ if held[2] ~= by then
   if not ours(ARGV[1]) or version ~= ARGV[2] then return false end
   local since = now()
   version = whole(math.max(tonumber(version) + 1, since))
-  redis.call('HSET', entry, 'version', version, 'session', ARGV[7], 'tombstone', ARGV[6], 'marked', '0',
-    'since', whole(since), 'until', whole(since + ARGV[4]), 'by', by)
-  redis.call('PEXPIRE', entry, whole(ARGV[4] + ARGV[5]))
+  redis.call('HSET', entry, 'version', version, 'session', ARGV[8], 'tombstone', ARGV[7], 'marked', '0',
+    'since', whole(since), 'until', whole(math.min(ARGV[5], since + ARGV[4])), 'by', by)
+  redis.call('PEXPIRE', entry, whole(ARGV[4] + ARGV[6]))
 end
 redis.call('PUBLISH', ARGV[3], version)
 return version`
