@@ -10,11 +10,20 @@ import { Unavailable } from "../../../schemas/AuthError.js"
 import { systemCode } from "../../http/NetworkFailure.js"
 import { present } from "../../http/present.js"
 
+const untrusted =
+  "This process does not trust Redis's certificate: name the file of its authority in NODE_EXTRA_CA_CERTS."
+
 const hints: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
+  ECONNRESET: "Redis closed the connection: where it speaks TLS only, the URL begins with rediss://.",
+  ERR_TLS_CERT_ALTNAME_INVALID: "Redis's certificate is for another host name than that of the URL.",
   NOAUTH: "Redis asks for a password: put it into the URL.",
   NOPERM: "The Redis user lacks a right that the store needs.",
   OOM: "Redis is out of memory.",
   READONLY: "This Redis is a replica: connect to its primary.",
+  SELF_SIGNED_CERT_IN_CHAIN: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
   WRONGPASS: "Redis refuses the user name or the password."
 }
 
@@ -25,6 +34,12 @@ const hints: Readonly<Record<string, string>> = {
  */
 export const codeOf = (error: unknown): Option.Option<string> =>
   Option.orElse(replyCode(error), () => systemCode(error))
+
+/** The driver gave up because the connection was closed, and nobody said why. */
+export const closedCode = (error: unknown): Option.Option<string> =>
+  Predicate.hasProperty(error, "name") && error.name === "MaxRetriesPerRequestError"
+    ? Option.some("ECONNRESET")
+    : Option.none()
 
 /** How a right that a script lacks is told, which has no code of its own: by Redis up to 7.0, and by later ones. */
 const scriptLacksRight = /The user executing the script can't|ACL failure in script/

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Unavailable } from "../../../schemas/AuthError.js"
 import { timeoutFail } from "../../wait/patiently.js"
-import { codeOf, unavailable } from "./Failure.js"
+import { closedCode, codeOf, unavailable } from "./Failure.js"
 import type { Link } from "./Link.js"
 import type { RedisClient } from "./RedisClient.js"
 
@@ -29,7 +29,7 @@ export const make = ({ client, isReady, lastFailure, reconnect }: Link, commandT
       const wasReady = isReady()
       const answer = Effect.tryPromise({
         try: () => client.eval(enter + script, keys.length, ...keys, ...args),
-        catch: (error) => unavailable(Option.orElse(codeOf(error), lastFailure))
+        catch: (error) => unavailable(Option.firstSomeOf([codeOf(error), lastFailure(), closedCode(error)]))
       })
       return Effect.zipRight(whenItTakesCommands(client), answer).pipe(
         Effect.interruptible,
