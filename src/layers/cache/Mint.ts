@@ -34,18 +34,23 @@ export interface Circumstances {
 /** The layer was closed before Nomba was asked. */
 export const closed = new Unavailable({ operation: "store", reason: "Closed", processed: "no" })
 
-const outOfTime = new Unavailable({
+/** Nomba was not asked, because the renewal would not have ended in time. */
+export const outOfTime = new Unavailable({
   operation: "store",
   reason: "Timeout",
   hint: "No time was left for a call to Nomba within this renewal.",
   processed: "no"
 })
 
+/** Nothing was sent, or what was sent was not processed. */
+const wasNotProcessed = (error: AuthError | LeaseLost): boolean =>
+  error._tag === "LeaseLost" || (error._tag === "Unavailable" && error.processed === "no")
+
 /**
  * Refreshes with the stored refresh token, the old access token as bearer, and starts anew when Nomba refuses it. After
  * a failure that may have been processed the refresh token counts as spent: with a live token in hand the next renewal
- * starts anew, without one this renewal does. A session that somebody ended is not refreshed at all: that would spend one
- * of the calls that Nomba allows on a certain refusal. Where starting needs a person, every refresh token is tried.
+ * starts anew, without one this renewal does. A session that is taken for ended is not refreshed at all: that would spend
+ * one of the calls that Nomba allows on a refusal. Where starting needs a person, every refresh token is tried.
  */
 export const mint =
   (renewal: Circumstances) =>
@@ -54,11 +59,10 @@ export const mint =
 
     const start = (otherwise: AuthError) => call(renewal, lease, lease.check, source.start, otherwise)
 
-    /** Nothing was sent, or what was sent was not processed. */
-    const unspent = <E>(marked: boolean, error: E) =>
-      Effect.zipRight(
-        Effect.unless(lease.unspend, () => marked),
-        Effect.fail(error)
+    /** Marks what is held, so that nobody takes it over any more, unless what is done instead was not processed. */
+    const replace = ({ marked }: Stored, operation: Effect.Effect<Session, AuthError>) =>
+      Effect.tapError(call(renewal, lease, lease.spend, operation, outOfTime), (error) =>
+        Effect.when(lease.unspend, () => !marked && wasNotProcessed(error))
       )
 
     /** Where the answer has no new refresh token, the old one may have stayed good (RFC 6749, section 6). */
@@ -67,36 +71,39 @@ export const mint =
         ? new Session({ ...session, refreshToken: Option.some(old) })
         : session
 
-    const refresh = ({ marked, session }: Stored, refreshToken: Redacted.Redacted<string>) => {
-      const refreshed = Effect.map(auth.refresh({ refreshToken, accessToken: session.accessToken }), (_) =>
+    const refresh = (stored: Stored, refreshToken: Redacted.Redacted<string>) => {
+      const refreshed = Effect.map(auth.refresh({ refreshToken, accessToken: stored.session.accessToken }), (_) =>
         keepingRefreshToken(_, refreshToken)
       )
-      return Effect.catchAll(
-        call(renewal, lease, lease.spend, refreshed, outOfTime),
-        (error): Effect.Effect<Minted, AuthError | LeaseLost> => {
-          switch (error._tag) {
-            case "Expired":
-            case "InvalidCredentials":
-            case "InvalidRequest":
-              return start(error)
-            case "LeaseLost":
-              return unspent(marked, error)
-            case "Unavailable":
-              if (error.processed === "no") return unspent(marked, error)
-              if (error.operation === "store") return error
-          }
-          // No person is asked to log in only because an answer was lost: the next renewal tries the marked token.
-          if (source.interactive) return error
-          return Effect.flatMap(hasLiveToken, (isLive) => (isLive ? error : start(error)))
+      return Effect.catchAll(replace(stored, refreshed), (error): Effect.Effect<Minted, AuthError | LeaseLost> => {
+        switch (error._tag) {
+          case "Expired":
+          case "InvalidCredentials":
+          case "InvalidRequest":
+            return start(error)
+          case "LeaseLost":
+            return error
+          case "Unavailable":
+            if (error.processed === "no" || error.operation === "store") return error
         }
-      )
+        // No person is asked to log in only because an answer was lost: the next renewal tries the marked token.
+        if (source.interactive) return error
+        return Effect.flatMap(hasLiveToken, (isLive) => (isLive ? error : start(error)))
+      })
     }
 
-    const refreshable = Option.flatMap(
-      Option.filter(current, ({ marked, session }) => source.interactive || !(marked || wasEnded(session))),
-      (stored) => Option.map(stored.session.refreshToken, (token) => refresh(stored, token))
-    )
-    return Option.getOrElse(refreshable, () => start(outOfTime))
+    return Option.match(current, {
+      onNone: () => start(outOfTime),
+      onSome: (stored) => {
+        const { marked, session } = stored
+        if (wasEnded(session) && !source.interactive) return replace(stored, source.start)
+        const refreshToken = Option.filter(session.refreshToken, () => !marked || source.interactive)
+        return Option.match(refreshToken, {
+          onNone: () => start(outOfTime),
+          onSome: (token) => refresh(stored, token)
+        })
+      }
+    })
   }
 
 /** One call to Nomba, begun only with permission and with enough time, repeated only under the lease. */

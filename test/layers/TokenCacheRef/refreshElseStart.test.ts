@@ -9,7 +9,7 @@ import {
 } from "../../../src/schemas/AuthError.js"
 import { Session } from "../../../src/schemas/Session.js"
 import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
-import { during, settle } from "../../support/time.js"
+import { during, ended, settle } from "../../support/time.js"
 import {
   down,
   garbage,
@@ -211,6 +211,54 @@ describe("refreshing is broken if", () => {
       yield* cache.invalidate(dead)
       assert.strictEqual(yield* getText(cache), "access-2")
       assert.deepStrictEqual(sent(upstream), ["issue", "issue", "issue"])
+    })
+  )
+
+  it.scoped("a session that somebody ended is taken over while another is started", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const cache = yield* makeCache({ upstream, config })
+      yield* cache.invalidate(yield* cache.get)
+      const [arrived, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      upstream.script({ operation: "issue", arrived, gate })
+      const renewal = yield* Effect.fork(getText(cache))
+      yield* Deferred.await(arrived)
+      const cold = yield* Effect.fork(getText(yield* makeCache({ upstream, config })))
+      yield* settle
+      assert.isUndefined(yield* ended(cold))
+      yield* Deferred.succeed(gate, undefined)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([yield* Fiber.join(renewal), yield* Fiber.join(cold)], ["access-2", "access-2"])
+    })
+  )
+
+  it.scoped(
+    "a session that somebody ended is refreshed when the next one could not be written, and was ended too",
+    () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const faulty = makeFaultyStore()
+        const cache = yield* makeCache({ upstream, store: faulty.store })
+        yield* cache.invalidate(yield* cache.get)
+        faulty.before = at("commit")(storeDown)
+        yield* cache.invalidate(yield* cache.get)
+        faulty.before = () => Effect.void
+        assert.strictEqual(yield* getText(cache), "access-3")
+        assert.deepStrictEqual(sent(upstream), ["issue", "issue", "issue"])
+      })
+  )
+
+  it.scoped("a session is given up for all although Nomba could not be asked for another", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const cache = yield* makeCache({ upstream, config })
+      yield* cache.invalidate(yield* cache.get)
+      upstream.script({ operation: "issue", refuse: unreachable })
+      assert.strictEqual(yield* getText(cache), "access-1")
+      assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-1")
+      assert.deepStrictEqual(sent(upstream), ["issue", "issue"])
     })
   )
 
