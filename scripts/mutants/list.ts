@@ -69,8 +69,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "4 refresh, else start",
     breaks: "use a refresh token again after a failure that may have been processed",
     file: "src/layers/cache/Mint.ts",
-    from: 'if (error.processed === "no") return',
-    to: "if (true) return",
+    from: '(error._tag === "Unavailable" && error.processed === "no")',
+    to: '(error._tag === "Unavailable")',
     test: `${cache}/refreshElseStart.test.ts`
   },
   {
@@ -85,16 +85,24 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "4 refresh, else start",
     breaks: "refresh with a marked refresh token",
     file: "src/layers/cache/Mint.ts",
-    from: "source.interactive || !(marked || wasEnded(session))",
-    to: "source.interactive || !wasEnded(session)",
+    from: "() => !marked || source.interactive",
+    to: "() => true",
     test: `${cache}/refreshElseStart.test.ts`
   },
   {
     rule: "4 refresh, else start",
     breaks: "refresh a session that somebody ended",
     file: "src/layers/cache/Mint.ts",
-    from: "source.interactive || !(marked || wasEnded(session))",
-    to: "source.interactive || !marked",
+    from: "if (wasEnded(session) && !source.interactive) return",
+    to: "if (lease === undefined) return",
+    test: `${cache}/refreshElseStart.test.ts`
+  },
+  {
+    rule: "4 refresh, else start",
+    breaks: "let a session that somebody ended be taken over while another is started",
+    file: "src/layers/cache/Mint.ts",
+    from: "return replace(stored, source.start)",
+    to: "return start(outOfTime)",
     test: `${cache}/refreshElseStart.test.ts`
   },
   {
@@ -109,7 +117,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "4 refresh, else start",
     breaks: "refresh without the old access token as the bearer",
     file: "src/layers/cache/Mint.ts",
-    from: "auth.refresh({ refreshToken, accessToken: session.accessToken })",
+    from: "auth.refresh({ refreshToken, accessToken: stored.session.accessToken })",
     to: "auth.refresh({ refreshToken })",
     test: `${cache}/refreshElseStart.test.ts`
   },
@@ -165,7 +173,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "7 adopt before you mint",
     breaks: "adopt without comparing the identity of the rejected token",
     file: "src/layers/cache/State.ts",
-    from: "    !(refused !== undefined && sameToken(refused, token)) &&\n",
+    from: "    !isRefused(state, token) &&\n",
     to: "",
     test: `${cache}/adopt.test.ts`
   },
@@ -221,8 +229,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "9 logout",
     breaks: "let a renewal begun before a logout put its session back",
     file: "src/layers/cache/State.ts",
-    from: "  epoch: state.epoch + 1\n",
-    to: "  epoch: state.epoch\n",
+    from: "isEarly: true },\n  epoch: state.epoch + 1\n",
+    to: "isEarly: true },\n  epoch: state.epoch\n",
     test: `${cache}/logoutLate.test.ts`
   },
   {
@@ -377,12 +385,12 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "forget that an answer of Redis is as old as its way was long",
-    file: "src/layers/store/redis/Driver.ts",
-    from: "remaining: Duration.subtract(_.remaining, age)",
-    to: "remaining: Duration.subtract(_.remaining, Duration.times(age, 0))",
-    test: "test/layers/TokenStoreRedis/late.test.ts",
-    name: "the way of the answer"
+    breaks: "forget that an answer of the store is as old as its way was long",
+    file: "src/layers/store/SessionStore.ts",
+    from: "Duration.subtract(_.remaining, Math.max(0, now - askedAt))",
+    to: "Duration.subtract(_.remaining, Math.min(0, now - askedAt))",
+    test: "test/layers/store/SessionStore.test.ts",
+    name: "under way"
   },
   {
     rule: "the store",

@@ -329,7 +329,8 @@ describe("the time of TokenStoreFile", () => {
       assert.strictEqual(Duration.toMillis((yield* holds(store, sessionOf("held"))).remaining), 0)
       const next = yield* put(store, sessionOf("next"))
       assert.strictEqual(next.version, version + 1)
-      assert.deepStrictEqual((yield* holds(store, sessionOf("next"))).remaining, LIFETIME)
+      const held = Effect.withClock(holds(store, sessionOf("next")), hand.clock)
+      assert.deepStrictEqual((yield* held).remaining, LIFETIME)
     })
   )
 

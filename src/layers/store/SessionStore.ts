@@ -64,6 +64,15 @@ const countDown = (remaining: Duration.Duration): Effect.Effect<Effect.Effect<Du
     Effect.map(Clock.currentTimeMillis, (now) => Duration.subtract(remaining, Math.max(0, now - since)))
   )
 
+/** Takes off what an answer of the store had been under way for, at most: what it says was true when it was given. */
+const ageing: Effect.Effect<(entry: Option.Option<Entry>) => Effect.Effect<Option.Option<Entry>>> = Effect.map(
+  Clock.currentTimeMillis,
+  (askedAt) => (entry) =>
+    Effect.map(Clock.currentTimeMillis, (now) =>
+      Option.map(entry, (_) => ({ ..._, remaining: Duration.subtract(_.remaining, Math.max(0, now - askedAt)) }))
+    )
+)
+
 const adoptableOf = (entry: Option.Option<Entry>): Option.Option<Stored> =>
   held(Option.filter(entry, (_) => !_.tombstone))
 
@@ -78,6 +87,18 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
     const announced = yield* PubSub.sliding<number>(16)
     const heard = yield* driver.changes
     yield* inBackground(Stream.runForEach(heard, (version) => PubSub.publish(announced, version)))
+
+    const read = Effect.gen(function* () {
+      const aged = yield* ageing
+      return yield* aged(yield* driver.read)
+    })
+
+    const acquire: StoreDriver["acquire"] = (owner) =>
+      Effect.gen(function* () {
+        const aged = yield* ageing
+        const { entry, held } = yield* driver.acquire(owner)
+        return { held, entry: yield* aged(entry) }
+      })
 
     const leaseOf = (owner: string, entry: Option.Option<Entry>): Lease => {
       /** Before the store was asked, so that the lease has not run out sooner than this and its time. */
@@ -109,7 +130,7 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
     ): Effect.Effect<A, E | Unavailable> => {
       const attempt = Effect.flatMap(newOwner, (owner) =>
         Effect.acquireUseRelease(
-          Effect.tapError(driver.acquire(owner), () => driver.release(owner)),
+          Effect.tapError(acquire(owner), () => driver.release(owner)),
           ({ entry, held }) =>
             held
               ? Effect.asSome(Effect.scoped(Effect.zipRight(keep(owner), use(owner, entry))))
@@ -166,7 +187,7 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
     const renew: SessionStore["renew"] = (adoptable, mint) => {
       const test = (entry: Option.Option<Entry>) => Option.filter(adoptableOf(entry), adoptable)
       return Effect.flatMap(
-        Effect.map(driver.read, test),
+        Effect.map(read, test),
         Option.match({
           onSome: Effect.succeed,
           onNone: () =>
@@ -235,8 +256,8 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
       }).pipe(Effect.flatten)
 
     return {
-      read: Effect.map(driver.read, adoptableOf),
-      look: Effect.map(driver.read, (entry) => ({ version: versionOf(entry), stored: adoptableOf(entry) })),
+      read: Effect.map(read, adoptableOf),
+      look: Effect.map(read, (entry) => ({ version: versionOf(entry), stored: adoptableOf(entry) })),
       renew,
       save,
       clear,

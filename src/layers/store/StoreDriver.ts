@@ -30,7 +30,7 @@ export interface Entry {
   readonly session: Option.Option<Session>
   readonly tombstone: boolean
   readonly marked: boolean
-  /** What is left of the session by the store's clock when the step has ended, never negative. */
+  /** What is left of the session by the store's clock when the step was carried out, never negative. */
   readonly remaining: Duration.Duration
 }
 

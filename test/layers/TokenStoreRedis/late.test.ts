@@ -13,7 +13,6 @@ import type { Next, StoreDriver } from "../../../src/layers/store/StoreDriver.js
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import { freshKey, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
 import { describeRedis } from "../../support/describeRedis.js"
-import { proxyTo } from "../../support/proxy.js"
 import { redisServer } from "../../support/redis.js"
 import { untilOf } from "./contract.js"
 
@@ -102,23 +101,6 @@ describeRedis("what is long on its way between TokenStoreRedis and Redis", (it, 
       const key = yield* freshKey()
       yield* (yield* open(url, key)).acquire("owner")
       assertNone(yield* (yield* open(url, key)).commit("owner", 0, next))
-    })
-  )
-
-  it.scoped("takes the way of the answer off what is left of a session", () =>
-    Effect.gen(function* () {
-      const redis = yield* server
-      const wire = yield* proxyTo(redis.port)
-      const key = yield* freshKey()
-      const driver = yield* open(`redis://127.0.0.1:${wire.port}`, key)
-      yield* put(driver)
-      const until = yield* untilOf(redis, key)
-      yield* wire.slow(150)
-      const steps = { read: driver.read, acquire: Effect.map(driver.acquire("owner"), (_) => _.entry) }
-      for (const [step, entry] of Object.entries(steps)) {
-        const { remaining } = Option.getOrThrow(yield* entry)
-        assert.isAtMost(Duration.toMillis(remaining), until - Date.now() + 5, step)
-      }
     })
   )
 })

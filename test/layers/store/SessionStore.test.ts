@@ -5,6 +5,7 @@ import * as SessionStore from "../../../src/layers/store/SessionStore.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import { HEADROOM, hasTime, RENEWAL_LIMIT } from "../../../src/services/AttemptGate.js"
+import type { Stored } from "../../../src/services/TokenStore.js"
 import {
   adoptAny,
   adoptNone,
@@ -56,6 +57,38 @@ describe("a lease", () => {
           hasTime(Duration.toMillis(RENEWAL_LIMIT), Duration.toMillis(noticed), Duration.zero, requestTimeout)
         )
       })
+  )
+})
+
+describe("what is left of a session", () => {
+  it.scoped("is less by the time that the answer of the store was under way", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const late = <A, E>(step: Effect.Effect<A, E>) => Effect.zipLeft(step, Effect.sleep("5 seconds"))
+      const { store } = yield* behindFaults(key)
+      const far = yield* SessionStore.fromDriver((key, leaseTime) =>
+        Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
+          ...driver,
+          read: late(driver.read),
+          acquire: (owner) => late(driver.acquire(owner))
+        }))
+      ).open(key, requestTimeout)
+      yield* put(store, sessionOf("held"))
+
+      const left: Array<number> = []
+      const { mint } = yield* makeMint(sessionOf("new"))
+      const adoptSecond = ({ remaining }: Stored) => left.push(Duration.toSeconds(remaining)) === 2
+      const renewal = yield* Effect.fork(far.renew(adoptSecond, mint))
+      yield* TestClock.adjust("10 seconds")
+      left.push(Duration.toSeconds((yield* Fiber.join(renewal)).remaining))
+      const look = yield* Effect.fork(far.look)
+      yield* TestClock.adjust("5 seconds")
+      left.push(...Option.toArray((yield* Fiber.join(look)).stored).map((_) => Duration.toSeconds(_.remaining)))
+      assert.deepStrictEqual(
+        left,
+        [5, 10, 10, 15].map((passed) => Duration.toSeconds(LIFETIME) - passed)
+      )
+    })
   )
 })
 

@@ -36,10 +36,6 @@ const whole = (millis: number): string => String(Math.floor(millis))
 
 const millis = (duration: Duration.Duration): string => whole(Duration.toMillis(duration))
 
-/** What Redis said of an entry was true when it said it. */
-const aged = (entry: Option.Option<Entry>, age: Duration.Duration): Option.Option<Entry> =>
-  Option.map(entry, (_) => ({ ..._, remaining: Duration.subtract(_.remaining, age) }))
-
 /** Both in one slot of a cluster, by what is between the braces; no store key has a brace in it. */
 const keysOf = (key: StoreKey): readonly [entry: string, lease: string] => [
   `nomba-auth:{${key}}`,
@@ -90,19 +86,14 @@ const connect =
       return {
         leaseTime,
         changes: listen(channel, Effect.map(run(Scripts.version, keys), Number)),
-        read: Effect.map(Effect.timed(Effect.flatMap(run(Scripts.read, keys), entryOf)), ([took, entry]) =>
-          aged(entry, took)
-        ),
+        read: Effect.flatMap(run(Scripts.read, keys), entryOf),
         acquire: (owner) =>
           Effect.gen(function* () {
             const answer = yield* run(Scripts.acquire, keys, owner, millis(leaseTime), unheard)
             const [held, now, entry] = yield* Effect.mapError(decodeAcquired(answer), () => damaged)
             yield* time.heard(now)
             return { held, entry: yield* entryOf(entry) }
-          }).pipe(
-            Effect.timed,
-            Effect.map(([took, { entry, held }]) => ({ held, entry: aged(entry, took) }))
-          ),
+          }),
         extend: (owner) => extend(owner, ""),
         mark: (owner, marked) => extend(owner, marked ? "1" : "0"),
         commit: (owner, basis, { remaining, session, tombstone }) =>
