@@ -43,6 +43,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "2 single flight",
+    breaks: "fail a renewal in which the process stood still",
+    file: "src/layers/cache/Renewal.ts",
+    from: "Mint.isOutOfTime(error) && cell.now() >= deadline",
+    to: "Mint.isOutOfTime(error) && cell.now() < 0",
+    test: `${cache}/standstill.test.ts`
+  },
+  {
+    rule: "2 single flight",
     breaks: "wait for a store without an end",
     file: "src/layers/wait/atMost.ts",
     from: "Effect.disconnect(effect).pipe(",

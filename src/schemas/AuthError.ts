@@ -203,7 +203,9 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("nomba-auth/Una
 }) {
   override get message(): string {
     const detail = this.detail === undefined ? "" : ` [${this.detail}]`
-    return sentence(`${whatIsUnavailable[this.reason]} (${this.operation})${facts(this)}${detail}.`, this)
+    const isOfStore = this.operation === "store" && this.reason === "Timeout"
+    const what = isOfStore ? "The renewal could not end in time" : whatIsUnavailable[this.reason]
+    return sentence(`${what} (${this.operation})${facts(this)}${detail}.`, this)
   }
 }
 

@@ -25,7 +25,7 @@ export interface Circumstances {
   readonly deadline: number
   /** Done when the cache is closing: nothing new is begun. */
   readonly closing: Deferred.Deferred<void>
-  /** Whether somebody is known to have ended this session. */
+  /** Whether this session is taken for ended by somebody. */
   readonly wasEnded: (session: Session) => boolean
   /** Whether callers can be served without this renewal. */
   readonly hasLiveToken: Effect.Effect<boolean>
@@ -34,13 +34,16 @@ export interface Circumstances {
 /** The layer was closed before Nomba was asked. */
 export const closed = new Unavailable({ operation: "store", reason: "Closed", processed: "no" })
 
-/** Nomba was not asked, because the renewal would not have ended in time. */
-export const outOfTime = new Unavailable({
+const outOfTime = new Unavailable({
   operation: "store",
   reason: "Timeout",
   hint: "No time was left for a call to Nomba within this renewal.",
   processed: "no"
 })
+
+/** Whether Nomba was not asked, because the renewal would not have ended in time. */
+export const isOutOfTime = (error: AuthError): boolean =>
+  error._tag === "Unavailable" && error.operation === outOfTime.operation && error.reason === outOfTime.reason
 
 /** Nothing was sent, or what was sent was not processed. */
 const wasNotProcessed = (error: AuthError | LeaseLost): boolean =>

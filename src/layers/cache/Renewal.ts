@@ -26,7 +26,7 @@ import * as SingleFlight from "./SingleFlight.js"
 import * as State from "./State.js"
 
 export interface Renewal {
-  /** At most one run at a time; ends within 30 s. */
+  /** At most one run at a time; ends within 30 s in which the process runs. */
   readonly flight: SingleFlight.SingleFlight<AuthError>
   /** Looks into the store without calling Nomba; at most one run at a time. */
   readonly look: SingleFlight.SingleFlight<never>
@@ -153,21 +153,33 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
     remaining: Duration.subtract(stored.remaining, Math.max(0, cell.now() - at))
   })
 
-  const renew: Effect.Effect<void, AuthError> = Effect.gen(function* () {
-    if (yield* Deferred.isDone(closing)) return yield* Mint.closed
-    isMinting = false
-    const deadline = cell.now() + Duration.toMillis(RENEWAL_LIMIT)
-    yield* saving.once.run
-    const state = cell.current()
-    if (State.isFresh(state.held, cell.now())) return
+  const newDeadline = (): number => cell.now() + Duration.toMillis(RENEWAL_LIMIT)
 
-    const renewed = yield* renewStored(state, deadline)
-    if (Option.isNone(renewed)) return
-    const { isMinted, stored } = renewed.value
-    if (isMinted && !State.isUsable(stored)) return yield* usedUp
-    const adopting = adopt(stored, state, isMinted ? "minted" : "adopted", isMinted && State.isRemedy(state))
-    const saveNow = Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(saving.once.run))
-    yield* keep(stored, state, adopting, saveNow)
+  const renewBy = (deadline: number): Effect.Effect<void, AuthError> =>
+    Effect.gen(function* () {
+      if (yield* Deferred.isDone(closing)) return yield* Mint.closed
+      isMinting = false
+      yield* saving.once.run
+      const state = cell.current()
+      if (State.isFresh(state.held, cell.now())) return
+
+      const renewed = yield* renewStored(state, deadline)
+      if (Option.isNone(renewed)) return
+      const { isMinted, stored } = renewed.value
+      if (isMinted && !State.isUsable(stored)) return yield* usedUp
+      const adopting = adopt(stored, state, isMinted ? "minted" : "adopted", isMinted && State.isRemedy(state))
+      const saveNow = Effect.ignore(atMost(Duration.millis(deadline - cell.now()))(saving.once.run))
+      yield* keep(stored, state, adopting, saveNow)
+    })
+
+  /** Begins again, once, where all the time went by while the process stood still: it would have been interrupted else. */
+  const renew: Effect.Effect<void, AuthError> = Effect.suspend(() => {
+    const deadline = newDeadline()
+    return Effect.catchIf(
+      renewBy(deadline),
+      (error) => Mint.isOutOfTime(error) && cell.now() >= deadline,
+      () => renewBy(newDeadline())
+    )
   })
 
   const failed = (error: AuthError): Effect.Effect<void> =>

@@ -33,7 +33,7 @@ export interface Held {
 /** The token that was last reported as rejected. */
 export interface Refusal {
   readonly token: Redacted.Redacted<string>
-  /** It should still have lived: somebody ended its session, and its refresh token with it. */
+  /** It should still have lived: its session is taken for ended by somebody, and its refresh token with it. */
   readonly isEarly: boolean
 }
 
@@ -86,7 +86,7 @@ const isRefused = ({ refused }: State, token: Redacted.Redacted<string>): boolea
 export const isRemedy = (state: State): boolean =>
   state.held !== undefined && isRefused(state, state.held.session.accessToken)
 
-/** Whether somebody ended this session before its time, so that Nomba would refuse its refresh token as well. */
+/** Whether this session is taken for ended before its time, so that Nomba would refuse its refresh token as well. */
 export const wasEnded = (state: State, session: Session): boolean =>
   state.refused?.isEarly === true && isRefused(state, session.accessToken)
 

@@ -48,7 +48,7 @@ export interface Next {
 }
 
 /**
- * Each step is atomic, bounded in time, and fails with `Unavailable` when the store is out of reach.
+ * Each step is atomic, bounded in the time that the process runs, and fails with `Unavailable` when the store is out of reach.
  *
  * @since 0.1.0
  * @category models

@@ -20,7 +20,7 @@ const lookedOnce: Effect.Effect<void> = Effect.async((resume) => {
   else setTimeout(go, 0)
 })
 
-/** As many turns are left to an answer at least. */
+/** One in which the process stands still leaves the others to an answer that takes several turns. */
 const STEPS = 10
 
 const sleepAndLook = (duration: Duration.Duration): Effect.Effect<void> =>

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, TestClock } from "effect"
 import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
+import { makeHandClock } from "../../support/storeClock.js"
 import { ended, settle } from "../../support/time.js"
 import { getText, makeCache, makeConfig, makeUpstream } from "../../support/upstream.js"
 
@@ -68,6 +69,35 @@ describe("standing still before a call to Nomba is broken if", () => {
       const error = yield* Effect.flip(Fiber.join(fiber))
       assert.deepInclude(error, { _tag: "Unavailable", reason: "Timeout", processed: "no" })
       assert.strictEqual(sent(), 0)
+    })
+  )
+
+  it.scoped("a renewal that Nomba was not asked in by its end fails, instead of beginning again", () =>
+    Effect.gen(function* () {
+      const hand = makeHandClock(1_000_000)
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      let stops = 1
+      faulty.before = at("acquire")(
+        Effect.sync(() => {
+          if (stops-- > 0) hand.now += 40_000
+        })
+      )
+      const get = Effect.flatMap(makeCache({ upstream, store: faulty.store }), getText)
+      assert.strictEqual(yield* Effect.withClock(get, hand.clock), "access-1")
+      assert.strictEqual(upstream.count(), 1)
+    })
+  )
+
+  it.scoped("it happens again and again, and the renewal never ends", () =>
+    Effect.gen(function* () {
+      const hand = makeHandClock(1_000_000)
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      faulty.before = at("acquire")(Effect.sync(() => (hand.now += 40_000)))
+      const get = Effect.flatMap(makeCache({ upstream, store: faulty.store }), (cache) => Effect.flip(cache.get))
+      assert.deepInclude(yield* Effect.withClock(get, hand.clock), { _tag: "Unavailable", reason: "Timeout" })
+      assert.strictEqual(upstream.count(), 0)
     })
   )
 
