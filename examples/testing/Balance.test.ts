@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, TestClock } from "effect"
+import { Cause, Effect, Exit, Layer, TestClock } from "effect"
 import { InvalidCredentials, Unavailable } from "nomba-auth"
 import { NombaTest } from "nomba-auth/testing"
 import { Balance } from "./Balance.js"
@@ -49,6 +49,20 @@ it.effect("says so while the balance is out of reach, too", () =>
     yield* test.answer("/v1/accounts/balance", { status: 503 }, { times: 1 })
     assert.strictEqual((yield* Effect.flip(balance.amount))._tag, "BalanceUnknown")
     assert.strictEqual((yield* Effect.flip(balance.amount))._tag, "BalanceUnknown")
+    assert.strictEqual(yield* balance.amount, "1500.00")
+  }).pipe(Effect.provide(services))
+)
+
+it.effect("takes no answer for a balance whose code says that it failed", () =>
+  Effect.gen(function* () {
+    const balance = yield* Balance
+    const test = yield* NombaTest
+    const failed = (code: string) => ({ body: { code, message: "Sorry", data: { amount: "0.00" } } })
+    yield* test.answer("/v1/accounts/balance", failed("503"), { times: 1 })
+    assert.strictEqual((yield* Effect.flip(balance.amount))._tag, "BalanceUnknown")
+    yield* test.answer("/v1/accounts/balance", failed("400"), { times: 1 })
+    const exit = yield* Effect.exit(balance.amount)
+    assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
     assert.strictEqual(yield* balance.amount, "1500.00")
   }).pipe(Effect.provide(services))
 )

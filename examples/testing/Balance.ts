@@ -8,6 +8,7 @@ export class BalanceUnknown extends Data.TaggedError("BalanceUnknown")<{ readonl
 /** Somebody has to look at the configuration. */
 export class Misconfigured extends Data.TaggedError("Misconfigured")<{ readonly advice: string }> {}
 
+const Envelope = Schema.Struct({ code: Schema.String })
 const Answer = Schema.Struct({ data: Schema.Struct({ amount: Schema.String }) })
 
 const unknown = new BalanceUnknown({ retryAfter: Duration.seconds(1) })
@@ -21,10 +22,17 @@ export class Balance extends Context.Tag("app/Balance")<
   static readonly layer = Layer.effect(
     Balance,
     Effect.map(NombaClient, (nomba) => ({
-      amount: nomba.get("/v1/accounts/balance").pipe(
-        Effect.flatMap(HttpClientResponse.filterStatusOk),
-        Effect.flatMap(HttpClientResponse.schemaBodyJson(Answer)),
-        Effect.map(({ data }) => data.amount),
+      amount: Effect.gen(function* () {
+        const response = yield* nomba.get("/v1/accounts/balance")
+        yield* HttpClientResponse.filterStatusOk(response)
+        // An answer of 200 with another code than "00" is none: the code says what the status should have been.
+        const { code } = yield* HttpClientResponse.schemaBodyJson(Envelope)(response)
+        if (code !== "00") {
+          return yield* isPassing(Number(code)) ? unknown : Effect.dieMessage(`The balance was refused: code ${code}`)
+        }
+        const { data } = yield* HttpClientResponse.schemaBodyJson(Answer)(response)
+        return data.amount
+      }).pipe(
         Effect.catchTags({
           InvalidCredentials: (error) => new Misconfigured({ advice: error.message }),
           Unavailable: (error) => new BalanceUnknown({ retryAfter: error.retryAfter ?? Duration.seconds(1) }),

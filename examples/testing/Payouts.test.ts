@@ -20,6 +20,29 @@ it.effect("says why Nomba refused", () =>
   }).pipe(Effect.provide(services))
 )
 
+it.effect("says so too where the answer is a 200 that is none", () =>
+  Effect.gen(function* () {
+    const test = yield* NombaTest
+    yield* test.answer(path, { body: { code: "400", status: false, message: "No such account" } })
+    assert.deepInclude(yield* Effect.flip(send), { _tag: "PayoutRefused", why: "No such account" })
+  }).pipe(Effect.provide(services))
+)
+
+it.effect("is uncertain after any other answer that is no success", () =>
+  Effect.gen(function* () {
+    const test = yield* NombaTest
+    for (const answer of [
+      { status: 303, headers: { location: "/v1/transfers" } },
+      { body: { code: "503", description: "Try again", data: { id: "p-1" } } },
+      { body: { description: "Success", data: { id: "p-1" } } }
+    ]) {
+      yield* test.answer(path, answer)
+      assert.strictEqual((yield* Effect.flip(send))._tag, "PayoutUncertain")
+    }
+    assert.deepInclude(yield* test.calls, { request: 3 })
+  }).pipe(Effect.provide(services))
+)
+
 it.effect("can be asked again with the same reference", () =>
   Effect.gen(function* () {
     const test = yield* NombaTest

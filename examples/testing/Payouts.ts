@@ -1,6 +1,6 @@
 import { HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { Context, Data, Effect, Layer, Schema } from "effect"
-import { type AuthError, NombaClient } from "nomba-auth"
+import { type AuthError, NombaClient, type UnexpectedResponse } from "nomba-auth"
 
 /** Nomba said no to this payout. */
 export class PayoutRefused extends Data.TaggedError("PayoutRefused")<{ readonly why: string }> {}
@@ -8,8 +8,14 @@ export class PayoutRefused extends Data.TaggedError("PayoutRefused")<{ readonly 
 /** Nobody can tell whether it was carried out: ask again, with the same reference. */
 export class PayoutUncertain extends Data.TaggedError("PayoutUncertain") {}
 
-const Accepted = Schema.Struct({ data: Schema.Struct({ id: Schema.String }) })
-const Refusal = Schema.Struct({ description: Schema.String })
+const Envelope = Schema.Struct({
+  code: Schema.String,
+  description: Schema.optional(Schema.String),
+  message: Schema.optional(Schema.String)
+})
+const Accepted = Schema.Struct({ code: Schema.Literal("00"), data: Schema.Struct({ id: Schema.String }) })
+
+const isRefusal = (status: number) => status === 400 || status === 422
 
 interface Payout {
   readonly reference: string
@@ -20,8 +26,10 @@ interface Payout {
 export class Payouts extends Context.Tag("app/Payouts")<
   Payouts,
   {
-    /** Gives the id. With one of the client's own errors there was no token: nothing was carried out. */
-    readonly send: (payout: Payout) => Effect.Effect<string, PayoutRefused | PayoutUncertain | AuthError>
+    /** Gives the id. With one of the client's own errors nothing was carried out: it was not sent, or not let in. */
+    readonly send: (
+      payout: Payout
+    ) => Effect.Effect<string, PayoutRefused | PayoutUncertain | Exclude<AuthError, UnexpectedResponse>>
   }
 >() {
   static readonly layer = Layer.effect(
@@ -34,9 +42,10 @@ export class Payouts extends Context.Tag("app/Payouts")<
             HttpClientRequest.bodyUnsafeJson(payout),
             nomba.execute
           )
-          if (response.status === 422) {
-            const { description } = yield* HttpClientResponse.schemaBodyJson(Refusal)(response)
-            return yield* new PayoutRefused({ why: description })
+          const { code, description, message } = yield* HttpClientResponse.schemaBodyJson(Envelope)(response)
+          // Beside a status of 200 the code says what the status should have been.
+          if (isRefusal(response.status === 200 ? Number(code) : response.status)) {
+            return yield* new PayoutRefused({ why: description ?? message ?? code })
           }
           yield* HttpClientResponse.filterStatusOk(response)
           const { data } = yield* HttpClientResponse.schemaBodyJson(Accepted)(response)
@@ -48,6 +57,7 @@ export class Payouts extends Context.Tag("app/Payouts")<
             "ResponseError",
             "ParseError",
             "TimeoutException",
+            "UnexpectedResponse", // a redirect, for instance: it answers what has been sent
             () => new PayoutUncertain()
           )
         )

@@ -9,8 +9,9 @@ interface Row {
   readonly expiry: number
 }
 
-/** Stands for your database: a table of sessions, a table of leases, and a channel for announcements. */
+/** Stands for your database: a table of sessions, a table of leases, a channel for announcements, and a clock. */
 export const makeDatabase = Effect.map(PubSub.unbounded<readonly [StoreKey, number]>(), (channel) => ({
+  transaction: <A>(run: (now: number) => A): Effect.Effect<A> => Effect.map(Clock.currentTimeMillis, run),
   rows: new Map<StoreKey, Row>(),
   leases: new Map<StoreKey, { readonly owner: string; readonly expiry: number }>(),
   channel
@@ -25,9 +26,8 @@ const decode = (text: string) => Effect.mapError(Schema.decode(Text)(text), () =
 
 /** The steps, each of which a database carries out as one transaction by its own clock. */
 export const connect =
-  ({ channel, leases, rows }: Effect.Effect.Success<typeof makeDatabase>): TokenStoreDriver.Connect =>
+  ({ channel, leases, rows, transaction }: Effect.Effect.Success<typeof makeDatabase>): TokenStoreDriver.Connect =>
   (key, leaseTime) => {
-    const transaction = <A>(run: (now: number) => A): Effect.Effect<A> => Effect.map(Clock.currentTimeMillis, run)
     const announce = Effect.suspend(() => PubSub.publish(channel, [key, rows.get(key)?.version ?? 0]))
 
     const isHeldBy = (owner: string, now: number): boolean => {
@@ -67,14 +67,20 @@ export const connect =
           return isOurs
         }),
       commit: (owner, basis, { remaining, session, tombstone }) =>
-        transaction((now) => {
-          const previous = rows.get(key)?.version ?? 0
-          if (!isHeldBy(owner, now) || previous !== basis) return Option.none()
-          const version = Math.max(previous + 1, now)
-          const expiry = now + Duration.toMillis(remaining)
-          rows.set(key, { version, session: Option.map(session, encode), tombstone, marked: false, expiry })
-          return Option.some(version)
-        }).pipe(Effect.tap(Option.match({ onNone: () => Effect.void, onSome: () => announce }))),
+        Effect.gen(function* () {
+          // Before the write, which may wait: a session gets no more time because it was written late.
+          const [took, asked] = yield* Effect.timed(transaction((now) => now))
+          const expiry = asked - Duration.toMillis(took) + Duration.toMillis(remaining)
+          const committed = yield* transaction((now) => {
+            const previous = rows.get(key)?.version ?? 0
+            if (!isHeldBy(owner, now) || previous !== basis) return Option.none()
+            const version = Math.max(previous + 1, now)
+            rows.set(key, { version, session: Option.map(session, encode), tombstone, marked: false, expiry })
+            return Option.some(version)
+          })
+          if (Option.isSome(committed)) yield* announce
+          return committed
+        }),
       release: (owner) =>
         Effect.suspend(() => {
           if (leases.get(key)?.owner !== owner) return Effect.void

@@ -23,7 +23,10 @@ export class Session extends Schema.Class<Session>("nomba-auth/Session")(
   {
     /** Goes into `Authorization: Bearer …`. A JWT that carries an e-mail address: secret and personal. */
     accessToken: AccessToken,
-    /** Good for one refresh. */
+    /**
+     * A refresh spends it and grants the next one. Where it grants none, this one may have stayed good (RFC 6749, section 6):
+     * a public client keeps it.
+     */
     refreshToken: Schema.Option(Secret),
     /** Counted from the moment the request was sent; programs decide by `TokenCache.session`'s `remaining`. */
     lifetime: Schema.Duration,

@@ -16,7 +16,10 @@ import type { Session } from "../schemas/Session.js"
  * @category models
  */
 export interface RefreshOptions {
-  /** Good for one refresh, whatever becomes of the answer. */
+  /**
+   * Once it was sent it may be spent, whatever became of the answer, unless `processed` of the error is `no`. Where the answer
+   * has no new one, it may have stayed good (RFC 6749, section 6).
+   */
   readonly refreshToken: Redacted.Redacted<string>
   /** The access token it was granted with, which may have expired: the live API wants it as the bearer. */
   readonly accessToken?: Redacted.Redacted<string> | undefined

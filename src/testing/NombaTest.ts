@@ -36,6 +36,7 @@ import type { TokenCache } from "../services/TokenCache.js"
 import * as NombaState from "./NombaState.js"
 import type { TestOutcome, TestRequest } from "./Resources.js"
 import * as Resources from "./Resources.js"
+import { repeated } from "./repeated.js"
 
 /**
  * What can be counted, failed and delayed: the token operations, and `request` for a call of a resource.
@@ -82,7 +83,10 @@ export interface Script {
  * @category models
  */
 export interface NombaTestService {
-  /** The next call of an operation fails with an error that it can have, or the next several. */
+  /**
+   * The next call of an operation fails with an error that it can have, or the next several: `times` is a whole number from
+   * 0 to 10,000. Dies of any other.
+   */
   readonly fail: <Operation extends keyof TestErrors>(
     operation: Operation,
     error: TestErrors[Operation],
@@ -90,7 +94,8 @@ export interface NombaTestService {
   ) => Effect.Effect<void>
   /**
    * What becomes of the calls of a resource while their token is alive: from now on, or with `times` of the next several,
-   * after which it is as before. The path may have a query; without one it stands for every query.
+   * after which it is as before; `times` is a whole number from 0 to 10,000. The path may have a query; without one it stands
+   * for every query. Dies of other `times`, and of an answer that cannot be made.
    */
   readonly answer: (
     path: string,
@@ -99,7 +104,8 @@ export interface NombaTestService {
   ) => Effect.Effect<void>
   /**
    * From now on each call takes this long. A token operation that takes 10 seconds fails with `Unavailable`
-   * of the reason `Timeout`, as it does over HTTP; a resource call goes on for as long as its caller lets it.
+   * of the reason `Timeout`, as it does over HTTP; a resource call goes on for as long as its caller lets it. An operation
+   * that was given up has done nothing: it grants and ends no session, where Nomba may have carried it out.
    */
   readonly delay: (latency: Duration.DurationInput) => Effect.Effect<void>
   /**
@@ -213,10 +219,9 @@ const build = (script: Script) =>
 
     const control: NombaTestService = {
       fail: (operation, error, options) =>
-        Ref.update(failures[operation], (waiting) => [
-          ...waiting,
-          ...Array.from({ length: options?.times ?? 1 }, () => error)
-        ]),
+        Effect.flatMap(repeated(error, options?.times ?? 1), (more) =>
+          Ref.update(failures[operation], (waiting) => [...waiting, ...more])
+        ),
       answer: (path, outcome, options) => resources.answer(path, outcome, Option.fromNullable(options?.times)),
       delay: (wait) => Ref.set(latency, Duration.decode(wait)),
       expire: Effect.flatMap(Clock.currentTimeMillis, (now) => change((live) => ({ ...live, expiresAt: now }))),

@@ -9,6 +9,7 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
+import { repeated } from "./repeated.js"
 
 /**
  * An answer to a resource call.
@@ -17,7 +18,7 @@ import * as Ref from "effect/Ref"
  * @category models
  */
 export interface TestAnswer {
-  /** 200 by default. */
+  /** From 200 to 599; 200 by default. */
   readonly status?: number | undefined
   /** Sent as JSON; Nomba's envelope of a success by default. */
   readonly body?: unknown
@@ -54,7 +55,7 @@ export interface TestRequest {
  */
 export interface Resources {
   readonly requests: Effect.Effect<ReadonlyArray<TestRequest>>
-  /** From now on, or with `times` for the next calls, after which it is as before. */
+  /** From now on, or with `times` for the next calls, after which it is as before. Dies of what cannot be meant. */
   readonly answer: (path: string, outcome: TestOutcome, times: Option.Option<number>) => Effect.Effect<void>
   readonly receive: (
     request: HttpClientRequest.HttpClientRequest,
@@ -81,11 +82,22 @@ const bodiless = new Set([204, 205, 304])
 const toResponse = ({ body = envelope("00", "Success"), headers = {}, status = 200 }: TestAnswer): Response =>
   bodiless.has(status) ? new Response(null, { status, headers }) : Response.json(body, { status, headers })
 
+/** Made once before it is needed, so that whoever wrote it is told, and not the client that calls. */
+const check = (path: string, outcome: TestOutcome): Effect.Effect<void> => {
+  if (outcome === "drop") return Effect.void
+  const { status = 200 } = outcome
+  return Number.isInteger(status) && status >= 200 && status <= 599
+    ? Effect.try(() => toResponse(outcome)).pipe(
+        Effect.catchAll(({ error }) => Effect.dieMessage(`The answer of ${path} cannot be made: ${error}`))
+      )
+    : Effect.dieMessage(`The answer of ${path}: status is a whole number from 200 to 599, not ${status}`)
+}
+
 const bodyText = ({ body }: HttpClientRequest.HttpClientRequest): string =>
   body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
 
 /**
- * `isAlive` says whether a call with this bearer is let in.
+ * `isAlive` says whether a call with this bearer is let in. Dies of an answer that cannot be made.
  *
  * @since 0.1.0
  * @category constructors
@@ -95,6 +107,7 @@ export const make = (
   isAlive: (bearer: string) => Effect.Effect<boolean>
 ): Effect.Effect<Resources> =>
   Effect.gen(function* () {
+    yield* Effect.forEach(Object.entries(answers), ([path, outcome]) => check(path, outcome), { discard: true })
     const requests = yield* Ref.make<ReadonlyArray<TestRequest>>([])
     const prepared = yield* Ref.make<ReadonlyMap<string, Prepared>>(
       new Map(Object.entries(answers).map(([path, always]) => [path, { next: [], always }]))
@@ -116,15 +129,19 @@ export const make = (
       requests: Ref.get(requests),
 
       answer: (path, outcome, times) =>
-        Ref.update(prepared, (before) => {
-          const { always, next } = before.get(path) ?? unprepared
-          return new Map(before).set(
-            path,
-            Option.match(times, {
-              onNone: () => ({ next: [], always: outcome }),
-              onSome: (length) => ({ next: [...next, ...Array.from({ length }, () => outcome)], always })
-            })
-          )
+        Effect.gen(function* () {
+          yield* check(path, outcome)
+          const ordered = yield* Effect.transposeMapOption(times, (_) => repeated(outcome, _))
+          yield* Ref.update(prepared, (before) => {
+            const { always, next } = before.get(path) ?? unprepared
+            return new Map(before).set(
+              path,
+              Option.match(ordered, {
+                onNone: () => ({ next: [], always: outcome }),
+                onSome: (more) => ({ next: [...next, ...more], always })
+              })
+            )
+          })
         }),
 
       receive: (request, url) =>

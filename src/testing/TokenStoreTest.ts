@@ -16,7 +16,7 @@ import { type SessionStore, TokenStore } from "../services/TokenStore.js"
  * @category models
  */
 export interface TokenStoreTestService {
-  /** From now on every step of the store fails with `Unavailable`. */
+  /** From now on every step of the store that can fail does, with `Unavailable`, and is not carried out. */
   readonly fail: Effect.Effect<void>
   /** The outage is over; what was held before it is held still. */
   readonly recover: Effect.Effect<void>
@@ -42,11 +42,13 @@ export class TokenStoreTest extends Context.Tag("nomba-auth/testing/TokenStoreTe
       const unlessOut = <A, E>(step: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
         Effect.flatMap(Ref.get(isOut), (out): Effect.Effect<A, E | Unavailable> => (out ? outage : step))
       const guard = (store: SessionStore): SessionStore => ({
-        ...store,
         read: unlessOut(store.read),
+        look: unlessOut(store.look),
         renew: (adoptable, mint) => unlessOut(store.renew(adoptable, mint)),
         save: (unsaved) => unlessOut(store.save(unsaved)),
-        clear: (revoke) => unlessOut(store.clear(revoke))
+        clear: (revoke) => unlessOut(store.clear(revoke)),
+        changes: store.changes,
+        leave: store.leave
       })
       return Context.make(TokenStore, {
         open: (key, requestTimeout) => Effect.map(TokenStoreMemory.make.open(key, requestTimeout), guard)

@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, TestClock } from "effect"
-import { NombaAuth, NombaClient, TokenCache } from "nomba-auth"
+import { Cause, Effect, Exit, Fiber, TestClock } from "effect"
+import { Expired, NombaAuth, NombaClient, TokenCache } from "nomba-auth"
 import { NombaTest } from "nomba-auth/testing"
 
 const path = "/v1/accounts/balance"
@@ -98,4 +98,56 @@ it.effect("who asks for a token while Nomba hangs is told of the time-out", () =
     yield* TestClock.adjust("10 seconds")
     assert.deepInclude(yield* Fiber.join(waiting), { _tag: "Unavailable", operation: "issue", reason: "Timeout" })
   }).pipe(Effect.provide(NombaTest.layer()))
+)
+
+/** What the call says that nobody could have meant. */
+const complaint = <A, E, R>(call: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.exit(call), (exit) =>
+    Exit.isFailure(exit) && Cause.isDie(exit.cause) ? Cause.pretty(exit.cause) : "nothing"
+  )
+
+it.effect("how often is a whole number, and anything else is refused at the call", () =>
+  Effect.gen(function* () {
+    const test = yield* NombaTest
+    const expired = new Expired({ operation: "refresh", status: 401 })
+    for (const times of [Number.POSITIVE_INFINITY, Number.NaN, -1, 1.5, 10_001]) {
+      const said = `times is a whole number from 0 to 10000, not ${times}`
+      assert.include(yield* complaint(test.answer(path, { status: 503 }, { times })), said)
+      assert.include(yield* complaint(test.fail("refresh", expired, { times })), said)
+    }
+    yield* test.answer(path, { status: 503 }, { times: 0 })
+    assert.strictEqual(yield* status(path), 200)
+    yield* test.answer(path, { status: 503 }, { times: 10_000 })
+    assert.strictEqual(yield* status(path), 503)
+  }).pipe(Effect.provide(NombaTest.layer()))
+)
+
+const impossible = [
+  [{ status: 700 }, "status is a whole number from 200 to 599, not 700"],
+  [{ status: 199 }, "status is a whole number from 200 to 599, not 199"],
+  [{ status: 200.5 }, "status is a whole number from 200 to 599, not 200.5"],
+  [{ body: 1n }, "cannot be made"],
+  [{ status: 204, headers: { "x-y": "a\nb" } }, "cannot be made"]
+] as const
+
+it.effect("an answer that cannot be is refused at the call, and what was there before stays", () =>
+  Effect.gen(function* () {
+    const test = yield* NombaTest
+    for (const [answer, said] of impossible) {
+      const complained = yield* complaint(test.answer(path, answer))
+      assert.include(complained, said)
+      assert.include(complained, path)
+    }
+    for (const status of [200, 599]) yield* test.answer("/v1/other", { status })
+    assert.strictEqual(yield* status(path), 404)
+  }).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: { status: 404 } } })))
+)
+
+it.effect("so is one of the script, when the layer is built", () =>
+  Effect.gen(function* () {
+    for (const [answer, said] of impossible) {
+      const built = status(path).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: answer } })))
+      assert.include(yield* complaint(built), said)
+    }
+  })
 )

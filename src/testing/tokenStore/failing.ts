@@ -32,6 +32,7 @@ const refusesEverything = (store: SessionStore) =>
     const { mint, runs } = yield* makeMint(sessionOf("never"))
     const { revoke, runs: revocations } = yield* makeRevoke()
     yield* failsWith(store.read, "Unavailable", "read")
+    yield* failsWith(store.look, "Unavailable", "look")
     yield* failsWith(store.renew(adoptAny, mint), "Unavailable", "renew")
     yield* failsWith(store.save(unsaved(sessionOf("never"), 0)), "Unavailable", "save")
     yield* failsWith(store.clear(revoke), "Unavailable", "clear")

@@ -34,7 +34,7 @@ export const faultyTokenStore = (connect: Connect): Effect.Effect<FaultyStore> =
       )
 
     const wrap = (driver: StoreDriver): StoreDriver => ({
-      ...driver,
+      leaseTime: driver.leaseTime,
       read: through(driver.read, outOfReach),
       acquire: (owner) => through(driver.acquire(owner), outOfReach),
       extend: (owner) => through(driver.extend(owner), outOfReach),
@@ -44,7 +44,8 @@ export const faultyTokenStore = (connect: Connect): Effect.Effect<FaultyStore> =
       changes: Effect.map(
         driver.changes,
         Stream.filterEffect(() => Effect.negate(Ref.get(isCut)))
-      )
+      ),
+      leave: driver.leave
     })
 
     return {

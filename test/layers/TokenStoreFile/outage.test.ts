@@ -149,3 +149,41 @@ describe("a file system that shows one thing and does another", () => {
     })
   )
 })
+
+describe("says what to do where", () => {
+  const advice = (root: string, files: Files.Files = Files.system) =>
+    Effect.gen(function* () {
+      const driver = yield* connectIn(root, { files })(yield* freshKey(), Duration.minutes(1))
+      const { detail, hint } = yield* Effect.flip(driver.acquire("a"))
+      return { detail, hint }
+    })
+
+  for (const [what, names] of [
+    ["a file is in the folder's place", ["file"]],
+    ["a file is in the place of a folder above it", ["file", "of", "mine"]]
+  ] as const) {
+    it.scopedLive(what, () =>
+      Effect.gen(function* () {
+        const parent = yield* temporaryFolder
+        writeFileSync(join(parent, "file"), "")
+        const root = join(parent, ...names)
+        assert.deepStrictEqual(yield* advice(root), {
+          detail: "ENOTDIR",
+          hint: `There is a file where the folder ${root} or one above it should be: name another folder.`
+        })
+      })
+    )
+  }
+
+  it.scopedLive("the folder is on a disk that is not there", () =>
+    Effect.gen(function* () {
+      const root = join(yield* temporaryFolder, "root")
+      const { fail, files } = makeDisk()
+      fail({ makeDirectory: "ENOENT" })
+      assert.deepStrictEqual(yield* advice(root, files), {
+        detail: "ENOENT",
+        hint: `The folder ${root} is missing and could not be made: name one on a disk that is there.`
+      })
+    })
+  )
+})

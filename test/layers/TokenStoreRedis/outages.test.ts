@@ -72,6 +72,34 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
     })
   )
 
+  it.scoped("says nothing of TLS where a server closes connections that it had taken", () =>
+    Effect.gen(function* () {
+      const wire = yield* proxyTo((yield* server).port)
+      const store = yield* opened(own(wire.port))
+      yield* put(store, sessionOf("held"))
+      yield* wire.cut
+      const error = yield* fails(store.read, "ECONNRESET")
+      assert.isUndefined(error.hint)
+      yield* wire.mend
+      yield* eventually(holds(store, sessionOf("held")))
+    })
+  )
+
+  it.scoped("says nothing of the URL of a client that somebody else made", () =>
+    Effect.gen(function* () {
+      const wire = yield* proxyTo((yield* server).port)
+      yield* wire.cut
+      const client = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          new Redis(wire.port, "127.0.0.1", { maxRetriesPerRequest: 1, lazyConnect: true }).on("error", () => {})
+        ),
+        (client) => Effect.sync(() => client.disconnect())
+      )
+      const store = yield* opened(TokenStoreRedis.makeFromClient({ client, codec }))
+      assert.isUndefined((yield* fails(store.read, "ECONNRESET")).hint)
+    })
+  )
+
   it.scoped("fails when the server is frozen, and serves again when it is thawed", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()

@@ -85,8 +85,9 @@ const refused = (hint: string): Unavailable =>
 const remedies: Readonly<Record<string, (path: string) => string>> = {
   EACCES: (path) => `This user may not use the folder ${path}: give it the right to, or name one of its own.`,
   EDQUOT: (path) => `This user has no space left for ${path}.`,
+  ENOENT: (path) => `The folder ${path} is missing and could not be made: name one on a disk that is there.`,
   ENOSPC: (path) => `The disk of ${path} is full.`,
-  ENOTDIR: (path) => `There is a file where the folder ${path} should be: name another folder.`,
+  ENOTDIR: (path) => `There is a file where the folder ${path} or one above it should be: name another folder.`,
   EPERM: (path) => `The system does not permit a step in ${path}: the store needs a disk with hard links.`,
   EROFS: (path) => `The disk of ${path} may only be read: name a folder on another.`
 }

@@ -15,7 +15,6 @@ const untrusted =
 
 const hints: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
-  ECONNRESET: "Redis closed the connection: where it speaks TLS only, the URL begins with rediss://.",
   ERR_TLS_CERT_ALTNAME_INVALID: "Redis's certificate is for another host name than that of the URL.",
   NOAUTH: "Redis asks for a password: put it into the URL.",
   NOPERM: "The Redis user lacks a right that the store needs.",
@@ -25,6 +24,11 @@ const hints: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
   WRONGPASS: "Redis refuses the user name or the password."
+}
+
+/** Of a connection that never was ready. A server that restarts breaks one that was in the same way. */
+const hintsBeforeReady: Readonly<Record<string, string>> = {
+  ECONNRESET: "Redis closed the connection: where it speaks TLS only, the URL begins with rediss://."
 }
 
 /**
@@ -53,15 +57,17 @@ const replyCode = (error: unknown): Option.Option<string> => {
 }
 
 /**
+ * `wasReady` says whether the connection ever was, as far as that is known.
+ *
  * @since 0.1.0
  */
-export const unavailable = (code: Option.Option<string>): Unavailable =>
+export const unavailable = (code: Option.Option<string>, wasReady = true): Unavailable =>
   new Unavailable({
     operation: "store",
     reason: "Store",
     ...present("detail", code),
     ...present(
       "hint",
-      Option.flatMap(code, (_) => Option.fromNullable(hints[_]))
+      Option.flatMap(code, (_) => Option.fromNullable(hints[_] ?? (wasReady ? undefined : hintsBeforeReady[_])))
     )
   })

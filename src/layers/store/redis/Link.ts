@@ -18,6 +18,8 @@ export interface Link {
   readonly lastFailure: () => Option.Option<string>
   /** Whether a command would be sent at once, as far as the client knows. */
   readonly isReady: () => boolean
+  /** Whether it ever was ready to send one; so it is taken to have been where somebody else watches. */
+  readonly wasReady: () => boolean
   /** Gives up a connection that does not answer, and begins another. */
   readonly reconnect: () => void
 }
@@ -27,6 +29,7 @@ export const borrowed = (client: RedisClient): Link => ({
   client,
   lastFailure: Option.none,
   isReady: () => false,
+  wasReady: () => true,
   reconnect: () => {}
 })
 
@@ -65,8 +68,10 @@ export const own = (url: Redacted.Redacted<string>): Effect.Effect<Link, never, 
       client.on("error", (error) => {
         last = codeOf(error)
       })
+      let wasReady = false
       client.on("ready", () => {
         last = Option.none()
+        wasReady = true
       })
       return {
         client: {
@@ -76,6 +81,7 @@ export const own = (url: Redacted.Redacted<string>): Effect.Effect<Link, never, 
         },
         lastFailure: () => last,
         isReady: () => client.status === "ready",
+        wasReady: () => wasReady,
         reconnect: () => client.disconnect(true)
       }
     }

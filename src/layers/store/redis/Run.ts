@@ -22,22 +22,28 @@ export type Run = (
   ...args: ReadonlyArray<string>
 ) => Effect.Effect<unknown, Unavailable>
 
-export const make = ({ client, isReady, lastFailure, reconnect }: Link, commandTimeout: Duration.Duration): Run => {
+export const make = (
+  { client, isReady, lastFailure, reconnect, wasReady }: Link,
+  commandTimeout: Duration.Duration
+): Run => {
   const enter = entering(client.options.db ?? 0)
   return (script, keys, ...args) =>
     Effect.suspend(() => {
-      const wasReady = isReady()
+      const begunReady = isReady()
       const answer = Effect.tryPromise({
         try: () => client.eval(enter + script, keys.length, ...keys, ...args),
-        catch: (error) => unavailable(Option.firstSomeOf([codeOf(error), lastFailure(), closedCode(error)]))
+        catch: (error) => unavailable(Option.firstSomeOf([codeOf(error), lastFailure(), closedCode(error)]), wasReady())
       })
       return Effect.zipRight(whenItTakesCommands(client), answer).pipe(
         Effect.interruptible,
         timeoutFail({
           duration: commandTimeout,
           onTimeout: () => {
-            if (wasReady && isReady()) reconnect()
-            return unavailable(Option.orElse(lastFailure(), () => Option.some("ETIMEDOUT")))
+            if (begunReady && isReady()) reconnect()
+            return unavailable(
+              Option.orElse(lastFailure(), () => Option.some("ETIMEDOUT")),
+              wasReady()
+            )
           }
         })
       )
