@@ -181,21 +181,24 @@ export const makeNomba = (
 
   interface Answer {
     readonly status: Status
+    /** When it was given, by this Nomba's clock. */
+    readonly at: number
     readonly json?: object
   }
 
   const serve = (request: HttpClientRequest.HttpClientRequest): Answer => {
     if (isForToken(request) && !request.url.endsWith("/revoke")) counts.tokenCalls += 1
-    if (nomba.conditions.health === "failing") return { status: 503 }
-    if (!isForToken(request)) return { status: resource(request) }
+    const at = now()
+    if (nomba.conditions.health === "failing") return { status: 503, at }
+    if (!isForToken(request)) return { status: resource(request), at }
     const json = tokenCall(request)
-    return json === undefined ? { status: 401 } : { status: 200, json }
+    return json === undefined ? { status: 401, at } : { status: 200, at, json }
   }
 
   const empty = new Map(statuses.map((status) => [status, new Response(null, { status })]))
 
   /** Reading the body of a web response would take a real promise. */
-  const respond = (request: HttpClientRequest.HttpClientRequest, { json, status }: Answer) =>
+  const respond = (request: HttpClientRequest.HttpClientRequest, { at, json, status }: Answer) =>
     json === undefined
       ? Object.defineProperty(
           HttpClientResponse.fromWeb(request, empty.get(status) ?? new Response(null, { status })),
@@ -205,7 +208,7 @@ export const makeNomba = (
       : Object.defineProperty(
           HttpClientResponse.fromWeb(
             request,
-            new Response(null, { status, headers: { date: new Date(now()).toUTCString() } })
+            new Response(null, { status, headers: { date: new Date(at).toUTCString() } })
           ),
           "stream",
           { value: Stream.make(encoder.encode(JSON.stringify(json))) }

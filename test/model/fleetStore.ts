@@ -178,18 +178,21 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
             return ours
           }),
         commit: (owner, basis, next) =>
-          run("commit", () => {
-            const previous = content?.version ?? 0
-            if (!isHeldBy(owner) || previous !== basis) {
-              counts.refusedCommits += 1
-              return Option.none()
-            }
-            const version = Math.max(previous + 1, Math.floor(now()))
-            wrote({ version, highest, token: tokenOf(next), over: tokenOf(content) })
-            highest = Math.max(highest, version)
-            content = { ...next, version, marked: false, until: now() + Duration.toMillis(next.remaining) }
-            announce(version)
-            return Option.some(version)
+          Effect.suspend(() => {
+            const until = now() + Duration.toMillis(next.remaining)
+            return run("commit", () => {
+              const previous = content?.version ?? 0
+              if (!isHeldBy(owner) || previous !== basis) {
+                counts.refusedCommits += 1
+                return Option.none()
+              }
+              const version = Math.max(previous + 1, Math.floor(now()))
+              wrote({ version, highest, token: tokenOf(next), over: tokenOf(content) })
+              highest = Math.max(highest, version)
+              content = { ...next, version, marked: false, until }
+              announce(version)
+              return Option.some(version)
+            })
           }),
         release: (owner) =>
           Effect.ignore(

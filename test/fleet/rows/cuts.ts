@@ -17,20 +17,45 @@ interface Course {
 
 interface Phase {
   readonly name: string
+  /**
+   * What the process asks of Redis in it, each time, on both of its connections. It reads also when it hears of a version,
+   * as often as the machine has it: such a read is no place to break at, but the first read may turn out to be one.
+   */
+  readonly commands: ReadonlyArray<string>
   readonly short: boolean
   /** Token calls each time. */
   readonly most: number
   /** Whether the same processes can do it again and again. */
   readonly isRepeatable: boolean
-  /** The process that reaches Redis by this port is the one whose connection breaks. */
-  readonly prepare: (set: Scene<RealSetting>, port: number) => Step<Course>
+  /** The process that reaches Redis by this wire is the one whose connection breaks. */
+  readonly prepare: (set: Scene<RealSetting>, wire: Proxy) => Step<Course>
 }
 
 const UNDISTURBED = "undisturbed"
 
+/** What a process asks, in any phase, when it connects or hears of a version. */
+const BESIDE: ReadonlyArray<string> = ["info", "subscribe", "version", "read"]
+
+/** Nobody holds the right to renew, and the session that is alive is in the store. */
+const comesToRest = (set: Scene<RealSetting>, when: string): Step => {
+  const isAtRest = Effect.gen(function* () {
+    const keys = (yield* set.redis.call("KEYS", "nomba-auth:*")) as ReadonlyArray<string>
+    const [entry] = keys
+    if (entry === undefined || keys.length > 1) return false
+    const live = yield* set.upstream.live
+    return live !== undefined && String(yield* set.redis.call("HGET", entry, "session")).includes(live)
+  })
+  return Effect.map(until(isAtRest), (is) => set.must(is, `${when}, the store does not come to rest`))
+}
+
 /** Two processes that have a session, the first with the connection that breaks. */
-const running = (set: Scene<RealSetting>, port: number): Step<readonly [first: Worker, second: Worker]> =>
-  Effect.tap(Effect.all([set.one({ redis: port }), set.one()]), (both) => agree(set, both, "before"))
+const running = (set: Scene<RealSetting>, { port }: Proxy): Step<readonly [first: Worker, second: Worker]> =>
+  Effect.gen(function* () {
+    const both = yield* Effect.all([set.one({ redis: port }), set.one()])
+    yield* agree(set, both, "before")
+    yield* comesToRest(set, "before")
+    return both
+  })
 
 /** It may fail, as long as it says how. */
 const mayFail = <A>(set: Scene<RealSetting>, act: Effect.Effect<A, Error>, what: string): Effect.Effect<boolean> =>
@@ -42,10 +67,14 @@ const mayFail = <A>(set: Scene<RealSetting>, act: Effect.Effect<A, Error>, what:
 
 const coldStart: Phase = {
   name: "a cold start",
+  commands: [
+    ...["info", "info", "subscribe", "subscribe", "version"],
+    ...["read", "acquire", "extend", "commit", "release"]
+  ],
   short: false,
   most: CALLS_PER_COLD_START,
   isRepeatable: false,
-  prepare: (set, port) =>
+  prepare: (set, { port }) =>
     Effect.sync(() => {
       let first: Worker | undefined
       return {
@@ -61,12 +90,13 @@ const coldStart: Phase = {
 
 const renewal: Phase = {
   name: "a renewal",
+  commands: ["read", "acquire", "extend", "commit", "release"],
   short: true,
   most: CALLS_PER_LOST_HOLDER,
   isRepeatable: true,
-  prepare: (set, port) =>
+  prepare: (set, wire) =>
     Effect.gen(function* () {
-      const [first, second] = yield* running(set, port)
+      const [first, second] = yield* running(set, wire)
       return {
         act: mayFail(set, first.outlive, "a renewal"),
         afterwards: (when) =>
@@ -81,12 +111,13 @@ const renewal: Phase = {
 
 const logout: Phase = {
   name: "a logout",
+  commands: ["acquire", "extend", "commit", "release"],
   short: false,
   most: CALLS_PER_COLD_START,
   isRepeatable: true,
-  prepare: (set, port) =>
+  prepare: (set, wire) =>
     Effect.gen(function* () {
-      const [first, second] = yield* running(set, port)
+      const [first, second] = yield* running(set, wire)
       const { counts, live } = set.upstream
       let old = yield* live
       let { revoked } = yield* counts
@@ -107,44 +138,46 @@ const logout: Phase = {
     })
 }
 
-/** The write fails for want of memory, and is made up for when there is room again. */
+/** The write fails for want of memory, and is made up for when there is room again, and a way to Redis. */
 const save: Phase = {
   name: "the late write of a session",
+  commands: ["acquire", "commit", "release"],
   short: false,
   most: 0,
   isRepeatable: false,
-  prepare: (set, port) =>
+  prepare: (set, wire) =>
     Effect.gen(function* () {
-      const first = yield* set.one({ redis: port, waitAt: "before the write" })
+      const first = yield* set.one({ redis: wire.port, waitAt: "before the write" })
       const start = yield* Effect.fork(first.get)
       yield* first.arrived
       yield* set.store.fill
       yield* first.goOn
       yield* Fiber.join(start)
+      // Of what it tries from now on, all is heard or nothing.
+      yield* wire.cut
       yield* set.store.makeRoom
       const isWritten = Effect.map(set.redis.call("KEYS", "nomba-auth:*}"), (keys) => `${keys}` !== "")
       return {
-        act: Effect.map(until(isWritten), (is) => set.must(is, "the session was never written")),
+        act: Effect.gen(function* () {
+          yield* wire.mend
+          set.must(yield* until(isWritten), "the session was never written")
+        }),
         afterwards: (when) => Effect.flatMap(set.one(), (second) => agree(set, [first, second], when))
       }
     })
 }
 
-/** Nothing has been asked for a while. */
-const isQuiet = (wire: Proxy): Effect.Effect<boolean> =>
-  Effect.suspend(() => {
-    let last = -1
-    return until(
-      Effect.sync(() => {
-        const before = last
-        last = wire.heard().length
-        return last === before
-      })
-    )
+/** What of the commands is not among those that were heard. */
+const without = (commands: ReadonlyArray<string>, heard: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const left = [...heard]
+  return commands.filter((command) => {
+    const index = left.indexOf(command)
+    if (index >= 0) left.splice(index, 1)
+    return index < 0
   })
+}
 
 interface Played {
-  readonly commands: ReadonlyArray<string>
   readonly isReached: boolean
   readonly calls: number
   readonly broken: ReadonlyArray<string>
@@ -153,11 +186,11 @@ interface Played {
 type Play = (place?: Place) => Step<Played>
 
 /** Without a place it goes undisturbed. */
-const playing = (stage: RealStage, { most, prepare }: Phase): Step<Play> =>
+const playing = (stage: RealStage, { commands, most, prepare }: Phase): Step<Play> =>
   Effect.gen(function* () {
     const set = yield* scene(stage)
     const wire = yield* proxyTo(set.redis.port, commandsIn)
-    const { act, afterwards } = yield* prepare(set, wire.port)
+    const { act, afterwards } = yield* prepare(set, wire)
     let told = 0
     return (place) =>
       Effect.gen(function* () {
@@ -166,19 +199,22 @@ const playing = (stage: RealStage, { most, prepare }: Phase): Step<Play> =>
         const before = yield* set.upstream.tokenCalls
         yield* wire.listen(place)
         yield* act
-        yield* isQuiet(wire)
-        const [commands, isReached] = [wire.heard(), place === undefined || wire.hasBroken()]
+        const isReached = yield* until(
+          Effect.sync(() => (place === undefined ? without(commands, wire.heard()).length === 0 : wire.hasBroken()))
+        )
+        const heard = wire.heard()
+        set.must(isReached, `${when}, not all was reached: ${heard.join(", ")}`)
+        const unknown = heard.filter((_) => !commands.includes(_) && !BESIDE.includes(_))
+        set.must(unknown.length === 0, `${when}, it asked for what is no place to break at: ${unknown.join(", ")}`)
         yield* wire.listen()
         yield* afterwards(when)
-        yield* isQuiet(wire)
+        yield* comesToRest(set, when)
         const calls = (yield* set.upstream.tokenCalls) - before
         set.must(calls <= most, `${when}, ${calls} token calls, at most ${most} were due`)
-        set.must(isReached, `not reached: ${when}`)
-        set.must(place !== undefined || commands.includes("release"), `not heard to its end: ${commands.join(", ")}`)
         const { broken } = yield* set.end(2, "")
         const found = broken.slice(told)
         told = broken.length
-        return { commands, isReached, calls, broken: found }
+        return { isReached, calls, broken: found }
       })
   })
 
@@ -199,7 +235,7 @@ const cutAtEveryCommand = (phase: Phase): Row<RealSetting> => ({
       const again = yield* playing(stage, phase)
       const anew: Play = (place) => Effect.scoped(Effect.flatMap(playing(stage, phase), (play) => play(place)))
       const undisturbed = yield* again()
-      const { commands } = undisturbed
+      const { commands } = phase
       const places = placesOf(commands)
       const plays = yield* phase.isRepeatable
         ? Effect.forEach(places, again)

@@ -78,8 +78,13 @@ const stopped = (moment: Moment, call: Call): Row => ({
       yield* Effect.all(others.map(begin), { concurrency: "unbounded" })
       yield* agree(set, others, "while the holder stands still")
       const alive = yield* set.upstream.live
+      const meanwhile = yield* tokenCalls
       yield* holder.continue
       if (moment !== "during the token call" && moment !== "after the last look") yield* holder.goOn
+      if (moment === "after the last look") {
+        const isLate = Effect.map(tokenCalls, (count) => count > meanwhile)
+        set.must(yield* until(isLate, "10 seconds"), "its late request did not reach Nomba")
+      }
       yield* Fiber.join(renewal)
       const isAlive = (yield* set.upstream.live) === alive
       set.must(isAlive || moment === "after the last look", "it ended the session that the others had made meanwhile")

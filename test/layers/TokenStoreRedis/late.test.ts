@@ -60,7 +60,9 @@ describeRedis("what is long on its way between TokenStoreRedis and Redis", (it, 
       yield* Effect.sleep(time)
       yield* redis.thaw
       yield* Fiber.await(commit)
-      const until = yield* Effect.repeat(untilOf(redis, key), { until: (_) => _ > 0 })
+      const until = yield* Effect.repeat(untilOf(redis, key), { until: (_) => _ > 0 }).pipe(
+        Effect.timeoutFail({ duration: "20 seconds", onTimeout: () => new Error("Redis did not write the session") })
+      )
       assert.isAtMost(until, asked + REMAINING)
       assert.isAbove(until, asked + REMAINING - 5_000)
     })
