@@ -73,6 +73,13 @@ const ageing: Effect.Effect<(entry: Option.Option<Entry>) => Effect.Effect<Optio
     )
 )
 
+/** What is answered later, when the right has been freed: with what is left of it then. */
+const later = (stored: Stored): Effect.Effect<Effect.Effect<Stored>> =>
+  Effect.map(
+    countDown(stored.remaining),
+    Effect.map((remaining) => ({ ...stored, remaining }))
+  )
+
 const adoptableOf = (entry: Option.Option<Entry>): Option.Option<Stored> =>
   held(Option.filter(entry, (_) => !_.tombstone))
 
@@ -166,7 +173,11 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
           inBackground
         )
 
-    const commit = (owner: string, basis: number, { remaining, session }: Minted): Effect.Effect<Stored> =>
+    const commit = (
+      owner: string,
+      basis: number,
+      { remaining, session }: Minted
+    ): Effect.Effect<Effect.Effect<Stored>> =>
       Effect.gen(function* () {
         const left = yield* countDown(remaining)
         const version = yield* driver
@@ -175,13 +186,13 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
             Effect.tapError(({ message }) => Effect.logWarning(`A session could not be written. ${message}`)),
             Effect.orElseSucceed(() => Option.none<number>())
           )
-        return {
+        return Effect.map(left, (remaining) => ({
           session,
           version: Option.getOrElse(version, () => basis),
-          remaining: yield* left,
+          remaining,
           marked: false,
           saved: Option.isSome(version)
-        }
+        }))
       })
 
     const renew: SessionStore["renew"] = (adoptable, mint) => {
@@ -194,7 +205,7 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
             withRight(
               (owner, entry) =>
                 Option.match(test(entry), {
-                  onSome: (stored) => Effect.succeed(stored),
+                  onSome: later,
                   onNone: () =>
                     Effect.uninterruptibleMask((restore) =>
                       Effect.flatMap(restore(mint(adoptableOf(entry), leaseOf(owner, entry))), (minted) =>
@@ -202,8 +213,8 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
                       )
                     )
                 }),
-              test
-            )
+              (entry) => Option.map(test(entry), Effect.succeed)
+            ).pipe(Effect.flatten)
         })
       )
     }
@@ -213,17 +224,20 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
         withRight((owner, entry) =>
           Effect.gen(function* () {
             const verdict = overtaken(unsaved, entry)
-            if (verdict === "tombstone") return Option.none<Stored>()
-            if (verdict === "session") return adoptableOf(entry)
+            if (verdict === "tombstone") return Effect.succeedNone
+            if (verdict === "session")
+              return Effect.transposeOption(yield* Effect.transposeMapOption(adoptableOf(entry), later))
             const version = yield* driver.commit(owner, versionOf(entry), {
               session: Option.some(unsaved.session),
               tombstone: false,
               remaining: yield* left
             })
             if (Option.isNone(version)) return yield* new LeaseLost()
-            return Option.some({ ...unsaved, version: version.value, remaining: yield* left, saved: true })
+            return Effect.map(left, (remaining) =>
+              Option.some({ ...unsaved, version: version.value, remaining, saved: true })
+            )
           })
-        )
+        ).pipe(Effect.flatten)
       )
 
     const clear: SessionStore["clear"] = (revoke) =>

@@ -92,6 +92,41 @@ describe("what is left of a session", () => {
   )
 })
 
+describe("what is left of a session when the right is freed late", () => {
+  const late = (act: (a: Effect.Effect.Success<typeof two>["a"]) => Effect.Effect<Stored, unknown>) =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      yield* put(b.store, sessionOf("held"))
+      a.faults.every("release", Duration.seconds(2))
+      const fiber = yield* Effect.fork(act(a))
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(Duration.toSeconds((yield* Fiber.join(fiber)).remaining), Duration.toSeconds(LIFETIME) - 2)
+    })
+
+  it.scoped("is less by that time, where it was renewed", () =>
+    late(({ store }) => Effect.flatMap(makeMint(sessionOf("new")), ({ mint }) => store.renew(adoptNone, mint)))
+  )
+
+  it.scoped("is less by that time, where another's was found", () =>
+    late(({ store }) =>
+      Effect.gen(function* () {
+        const { mint } = yield* makeMint(sessionOf("new"))
+        let looks = 0
+        return yield* store.renew(() => ++looks === 2, mint)
+      })
+    )
+  )
+
+  it.scoped("is less by that time, where it was saved", () =>
+    late(({ store }) =>
+      Effect.gen(function* () {
+        const { version } = yield* store.look
+        return Option.getOrThrow(yield* store.save(unsaved(sessionOf("new"), version)))
+      })
+    )
+  )
+})
+
 describe("a permission", () => {
   /** How it is `then`, after it was given. */
   const used = (then: Effect.Effect<void>, permission: "check" | "spend" = "check") =>
