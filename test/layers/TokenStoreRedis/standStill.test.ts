@@ -3,7 +3,8 @@ import { Duration, Effect, Option, Redacted } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as Driver from "../../../src/layers/store/redis/Driver.js"
 import * as Link from "../../../src/layers/store/redis/Link.js"
-import { freshKey, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
+import * as SessionStore from "../../../src/layers/store/SessionStore.js"
+import { freshKey, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import { proxyTo } from "../../support/proxy.js"
 import { untilOf } from "./contract.js"
@@ -16,16 +17,11 @@ describeRedis("a process that stands still over a command", (it, server) => {
       const link = yield* Link.own(Redacted.make(`redis://127.0.0.1:${wire.port}`))
       const connect = yield* Driver.make(link, { codec: SessionCodec.plain, commandTimeout: Duration.seconds(1) })
       const key = yield* freshKey()
-      const driver = yield* connect(key, Duration.seconds(10))
-      yield* driver.acquire("owner")
-      yield* driver.commit("owner", 0, {
-        session: Option.some(sessionOf("held")),
-        tombstone: false,
-        remaining: Duration.minutes(30)
-      })
+      const store = yield* SessionStore.fromDriver(connect).open(key, Duration.seconds(1))
+      yield* put(store, sessionOf("held"))
       const until = yield* untilOf(redis, key)
       yield* wire.standStillAfter(1_100)
-      const { remaining } = Option.getOrThrow(yield* driver.read)
+      const { remaining } = Option.getOrThrow(yield* store.read)
       assert.isAtMost(Duration.toMillis(remaining), until - Date.now() + 5)
     })
   )

@@ -23,7 +23,8 @@ const inFrontOf = (port: number) =>
         const server = Tls.createServer(options, (client) => {
           const redis = Net.connect(port, "127.0.0.1")
           for (const socket of [client, redis]) socket.on("error", () => {})
-          client.pipe(redis).pipe(client)
+          client.pipe(redis)
+          redis.pipe(client)
         })
         server.on("tlsClientError", () => {})
         await once(server.listen(0, "127.0.0.1"), "listening")
