@@ -127,8 +127,10 @@ cannot be sent again: a 401 to that is the caller's to handle. No POST is carrie
 Token calls that a login by somebody outside costs the fleet: ${CALLS_PER_THEFT}.
 
 A holder that stood still before its token call sends none: by its own clock its permission has grown old. After the last
-look at that nobody can hold a request back, since Nomba has no fence. It may end the others' session, and when both fall
-into one second, Nomba's time does not tell which is alive, and the next request finds out: ${CALLS_PER_LATE_HOLDER} token calls at most.
+look at that its request's time-out is due when it wakes, and gives up what has not left the machine. A request that is on its
+way already is held back by nobody, since Nomba has no fence; the simulated one is. It may end the others' session, and when
+both fall into one second, Nomba's time does not tell which is alive, and the next request finds out: ${CALLS_PER_LATE_HOLDER} token calls
+at most.
 
 ## The same, simulated
 

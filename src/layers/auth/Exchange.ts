@@ -17,7 +17,6 @@ import type * as Scope from "effect/Scope"
 import { type InvalidRequest, type Operation, Unavailable } from "../../schemas/AuthError.js"
 import * as Body from "../http/Body.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
-import { sleep } from "../wait/patiently.js"
 
 /**
  * A client whose requests end with their scope (`HttpClient.withScope`).
@@ -69,10 +68,13 @@ export const run = (
 /**
  * A time-out that begins now, for several steps: it is done when the time is over, however often it is awaited.
  *
+ * It has no patience with a process that stands still: a lease lasts for longer than this, so that whoever lost it meanwhile
+ * wakes to a time-out that is due, and what has not left the machine by then is not sent.
+ *
  * @since 0.1.0
  */
 export const timeout = (duration: Duration.Duration): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
-  Effect.map(Effect.forkScoped(sleep(duration)), Fiber.join)
+  Effect.map(Effect.forkScoped(Effect.sleep(duration)), Fiber.join)
 
 /** A client that dies, or interrupts itself, is a client that could not reach Nomba. */
 const failure = (

@@ -81,11 +81,8 @@ const stopped = (moment: Moment, call: Call): Row => ({
       const meanwhile = yield* tokenCalls
       yield* holder.continue
       if (moment !== "during the token call" && moment !== "after the last look") yield* holder.goOn
-      if (moment === "after the last look") {
-        const isLate = Effect.map(tokenCalls, (count) => count > meanwhile)
-        set.must(yield* until(isLate, "10 seconds"), "its late request did not reach Nomba")
-      }
       yield* Fiber.join(renewal)
+      const isLate = (yield* tokenCalls) > meanwhile
       const isAlive = (yield* set.upstream.live) === alive
       set.must(isAlive || moment === "after the last look", "it ended the session that the others had made meanwhile")
       const statuses = yield* Effect.all([holder, ...others].map((_) => _.call))
@@ -97,7 +94,9 @@ const stopped = (moment: Moment, call: Call): Row => ({
       const sent = yield* tokenCalls
       set.costs(sent, mostCalls[moment])
       const end = isAlive ? "the others' session lives on" : "the others' session was ended"
-      return yield* set.end(3, `${sent} token calls for this renewal (at most ${mostCalls[moment]}); ${end}`)
+      const late =
+        moment !== "after the last look" ? "" : isLate ? "its request was sent late; " : "its request was given up; "
+      return yield* set.end(3, `${sent} token calls for this renewal (at most ${mostCalls[moment]}); ${late}${end}`)
     })
 })
 

@@ -1,13 +1,11 @@
 /** Waiting for an answer, and standing still meanwhile. */
 import * as Net from "node:net"
-import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Redacted, type Scope } from "effect"
+import { Deferred, Duration, Effect, type Scope } from "effect"
 import { vi } from "vitest"
 import { atMost } from "../../../src/layers/wait/atMost.js"
 import * as patiently from "../../../src/layers/wait/patiently.js"
-import { once } from "../../support/auth.js"
-import { serve, serveTcp } from "../../support/server.js"
+import { serveTcp } from "../../support/server.js"
 import { standStill } from "../../support/standStill.js"
 import { simulated } from "../../support/time.js"
 
@@ -46,13 +44,6 @@ const standStillOften = (times: number, beforeTheLast: () => void): void =>
     if (times > 1) standStillOften(times - 1, beforeTheLast)
   })
 
-/** A token server that stands still once its answer is on its way. */
-const serveAndStandStill = serve((_, response) => {
-  response.writeHead(200, { "content-type": "application/json" })
-  response.end(JSON.stringify({ code: "00", data: { access_token: "t", expires_in: 60 } }))
-  standStill(1_100)
-})
-
 const brief = patiently.timeoutFail({ duration: "50 millis", onTimeout: () => "late" })
 
 describe.sequential("an answer that is there when its time is over, because the process stood still", () => {
@@ -84,14 +75,6 @@ describe.sequential("an answer that is there when its time is over, because the 
       )
       const within = patiently.timeoutFail({ duration: "500 millis", onTimeout: () => "late" })
       assert.deepStrictEqual(yield* within(Effect.all([asked, asked, asked])), Array(3).fill("answer"))
-    })
-  )
-
-  it.scopedLive("counts in a request for a token, its body too", () =>
-    Effect.gen(function* () {
-      const { url } = yield* serveAndStandStill
-      const auth = yield* once({ layer: FetchHttpClient.layer }, { baseUrl: url, requestTimeout: Duration.seconds(1) })
-      assert.strictEqual(Redacted.value((yield* auth.issue).accessToken), "t")
     })
   )
 })
