@@ -234,6 +234,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     test: `${cache}/logout.test.ts`
   },
   {
+    rule: "the public client",
+    breaks: "let a login that had to wait for the store take the place of a later one",
+    file: "src/layers/cache/Login.ts",
+    from: "if (own < kept) return closed\n",
+    to: "",
+    test: `${cache}/publicLogin.test.ts`
+  },
+  {
     rule: "9 logout",
     breaks: "let a renewal begun before a logout put its session back",
     file: "src/layers/cache/State.ts",

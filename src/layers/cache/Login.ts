@@ -27,19 +27,23 @@ export interface Dependencies {
  * Takes the exclusive right and commits. Nomba has granted the session already, so that a store that does not take it
  * within 30 s loses nothing but time.
  */
-export const make =
-  ({ cell, closing, keep, store }: Dependencies) =>
-  (session: Session): Effect.Effect<void, Unavailable> =>
+export const make = ({ cell, closing, keep, store }: Dependencies) => {
+  let begun = 0
+  let kept = 0
+  return (session: Session): Effect.Effect<void, Unavailable> =>
     Effect.gen(function* () {
       if (yield* Deferred.isDone(closing)) return yield* closed
-      const begun = cell.now()
-      const left = Effect.sync(() => Duration.subtract(session.lifetime, Math.max(0, cell.now() - begun)))
+      const own = ++begun
+      const at = cell.now()
+      const left = Effect.sync(() => Duration.subtract(session.lifetime, Math.max(0, cell.now() - at)))
       let since = cell.current()
       let basis = since.highest
       const stored = yield* store
         .renew(
           () => false,
           (_, lease) => {
+            // Who logged in later has ended this session, and did not have to wait for the store.
+            if (own < kept) return closed
             since = cell.current()
             basis = lease.version
             return Effect.map(left, (remaining) => ({ session, remaining }))
@@ -51,5 +55,7 @@ export const make =
             Effect.map(left, (remaining) => ({ session, remaining, version: basis, marked: false, saved: false }))
           )
         )
+      kept = Math.max(kept, own)
       yield* keep(stored, since)
     })
+}

@@ -41,6 +41,23 @@ describe("a login is broken if", () => {
     })
   )
 
+  it.scoped("one that had to wait for the right takes the place of a later one that could not be saved", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      const { cache, login } = yield* makePublicCache({ upstream, store: faulty.store })
+      const gate = yield* Deferred.make<void>()
+      faulty.before = at("acquire")(Deferred.await(gate))
+      const first = yield* Effect.fork(login(yield* upstream.steal))
+      yield* settle
+      faulty.before = at("read")(storeDown)
+      yield* login(yield* upstream.steal)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(first)
+      assert.strictEqual(yield* getText(cache), "access-2")
+    })
+  )
+
   it.scoped("the session that was there is still served, here or elsewhere", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
