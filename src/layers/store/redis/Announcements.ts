@@ -49,6 +49,8 @@ export const make = ({ client }: Link): Effect.Effect<Announcements, never, Scop
 
     const connect = (): RedisSubscriber => {
       const subscriber = client.duplicate()
+      // Subscribed again here: ioredis's own way leaves a rejection to nobody, which ends the process, when it is cut off.
+      Object.assign(subscriber.options, { autoResubscribe: false })
       subscriber.on("error", () => {})
       subscriber.on("ready", () => {
         for (const channel of channels.keys()) begin(channel, beginning(channel))

@@ -29,6 +29,8 @@ export interface RedisClient {
  * @category models
  */
 export interface RedisSubscriber {
+  /** Of this connection alone. */
+  readonly options: object
   readonly on: {
     (event: "message", listener: (channel: string, message: string) => void): unknown
     (event: "ready", listener: () => void): unknown
