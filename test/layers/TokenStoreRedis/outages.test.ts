@@ -48,6 +48,32 @@ const eventually = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.retry(effect, { times: 40 }).pipe(Effect.tapErrorCause(Effect.logError))
 
 describeRedis("TokenStoreRedis in an outage", (it, server) => {
+  it.scoped("subscribes again itself, and leaves no rejection of a driver that does so to nobody", () =>
+    Effect.gen(function* () {
+      const { port } = yield* server
+      const connected = Effect.sync(() => new Redis(port, "127.0.0.1", { lazyConnect: true }))
+      const client = yield* Effect.acquireRelease(connected, (_) => Effect.sync(() => _.disconnect()))
+      const listening: Array<Redis> = []
+      const watched: RedisClient = {
+        options: client.options,
+        eval: (script, numberOfKeys, ...args) => client.eval(script, numberOfKeys, ...args),
+        duplicate: () => {
+          const subscriber = client.duplicate()
+          listening.push(subscriber)
+          return subscriber
+        }
+      }
+      const store = yield* opened(TokenStoreRedis.makeFromClient({ client: watched, codec }))
+      yield* store.changes
+      yield* store.read
+      assert.deepStrictEqual(
+        listening.map((_) => _.options.autoResubscribe),
+        [false]
+      )
+      assert.isTrue(client.options.autoResubscribe)
+    })
+  )
+
   it.scoped("fails when nobody listens, and names the system's code", () =>
     Effect.gen(function* () {
       const store = yield* opened(own(yield* closedPort))
