@@ -16,6 +16,11 @@ import { LIFETIME, type Nomba } from "./fleetNomba.js"
  */
 const extra: Readonly<Partial<Record<FaultName, number>>> = {
   "the store comes back empty": CALLS_PER_COLD_START,
+  // Who could not write is no better for the others than who died, above all when a theft makes them ask at once.
+  "a commit late": CALLS_PER_LOST_HOLDER,
+  "a commit lost": CALLS_PER_LOST_HOLDER,
+  "a commit's answer lost": CALLS_PER_LOST_HOLDER,
+  "commands lost and late": CALLS_PER_LOST_HOLDER,
   "anyone stalled": CALLS_PER_LATE_HOLDER,
   "a holder stalled": CALLS_PER_LATE_HOLDER,
   "anyone killed": CALLS_PER_LOST_HOLDER,
