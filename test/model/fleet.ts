@@ -104,7 +104,7 @@ export const simulateFleet = async ({ hours, instances: size, progress, seed }: 
   /** Holds what the fleet does meanwhile to the token calls that are due. */
   const billed = (befallen: ReadonlyArray<FaultName>, during: Effect.Effect<void>): Effect.Effect<void> =>
     Effect.suspend(() => {
-      const excess = beginBill(nomba, simulation.now)
+      const excess = beginBill(nomba, store, simulation.now)
       return Effect.andThen(during, () => {
         const problem = excess(befallen)
         if (problem !== undefined) referee.blame(`${befallen.join(" and ") || "nothing"}: ${problem}`)

@@ -9,6 +9,7 @@ import {
 } from "../support/bounds.js"
 import type { FaultName } from "./fleetFaults.js"
 import { LIFETIME, type Nomba } from "./fleetNomba.js"
+import type { StoreServer } from "./fleetStore.js"
 
 /**
  * What a fault costs beside the renewals and the thefts that fall into its time. Nothing limits it while Nomba fails: each
@@ -16,11 +17,6 @@ import { LIFETIME, type Nomba } from "./fleetNomba.js"
  */
 const extra: Readonly<Partial<Record<FaultName, number>>> = {
   "the store comes back empty": CALLS_PER_COLD_START,
-  // Who could not write is no better for the others than who died, above all when a theft makes them ask at once.
-  "a commit late": CALLS_PER_LOST_HOLDER,
-  "a commit lost": CALLS_PER_LOST_HOLDER,
-  "a commit's answer lost": CALLS_PER_LOST_HOLDER,
-  "commands lost and late": CALLS_PER_LOST_HOLDER,
   "anyone stalled": CALLS_PER_LATE_HOLDER,
   "a holder stalled": CALLS_PER_LATE_HOLDER,
   "anyone killed": CALLS_PER_LOST_HOLDER,
@@ -33,18 +29,28 @@ const extra: Readonly<Partial<Record<FaultName, number>>> = {
   "a clock set": CALLS_PER_RENEWAL
 }
 
+/** While commands are lost one after another, a session that was never written costs the next who asks one of his own. */
+const OF_THE_UNWRITTEN: FaultName = "commands lost and late"
+
 /** Begins to count; what it answers with tells what is wrong, if anything, when these faults have befallen the fleet since. */
 export const beginBill = (
   nomba: Nomba,
+  store: StoreServer,
   now: () => number
 ): ((befallen: ReadonlyArray<FaultName>) => string | undefined) => {
-  const before = { at: now(), calls: nomba.counts.tokenCalls, thefts: nomba.counts.thefts }
+  const before = {
+    at: now(),
+    calls: nomba.counts.tokenCalls,
+    thefts: nomba.counts.thefts,
+    unwritten: store.unwritten()
+  }
   return (befallen) => {
     const calls = nomba.counts.tokenCalls - before.calls
     const most =
       CALLS_PER_RENEWAL * renewalsWithin(now() - before.at, LIFETIME) +
       CALLS_PER_THEFT * (nomba.counts.thefts - before.thefts) +
-      befallen.reduce((total, name) => total + (extra[name] ?? 0), 0)
+      befallen.reduce((total, name) => total + (extra[name] ?? 0), 0) +
+      (befallen.includes(OF_THE_UNWRITTEN) ? store.unwritten() - before.unwritten : 0)
     return calls <= most ? undefined : `${calls} token calls, at most ${most} were due`
   }
 }

@@ -40,6 +40,8 @@ export interface StoreServer {
   /** What is left of it, in milliseconds. */
   readonly remaining: () => number
   readonly counts: { commands: number; timedOut: number; late: number; refusedCommits: number }
+  /** How many sessions it was asked to hold and never held. */
+  readonly unwritten: () => number
 }
 
 interface Content extends Next {
@@ -75,6 +77,8 @@ const tokenOf = (content: Pick<Content, "session"> | undefined): string | undefi
 /** `wrote` hears of each write. */
 export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Write) => void): StoreServer => {
   const counts: StoreServer["counts"] = { commands: 0, timedOut: 0, late: 0, refusedCommits: 0 }
+  const offered = new Set<string>()
+  const written = new Set<string>()
   const subscribers = new Map<Process, (version: number) => void>()
   let content: Content | undefined
   let lease: { readonly owner: string; readonly until: number } | undefined
@@ -180,6 +184,8 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
         commit: (owner, basis, next) =>
           Effect.suspend(() => {
             const until = now() + Duration.toMillis(next.remaining)
+            const token = tokenOf(next)
+            if (token !== undefined) offered.add(token)
             return run("commit", () => {
               const previous = content?.version ?? 0
               if (!isHeldBy(owner) || previous !== basis) {
@@ -187,7 +193,8 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
                 return Option.none()
               }
               const version = Math.max(previous + 1, Math.floor(now()))
-              wrote({ version, highest, token: tokenOf(next), over: tokenOf(content) })
+              wrote({ version, highest, token, over: tokenOf(content) })
+              if (token !== undefined) written.add(token)
               highest = Math.max(highest, version)
               content = { ...next, version, marked: false, until }
               announce(version)
@@ -228,6 +235,7 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
       content = undefined
       lease = undefined
     },
+    unwritten: () => offered.size - written.size,
     holds: () => (content?.tombstone || content?.marked ? undefined : tokenOf(content)),
     counts
   }

@@ -2,5 +2,5 @@ import { it } from "vitest"
 import { checkModel } from "./TokenCache.model.js"
 
 it("the cache of a client whose sessions only persons start keeps its promises, too", { timeout: 180_000 }, () =>
-  checkModel({ sequences: 300, isPublic: true })
+  checkModel({ sequences: 500, isPublic: true })
 )
