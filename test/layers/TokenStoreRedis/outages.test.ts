@@ -64,7 +64,7 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
         }
       }
       const store = yield* opened(TokenStoreRedis.makeFromClient({ client: watched, codec }))
-      yield* store.changes
+      yield* Effect.asVoid(store.changes)
       yield* store.read
       assert.deepStrictEqual(
         listening.map((_) => _.options.autoResubscribe),
