@@ -14,7 +14,10 @@ import type { RedisClient } from "./RedisClient.js"
 
 export interface Link {
   readonly client: RedisClient
-  /** The code that the last attempt to connect failed with; none while connected, or where nobody watches. */
+  /**
+   * The code that the last attempt to connect failed with, `ECONNRESET` where the server closed it without a word; none while
+   * connected, or where nobody watches.
+   */
   readonly lastFailure: () => Option.Option<string>
   /** Whether a command would be sent at once, as far as the client knows. */
   readonly isReady: () => boolean
@@ -66,7 +69,10 @@ export const own = (url: Redacted.Redacted<string>): Effect.Effect<Link, never, 
     (client) => {
       let last = Option.none<string>()
       client.on("error", (error) => {
-        last = codeOf(error)
+        last = Option.orElse(codeOf(error), () => last)
+      })
+      client.on("close", () => {
+        last = Option.orElse(last, () => Option.some("ECONNRESET"))
       })
       let wasReady = false
       client.on("ready", () => {
@@ -82,7 +88,10 @@ export const own = (url: Redacted.Redacted<string>): Effect.Effect<Link, never, 
         lastFailure: () => last,
         isReady: () => client.status === "ready",
         wasReady: () => wasReady,
-        reconnect: () => client.disconnect(true)
+        reconnect: () => {
+          last = Option.some("ETIMEDOUT")
+          client.disconnect(true)
+        }
       }
     }
   )
