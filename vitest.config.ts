@@ -15,10 +15,11 @@ export default defineConfig({
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     sequence: { concurrent: true },
     testTimeout: 60_000,
+    isolate: false,
     setupFiles: ["test/support/equality.ts"],
     // Two more than there are processors: many files wait for a disk, a Redis or a browser.
     maxWorkers: availableParallelism() + 2,
-    minWorkers: 1,
+    minWorkers: availableParallelism() + 2,
     // Fibers are many and short-lived: with room for them the collector takes a sixth less of the processor.
     poolOptions: { forks: { execArgv: ["--max-semi-space-size=64"] } },
     coverage: {

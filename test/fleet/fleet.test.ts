@@ -1,15 +1,15 @@
 /** The quick rows of the table of faults, with real processes, a real Redis server and a Nomba that has one session. */
-import { assert } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describeRedis } from "../support/describeRedis.js"
 import { bundle } from "./Fleet.js"
 import { realStage } from "./realStage.js"
 import { rows } from "./rows/index.js"
 
-describeRedis("a fleet of processes holds one session", (it) => {
+describeRedis("a fleet of processes holds one session", () => {
   for (const { name, run, short } of rows) {
     if (!short) continue
-    it.scoped(name, () =>
+    it.scopedLive(name, () =>
       Effect.gen(function* () {
         const { broken } = yield* run(realStage(yield* bundle))
         assert.deepStrictEqual(broken, [])

@@ -1,5 +1,5 @@
 /** No password, token or encryption key of the Redis store is ever printed. */
-import { assert, it as plainIt } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Redacted } from "effect"
 import { Redis } from "ioredis"
 import * as SessionCodec from "../../src/layers/SessionCodec.js"
@@ -23,7 +23,7 @@ const isSilent = (texts: Parameters<typeof leaks>[0]) => {
   assert.deepStrictEqual(leaks(texts, secrets), [])
 }
 
-plainIt.live("the printer sees a password in what a driver fails with", () =>
+it.live("the printer sees a password in what a driver fails with", () =>
   Effect.gen(function* () {
     const client = new Redis(`redis://user:${password}@127.0.0.1:${yield* closedPort}`, {
       lazyConnect: true,
@@ -35,7 +35,7 @@ plainIt.live("the printer sees a password in what a driver fails with", () =>
   })
 )
 
-describeRedis("nothing of TokenStoreRedis is printed", (it) => {
+describeRedis("nothing of TokenStoreRedis is printed", () => {
   /** Everything that a store can be asked, whatever comes of it. */
   const useAll = (url: string) =>
     Effect.gen(function* () {
@@ -56,7 +56,7 @@ describeRedis("nothing of TokenStoreRedis is printed", (it) => {
       return { service, store, results }
     })
 
-  it.scoped("while all is well", () =>
+  it.scopedLive("while all is well", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       yield* redis.call("ACL", "SETUSER", "user", "on", `>${password}`, "~*", "&*", "+@all")
@@ -64,7 +64,7 @@ describeRedis("nothing of TokenStoreRedis is printed", (it) => {
     })
   )
 
-  it.scoped("when Redis is out of reach, silent, or goes away during a command", () =>
+  it.scopedLive("when Redis is out of reach, silent, or goes away during a command", () =>
     Effect.gen(function* () {
       isSilent(yield* printed(Effect.scoped(useAll(`redis://user:${password}@127.0.0.1:${yield* closedPort}`))))
       const redis = yield* redisServer()
@@ -74,7 +74,7 @@ describeRedis("nothing of TokenStoreRedis is printed", (it) => {
     })
   )
 
-  it.scoped("when Redis refuses the user, a command, or a write", () =>
+  it.scopedLive("when Redis refuses the user, a command, or a write", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       yield* redis.call("CONFIG", "SET", "requirepass", password)
@@ -88,7 +88,7 @@ describeRedis("nothing of TokenStoreRedis is printed", (it) => {
     })
   )
 
-  it.scoped("when the URL is wrong, by the layer that fails and by the layer that is built", () =>
+  it.scopedLive("when the URL is wrong, by the layer that fails and by the layer that is built", () =>
     Effect.gen(function* () {
       for (const url of [`redis://user:${password}@host:port`, `http://user:${password}@host`]) {
         isSilent(

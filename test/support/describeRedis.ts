@@ -1,26 +1,28 @@
 /** Tests that need a Redis server. */
-import { assert, describe, it, layer, type Vitest } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
+import { afterAll, beforeAll } from "vitest"
 import { hasRedis, PROGRAM, type RedisServerService, redisServer } from "./redis.js"
 
-type Tests = Vitest.MethodsNonLive<never, true>
+/**
+ * Tests that share a Redis server, and take their time from it: they are live. Where the program is missing, they say so and
+ * are skipped; on CI they fail.
+ */
+export const describeRedis = (name: string, register: (server: Effect.Effect<RedisServerService>) => void): void =>
+  (hasRedis ? withServer : withoutServer)(name, register)
 
-/** Tests that share a Redis server. Where the program is missing, they say so and are skipped; on CI they fail. */
-export const describeRedis = (
-  name: string,
-  register: (it: Tests, server: Effect.Effect<RedisServerService>) => void
-): void => (hasRedis ? withServer : withoutServer)(name, register)
+const STARTS_WITHIN = 30_000
 
-const withServer: typeof describeRedis = (name, register) => {
-  let running: RedisServerService | undefined
-  const started = Effect.map(redisServer(), (server) => {
-    running = server
+const withServer: typeof describeRedis = (name, register) =>
+  describe(name, () => {
+    const scope = Effect.runSync(Scope.make())
+    let running: RedisServerService | undefined
+    beforeAll(async () => {
+      running = await Effect.runPromise(Scope.extend(redisServer(), scope))
+    }, STARTS_WITHIN)
+    afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), STARTS_WITHIN)
+    register(Effect.sync(() => running ?? assert.fail("the Redis server is not running")))
   })
-  const server = Effect.sync(() => running ?? assert.fail("the Redis server is not running"))
-  layer(Layer.scopedDiscard(started), { excludeTestServices: true, timeout: "30 seconds" })(name, (it) =>
-    register(it, server)
-  )
-}
 
 const withoutServer: typeof describeRedis = (name) =>
   describe(name, () => {

@@ -1,6 +1,6 @@
 /** The rights that docs/fleet.md gives the store's user are enough, and it needs each of them. */
 import { readFileSync } from "node:fs"
-import { assert } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Array, type ConfigError, Duration, Effect, Queue, Redacted, type Scope, Stream } from "effect"
 import { Cluster, Redis } from "ioredis"
 import * as Six from "ioredis6"
@@ -34,7 +34,7 @@ type Make = Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scop
 /** Without it a lease runs out rather than being freed, or nobody hears of what happens. */
 const leavesCallersAlone = new Set(["+del", "+hget", "+subscribe"])
 
-describeRedis("the rights of the page about fleets", (it) => {
+describeRedis("the rights of the page about fleets", () => {
   const password = "password-of-the-user"
   const give = (redis: RedisServerService, extra: ReadonlyArray<string>) =>
     redis.call("ACL", "SETUSER", name, ...rights.map((_) => (_.startsWith(">") ? `>${password}` : _)), ...extra)
@@ -77,7 +77,7 @@ describeRedis("the rights of the page about fleets", (it) => {
       assert.deepStrictEqual(yield* refusals(redis), [])
     })
 
-  it.scoped("are enough for a store of its own and for one over ioredis 6", () =>
+  it.scopedLive("are enough for a store of its own and for one over ioredis 6", () =>
     Effect.gen(function* () {
       const { redis, url } = yield* userOf([])
       assert.strictEqual(name, "nomba-auth")
@@ -90,7 +90,7 @@ describeRedis("the rights of the page about fleets", (it) => {
     })
   )
 
-  it.scoped("are all that the user has, whatever it had before", () =>
+  it.scopedLive("are all that the user has, whatever it had before", () =>
     Effect.gen(function* () {
       const { redis } = yield* userOf([])
       const now = redis.call("ACL", "GETUSER", name)
@@ -101,7 +101,7 @@ describeRedis("the rights of the page about fleets", (it) => {
     })
   )
 
-  it.scoped("are enough on a cluster, with those that the page adds for one", () =>
+  it.scopedLive("are enough on a cluster, with those that the page adds for one", () =>
     Effect.gen(function* () {
       const redis = yield* redisCluster
       yield* give(redis, onCluster.split(" "))
@@ -119,7 +119,7 @@ describeRedis("the rights of the page about fleets", (it) => {
     })
   )
 
-  it.scoped("are enough in a database, with the one that the page adds, and without it nothing is written", () =>
+  it.scopedLive("are enough in a database, with the one that the page adds, and without it nothing is written", () =>
     Effect.gen(function* () {
       const { redis, url } = yield* userOf([])
       const client = yield* connected(() => new Redis(`${url}/3`, { disableClientInfo: true }).on("error", () => {}))
@@ -146,7 +146,7 @@ describeRedis("the rights of the page about fleets", (it) => {
     ["announced", "-publish"],
     ["announced on its channel", "resetchannels"]
   ] as const) {
-    it.scoped(`are asked for before a session that could not be ${without} is granted`, () =>
+    it.scopedLive(`are asked for before a session that could not be ${without} is granted`, () =>
       Effect.gen(function* () {
         const { redis, url } = yield* userOf([lost])
         const service = yield* TokenStoreRedis.make({ url: Redacted.make(url), codec })
@@ -162,7 +162,7 @@ describeRedis("the rights of the page about fleets", (it) => {
   }
 
   for (const right of rights.filter((_) => _.startsWith("+") && !/^\+(hello|info|unsubscribe)$/.test(_))) {
-    it.scoped(`need ${right}`, () =>
+    it.scopedLive(`need ${right}`, () =>
       Effect.gen(function* () {
         const { redis, url } = yield* userOf([`-${right.slice(1)}`])
         const service = yield* TokenStoreRedis.make({ url: Redacted.make(url), codec })

@@ -1,5 +1,5 @@
 /** Over a connection that the program has already. */
-import { assert } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Queue, Redacted, Scope, Stream } from "effect"
 import { Cluster, Redis } from "ioredis"
 import * as Six from "ioredis6"
@@ -50,8 +50,8 @@ describeContract("TokenStoreRedis keeps the contract over a connection of ioredi
   atMost
 })
 
-describeRedis("TokenStoreRedis over a connection that the program has already", (it, server) => {
-  it.scoped("leaves it open when it closes, and closes the one that it added", () =>
+describeRedis("TokenStoreRedis over a connection that the program has already", (server) => {
+  it.scopedLive("leaves it open when it closes, and closes the one that it added", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const name = `shared-${yield* freshKey()}`.replace(/\W/g, "").slice(-30)
@@ -76,7 +76,7 @@ describeRedis("TokenStoreRedis over a connection that the program has already", 
     [5, (port: number, place: Place) => new Redis(port, "127.0.0.1", place)],
     [6, (port: number, place: Place) => new Six.Redis(port, "127.0.0.1", place)]
   ] as const) {
-    it.scoped(`keeps prefixes and databases apart, their announcements too, with ioredis ${version}`, () =>
+    it.scopedLive(`keeps prefixes and databases apart, their announcements too, with ioredis ${version}`, () =>
       Effect.gen(function* () {
         const { port } = yield* server
         const key = yield* freshKey()
@@ -105,7 +105,7 @@ describeRedis("TokenStoreRedis over a connection that the program has already", 
     )
   }
 
-  it.scoped("stays in the database that the connection names, whichever it is in at the moment", () =>
+  it.scopedLive("stays in the database that the connection names, whichever it is in at the moment", () =>
     Effect.gen(function* () {
       const { port } = yield* server
       const key = yield* freshKey()
@@ -120,7 +120,7 @@ describeRedis("TokenStoreRedis over a connection that the program has already", 
     })
   )
 
-  it.scoped("serves a cluster: all keys of a command are in one slot, and announcements arrive", () =>
+  it.scopedLive("serves a cluster: all keys of a command are in one slot, and announcements arrive", () =>
     Effect.gen(function* () {
       const redis = yield* redisCluster
       const nodes = [{ host: "127.0.0.1", port: redis.port }]
@@ -138,7 +138,7 @@ describeRedis("TokenStoreRedis over a connection that the program has already", 
     })
   )
 
-  it.scoped("hears again after an outage, and first what it has missed", () =>
+  it.scopedLive("hears again after an outage, and first what it has missed", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const key = yield* freshKey()

@@ -1,4 +1,5 @@
 /** The contract of token stores, over a Redis server and real time. */
+import { it } from "@effect/vitest"
 import { Duration, Effect, Redacted } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as Driver from "../../../src/layers/store/redis/Driver.js"
@@ -34,7 +35,7 @@ export const describeContract = (
   name: string,
   { atMost = Number.POSITIVE_INFINITY, make = own }: ContractOptions = {}
 ) =>
-  describeRedis(name, (it, server) => {
+  describeRedis(name, (server) => {
     const cases = tokenStoreContract({
       store: Effect.orDie(Effect.flatMap(server, make)),
       faulty: Effect.gen(function* () {
@@ -46,6 +47,6 @@ export const describeContract = (
       pass: Effect.sleep
     })
     for (const { effect, name, passes } of cases) {
-      if (Duration.lessThanOrEqualTo(passes, atMost)) it.scoped(name, () => effect)
+      if (Duration.lessThanOrEqualTo(passes, atMost)) it.scopedLive(name, () => effect)
     }
   })

@@ -1,6 +1,6 @@
 /** What the store costs, counted by the server. */
 import { HttpClient } from "@effect/platform"
-import { assert } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Context, Duration, Effect, Layer, Redacted } from "effect"
 import * as Nomba from "../../../src/layers/Nomba.js"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
@@ -22,8 +22,8 @@ const looks = ({ call }: RedisServerService) =>
     ["hmget", "get"].map((name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(String(stats))?.[1] ?? 0))
   )
 
-describeRedis("what TokenStoreRedis costs", (it) => {
-  it.scoped("is nothing for a token in hand", () =>
+describeRedis("what TokenStoreRedis costs", () => {
+  it.scopedLive("is nothing for a token in hand", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const sandbox = yield* Sandbox.make()
@@ -40,7 +40,7 @@ describeRedis("what TokenStoreRedis costs", (it) => {
     })
   )
 
-  it.scoped("is one round trip, without a lease, for a session that another process has renewed", () =>
+  it.scopedLive("is one round trip, without a lease, for a session that another process has renewed", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const key = yield* freshKey()

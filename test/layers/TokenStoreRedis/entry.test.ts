@@ -1,5 +1,5 @@
 /** What the store holds, and for how long. */
-import { assert } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { assertNone, assertSome } from "@effect/vitest/utils"
 import { Duration, Effect, Option, Queue, Redacted, type Scope, Stream } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
@@ -31,8 +31,8 @@ const next = (name: string, remaining: Duration.DurationInput = "30 minutes"): N
   remaining: Duration.decode(remaining)
 })
 
-describeRedis("what TokenStoreRedis holds", (it, server) => {
-  it.scoped("is two keys, the entry until 30 days past its expiry, and the lease for its time", () =>
+describeRedis("what TokenStoreRedis holds", (server) => {
+  it.scopedLive("is two keys, the entry until 30 days past its expiry, and the lease for its time", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -50,7 +50,7 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
     })
   )
 
-  it.scoped("has a version that does not go back when the server comes back empty", () =>
+  it.scopedLive("has a version that does not go back when the server comes back empty", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -65,7 +65,7 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
     })
   )
 
-  it.scoped("has a version that rises also when Redis's clock goes back", () =>
+  it.scopedLive("has a version that rises also when Redis's clock goes back", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -80,7 +80,7 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
     })
   )
 
-  it.scoped("is written once by a commit that is sent twice, and announced each time", () =>
+  it.scopedLive("is written once by a commit that is sent twice, and announced each time", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -96,7 +96,7 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
     })
   )
 
-  it.scoped("has a lease that its owner may take again", () =>
+  it.scopedLive("has a lease that its owner may take again", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const driver = yield* open(redis, yield* freshKey())
@@ -108,7 +108,7 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
     })
   )
 
-  it.scoped("is left as it is by who takes the lease", () =>
+  it.scopedLive("is left as it is by who takes the lease", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -126,7 +126,7 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
     })
   )
 
-  it.scoped("is announced when it is written, and nobody is woken when the lease is taken", () =>
+  it.scopedLive("is announced when it is written, and nobody is woken when the lease is taken", () =>
     Effect.gen(function* () {
       const driver = yield* open(yield* server, yield* freshKey())
       const heard = yield* Queue.unbounded<number>()
@@ -139,7 +139,7 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
     })
   )
 
-  it.scoped("does not come to be by a mark", () =>
+  it.scopedLive("does not come to be by a mark", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -151,7 +151,7 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
     })
   )
 
-  it.scoped("is unreadable when another program has changed it", () =>
+  it.scopedLive("is unreadable when another program has changed it", () =>
     Effect.gen(function* () {
       const redis = yield* server
       for (const [field, value] of [
@@ -174,7 +174,7 @@ describeRedis("what TokenStoreRedis holds", (it, server) => {
     })
   )
 
-  it.scoped("is what the codec made, and nothing of the session beside it", () =>
+  it.scopedLive("is what the codec made, and nothing of the session beside it", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()

@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
-import { assert } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describeRedis } from "../../support/describeRedis.js"
 
-describeRedis("a process is not kept alive by TokenStoreRedis", (it, server) => {
+describeRedis("a process is not kept alive by TokenStoreRedis", (server) => {
   const script = fileURLToPath(new URL("../../fixtures/neverClosesRedis.ts", import.meta.url))
 
   const ends = (said: string, ...args: ReadonlyArray<string>) =>
@@ -16,13 +16,13 @@ describeRedis("a process is not kept alive by TokenStoreRedis", (it, server) => 
       assert.strictEqual(stdout, said)
     })
 
-  it.scoped(
+  it.scopedLive(
     "though both its connections are open",
     () => Effect.flatMap(server, ({ url }) => ends("looked", url)),
     90_000
   )
 
-  it.scoped(
+  it.scopedLive(
     "though it may not listen, and tries again for ever",
     () =>
       Effect.gen(function* () {

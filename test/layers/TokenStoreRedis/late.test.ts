@@ -2,7 +2,7 @@
  * Commands and answers that are long under way: a session is never given more time than it has. Redis and this process
  * are on one host here, so that they have one clock.
  */
-import { assert } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { assertNone } from "@effect/vitest/utils"
 import { Duration, Effect, Fiber, Option, Redacted, type Scope } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
@@ -47,7 +47,7 @@ const hearing =
     }
   })
 
-describeRedis("what is long on its way between TokenStoreRedis and Redis", (it, server) => {
+describeRedis("what is long on its way between TokenStoreRedis and Redis", (server) => {
   const writeWhileFrozen = (time: Duration.DurationInput) =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
@@ -67,15 +67,15 @@ describeRedis("what is long on its way between TokenStoreRedis and Redis", (it, 
       assert.isAbove(until, asked + REMAINING - 5_000)
     })
 
-  it.scoped("gives a session no more time where the write waits in a Redis that is frozen", () =>
+  it.scopedLive("gives a session no more time where the write waits in a Redis that is frozen", () =>
     writeWhileFrozen("400 millis")
   )
 
-  it.scoped("gives a session no more time where the write was given up, and is done all the same", () =>
+  it.scopedLive("gives a session no more time where the write was given up, and is done all the same", () =>
     writeWhileFrozen("1500 millis")
   )
 
-  it.scoped("gives a session no more time where the write comes to a Redis whose clock is behind", () =>
+  it.scopedLive("gives a session no more time where the write comes to a Redis whose clock is behind", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -86,7 +86,7 @@ describeRedis("what is long on its way between TokenStoreRedis and Redis", (it, 
     })
   )
 
-  it.scoped("keeps the entry where the write comes to a Redis whose clock is ahead", () =>
+  it.scopedLive("keeps the entry where the write comes to a Redis whose clock is ahead", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -97,7 +97,7 @@ describeRedis("what is long on its way between TokenStoreRedis and Redis", (it, 
     })
   )
 
-  it.scoped("writes nothing that was never told of a lease", () =>
+  it.scopedLive("writes nothing that was never told of a lease", () =>
     Effect.gen(function* () {
       const { url } = yield* server
       const key = yield* freshKey()

@@ -1,5 +1,5 @@
 /** What becomes of the store's steps when Redis is gone, silent, full, or refuses. */
-import { assert } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Array, Duration, Effect, Exit, Redacted, Scope } from "effect"
 import { Redis } from "ioredis"
 import * as Six from "ioredis6"
@@ -47,8 +47,8 @@ const fails = (effect: Effect.Effect<unknown, Unavailable>, detail: string) =>
 const eventually = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.retry(effect, { times: 40 }).pipe(Effect.tapErrorCause(Effect.logError))
 
-describeRedis("TokenStoreRedis in an outage", (it, server) => {
-  it.scoped("subscribes again itself, and leaves no rejection of a driver that does so to nobody", () =>
+describeRedis("TokenStoreRedis in an outage", (server) => {
+  it.scopedLive("subscribes again itself, and leaves no rejection of a driver that does so to nobody", () =>
     Effect.gen(function* () {
       const { port } = yield* server
       const connected = Effect.sync(() => new Redis(port, "127.0.0.1", { lazyConnect: true }))
@@ -74,14 +74,14 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
     })
   )
 
-  it.scoped("fails when nobody listens, and names the system's code", () =>
+  it.scopedLive("fails when nobody listens, and names the system's code", () =>
     Effect.gen(function* () {
       const store = yield* opened(own(yield* closedPort))
       for (const _ of [1, 2, 3]) yield* fails(store.read, "ECONNREFUSED")
     })
   )
 
-  it.scoped("fails when the server dies, serves again when it is back, and mints nothing meanwhile", () =>
+  it.scopedLive("fails when the server dies, serves again when it is back, and mints nothing meanwhile", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const store = yield* opened(own(redis.port))
@@ -98,7 +98,7 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
     })
   )
 
-  it.scoped("says nothing of TLS where a server closes connections that it had taken", () =>
+  it.scopedLive("says nothing of TLS where a server closes connections that it had taken", () =>
     Effect.gen(function* () {
       const wire = yield* proxyTo((yield* server).port)
       const store = yield* opened(own(wire.port))
@@ -111,7 +111,7 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
     })
   )
 
-  it.scoped("says nothing of the URL of a client that somebody else made", () =>
+  it.scopedLive("says nothing of the URL of a client that somebody else made", () =>
     Effect.gen(function* () {
       const wire = yield* proxyTo((yield* server).port)
       yield* wire.cut
@@ -126,7 +126,7 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
     })
   )
 
-  it.scoped("fails when the server is frozen, and serves again when it is thawed", () =>
+  it.scopedLive("fails when the server is frozen, and serves again when it is thawed", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const store = yield* opened(own(redis.port))
@@ -141,7 +141,7 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
     })
   )
 
-  it.scoped("leaves no right behind that was asked for while the server was frozen", () =>
+  it.scopedLive("leaves no right behind that was asked for while the server was frozen", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const store = yield* opened(own(redis.port))
@@ -154,7 +154,7 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
     })
   )
 
-  it.scoped("gives up a connection through which nothing comes, for another", () =>
+  it.scopedLive("gives up a connection through which nothing comes, for another", () =>
     Effect.gen(function* () {
       const { port } = yield* server
       const wire = yield* proxyTo(port)
@@ -167,7 +167,7 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
     })
   )
 
-  it.scoped("ends within two seconds when the server is frozen, and at once when it never was used", () =>
+  it.scopedLive("ends within two seconds when the server is frozen, and at once when it never was used", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const scope = yield* Scope.make()
@@ -181,7 +181,7 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
     })
   )
 
-  it.scoped("writes nothing when Redis is out of memory, and still frees the right", () =>
+  it.scopedLive("writes nothing when Redis is out of memory, and still frees the right", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer("--maxmemory-policy", "noeviction")
       const store = yield* opened(own(redis.port))
@@ -202,7 +202,7 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
     })
   )
 
-  it.scoped("names what Redis refuses", () =>
+  it.scopedLive("names what Redis refuses", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       yield* redis.call("CONFIG", "SET", "requirepass", "secret-password")
@@ -229,7 +229,7 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
       else client.once(status, () => resume(Effect.void))
     })
 
-  it.scoped("ends a command in time on a client that would wait for ever", () =>
+  it.scopedLive("ends a command in time on a client that would wait for ever", () =>
     Effect.gen(function* () {
       const client = yield* patientClient(yield* closedPort)
       const store = yield* opened(TokenStoreRedis.makeFromClient({ client, codec }))
@@ -242,7 +242,7 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
     [5, Redis],
     [6, Six.Redis as unknown as typeof Redis]
   ] as const) {
-    it.scoped(`leaves nothing behind in a client of ioredis ${version} that keeps commands for later`, () =>
+    it.scopedLive(`leaves nothing behind in a client of ioredis ${version} that keeps commands for later`, () =>
       Effect.gen(function* () {
         const redis = yield* redisServer()
         const client = yield* patientClient(redis.port, connect)
@@ -274,7 +274,7 @@ describeRedis("TokenStoreRedis in an outage", (it, server) => {
       })
     )
 
-    it.scoped(`waits for a connection of ioredis ${version} that is made again, and not for one that is not`, () =>
+    it.scopedLive(`waits for a connection of ioredis ${version} that is made again, and not for one that is not`, () =>
       Effect.gen(function* () {
         const redis = yield* server
         const client = yield* patientClient(redis.port, connect)

@@ -1,4 +1,4 @@
-import { assert } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Option, Redacted } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as Driver from "../../../src/layers/store/redis/Driver.js"
@@ -9,8 +9,8 @@ import { describeRedis } from "../../support/describeRedis.js"
 import { proxyTo } from "../../support/proxy.js"
 import { untilOf } from "./contract.js"
 
-describeRedis("a process that stands still over a command", (it, server) => {
-  it.scoped("takes the answer that came meanwhile, and knows how old it is", () =>
+describeRedis("a process that stands still over a command", (server) => {
+  it.scopedLive("takes the answer that came meanwhile, and knows how old it is", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const wire = yield* proxyTo(redis.port)

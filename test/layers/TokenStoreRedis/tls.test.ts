@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { readFileSync } from "node:fs"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
-import { assert } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Redacted } from "effect"
 import { Redis } from "ioredis"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
@@ -44,8 +44,8 @@ const failsWith = (url: string, detail: string, hint: RegExp) =>
     assert.match(error.message, hint)
   })
 
-describeRedis("TokenStoreRedis over TLS", (it, server) => {
-  it.scoped("keeps a session where the server's certificate is trusted", () =>
+describeRedis("TokenStoreRedis over TLS", (server) => {
+  it.scopedLive("keeps a session where the server's certificate is trusted", () =>
     Effect.gen(function* () {
       const port = yield* inFrontOf((yield* server).port)
       const client = yield* Effect.acquireRelease(
@@ -59,20 +59,20 @@ describeRedis("TokenStoreRedis over TLS", (it, server) => {
     })
   )
 
-  it.scoped("says what to do where the certificate is not trusted", () =>
+  it.scopedLive("says what to do where the certificate is not trusted", () =>
     Effect.gen(function* () {
       const port = yield* inFrontOf((yield* server).port)
       yield* failsWith(`rediss://127.0.0.1:${port}`, "DEPTH_ZERO_SELF_SIGNED_CERT", /NODE_EXTRA_CA_CERTS/)
     })
   )
 
-  it.scoped("gives up in time where the server speaks no TLS, and waits for more of a command", () =>
+  it.scopedLive("gives up in time where the server speaks no TLS, and waits for more of a command", () =>
     Effect.gen(function* () {
       yield* failsWith(`rediss://127.0.0.1:${(yield* server).port}`, "ETIMEDOUT", /out of reach/)
     })
   )
 
-  it.scoped("says what to do where the server speaks nothing but TLS", () =>
+  it.scopedLive("says what to do where the server speaks nothing but TLS", () =>
     Effect.gen(function* () {
       const port = yield* inFrontOf((yield* server).port)
       yield* failsWith(`redis://127.0.0.1:${port}`, "ECONNRESET", /rediss:\/\//)
