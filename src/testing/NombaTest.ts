@@ -74,6 +74,8 @@ export interface Script {
   readonly answers?: Readonly<Record<string, TestOutcome>> | undefined
   /** How long before its expiry a token is renewed: 5 minutes by default, at most a fifth of its lifetime. */
   readonly renewAhead?: Duration.DurationInput | undefined
+  /** What each resource call sends as `accountId`; none by default. The layer dies of one that a header cannot carry. */
+  readonly accountId?: string | undefined
 }
 
 /**
@@ -131,19 +133,20 @@ type Failures = { readonly [Operation in keyof TestErrors]: Ref.Ref<ReadonlyArra
 const newConfig = (make: (clientId: string) => Layer.Layer<NombaConfig, ConfigError.ConfigError>) =>
   Layer.unwrapEffect(Effect.sync(() => make(globalThis.crypto.randomUUID()))).pipe(Layer.orDie)
 
-const confidentialConfig = ({ renewAhead }: Script) =>
+const confidentialConfig = ({ accountId, renewAhead }: Script) =>
   newConfig((clientId) =>
     NombaConfigOptions.layer({
       clientId,
       clientSecret: Redacted.make("c2VjcmV0IG9mIGEgY2xpZW50IGluIGEgdGVzdCBvbmx5"),
       environment: "sandbox",
+      accountId,
       renewAhead
     })
   )
 
-const publicConfig = ({ renewAhead }: Script) =>
+const publicConfig = ({ accountId, renewAhead }: Script) =>
   newConfig((clientId) =>
-    NombaConfigOptions.layerPublic({ clientId, subject: "a person", environment: "sandbox", renewAhead })
+    NombaConfigOptions.layerPublic({ clientId, subject: "a person", environment: "sandbox", accountId, renewAhead })
   )
 
 const build = (script: Script) =>

@@ -5,14 +5,18 @@
  * @since 0.1.0
  */
 import { clearing } from "./tokenStore/clearing.js"
+import { dying } from "./tokenStore/dying.js"
+import { ending } from "./tokenStore/ending.js"
 import { outages, unreadable } from "./tokenStore/failing.js"
 import { makeKit } from "./tokenStore/Kit.js"
 import { loggingIn } from "./tokenStore/loggingIn.js"
 import { losing } from "./tokenStore/losing.js"
+import { losingLogout } from "./tokenStore/losingLogout.js"
 import type { ContractCase, TokenStoreContractOptions } from "./tokenStore/Options.js"
 import { reading } from "./tokenStore/reading.js"
 import { renewing } from "./tokenStore/renewing.js"
 import { saving } from "./tokenStore/saving.js"
+import { writingLate } from "./tokenStore/writingLate.js"
 
 export { faultyTokenStore } from "./tokenStore/faultyTokenStore.js"
 export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tokenStore/Options.js"
@@ -45,9 +49,13 @@ export const tokenStoreContract = (options: TokenStoreContractOptions): Readonly
   return [
     ...reading(kit),
     ...renewing(kit),
+    ...ending(kit),
+    ...dying(kit),
     ...losing(kit),
+    ...writingLate(kit),
     ...saving(kit),
     ...clearing(kit),
+    ...losingLogout(kit),
     ...loggingIn(kit),
     ...(faulty === undefined ? [] : outages(kit, faulty)),
     ...(corrupt === undefined ? [] : unreadable(kit, corrupt))

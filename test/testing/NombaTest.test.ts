@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, TestClock } from "effect"
-import { Expired, NombaAuth, NombaClient, TokenCache } from "nomba-auth"
+import { Expired, NombaAuth, NombaClient, PublicLogin, TokenCache } from "nomba-auth"
 import { NombaTest } from "nomba-auth/testing"
 
 const path = "/v1/accounts/balance"
@@ -53,6 +53,33 @@ it.effect("after an outcome for the next call of a query, its path stands for it
     yield* test.answer(`${path}?a=1`, { status: 503 }, { times: 1 })
     assert.deepStrictEqual(yield* Effect.forEach([`${path}?a=1`, `${path}?a=1`], status), [503, 404])
   }).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: { status: 404 } } })))
+)
+
+const sentAccounts = Effect.gen(function* () {
+  yield* status(path)
+  return (yield* (yield* NombaTest).requests).map(({ headers }) => headers["accountid"])
+})
+
+it.effect("calls send the account of the script, and none without one", () =>
+  Effect.gen(function* () {
+    assert.deepStrictEqual(yield* Effect.provide(sentAccounts, NombaTest.layer({ accountId: "parent" })), ["parent"])
+    assert.deepStrictEqual(yield* Effect.provide(sentAccounts, NombaTest.layer()), [undefined])
+  })
+)
+
+it.effect("calls of a person send the account of the script", () =>
+  Effect.gen(function* () {
+    const person = yield* PublicLogin
+    yield* Effect.flatMap((yield* NombaTest).login, person.login)
+    assert.deepStrictEqual(yield* sentAccounts, ["parent"])
+  }).pipe(Effect.provide(NombaTest.layerPublic({ accountId: "parent" })))
+)
+
+it.effect("an account that a header cannot carry is a mistake in the test", () =>
+  Effect.gen(function* () {
+    const exit = yield* Effect.exit(Effect.provide(sentAccounts, NombaTest.layer({ accountId: "parent\n" })))
+    assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+  })
 )
 
 it.effect("a connection that breaks fails the call with a transport error", () =>

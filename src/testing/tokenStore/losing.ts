@@ -7,35 +7,20 @@ import {
   adoptAny,
   adoptNone,
   down,
-  ensure,
-  type Frail,
   failsWith,
   freshKey,
   holds,
-  holdsNothing,
   type Kit,
   makeMint,
   makeRevoke,
-  newerThan,
-  none,
   put,
   same,
   sameSession,
   scenario,
-  sessionOf,
-  some,
-  type TestMint
+  sessionOf
 } from "./Kit.js"
+import { loseRight } from "./loseRight.js"
 import type { ContractCase } from "./Options.js"
-
-/** Begins to renew, and loses the right while the mint is under way. */
-const loseRight = ({ lapse, store }: Frail, version: number, { arrived, mint }: TestMint) =>
-  Effect.gen(function* () {
-    const fiber = yield* Effect.fork(store.renew(newerThan(version), mint))
-    yield* arrived
-    yield* lapse
-    return fiber
-  })
 
 const permissions: ReadonlyArray<"check" | "spend"> = ["check", "spend"]
 
@@ -132,110 +117,6 @@ export const losing = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "refuses a late write; the session is answered unsaved, with the version that its mint had read",
-      Effect.gen(function* () {
-        const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
-        const { version } = yield* put(b, sessionOf("old"))
-        const late = yield* makeMint(sessionOf("late"), { gated: true })
-        const fiber = yield* loseRight(a, version, late)
-        yield* put(b, sessionOf("renewed"))
-        yield* late.open
-        const stored = yield* Fiber.join(fiber)
-        yield* sameSession(stored.session, sessionOf("late"), "what the late holder gets: Nomba granted it")
-        yield* same(stored.saved, false, "saved")
-        yield* same(stored.version, version, "the version of an unsaved session")
-        yield* holds(b, sessionOf("renewed"))
-      }),
-      passes
-    ),
-
-    scenario(
-      "refuses a late write over a tombstone",
-      Effect.gen(function* () {
-        const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
-        const late = yield* makeMint(sessionOf("late"), { gated: true })
-        const fiber = yield* loseRight(a, 0, late)
-        const { revoke } = yield* makeRevoke()
-        yield* b.clear(revoke)
-        yield* late.open
-        const stored = yield* Fiber.join(fiber)
-        yield* same(stored.saved, false, "saved")
-        yield* same(stored.version, 0, "the version of an unsaved session")
-        yield* holdsNothing(b)
-        yield* none(yield* a.store.save(stored), "what save answers for a session that a logout has overtaken")
-        yield* holdsNothing(b)
-      }),
-      passes
-    ),
-
-    scenario(
-      "refuses a late write by a holder whose lease has run out, though nobody took it; it is saved then",
-      Effect.gen(function* () {
-        const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
-        const late = yield* makeMint(sessionOf("late"), { gated: true })
-        const fiber = yield* loseRight(a, 0, late)
-        yield* late.open
-        const stored = yield* Fiber.join(fiber)
-        yield* same(stored.saved, false, "saved, without a lease")
-        yield* holdsNothing(b)
-        const saved = yield* some(yield* a.store.save(stored), "what save answers")
-        yield* same(saved.saved, true, "saved")
-        yield* holds(b, sessionOf("late"))
-      }),
-      passes
-    ),
-
-    scenario(
-      "lets another take over from a holder that died with the right",
-      Effect.gen(function* () {
-        const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
-        const { version } = yield* put(b, sessionOf("old"))
-        const dead = yield* makeMint(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.check })
-        const next = yield* makeMint(sessionOf("next"))
-        const first = yield* Effect.fork(a.store.renew(newerThan(version), dead.mint))
-        yield* dead.arrived
-        const second = yield* Effect.fork(b.renew(newerThan(version), next.mint))
-        yield* kit.settle
-        yield* same(next.runs(), 0, "mints while another holds the right")
-        yield* a.lapse
-        yield* kit.pass("1 second")
-        const stored = yield* Fiber.join(second)
-        yield* sameSession(stored.session, sessionOf("next"), "what the next holder gets")
-        const current = yield* some(next.current(), "what the next mint is shown")
-        yield* same(current.marked, false, "a mark, though nothing was spent")
-        yield* Fiber.interrupt(first)
-        yield* holds(b, sessionOf("next"))
-      }),
-      passes
-    ),
-
-    scenario(
-      "tells the next holder of the mark by one that died while it spent",
-      Effect.gen(function* () {
-        const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
-        const { version } = yield* put(b, sessionOf("old"))
-        const dead = yield* makeMint(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.spend })
-        yield* loseRight(a, version, dead)
-        const next = yield* makeMint(sessionOf("next"))
-        yield* b.renew((_) => !_.marked, next.mint)
-        const current = yield* some(next.current(), "what the next mint is shown")
-        yield* sameSession(current.session, sessionOf("old"), "what the next mint is shown")
-        yield* same(current.marked, true, "the mark that the next mint is shown")
-      }),
-      passes
-    ),
-
-    scenario(
       "leaves the right to its new holder when the old one ends",
       Effect.gen(function* () {
         const key = yield* freshKey()
@@ -255,80 +136,6 @@ export const losing = (kit: Kit): ReadonlyArray<ContractCase> => {
         yield* next.open
         yield* same((yield* Fiber.join(second)).saved, true, "saved")
         yield* sameSession((yield* Fiber.join(third)).session, sessionOf("next"), "what the one who waited gets")
-      }),
-      passes
-    ),
-
-    scenario(
-      "revokes again what is held when a logout has lost its right",
-      Effect.gen(function* () {
-        const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
-        yield* put(b, sessionOf("old"))
-        const { arrived, current, open, revoke, runs } = yield* makeRevoke({ gated: true })
-        const fiber = yield* Effect.fork(a.store.clear(revoke))
-        yield* arrived
-        yield* a.lapse
-        const renewed = yield* put(b, sessionOf("renewed"))
-        yield* open
-        yield* kit.pass("1 second")
-        yield* Fiber.join(fiber)
-        yield* same(runs(), 2, "revocations")
-        const last = yield* some(current(), "what was revoked last")
-        yield* sameSession(last.session, sessionOf("renewed"), "what was revoked last")
-        yield* holdsNothing(b)
-        const after = yield* put(b, sessionOf("after"))
-        yield* ensure(after.version > renewed.version + 1, "a version did not rise over a tombstone")
-      }),
-      passes
-    ),
-
-    scenario(
-      "does not revoke again what it has proved, when a logout lost its right before its tombstone",
-      Effect.gen(function* () {
-        const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
-        yield* put(b, sessionOf("held"))
-        const { arrived, open, revoke, runs } = yield* makeRevoke({ gated: true })
-        const fiber = yield* Effect.fork(a.store.clear(revoke))
-        yield* arrived
-        yield* a.lapse
-        yield* open
-        yield* kit.pass("1 second")
-        yield* Fiber.join(fiber)
-        yield* same(runs(), 1, "revocations")
-        yield* holdsNothing(b)
-      }),
-      passes
-    ),
-
-    scenario(
-      "does not take a lost right for a proved revocation",
-      Effect.gen(function* () {
-        const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
-        yield* put(b, sessionOf("held"))
-        const { arrived, open, revoke } = yield* makeRevoke({ gated: true })
-        let revoked = 0
-        const fiber = yield* Effect.fork(
-          a.store.clear((current, lease) =>
-            Effect.gen(function* () {
-              yield* revoke(current, lease)
-              yield* lease.check
-              revoked += 1
-            })
-          )
-        )
-        yield* arrived
-        yield* a.lapse
-        yield* open
-        yield* kit.pass("1 second")
-        yield* Fiber.join(fiber)
-        yield* same(revoked, 1, "revocations that were permitted")
-        yield* holdsNothing(b)
       }),
       passes
     ),
