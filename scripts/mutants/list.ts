@@ -301,8 +301,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the store",
     breaks: "mint without reading again under the right",
     file: "src/layers/store/SessionStore.ts",
-    from: "Option.match(test(entry), {\n                  onSome: (stored) => Effect.succeed(stored),",
-    to: "Option.match(Option.filter(test(entry), () => false), {\n                  onSome: (stored) => Effect.succeed(stored),",
+    from: "Option.match(test(entry), {",
+    to: "Option.match(Option.filter(test(entry), () => false), {",
     test: contract
   },
   {
