@@ -16,6 +16,7 @@ export default defineConfig({
     sequence: { concurrent: true },
     testTimeout: 60_000,
     isolate: false,
+    globalSetup: "test/support/sayWhatIsMissing.ts",
     setupFiles: ["test/support/equality.ts", "test/support/ownIt.ts"],
     // Two more than there are processors: many files wait for a disk, a Redis or a browser.
     maxWorkers: availableParallelism() + 2,

@@ -18,6 +18,7 @@ import { realStage } from "../test/fleet/realStage.js"
 import { rows, situations } from "../test/fleet/rows/index.js"
 import { simulate } from "../test/model/simulatedStage.js"
 import { CALLS_PER_LATE_HOLDER, CALLS_PER_THEFT } from "../test/support/bounds.js"
+import { hasRedis, NO_REDIS } from "../test/support/programs.js"
 
 const { values } = parseArgs({
   options: { only: { type: "string" }, seed: { type: "string" }, simulated: { type: "boolean", default: false } }
@@ -143,6 +144,7 @@ ${comparison(simulated, real)}
 `
 
 const main = Effect.gen(function* () {
+  if (!values.simulated && !hasRedis) return yield* Effect.dieMessage(NO_REDIS)
   const simulated = yield* playSimulated
   const real = values.simulated ? [] : yield* playReal
   if (values.only === undefined && !values.simulated) {

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url"
 import compress, { optimise } from "@jsquash/oxipng/codec/pkg/squoosh_oxipng.js"
 import { startSandbox } from "nomba-auth/sandbox"
 import { type Browser, chromium, type Page } from "playwright-core"
-import { findBrowser } from "../test/support/findBrowser.js"
+import { findBrowser, NO_BROWSER } from "../test/support/programs.js"
 import { balance, issue, refresh } from "../test/support/sandboxPage.js"
 
 const folder = process.argv[2] ?? fileURLToPath(new URL("../docs/images/", import.meta.url))
@@ -72,7 +72,7 @@ const shoot = async ({ page, name }: { readonly page: Page; readonly name: strin
 }
 
 const executablePath = findBrowser()
-if (executablePath === undefined) throw new Error("no Chromium was found (CHROMIUM_PATH, or chromium on the path)")
+if (executablePath === undefined) throw new Error(NO_BROWSER)
 const browser = await chromium.launch({ executablePath, chromiumSandbox: process.getuid?.() !== 0 })
 try {
   const codec = createRequire(import.meta.url).resolve("@jsquash/oxipng/codec/pkg/squoosh_oxipng_bg.wasm")

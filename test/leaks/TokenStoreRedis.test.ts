@@ -59,7 +59,7 @@ describeRedis("nothing of TokenStoreRedis is printed", () => {
   it.scopedLive("while all is well", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
-      yield* redis.call("ACL", "SETUSER", "user", "on", `>${password}`, "~*", "&*", "+@all")
+      yield* redis.setUser("user", "on", `>${password}`, "~*", "&*", "+@all")
       isSilent(yield* printed(Effect.scoped(useAll(`redis://user:${password}@127.0.0.1:${redis.port}`))))
     })
   )
@@ -78,11 +78,11 @@ describeRedis("nothing of TokenStoreRedis is printed", () => {
     Effect.gen(function* () {
       const redis = yield* redisServer()
       yield* redis.call("CONFIG", "SET", "requirepass", password)
-      yield* redis.call("ACL", "SETUSER", "user", "on", `>${password}`, "~*", "&*", "+@all", "-hset")
+      yield* redis.setUser("user", "on", `>${password}`, "~*", "&*", "+@all", "-hset")
       for (const user of [`user:${wrong}@`, `user:${password}@`, ""]) {
         isSilent(yield* printed(Effect.scoped(useAll(`redis://${user}127.0.0.1:${redis.port}`))))
       }
-      yield* redis.call("ACL", "SETUSER", "user", "+@all")
+      yield* redis.setUser("user", "+@all")
       yield* redis.call("CONFIG", "SET", "maxmemory", "1")
       isSilent(yield* printed(Effect.scoped(useAll(`redis://user:${password}@127.0.0.1:${redis.port}`))))
     })

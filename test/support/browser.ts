@@ -1,11 +1,12 @@
 /**
  * A real browser for the tests of a file: the system's own Chromium, started when the first of them needs it and closed
- * after the last. Where there is none, the tests are skipped and say so; with `CI=true` they fail.
+ * after the last. Where there is none, the tests are skipped; on CI they fail.
  */
 import { Effect, type Scope } from "effect"
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium } from "playwright-core"
-import { afterAll, describe, it } from "vitest"
-import { findBrowser } from "./findBrowser.js"
+import { afterAll, describe } from "vitest"
+import { findBrowser, NO_BROWSER } from "./programs.js"
+import { without } from "./without.js"
 
 const launch = (executablePath: string): Promise<Browser> =>
   chromium.launch({
@@ -33,15 +34,7 @@ const onlyHere = (url: URL): boolean => !["127.0.0.1", "localhost", "[::1]"].inc
 export const describeInBrowser = (name: string, define: (fresh: FreshContext) => void): void => {
   const path = findBrowser()
   if (path === undefined) {
-    const missing = `no Chromium was found (CHROMIUM_PATH, or chromium on the path) for: ${name}`
-    if (process.env["CI"] === "true") {
-      it(name, () => {
-        throw new Error(missing)
-      })
-    } else {
-      process.stderr.write(`skipped: ${missing}\n`)
-      describe.skip(name, () => define(() => Effect.dieMessage(missing)))
-    }
+    without(NO_BROWSER, name)
     return
   }
   describe.sequential(name, () => {

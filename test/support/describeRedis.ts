@@ -1,15 +1,17 @@
 /** Tests that need a Redis server. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { afterAll, beforeAll } from "vitest"
-import { hasRedis, PROGRAM, type RedisServerService, redisServer } from "./redis.js"
+import { hasRedis, NO_REDIS } from "./programs.js"
+import { type RedisServerService, redisServer } from "./redis.js"
+import { without } from "./without.js"
 
 /**
- * Tests that share a Redis server, and take their time from it: they are live. Where the program is missing, they say so and
- * are skipped; on CI they fail.
+ * Tests that share a Redis server, and take their time from it: they are live. Where the program is missing they are
+ * skipped; on CI they fail.
  */
 export const describeRedis = (name: string, register: (server: Effect.Effect<RedisServerService>) => void): void =>
-  (hasRedis ? withServer : withoutServer)(name, register)
+  hasRedis ? withServer(name, register) : without(NO_REDIS, name)
 
 const STARTS_WITHIN = 30_000
 
@@ -22,11 +24,4 @@ const withServer: typeof describeRedis = (name, register) =>
     }, STARTS_WITHIN)
     afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), STARTS_WITHIN)
     register(Effect.sync(() => running ?? assert.fail("the Redis server is not running")))
-  })
-
-const withoutServer: typeof describeRedis = (name) =>
-  describe(name, () => {
-    const missing = `needs the program ${PROGRAM}, which is not installed`
-    if (process.env["CI"] === "true") it(missing, () => assert.fail(missing))
-    else it.skip(missing)
   })

@@ -1,13 +1,14 @@
 /** A Redis server of the tests' own, on a free port of the loopback, with its files in a folder that goes with it. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { Effect, Option, type Scope } from "effect"
+import { Array, Effect, Option, type Scope } from "effect"
 import type { UnknownException } from "effect/Cause"
 import { Redis } from "ioredis"
 import { endsWithUs } from "./endsWithUs.js"
+import { hasChannelRights, REDIS } from "./programs.js"
 import { closedPort } from "./server.js"
 
 export interface RedisServerService {
@@ -15,6 +16,8 @@ export interface RedisServerService {
   readonly url: string
   /** A command by somebody who may do anything. */
   readonly call: (command: string, ...args: ReadonlyArray<string | number>) => Effect.Effect<unknown, UnknownException>
+  /** `ACL SETUSER`, without the rules about channels where the server has none. */
+  readonly setUser: (name: string, ...rules: ReadonlyArray<string>) => Effect.Effect<unknown, UnknownException>
   /** It dies at once; the connections break. */
   readonly kill: Effect.Effect<void>
   /** It begins again after `kill`, on the same port and empty. */
@@ -24,10 +27,6 @@ export interface RedisServerService {
   readonly thaw: Effect.Effect<void>
 }
 
-export const PROGRAM = "redis-server"
-
-export const hasRedis = spawnSync(PROGRAM, ["--version"]).status === 0
-
 /** None where it does not come up, for instance because somebody else has taken the port. */
 const start = (
   port: number,
@@ -36,7 +35,7 @@ const start = (
 ): Effect.Effect<Option.Option<ChildProcess>> =>
   Effect.async((resume) => {
     const always = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
-    const child = spawn(PROGRAM, [...always, ...settings], { stdio: ["ignore", "pipe", "inherit"] })
+    const child = spawn(REDIS, [...always, ...settings], { stdio: ["ignore", "pipe", "inherit"] })
     endsWithUs(child)
     child.once("exit", () => resume(Effect.succeedNone))
     createInterface(child.stdout).on("line", (line) => {
@@ -67,10 +66,13 @@ export const redisServer = (
       Effect.sync(() => new Redis(port, "127.0.0.1", { lazyConnect: true }).on("error", () => {})),
       (client) => Effect.sync(() => client.disconnect())
     )
+    const call: RedisServerService["call"] = (command, ...args) => Effect.tryPromise(() => admin.call(command, ...args))
     return {
       port,
       url: `redis://127.0.0.1:${port}`,
-      call: (command, ...args) => Effect.tryPromise(() => admin.call(command, ...args)),
+      call,
+      setUser: (name, ...rules) =>
+        call("ACL", "SETUSER", name, ...rules.filter((_) => hasChannelRights || !/^(resetchannels|&.*)$/.test(_))),
       kill: Effect.suspend(() => dead(child)),
       restart: Effect.gen(function* () {
         const next = yield* Effect.repeat(start(port, folder, settings), { until: Option.isSome, times: 20 })
@@ -86,7 +88,7 @@ export const redisCluster: Effect.Effect<RedisServerService, UnknownException, S
   redisServer("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"),
   (redis) =>
     Effect.zipRight(
-      redis.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383),
+      redis.call("CLUSTER", "ADDSLOTS", ...Array.range(0, 16383)),
       Effect.repeat(redis.call("CLUSTER", "INFO"), { until: (_) => String(_).includes("cluster_state:ok") })
     )
 )

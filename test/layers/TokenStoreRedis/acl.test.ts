@@ -19,6 +19,7 @@ import {
   sessionOf
 } from "../../../src/testing/tokenStore/Kit.js"
 import { describeRedis } from "../../support/describeRedis.js"
+import { hasChannelRights } from "../../support/programs.js"
 import { type RedisServerService, redisCluster, redisServer } from "../../support/redis.js"
 import { entryOf } from "./contract.js"
 
@@ -37,7 +38,7 @@ const leavesCallersAlone = new Set(["+del", "+hget", "+subscribe"])
 describeRedis("the rights of the page about fleets", () => {
   const password = "password-of-the-user"
   const give = (redis: RedisServerService, extra: ReadonlyArray<string>) =>
-    redis.call("ACL", "SETUSER", name, ...rights.map((_) => (_.startsWith(">") ? `>${password}` : _)), ...extra)
+    redis.setUser(name, ...rights.map((_) => (_.startsWith(">") ? `>${password}` : _)), ...extra)
 
   const userOf = (extra: ReadonlyArray<string>) =>
     Effect.gen(function* () {
@@ -48,13 +49,13 @@ describeRedis("the rights of the page about fleets", () => {
 
   /**
    * What Redis refused. What ioredis tells of itself to the nodes of a cluster, whatever it is set to, is known since 7.2 and
-   * may be refused.
+   * may be refused; before 7.0 the log does not name the subcommand.
    */
   const refusals = (redis: RedisServerService) =>
     Effect.map(redis.call("ACL", "LOG"), (log) =>
       (log as ReadonlyArray<ReadonlyArray<unknown>>)
         .map((entry) => entry[entry.indexOf("object") + 1])
-        .filter((object) => object !== "client|setinfo")
+        .filter((object) => object !== "client|setinfo" && object !== "client")
     )
 
   const connected = <A extends { readonly disconnect: () => void }>(connect: () => A) =>
@@ -95,7 +96,7 @@ describeRedis("the rights of the page about fleets", () => {
       const { redis } = yield* userOf([])
       const now = redis.call("ACL", "GETUSER", name)
       const fresh = yield* now
-      yield* redis.call("ACL", "SETUSER", name, ">former-password", "~*", "&*", "+@all")
+      yield* redis.setUser(name, ">former-password", "~*", "&*", "+@all")
       yield* give(redis, [])
       assert.deepStrictEqual(yield* now, fresh)
     })
@@ -141,11 +142,12 @@ describeRedis("the rights of the page about fleets", () => {
     })
   )
 
-  for (const [without, lost] of [
+  const losses = [
     ["written", "-hset"],
     ["announced", "-publish"],
-    ["announced on its channel", "resetchannels"]
-  ] as const) {
+    ...(hasChannelRights ? [["announced on its channel", "resetchannels"] as const] : [])
+  ] as const
+  for (const [without, lost] of losses) {
     it.scopedLive(`are asked for before a session that could not be ${without} is granted`, () =>
       Effect.gen(function* () {
         const { redis, url } = yield* userOf([lost])

@@ -26,8 +26,8 @@ describeRedis("a process is not kept alive by TokenStoreRedis", (server) => {
     "though it may not listen, and tries again for ever",
     () =>
       Effect.gen(function* () {
-        const { call, url } = yield* server
-        yield* call("ACL", "SETUSER", "deaf", "on", ">password", "~*", "&*", "+@all", "-subscribe")
+        const { setUser, url } = yield* server
+        yield* setUser("deaf", "on", ">password", "~*", "&*", "+@all", "-subscribe")
         yield* ends("looked 0", url.replace("//", "//deaf:password@"), "refused")
       }),
     90_000

@@ -1,0 +1,8 @@
+/** Before the tests, a line for each program that is missing: reporters do not say why a file was skipped. */
+import { findBrowser, hasRedis, NO_BROWSER, NO_REDIS } from "./programs.js"
+
+export default () => {
+  const missing = [hasRedis ? [] : NO_REDIS, findBrowser() === undefined ? NO_BROWSER : []].flat()
+  const outcome = process.env["CI"] === "true" ? "fail" : "are skipped"
+  for (const what of missing) process.stderr.write(`Some tests ${outcome}: ${what}.\n`)
+}
