@@ -16,7 +16,7 @@ import type { NombaAuth } from "../services/NombaAuth.js"
 import type { NombaClient } from "../services/NombaClient.js"
 import { NombaConfig, type NombaConfigService } from "../services/NombaConfig.js"
 import type { PublicLogin } from "../services/PublicLogin.js"
-import type { SessionSource } from "../services/SessionSource.js"
+
 import type { TokenCache } from "../services/TokenCache.js"
 import type { TokenStore } from "../services/TokenStore.js"
 import * as Setting from "./config/Setting.js"
@@ -24,8 +24,7 @@ import { storeSetting } from "./config/storeSetting.js"
 import * as NombaAuthHttp from "./NombaAuthHttp.js"
 import * as NombaClientHttp from "./NombaClientHttp.js"
 import * as NombaConfigOptions from "./NombaConfigOptions.js"
-import * as SessionSourceIssue from "./SessionSourceIssue.js"
-import * as SessionSourcePublic from "./SessionSourcePublic.js"
+
 import * as TokenCacheRef from "./TokenCacheRef.js"
 import * as TokenStoreMemory from "./TokenStoreMemory.js"
 
@@ -204,23 +203,20 @@ const inMemory = (
     )
   )
 
-const compose = <E>(config: Layer.Layer<NombaConfig, E>) =>
-  composeWith(TokenCacheRef.layer, SessionSourceIssue.layer, config)
+const compose = <E>(config: Layer.Layer<NombaConfig, E>) => composeWith(TokenCacheRef.layer, config)
 
-const composePublic = <E>(config: Layer.Layer<NombaConfig, E>) =>
-  composeWith(TokenCacheRef.layerPublic, SessionSourcePublic.layer, config)
+const composePublic = <E>(config: Layer.Layer<NombaConfig, E>) => composeWith(TokenCacheRef.layerPublic, config)
 
 /**
  * Built on its own, and then once for each value: a layer is shared by its identity, so that the constant ones below
  * would else give every client of a program the first one's configuration.
  */
 const composeWith = <Cache, E>(
-  cache: Layer.Layer<Cache | TokenCache, never, NombaAuth | NombaConfig | SessionSource | TokenStore>,
-  source: Layer.Layer<SessionSource, never, NombaAuth>,
+  cache: Layer.Layer<Cache | TokenCache, never, NombaAuth | NombaConfig | TokenStore>,
   config: Layer.Layer<NombaConfig, E>
 ): Layer.Layer<Services | Cache, E, HttpClient.HttpClient | TokenStore> =>
   NombaClientHttp.layer.pipe(
-    Layer.provideMerge(cache.pipe(Layer.provide(source))),
+    Layer.provideMerge(cache),
     Layer.provideMerge(NombaAuthHttp.layer),
     Layer.provide(config),
     Layer.build,

@@ -167,7 +167,8 @@ export const UnavailableReason = Schema.Literal(
   "StoreUnreadable",
   "StoreCodec",
   "Secret",
-  "Closed"
+  "Closed",
+  "SessionContested"
 )
 
 const whatIsUnavailable: Record<typeof UnavailableReason.Type, string> = {
@@ -179,7 +180,8 @@ const whatIsUnavailable: Record<typeof UnavailableReason.Type, string> = {
   StoreUnreadable: "What the token store holds cannot be read",
   StoreCodec: "What the token store holds does not fit the codec or the keys of this program",
   Secret: "The client secret could not be read",
-  Closed: "The layer that holds the session was closed"
+  Closed: "The layer that holds the session was closed",
+  SessionContested: "The session is contested"
 }
 
 /**
@@ -224,7 +226,9 @@ export const UnexpectedReason = Schema.Literal(
   "DeadOnArrival",
   "OddStatus",
   "OddCode",
-  "Callback"
+  "Callback",
+  "RenewalIneffective",
+  "AlreadyExpired"
 )
 
 const whatIsUnexpected: Record<typeof UnexpectedReason.Type, string> = {
@@ -236,7 +240,9 @@ const whatIsUnexpected: Record<typeof UnexpectedReason.Type, string> = {
   DeadOnArrival: "a token that was dead on arrival",
   OddStatus: "a status that the API does not have",
   OddCode: "a code that tells neither success nor failure",
-  Callback: "a callback that does not fit this login"
+  Callback: "a callback that does not fit this login",
+  RenewalIneffective: "a renewal that brought no usable token",
+  AlreadyExpired: "a token that was expired on arrival"
 }
 
 /**
@@ -317,3 +323,7 @@ const rebuild = <E extends AuthError>(
   const Class = error.constructor as new (props: E) => E
   return new Class({ ...error, ...change })
 }
+
+export const healsByWaiting = (error: AuthError): boolean =>
+  (error._tag === "Unavailable" && error.reason !== "StoreCodec" && error.reason !== "StoreUnreadable") ||
+  (error._tag === "UnexpectedResponse" && error.reason === "RenewalIneffective")
