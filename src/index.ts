@@ -38,9 +38,13 @@ export { type HeldSession, TokenCache, type TokenCacheService } from "./services
 export {
   type Lease,
   LeaseLost,
-  type Minted,
+  type NewSession,
+  RenewalHeldBack,
+  type RenewOptions,
   type SessionStore,
+  type SharedFailure,
   type Stored,
+  type StoreState,
   TokenStore,
   type TokenStoreService
 } from "./services/TokenStore.js"

@@ -87,7 +87,7 @@ const build: Effect.Effect<Built, never, Dependencies | Scope.Scope> = Effect.ge
       yield* Deferred.succeed(closing, undefined)
       yield* aside.settled
       yield* renewal.close
-      const isLast = yield* store.leave
+      const isLast = yield* store.close
       if (isLast && config.revokeOnClose) yield* aside.start(Effect.ignoreLogged(logout))
       yield* aside.settled
     })

@@ -6,6 +6,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Unavailable } from "../../schemas/AuthError.js"
 import type { Session } from "../../schemas/Session.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
@@ -39,20 +40,29 @@ export const make = ({ cell, closing, keep, store }: Dependencies) => {
       let since = cell.current()
       let basis = since.highest
       const stored = yield* store
-        .renew(
-          () => false,
-          (_, lease) => {
+        .renew({
+          adopt: () => false,
+          share: Option.none,
+          isAbandoned: () => false,
+          ignoreSharedFailure: true,
+          obtain: (_, lease) => {
             // Who logged in later has ended this session, and did not have to wait for the store.
             if (own < kept) return closed
             since = cell.current()
             basis = lease.version
             return Effect.map(left, (remaining) => ({ session, remaining }))
           }
-        )
+        })
         .pipe(
           atMost(RENEWAL_LIMIT),
           Effect.catchAllCause(() =>
-            Effect.map(left, (remaining) => ({ session, remaining, version: basis, marked: false, saved: false }))
+            Effect.map(left, (remaining) => ({
+              session,
+              remaining,
+              version: basis,
+              refreshInFlight: false,
+              saved: false
+            }))
           )
         )
       kept = Math.max(kept, own)

@@ -55,7 +55,7 @@ export const make = ({ auth, cell, store }: Dependencies): Effect.Effect<void, A
     const deadline = cell.now() + Duration.toMillis(RENEWAL_LIMIT)
     let hasBegun = false
     let unsaved: ReadonlyArray<Ending> = []
-    const clear = store.clear((current, lease) =>
+    const clear = store.logout((current, lease) =>
       Effect.gen(function* () {
         hasBegun = true
         const { held } = (yield* cell.update(State.forget)).before
@@ -71,7 +71,7 @@ export const make = ({ auth, cell, store }: Dependencies): Effect.Effect<void, A
         const ours = unsaved.length + theirs.length === 0 ? owed : unsaved
         const failures = new Map<Ending, AuthError>()
         for (const ending of [...ours, ...theirs]) {
-          yield* lease.check
+          yield* lease.extend
           const outcome = yield* Effect.either(revoke(ending, deadline))
           if (Either.isLeft(outcome)) failures.set(ending, outcome.left)
         }

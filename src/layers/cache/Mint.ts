@@ -14,7 +14,7 @@ import { Session } from "../../schemas/Session.js"
 import { AttemptGate, type AttemptGateService, hasTime } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { SessionSourceService } from "../../services/SessionSource.js"
-import type { Lease, LeaseLost, Minted, Stored } from "../../services/TokenStore.js"
+import type { Lease, LeaseLost, NewSession, Stored } from "../../services/TokenStore.js"
 
 /** What one renewal works with. */
 export interface Circumstances {
@@ -57,15 +57,15 @@ const wasNotProcessed = (error: AuthError | LeaseLost): boolean =>
  */
 export const mint =
   (renewal: Circumstances) =>
-  (current: Option.Option<Stored>, lease: Lease): Effect.Effect<Minted, AuthError | LeaseLost> => {
+  (current: Option.Option<Stored>, lease: Lease): Effect.Effect<NewSession, AuthError | LeaseLost> => {
     const { auth, hasLiveToken, source, wasEnded } = renewal
 
-    const start = (otherwise: AuthError) => call(renewal, lease, lease.check, source.start, otherwise)
+    const start = (otherwise: AuthError) => call(renewal, lease, lease.extend, source.start, otherwise)
 
     /** Marks what is held, so that nobody takes it over any more, unless what is done instead was not processed. */
-    const replace = ({ marked }: Stored, operation: Effect.Effect<Session, AuthError>) =>
-      Effect.tapError(call(renewal, lease, lease.spend, operation, outOfTime), (error) =>
-        Effect.when(lease.unspend, () => !marked && wasNotProcessed(error))
+    const replace = ({ refreshInFlight }: Stored, operation: Effect.Effect<Session, AuthError>) =>
+      Effect.tapError(call(renewal, lease, lease.beginRefresh, operation, outOfTime), (error) =>
+        Effect.when(lease.cancelRefresh, () => !refreshInFlight && wasNotProcessed(error))
       )
 
     /** Where the answer has no new refresh token, the old one may have stayed good (RFC 6749, section 6). */
@@ -78,7 +78,7 @@ export const mint =
       const refreshed = Effect.map(auth.refresh({ refreshToken, accessToken: stored.session.accessToken }), (_) =>
         keepingRefreshToken(_, refreshToken)
       )
-      return Effect.catchAll(replace(stored, refreshed), (error): Effect.Effect<Minted, AuthError | LeaseLost> => {
+      return Effect.catchAll(replace(stored, refreshed), (error): Effect.Effect<NewSession, AuthError | LeaseLost> => {
         switch (error._tag) {
           case "Expired":
           case "InvalidCredentials":
@@ -89,7 +89,7 @@ export const mint =
           case "Unavailable":
             if (error.processed === "no" || error.operation === "store") return error
         }
-        // No person is asked to log in only because an answer was lost: the next renewal tries the marked token.
+        // No person is asked to log in only because an answer was lost: the next renewal tries the refreshInFlight token.
         if (source.interactive) return error
         return Effect.flatMap(hasLiveToken, (isLive) => (isLive ? error : start(error)))
       })
@@ -98,9 +98,9 @@ export const mint =
     return Option.match(current, {
       onNone: () => start(outOfTime),
       onSome: (stored) => {
-        const { marked, session } = stored
+        const { refreshInFlight, session } = stored
         if (wasEnded(session) && !source.interactive) return replace(stored, source.start)
-        const refreshToken = Option.filter(session.refreshToken, () => !marked || source.interactive)
+        const refreshToken = Option.filter(session.refreshToken, () => !refreshInFlight || source.interactive)
         return Option.match(refreshToken, {
           onNone: () => start(outOfTime),
           onSome: (token) => refresh(stored, token)
@@ -116,7 +116,7 @@ const call = (
   permission: Effect.Effect<void, LeaseLost | Unavailable>,
   operation: Effect.Effect<Session, AuthError>,
   otherwise: AuthError
-): Effect.Effect<Minted, AuthError | LeaseLost> =>
+): Effect.Effect<NewSession, AuthError | LeaseLost> =>
   Effect.gen(function* () {
     const mayBegin = Effect.gen(function* () {
       if (yield* Deferred.isDone(closing)) return yield* closed
@@ -131,13 +131,13 @@ const call = (
     /** Whether a request may go now: the lease is still ours, and there is time. */
     const mayGo = (needed: Duration.Duration) =>
       Effect.gen(function* () {
-        lost = yield* Effect.match(lease.check, { onFailure: (_) => _, onSuccess: () => undefined })
+        lost = yield* Effect.match(lease.extend, { onFailure: (_) => _, onSuccess: () => undefined })
         sentAt = yield* Clock.currentTimeMillis
         return lost === undefined && hasTime(deadline, sentAt, Duration.zero, needed)
       })
     const gate: AttemptGateService = {
       // Reading a secret may take longer than a permission is good for, and so may a process that stood still.
-      admit: Effect.catchAll(lease.still, () =>
+      admit: Effect.catchAll(lease.assertHeld, () =>
         Effect.flatMap(mayGo(requestTimeout), (may) => (may ? Effect.void : outOfTime))
       ),
       open: (needed) =>

@@ -96,25 +96,34 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
         hasLiveToken: Effect.sync(() => State.isServed(cell.current().held, cell.now()))
       })
       return store
-        .renew(isAdoptable, (current, lease) => {
-          isEnded = held !== undefined && Option.isNone(current) && lease.version > highest
-          if (isEnded) {
-            return Effect.zipRight(
-              cell.update((state) => State.end(state, lease.version)),
-              Mint.closed
+        .renew({
+          adopt: isAdoptable,
+          share: Option.none,
+          isAbandoned: () => false,
+          obtain: (current, lease) => {
+            isEnded = held !== undefined && Option.isNone(current) && lease.version > highest
+            if (isEnded) {
+              return Effect.zipRight(
+                cell.update((state) => State.end(state, lease.version)),
+                Mint.closed
+              )
+            }
+            isMinting = true
+            return mint(current, lease).pipe(
+              Effect.tap((minted) =>
+                Effect.sync(() => {
+                  granted = {
+                    stored: { ...minted, version: lease.version, refreshInFlight: false, saved: false },
+                    at: cell.now()
+                  }
+                })
+              ),
+              Effect.onError(() => Effect.sync(() => (isMinting = false)))
             )
           }
-          isMinting = true
-          return mint(current, lease).pipe(
-            Effect.tap((minted) =>
-              Effect.sync(() => {
-                granted = { stored: { ...minted, version: lease.version, marked: false, saved: false }, at: cell.now() }
-              })
-            ),
-            Effect.onError(() => Effect.sync(() => (isMinting = false)))
-          )
         })
         .pipe(
+          Effect.catchTag("RenewalHeldBack", () => Mint.closed),
           atMost(Duration.millis(deadline - cell.now())),
           Effect.catchAllCause((cause) =>
             granted === undefined ? Effect.failCause(cause) : Effect.succeed(aged(granted))
@@ -207,7 +216,7 @@ export const make = ({ aside, auth, cell, closing, config, fork, source, store }
   /** One look into the store. A newer version that holds nothing is a logout elsewhere. */
   const readStore: Effect.Effect<unknown, Unavailable> = Effect.suspend(() => {
     const since = cell.current()
-    return Effect.flatMap(atMost(STORE_LIMIT)(store.look), ({ stored, version }): Effect.Effect<unknown> => {
+    return Effect.flatMap(atMost(STORE_LIMIT)(store.readVersioned), ({ stored, version }): Effect.Effect<unknown> => {
       seen = Math.max(seen, version)
       if (Option.isNone(stored)) return cell.update((state) => State.end(state, version))
       return isAdoptable(stored.value) ? adopt(stored.value, since, "adopted") : Effect.void

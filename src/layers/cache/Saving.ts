@@ -60,7 +60,7 @@ export const make = ({ adopt, aside, auth, cell, fork, store }: Dependencies): S
     if (!isDue(held)) return Effect.void
     const { session } = held
     const remaining = Duration.millis(Math.max(0, held.expiresAt - cell.now()))
-    return store.save({ ...held, remaining, marked: false }).pipe(
+    return store.save({ ...held, remaining, refreshInFlight: false }).pipe(
       atMost(STORE_LIMIT),
       Effect.flatMap(
         Option.match({

@@ -140,7 +140,7 @@ export const isAdoptable = (state: State, stored: Stored, now: number, renewAhea
   const isInHand = held !== undefined && isFresh(held, now) && sameToken(held.session.accessToken, token)
   return (
     (stored.version > highest || isInHand) &&
-    !stored.marked &&
+    !stored.refreshInFlight &&
     !isRefused(state, token) &&
     Duration.toMillis(stored.remaining) > Math.max(aheadOf(stored.session, renewAhead), margin(stored.session))
   )
