@@ -9,8 +9,6 @@ export * as NombaClientHttp from "./layers/NombaClientHttp.js"
 export * as NombaConfigOptions from "./layers/NombaConfigOptions.js"
 export * as Pkce from "./layers/Pkce.js"
 export * as SessionCodec from "./layers/SessionCodec.js"
-export * as SessionSourceIssue from "./layers/SessionSourceIssue.js"
-export * as SessionSourcePublic from "./layers/SessionSourcePublic.js"
 export * as TokenCacheRef from "./layers/TokenCacheRef.js"
 export * as TokenStoreDriver from "./layers/TokenStoreDriver.js"
 export * as TokenStoreMemory from "./layers/TokenStoreMemory.js"
@@ -33,14 +31,24 @@ export { NombaClient, type NombaClientService } from "./services/NombaClient.js"
 export { NombaConfig, type NombaConfigService } from "./services/NombaConfig.js"
 export { PublicLogin, type PublicLoginService } from "./services/PublicLogin.js"
 export { RetryPolicy, type RetryPolicyService } from "./services/RetryPolicy.js"
-export { SessionSource, type SessionSourceService } from "./services/SessionSource.js"
-export { type HeldSession, TokenCache, type TokenCacheService } from "./services/TokenCache.js"
+export {
+  type CachedSession,
+  type Remedy,
+  SessionEvent,
+  TokenCache,
+  type TokenCacheService,
+  type TokenUse
+} from "./services/TokenCache.js"
 export {
   type Lease,
   LeaseLost,
-  type Minted,
+  type NewSession,
+  RenewalHeldBack,
+  type RenewOptions,
   type SessionStore,
+  type SharedFailure,
   type Stored,
+  type StoreState,
   TokenStore,
   type TokenStoreService
 } from "./services/TokenStore.js"

@@ -70,7 +70,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
           if (counted && answer.status < 500) yield* cache.confirm(token)
           return answer
         }
-        return mayRepeat && origin === "adopted" ? yield* replay(request, url, { token, answer }, false) : answer
+        return mayRepeat && origin === "store" ? yield* replay(request, url, { token, answer }, false) : answer
       })
 
     const execute = (request: Request): Effect.Effect<Answer, Failure> => {

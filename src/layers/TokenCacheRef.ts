@@ -36,7 +36,7 @@ import * as RenewalHistory from "./cache/RenewalHistory.js"
 import * as SessionEvents from "./cache/SessionEvents.js"
 import * as State from "./cache/State.js"
 import * as Timeline from "./cache/Timeline.js"
-import { stallTolerantSleep } from "./wait.js"
+import { firstOf, stallTolerantSleep } from "./wait.js"
 
 type Dependencies = NombaAuth | NombaConfig | TokenStore
 
@@ -192,7 +192,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
     const versions = yield* store.changes
     yield* Stream.runForEachChunk(versions, renewal.storeReading.follow).pipe(Effect.forkScoped)
     // Fibers that lost their timers must not hold the layer open for ever.
-    const settle = Effect.race(FiberSet.awaitEmpty(fibers), stallTolerantSleep(RENEWAL_LIMIT))
+    const settle = firstOf(FiberSet.awaitEmpty(fibers), stallTolerantSleep(RENEWAL_LIMIT))
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
         yield* Deferred.succeed(closing, undefined)

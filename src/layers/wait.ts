@@ -87,6 +87,14 @@ export const stallTolerantTimeout =
         : Effect.timeoutFail(effect, options)
     )
 
+/**
+ * Whichever ends first. Both can be interrupted, even in a finalizer: `Effect.raceFirst` would wait there for the loser.
+ */
+export const firstOf = <A, E, A1, E1>(
+  one: Effect.Effect<A, E>,
+  other: Effect.Effect<A1, E1>
+): Effect.Effect<A | A1, E | E1> => Effect.raceFirst(Effect.interruptible(one), Effect.interruptible(other))
+
 /** Fails with a store time-out after this time, even if the effect cannot be interrupted. */
 export const hardTimeout =
   (duration: Duration.Duration) =>

@@ -50,7 +50,7 @@ export type SessionEvent = Data.TaggedEnum<{
   Refreshed: { readonly session: CachedSession }
   Adopted: { readonly session: CachedSession }
   Rejected: { readonly early: boolean }
-  LoggedOut: {}
+  LoggedOut: Record<never, never>
   RenewalFailed: { readonly error: AuthError; readonly retryAfter: Duration.Duration }
   Missed: { readonly count: number }
 }>

@@ -112,7 +112,7 @@ const plainStore = (defects: Defects) => {
         mark: (owner, marked) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
             const ours = extend(owner, now) || defects.marksWithoutRight || defects.givesRightToAll
-            if (ours && place.content !== undefined && !defects.neverMarks) place.content.marked = marked
+            if (ours && place.content !== undefined && !defects.neverMarks) place.content.refreshInFlight = marked
             return ours
           }),
         commit: (owner, basis, { remaining, session, tombstone }) =>
@@ -128,7 +128,7 @@ const plainStore = (defects: Defects) => {
               session:
                 tombstone && defects.dropsWhatATombstoneKeeps ? Option.none() : Option.map(session, defects.write),
               tombstone,
-              marked: defects.keepsMark && place.content?.marked === true,
+              marked: defects.keepsMark && place.content?.refreshInFlight === true,
               expiry: now + Duration.toMillis(remaining)
             }
             return Effect.as(announce, Option.some(place.content.version))

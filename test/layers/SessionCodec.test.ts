@@ -4,7 +4,7 @@ import * as SessionCodec from "../../src/layers/SessionCodec.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
 import { Session } from "../../src/schemas/Session.js"
 import { StoreKey } from "../../src/schemas/StoreKey.js"
-import { freshKey, sessionOf } from "../../src/testing/tokenStore/Kit.js"
+import { freshKey, sessionOf } from "../../src/testing/tokenStore/harness.js"
 import { keyOf, newKey } from "../support/encryption.js"
 import { withEnvironment } from "../support/environment.js"
 

@@ -4,7 +4,7 @@ import { Duration, Effect, FastCheck as fc, Option } from "effect"
 import type { Connect, Entry, StoreDriver } from "../../src/layers/store/StoreDriver.js"
 import type { Unavailable } from "../../src/schemas/AuthError.js"
 import type { Session } from "../../src/schemas/Session.js"
-import { freshKey, sessionOf } from "../../src/testing/tokenStore/Kit.js"
+import { freshKey, sessionOf } from "../../src/testing/tokenStore/harness.js"
 import { makeHandClock } from "./storeClock.js"
 
 const LEASE = 25_000
@@ -111,9 +111,9 @@ const run = function* (commands: ReadonlyArray<Command>, driver: StoreDriver, ha
       case "mark": {
         const isOurs = model.extend(command.owner, now)
         if (isOurs && model.entry !== undefined) {
-          model.entry = { ...model.entry, entry: { ...model.entry.entry, marked: command.marked } }
+          model.entry = { ...model.entry, entry: { ...model.entry.entry, marked: command.refreshInFlight } }
         }
-        assert.strictEqual(yield* driver.mark(command.owner, command.marked), isOurs, "mark")
+        assert.strictEqual(yield* driver.mark(command.owner, command.refreshInFlight), isOurs, "mark")
         break
       }
       case "release":
@@ -138,7 +138,7 @@ const run = function* (commands: ReadonlyArray<Command>, driver: StoreDriver, ha
           model.entry = {
             from: now,
             until: now + remaining,
-            entry: { version: version.value, ...next, marked: false }
+            entry: { version: version.value, ...next, refreshInFlight: false }
           }
         }
         break

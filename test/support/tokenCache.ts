@@ -2,10 +2,10 @@
 import { DateTime, Duration, Effect, Equal, Layer, Option, Redacted, Stream } from "effect"
 import type { AuthError } from "../../src/schemas/AuthError.js"
 import { Session } from "../../src/schemas/Session.js"
-import { type HeldSession, TokenCache } from "../../src/services/TokenCache.js"
+import { type CachedSession, type Remedy, TokenCache } from "../../src/services/TokenCache.js"
 
 /** What a renewal brings: another token from Nomba, one from the store, the same one again, or nothing. */
-export type Renewal = "minted" | "adopted" | "same" | AuthError
+export type Renewal = "nomba" | "store" | "same" | AuthError
 
 export interface ScriptedCache {
   readonly layer: Layer.Layer<TokenCache>
@@ -34,10 +34,10 @@ export const scriptedCache = (...renewals: ReadonlyArray<Renewal>): ScriptedCach
   const told: Array<string> = []
   let serial = 1
   let rejected = false
-  let origin: HeldSession["origin"] = "minted"
+  let origin: CachedSession["origin"] = "nomba"
   const current = (): string => `token-${serial}`
 
-  const session = Effect.suspend((): Effect.Effect<HeldSession, AuthError> => {
+  const session = Effect.suspend((): Effect.Effect<CachedSession, AuthError> => {
     const renewal = rejected ? (left.shift() ?? "same") : "same"
     if (typeof renewal !== "string") return Effect.fail(renewal)
     rejected = false
@@ -61,12 +61,14 @@ export const scriptedCache = (...renewals: ReadonlyArray<Renewal>): ScriptedCach
           Effect.sync(() => tell("session")),
           session
         ),
+        peek: Effect.succeedNone,
+        verify: Effect.void,
         invalidate: (token) =>
-          Effect.sync(() => {
+          Effect.sync((): Remedy => {
             tell("invalidate", Redacted.value(token))
             const counts = !rejected && Equal.equals(token, Redacted.make(current()))
             rejected ||= counts
-            return counts
+            return "Renewal"
           }),
         confirm: (token) => Effect.sync(() => void tell("confirm", Redacted.value(token))),
         logout: Effect.dieMessage("not used"),

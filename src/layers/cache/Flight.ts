@@ -9,7 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import { stallTolerantSleep } from "../wait.js"
+import { firstOf, stallTolerantSleep } from "../wait.js"
 
 /** One run. */
 export interface Run {
@@ -87,7 +87,7 @@ export const make = <E>({ fork, limit, now, onInterrupt, onTimeout, work }: Opti
 
   /** The outcome, or none if there is none after this time. */
   const outcomeWithin = (flight: InFlight<E>, wait: number): Effect.Effect<Option.Option<Exit.Exit<void, E>>> =>
-    Effect.raceFirst(
+    firstOf(
       Effect.map(Effect.exit(Deferred.await(flight.done)), Option.some),
       Effect.as(stallTolerantSleep(Duration.millis(Math.max(0, wait))), Option.none())
     )
@@ -126,7 +126,7 @@ export const make = <E>({ fork, limit, now, onInterrupt, onTimeout, work }: Opti
       const flight = current
       if (flight?.fiber === undefined) return Effect.void
       const left = flight.startedAt + limitMillis + Duration.toMillis(GRACE) - now()
-      return Effect.race(how(flight.fiber), stallTolerantSleep(Duration.millis(Math.max(0, left)))).pipe(Effect.asVoid)
+      return Effect.asVoid(firstOf(how(flight.fiber), stallTolerantSleep(Duration.millis(Math.max(0, left)))))
     })
 
   return {

@@ -17,7 +17,7 @@ import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { PublicLoginService } from "../../services/PublicLogin.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import { RenewalHeldBack, type SessionStore, type SharedFailure, type Stored } from "../../services/TokenStore.js"
-import { hardTimeout, stallCount, stallTolerantSleep } from "../wait.js"
+import { firstOf, hardTimeout, stallCount, stallTolerantSleep } from "../wait.js"
 import * as Adoption from "./Adoption.js"
 import * as Backoff from "./Backoff.js"
 import * as Flight from "./Flight.js"
@@ -235,7 +235,7 @@ export const make = (dependencies: Dependencies): Renewal => {
         stallTolerantSleep(Duration.millis(left).pipe(Duration.subtract(LAST_READ))),
         () => (outcome.hasLease ? Effect.never : Effect.fail(outOfTime))
       )
-      const renewed = yield* Effect.raceFirst(renewStored(run, since, deadline, outcome), stopWaiting).pipe(
+      const renewed = yield* firstOf(renewStored(run, since, deadline, outcome), stopWaiting).pipe(
         hardTimeout(Duration.millis(left)),
         Effect.map((stored): Renewed => {
           const { obtained } = outcome

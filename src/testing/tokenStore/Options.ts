@@ -13,6 +13,8 @@ export interface FaultyStore {
   readonly mend: Effect.Effect<void>
   /** The next commit fails with `Unavailable`, after it was applied or instead. */
   readonly loseCommit: (what: "answer" | "request") => Effect.Effect<void>
+  /** The next change of the refresh-in-flight flag is applied and fails with `Unavailable`. */
+  readonly loseFlagAnswer: Effect.Effect<void>
 }
 
 export interface TokenStoreContractOptions {

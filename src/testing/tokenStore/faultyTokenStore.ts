@@ -21,6 +21,13 @@ export const faultyTokenStore = (connect: Connect): Effect.Effect<FaultyStore> =
     const isCut = yield* Ref.make(false)
     const lost = yield* Ref.make(Option.none<"answer" | "request">())
 
+    const isFlagAnswerLost = yield* Ref.make(false)
+
+    const loseFlagAnswer = (step: Effect.Effect<boolean, Unavailable>): Effect.Effect<boolean, Unavailable> =>
+      Effect.flatMap(Ref.getAndSet(isFlagAnswerLost, false), (isLost) =>
+        isLost ? Effect.zipRight(step, outOfReach) : step
+      )
+
     const through = <A, E>(step: Effect.Effect<A, E>, otherwise: Effect.Effect<A, E>): Effect.Effect<A, E> =>
       Effect.if(Ref.get(isCut), { onTrue: () => otherwise, onFalse: () => step })
 
@@ -34,24 +41,26 @@ export const faultyTokenStore = (connect: Connect): Effect.Effect<FaultyStore> =
       )
 
     const wrap = (driver: StoreDriver): StoreDriver => ({
-      leaseTime: driver.leaseTime,
+      ...driver,
       read: through(driver.read, outOfReach),
-      acquire: (owner) => through(driver.acquire(owner), outOfReach),
+      acquire: (owner, options) => through(driver.acquire(owner, options), outOfReach),
       extend: (owner) => through(driver.extend(owner), outOfReach),
-      mark: (owner, marked) => through(driver.mark(owner, marked), outOfReach),
-      commit: (owner, basis, next) => through(commit(driver.commit(owner, basis, next)), outOfReach),
-      release: (owner) => through(driver.release(owner), Effect.void),
+      setRefreshInFlight: (owner, inFlight) =>
+        through(loseFlagAnswer(driver.setRefreshInFlight(owner, inFlight)), outOfReach),
+      commit: (owner, expectedVersion, write) =>
+        through(commit(driver.commit(owner, expectedVersion, write)), outOfReach),
+      release: (owner, outcome) => through(driver.release(owner, outcome), Effect.void),
       changes: Effect.map(
         driver.changes,
         Stream.filterEffect(() => Effect.negate(Ref.get(isCut)))
-      ),
-      leave: driver.leave
+      )
     })
 
     return {
       store: SessionStore.fromDriver((key, leaseTime) => Effect.map(connect(key, leaseTime), wrap)),
       cut: Ref.set(isCut, true),
       mend: Ref.set(isCut, false),
-      loseCommit: (what) => Ref.set(lost, Option.some(what))
+      loseCommit: (what) => Ref.set(lost, Option.some(what)),
+      loseFlagAnswer: Ref.set(isFlagAnswerLost, true)
     }
   })

@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
-import { type Frail, newerThan, type TestMint } from "./Kit.js"
+import { type Frail, newerThan, renew, type TestObtain } from "./harness.js"
 
-/** Begins to renew, and loses the right while the mint is under way. */
-export const loseRight = ({ lapse, store }: Frail, version: number, { arrived, mint }: TestMint) =>
+/** Begins to renew, and loses the lease while the renewal is under way. */
+export const loseRight = ({ lapse, store }: Frail, version: number, { arrived, obtain }: TestObtain) =>
   Effect.gen(function* () {
-    const fiber = yield* Effect.fork(store.renew(newerThan(version), mint))
+    const fiber = yield* Effect.fork(renew(store, newerThan(version), obtain))
     yield* arrived
     yield* lapse
     return fiber

@@ -7,7 +7,7 @@ import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import { Sandbox } from "../../../src/sandbox/Sandbox.js"
 import { TokenCache } from "../../../src/services/TokenCache.js"
-import { adoptAny, freshKey, makeMint, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
+import { adoptAny, freshKey, makeObtain, put, renew, sessionOf } from "../../../src/testing/tokenStore/harness.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import { type RedisServerService, redisServer } from "../../support/redis.js"
 
@@ -49,8 +49,8 @@ describeRedis("what TokenStoreRedis costs", () => {
       yield* put(yield* a.open(key, Duration.seconds(1)), sessionOf("held"))
       const store = yield* b.open(key, Duration.seconds(1))
       const [entries = 0, leases] = yield* looks(redis)
-      const { mint } = yield* makeMint(sessionOf("never"))
-      yield* store.renew(adoptAny, mint)
+      const { obtain } = yield* makeObtain(sessionOf("never"))
+      yield* renew(store, adoptAny, obtain)
       assert.deepStrictEqual(yield* looks(redis), [entries + 1, leases])
     })
   )

@@ -7,7 +7,7 @@ import * as Driver from "../../../src/layers/store/redis/Driver.js"
 import * as Link from "../../../src/layers/store/redis/Link.js"
 import type { Next, StoreDriver } from "../../../src/layers/store/StoreDriver.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
-import { freshKey, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
+import { freshKey, sessionOf } from "../../../src/testing/tokenStore/harness.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import type { RedisServerService } from "../../support/redis.js"
 import { entryOf } from "./contract.js"
@@ -120,7 +120,7 @@ describeRedis("what TokenStoreRedis holds", (server) => {
       yield* driver.release("owner")
       const before = yield* redis.call("HGETALL", entryOf(key))
       const { entry } = yield* driver.acquire("another")
-      assert.isTrue(Option.getOrThrow(entry).marked)
+      assert.isTrue(Option.getOrThrow(entry).refreshInFlight)
       assert.deepStrictEqual(yield* redis.call("HGETALL", entryOf(key)), before)
       assert.isAbove(Number(yield* redis.call("PTTL", entryOf(key))), 0)
     })

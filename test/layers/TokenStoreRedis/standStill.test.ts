@@ -4,7 +4,7 @@ import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as Driver from "../../../src/layers/store/redis/Driver.js"
 import * as Link from "../../../src/layers/store/redis/Link.js"
 import * as SessionStore from "../../../src/layers/store/SessionStore.js"
-import { freshKey, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
+import { freshKey, put, readStored, sessionOf } from "../../../src/testing/tokenStore/harness.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import { proxyTo } from "../../support/proxy.js"
 import { untilOf } from "./contract.js"
@@ -21,7 +21,7 @@ describeRedis("a process that stands still over a command", (server) => {
       yield* put(store, sessionOf("held"))
       const until = yield* untilOf(redis, key)
       yield* wire.standStillAfter(1_100)
-      const { remaining } = Option.getOrThrow(yield* store.read)
+      const { remaining } = Option.getOrThrow(yield* readStored(store))
       assert.isAtMost(Duration.toMillis(remaining), until - Date.now() + 5)
     })
   )

@@ -14,12 +14,13 @@ import {
   holds,
   holdsNothing,
   LIFETIME,
-  makeMint,
+  makeObtain,
   makeRevoke,
   put,
+  renew,
   sessionOf,
   unsaved
-} from "../../../src/testing/tokenStore/Kit.js"
+} from "../../../src/testing/tokenStore/harness.js"
 import { makeFaults, outOfReach, type StoreFaults } from "../../support/storeFaults.js"
 
 const requestTimeout = Duration.seconds(10)
@@ -70,18 +71,18 @@ describe("what is left of a session", () => {
         Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
           ...driver,
           read: late(driver.read),
-          acquire: (owner) => late(driver.acquire(owner))
+          acquire: (owner, options) => late(driver.acquire(owner, options))
         }))
       ).open(key, requestTimeout)
       yield* put(store, sessionOf("held"))
 
       const left: Array<number> = []
-      const { mint } = yield* makeMint(sessionOf("new"))
+      const { obtain } = yield* makeObtain(sessionOf("new"))
       const adoptSecond = ({ remaining }: Stored) => left.push(Duration.toSeconds(remaining)) === 2
-      const renewal = yield* Effect.fork(far.renew(adoptSecond, mint))
+      const renewal = yield* Effect.fork(renew(far, adoptSecond, obtain))
       yield* TestClock.adjust("10 seconds")
       left.push(Duration.toSeconds((yield* Fiber.join(renewal)).remaining))
-      const look = yield* Effect.fork(far.look)
+      const look = yield* Effect.fork(far.readVersioned)
       yield* TestClock.adjust("5 seconds")
       left.push(...Option.toArray((yield* Fiber.join(look)).stored).map((_) => Duration.toSeconds(_.remaining)))
       assert.deepStrictEqual(
@@ -92,7 +93,7 @@ describe("what is left of a session", () => {
   )
 })
 
-describe("what is left of a session when the right is freed late", () => {
+describe("what is left of a session when the lease is freed late", () => {
   const late = (act: (a: Effect.Effect.Success<typeof two>["a"]) => Effect.Effect<Stored, unknown>) =>
     Effect.gen(function* () {
       const { a, b } = yield* two
@@ -104,15 +105,15 @@ describe("what is left of a session when the right is freed late", () => {
     })
 
   it.scoped("is less by that time, where it was renewed", () =>
-    late(({ store }) => Effect.flatMap(makeMint(sessionOf("new")), ({ mint }) => store.renew(adoptNone, mint)))
+    late(({ store }) => Effect.flatMap(makeObtain(sessionOf("new")), ({ obtain }) => renew(store, adoptNone, obtain)))
   )
 
   it.scoped("is less by that time, where another's was found", () =>
     late(({ store }) =>
       Effect.gen(function* () {
-        const { mint } = yield* makeMint(sessionOf("new"))
+        const { obtain } = yield* makeObtain(sessionOf("new"))
         let looks = 0
-        return yield* store.renew(() => ++looks === 2, mint)
+        return yield* renew(store, () => ++looks === 2, obtain)
       })
     )
   )
@@ -120,7 +121,7 @@ describe("what is left of a session when the right is freed late", () => {
   it.scoped("is less by that time, where it was saved", () =>
     late(({ store }) =>
       Effect.gen(function* () {
-        const { version } = yield* store.look
+        const { version } = yield* store.readVersioned
         return Option.getOrThrow(yield* store.save(unsaved(sessionOf("new"), version)))
       })
     )
@@ -129,24 +130,27 @@ describe("what is left of a session when the right is freed late", () => {
 
 describe("a permission", () => {
   /** How it is `then`, after it was given. */
-  const used = (then: Effect.Effect<void>, permission: "check" | "spend" = "check") =>
+  const used = (then: Effect.Effect<void>, permission: "extend" | "beginRefresh" = "extend") =>
     Effect.gen(function* () {
       const { a } = yield* two
       yield* TestClock.adjust("1 minute")
       let still = "not asked"
-      const { mint } = yield* makeMint(sessionOf("new"), {
+      const { obtain } = yield* makeObtain(sessionOf("new"), {
         beforeGate: (lease) =>
           Effect.gen(function* () {
             yield* lease[permission]
             yield* then
-            still = yield* Effect.match(lease.still, { onFailure: ({ _tag }) => _tag, onSuccess: () => "permitted" })
+            still = yield* Effect.match(lease.assertHeld, {
+              onFailure: ({ _tag }) => _tag,
+              onSuccess: () => "permitted"
+            })
           })
       })
-      yield* a.store.renew(adoptAny, mint)
+      yield* renew(a.store, adoptAny, obtain)
       return still
     })
 
-  for (const permission of ["check", "spend"] as const) {
+  for (const permission of ["extend", "beginRefresh"] as const) {
     it.scoped(`to ${permission} is good for what a lease lasts for beside one request, 3 s`, () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* used(Effect.void, permission), "permitted")
@@ -166,25 +170,25 @@ describe("a permission", () => {
     Effect.gen(function* () {
       const { a } = yield* two
       const refused: Array<string> = []
-      const { mint } = yield* makeMint(sessionOf("new"), {
+      const { obtain } = yield* makeObtain(sessionOf("new"), {
         beforeGate: (lease) =>
-          Effect.merge(Effect.tapError(lease.still, ({ _tag }) => Effect.sync(() => refused.push(_tag))))
+          Effect.merge(Effect.tapError(lease.assertHeld, ({ _tag }) => Effect.sync(() => refused.push(_tag))))
       })
-      yield* a.store.renew(adoptAny, mint)
+      yield* renew(a.store, adoptAny, obtain)
       assert.deepStrictEqual(refused, ["LeaseLost"])
     })
   )
 
   for (const [step, permission] of [
-    ["extend", "check"],
-    ["mark", "spend"]
+    ["extend", "extend"],
+    ["setRefreshInFlight", "beginRefresh"]
   ] as const) {
     it.scoped(`to ${permission} counts from before the store was asked for it`, () =>
       Effect.gen(function* () {
         const { a } = yield* two
         a.faults.next(step, Duration.seconds(4))
-        const { mint, runs } = yield* makeMint(sessionOf("new"), { beforeGate: (lease) => lease[permission] })
-        const fiber = yield* Effect.fork(a.store.renew(adoptAny, mint))
+        const { obtain, runs } = yield* makeObtain(sessionOf("new"), { beforeGate: (lease) => lease[permission] })
+        const fiber = yield* Effect.fork(renew(a.store, adoptAny, obtain))
         yield* TestClock.adjust("5 seconds")
         yield* Fiber.join(fiber)
         assert.strictEqual(runs(), 2)
@@ -209,10 +213,10 @@ describe("what is left of a session", () => {
     Effect.gen(function* () {
       const { a, b } = yield* two
       yield* put(a.store, sessionOf("held"))
-      yield* Effect.fork(a.store.clear(() => Effect.delay(Effect.fail(down), "20 seconds")))
+      yield* Effect.fork(a.store.logout(() => Effect.delay(Effect.fail(down), "20 seconds")))
       yield* TestClock.adjust("20 seconds")
       const { current, revoke } = yield* makeRevoke()
-      yield* b.store.clear(revoke)
+      yield* b.store.logout(revoke)
       const kept = Option.getOrThrow(current())
       assert.deepStrictEqual(kept.remaining, Duration.subtract(LIFETIME, "20 seconds"))
     })
@@ -231,8 +235,8 @@ describe("a session that the store does not take", () => {
         })
       )
       a.faults.next("commit", "request lost")
-      const { mint } = yield* makeMint(sessionOf("granted"))
-      const stored = yield* a.store.renew(adoptAny, mint).pipe(Effect.provide(logger))
+      const { obtain } = yield* makeObtain(sessionOf("granted"))
+      const stored = yield* renew(a.store, adoptAny, obtain).pipe(Effect.provide(logger))
       assert.isFalse(stored.saved)
       assert.lengthOf(warnings, 1)
       assert.include(String(warnings[0]), outOfReach.message)
@@ -266,9 +270,9 @@ describe("an interruption during a commit", () => {
       const { a, b } = yield* two
       yield* put(b.store, sessionOf("held"))
       const { current, revoke } = yield* makeRevoke()
-      yield* interruptDuringCommit(a.faults, a.store.clear(revoke))
+      yield* interruptDuringCommit(a.faults, a.store.logout(revoke))
       yield* holdsNothing(b.store)
-      yield* b.store.clear(revoke)
+      yield* b.store.logout(revoke)
       assert.isTrue(Option.isNone(current()))
     })
   )
@@ -288,8 +292,8 @@ describe("a lost answer or request", () => {
   it.scoped("frees nobody else's right", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
-      const slow = yield* makeMint(sessionOf("slow"), { gated: true, afterGate: (lease) => lease.check })
-      const fiber = yield* Effect.fork(b.store.renew(adoptAny, slow.mint))
+      const slow = yield* makeObtain(sessionOf("slow"), { gated: true, afterGate: (lease) => lease.extend })
+      const fiber = yield* Effect.fork(renew(b.store, adoptAny, slow.obtain))
       yield* slow.arrived
       a.faults.next("acquire", "answer lost")
       yield* Effect.flip(put(a.store, sessionOf("never")))
@@ -303,8 +307,8 @@ describe("a lost answer or request", () => {
       const { a, b } = yield* two
       a.faults.next("release", "request lost")
       yield* put(a.store, sessionOf("first"))
-      const next = yield* makeMint(sessionOf("next"))
-      const fiber = yield* Effect.fork(b.store.renew(adoptNone, next.mint))
+      const next = yield* makeObtain(sessionOf("next"))
+      const fiber = yield* Effect.fork(renew(b.store, adoptNone, next.obtain))
       yield* TestClock.adjust("12 seconds")
       assert.strictEqual(next.runs(), 0)
       yield* TestClock.adjust("2 seconds")
@@ -313,14 +317,14 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("keeps nobody waiting who can adopt, though the right is not free", () =>
+  it.scoped("keeps nobody waiting who can adopt, though the lease is not free", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       a.faults.next("release", "request lost")
-      const slow = yield* makeMint(sessionOf("slow"), { gated: true })
-      yield* Effect.fork(a.store.renew(adoptAny, slow.mint))
+      const slow = yield* makeObtain(sessionOf("slow"), { gated: true })
+      yield* Effect.fork(renew(a.store, adoptAny, slow.obtain))
       yield* slow.arrived
-      const fiber = yield* Effect.fork(b.store.renew(adoptAny, slow.mint))
+      const fiber = yield* Effect.fork(renew(b.store, adoptAny, slow.obtain))
       yield* TestClock.adjust("100 millis")
       yield* slow.open
       yield* TestClock.adjust("1 second")
@@ -335,10 +339,10 @@ describe("a lost answer or request", () => {
   it.scoped("keeps others waiting for a moment only, when an announcement is lost", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
-      const slow = yield* makeMint(sessionOf("slow"), { gated: true })
-      yield* Effect.fork(a.store.renew(adoptAny, slow.mint))
+      const slow = yield* makeObtain(sessionOf("slow"), { gated: true })
+      yield* Effect.fork(renew(a.store, adoptAny, slow.obtain))
       yield* slow.arrived
-      const fiber = yield* Effect.fork(b.store.renew(adoptAny, slow.mint))
+      const fiber = yield* Effect.fork(renew(b.store, adoptAny, slow.obtain))
       yield* TestClock.adjust("100 millis")
       b.faults.cut(true)
       yield* slow.open
@@ -352,7 +356,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("makes save try again, when its right ran out before its write", () =>
+  it.scoped("makes save try again, when its lease ran out before its write", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       a.faults.every("extend", "request lost")
@@ -368,12 +372,12 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("lets who lost the right try again a few times a second, not at once and for ever", () =>
+  it.scoped("lets who lost the lease try again a few times a second, not at once and for ever", () =>
     Effect.gen(function* () {
       const { a } = yield* two
       a.faults.every("extend", "request lost")
-      const { mint, runs } = yield* makeMint(sessionOf("new"), { beforeGate: (lease) => lease.check })
-      const fiber = yield* Effect.fork(a.store.renew(adoptAny, mint))
+      const { obtain, runs } = yield* makeObtain(sessionOf("new"), { beforeGate: (lease) => lease.extend })
+      const fiber = yield* Effect.fork(renew(a.store, adoptAny, obtain))
       yield* TestClock.adjust("10 seconds")
       assert.isAtMost(runs(), 41)
       a.faults.every("extend", undefined)

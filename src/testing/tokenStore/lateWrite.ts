@@ -1,4 +1,4 @@
-/** What a holder without the right writes is refused, and nothing is lost by it. */
+/** What a holder without the lease writes is refused, and nothing is lost by it. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -7,7 +7,7 @@ import {
   holds,
   holdsNothing,
   type Kit,
-  makeMint,
+  makeObtain,
   makeRevoke,
   none,
   put,
@@ -16,22 +16,22 @@ import {
   scenario,
   sessionOf,
   some
-} from "./Kit.js"
+} from "./harness.js"
 import { loseRight } from "./loseRight.js"
 import type { ContractCase } from "./Options.js"
 
-export const writingLate = (kit: Kit): ReadonlyArray<ContractCase> => {
+export const lateWrite = (kit: Kit): ReadonlyArray<ContractCase> => {
   const passes = Duration.sum(kit.lapse, "1 second")
 
   return [
     scenario(
-      "refuses a late write; the session is answered unsaved, with the version that its mint had read",
+      "refuses a late write; the session is answered unsaved, with the version that was read before it was requested",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* kit.frail(key)
         const b = yield* kit.holder(key)
         const { version } = yield* put(b, sessionOf("old"))
-        const late = yield* makeMint(sessionOf("late"), { gated: true })
+        const late = yield* makeObtain(sessionOf("late"), { gated: true })
         const fiber = yield* loseRight(a, version, late)
         yield* put(b, sessionOf("renewed"))
         yield* late.open
@@ -50,10 +50,10 @@ export const writingLate = (kit: Kit): ReadonlyArray<ContractCase> => {
         const key = yield* freshKey()
         const a = yield* kit.frail(key)
         const b = yield* kit.holder(key)
-        const late = yield* makeMint(sessionOf("late"), { gated: true })
+        const late = yield* makeObtain(sessionOf("late"), { gated: true })
         const fiber = yield* loseRight(a, 0, late)
         const { revoke } = yield* makeRevoke()
-        yield* b.clear(revoke)
+        yield* b.logout(revoke)
         yield* late.open
         const stored = yield* Fiber.join(fiber)
         yield* same(stored.saved, false, "saved")
@@ -71,7 +71,7 @@ export const writingLate = (kit: Kit): ReadonlyArray<ContractCase> => {
         const key = yield* freshKey()
         const a = yield* kit.frail(key)
         const b = yield* kit.holder(key)
-        const late = yield* makeMint(sessionOf("late"), { gated: true })
+        const late = yield* makeObtain(sessionOf("late"), { gated: true })
         const fiber = yield* loseRight(a, 0, late)
         yield* late.open
         const stored = yield* Fiber.join(fiber)

@@ -13,16 +13,17 @@ import {
   holds,
   holdsNothing,
   type Kit,
-  makeMint,
+  makeObtain,
   makeRevoke,
   none,
   put,
+  renew,
   same,
   sameSession,
   scenario,
   sessionOf,
   some
-} from "./Kit.js"
+} from "./harness.js"
 import type { ContractCase } from "./Options.js"
 
 class Unproved extends Data.TaggedError("Unproved") {}
@@ -34,7 +35,7 @@ const endings: Record<string, Effect.Effect<void, Unproved>> = {
   "is interrupted": Effect.never
 }
 
-export const clearing = (kit: Kit): ReadonlyArray<ContractCase> => {
+export const logout = (kit: Kit): ReadonlyArray<ContractCase> => {
   const two = Effect.gen(function* () {
     const key = yield* freshKey()
     return { a: yield* kit.holder(key), b: yield* kit.holder(key) }
@@ -47,7 +48,7 @@ export const clearing = (kit: Kit): ReadonlyArray<ContractCase> => {
         const { a, b } = yield* two
         const { version } = yield* put(b, sessionOf("held"))
         const proved = yield* makeRevoke()
-        yield* a.clear(proved.revoke)
+        yield* a.logout(proved.revoke)
         yield* same(proved.runs(), 1, "revocations")
         const current = yield* some(proved.current(), "what is revoked")
         yield* sameSession(current.session, sessionOf("held"), "what is revoked")
@@ -55,7 +56,7 @@ export const clearing = (kit: Kit): ReadonlyArray<ContractCase> => {
         yield* holdsNothing(a)
         yield* holdsNothing(b)
         const again = yield* makeRevoke()
-        yield* b.clear(again.revoke)
+        yield* b.logout(again.revoke)
         yield* none(again.current(), "what is revoked after a proved revocation")
       })
     ),
@@ -65,15 +66,15 @@ export const clearing = (kit: Kit): ReadonlyArray<ContractCase> => {
       Effect.gen(function* () {
         const { a, b } = yield* two
         const { current, revoke, runs } = yield* makeRevoke()
-        yield* a.clear(revoke)
+        yield* a.logout(revoke)
         yield* same(runs(), 1, "revocations: the holder may have one that the store has not")
         yield* none(current(), "what is revoked")
         yield* holdsNothing(b)
         let basis = 0
-        const { mint } = yield* makeMint(sessionOf("next"), {
+        const { obtain } = yield* makeObtain(sessionOf("next"), {
           beforeGate: (lease) => Effect.sync(() => (basis = lease.version))
         })
-        yield* b.renew(adoptAny, mint)
+        yield* renew(b, adoptAny, obtain)
         yield* ensure(basis > 0, "a tombstone has no version")
       })
     ),
@@ -85,7 +86,7 @@ export const clearing = (kit: Kit): ReadonlyArray<ContractCase> => {
           const { a, b } = yield* two
           yield* put(b, sessionOf("held"))
           const first = yield* makeRevoke({ end })
-          const fiber = yield* Effect.fork(a.clear(first.revoke))
+          const fiber = yield* Effect.fork(a.logout(first.revoke))
           yield* first.arrived
           const exit = yield* how === "is interrupted" ? Fiber.interrupt(fiber) : Fiber.await(fiber)
           if (how === "fails") yield* same(exit, Exit.fail(new Unproved()), "the end of the logout")
@@ -93,38 +94,38 @@ export const clearing = (kit: Kit): ReadonlyArray<ContractCase> => {
           yield* holdsNothing(b)
 
           const second = yield* makeRevoke({ end: new Unproved() })
-          yield* failsWith(b.clear(second.revoke), "Unproved", "the second logout")
+          yield* failsWith(b.logout(second.revoke), "Unproved", "the second logout")
           const kept = yield* some(second.current(), "what the second logout revokes")
           yield* sameSession(kept.session, sessionOf("held"), "what the second logout revokes")
           yield* holdsNothing(a)
 
           const third = yield* makeRevoke()
-          yield* a.clear(third.revoke)
+          yield* a.logout(third.revoke)
           const still = yield* some(third.current(), "what the third logout revokes")
           yield* sameSession(still.session, sessionOf("held"), "what the third logout revokes")
 
           const fourth = yield* makeRevoke()
-          yield* b.clear(fourth.revoke)
+          yield* b.logout(fourth.revoke)
           yield* none(fourth.current(), "what is revoked after a proved revocation")
         })
       ),
 
       scenario(
-        `frees the right at once when the revocation ${how}`,
+        `frees the lease at once when the revocation ${how}`,
         Effect.gen(function* () {
           const { a, b } = yield* two
           yield* put(b, sessionOf("held"))
           const { arrived, open, revoke } = yield* makeRevoke({ gated: true, end })
-          const first = yield* Effect.fork(a.clear(revoke))
+          const first = yield* Effect.fork(a.logout(revoke))
           yield* arrived
-          const next = yield* makeMint(sessionOf("next"))
-          const second = yield* Effect.fork(b.renew(adoptNone, next.mint))
+          const next = yield* makeObtain(sessionOf("next"))
+          const second = yield* Effect.fork(renew(b, adoptNone, next.obtain))
           yield* kit.settle
-          yield* same(next.runs(), 0, "mints during a logout")
+          yield* same(next.runs(), 0, "renewals during a logout")
           yield* open
           yield* how === "is interrupted" ? Fiber.interrupt(first) : Fiber.await(first)
           yield* Fiber.join(second)
-          yield* none(next.current(), "what a mint is shown after a logout")
+          yield* none(next.current(), "the current session of a renewal after a logout")
           yield* holds(a, sessionOf("next"))
         })
       )
@@ -134,11 +135,11 @@ export const clearing = (kit: Kit): ReadonlyArray<ContractCase> => {
       "waits with a logout until a renewal has ended, and revokes what that brought",
       Effect.gen(function* () {
         const { a, b } = yield* two
-        const slow = yield* makeMint(sessionOf("new"), { gated: true })
-        const renewal = yield* Effect.fork(b.renew(adoptAny, slow.mint))
+        const slow = yield* makeObtain(sessionOf("new"), { gated: true })
+        const renewal = yield* Effect.fork(renew(b, adoptAny, slow.obtain))
         yield* slow.arrived
         const { current, revoke, runs } = yield* makeRevoke()
-        const logout = yield* Effect.fork(a.clear(revoke))
+        const logout = yield* Effect.fork(a.logout(revoke))
         yield* kit.settle
         yield* same(runs(), 0, "revocations during a renewal")
         yield* slow.open
@@ -151,21 +152,21 @@ export const clearing = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "lets who waited for a logout mint, and shows the mint nothing",
+      "lets who waited for a logout mint, and shows the renewal nothing",
       Effect.gen(function* () {
         const { a, b } = yield* two
         yield* put(b, sessionOf("held"))
         const slow = yield* makeRevoke({ gated: true })
-        const logout = yield* Effect.fork(a.clear(slow.revoke))
+        const logout = yield* Effect.fork(a.logout(slow.revoke))
         yield* slow.arrived
-        const next = yield* makeMint(sessionOf("next"))
-        const renewal = yield* Effect.fork(b.renew((_) => _.version > Number.MAX_SAFE_INTEGER, next.mint))
+        const next = yield* makeObtain(sessionOf("next"))
+        const renewal = yield* Effect.fork(renew(b, (_) => _.version > Number.MAX_SAFE_INTEGER, next.obtain))
         yield* kit.settle
-        yield* same(next.runs(), 0, "mints during a logout")
+        yield* same(next.runs(), 0, "renewals during a logout")
         yield* slow.open
         yield* Fiber.join(logout)
         yield* Fiber.join(renewal)
-        yield* none(next.current(), "what a mint is shown after a logout")
+        yield* none(next.current(), "the current session of a renewal after a logout")
         yield* holds(a, sessionOf("next"))
       })
     ),
@@ -176,14 +177,14 @@ export const clearing = (kit: Kit): ReadonlyArray<ContractCase> => {
         const { a, b } = yield* two
         yield* put(b, sessionOf("held"))
         const { revoke } = yield* makeRevoke({ end: new Unproved() })
-        yield* failsWith(a.clear(revoke), "Unproved", "the logout")
-        const next = yield* makeMint(sessionOf("next"))
-        yield* b.renew(adoptAny, next.mint)
-        yield* same(next.runs(), 1, "mints after a logout")
-        yield* none(next.current(), "what a mint is shown after a logout")
+        yield* failsWith(a.logout(revoke), "Unproved", "the logout")
+        const next = yield* makeObtain(sessionOf("next"))
+        yield* renew(b, adoptAny, next.obtain)
+        yield* same(next.runs(), 1, "renewals after a logout")
+        yield* none(next.current(), "the current session of a renewal after a logout")
         const last = yield* makeRevoke()
         yield* holds(a, sessionOf("next"))
-        yield* a.clear(last.revoke)
+        yield* a.logout(last.revoke)
         const revoked = yield* some(last.current(), "what is revoked")
         yield* sameSession(revoked.session, sessionOf("next"), "what is revoked")
       })
@@ -201,12 +202,12 @@ export const clearing = (kit: Kit): ReadonlyArray<ContractCase> => {
         const { revoke } = yield* makeRevoke()
         for (const name of ["one", "two", "three"]) {
           yield* rises((yield* put(a, sessionOf(name))).version)
-          yield* b.clear(revoke)
+          yield* b.logout(revoke)
           let tombstone = 0
-          const { mint } = yield* makeMint(sessionOf(`${name}-next`), {
+          const { obtain } = yield* makeObtain(sessionOf(`${name}-next`), {
             beforeGate: (lease) => Effect.sync(() => (tombstone = lease.version))
           })
-          const { version } = yield* a.renew(adoptNone, mint)
+          const { version } = yield* renew(a, adoptNone, obtain)
           yield* rises(tombstone)
           yield* rises(version)
           yield* rises((yield* put(b, sessionOf(`${name}-last`))).version)
@@ -220,10 +221,10 @@ export const clearing = (kit: Kit): ReadonlyArray<ContractCase> => {
         const { a, b } = yield* two
         yield* put(b, sessionOf("held"))
         const first = yield* makeRevoke({ gated: true })
-        const one = yield* Effect.fork(a.clear(first.revoke))
+        const one = yield* Effect.fork(a.logout(first.revoke))
         yield* first.arrived
         const second = yield* makeRevoke()
-        const other = yield* Effect.fork(b.clear(second.revoke))
+        const other = yield* Effect.fork(b.logout(second.revoke))
         yield* kit.settle
         yield* same(second.runs(), 0, "revocations during a logout")
         yield* first.open
@@ -234,14 +235,14 @@ export const clearing = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "gives a logout the right, which it may check and spend",
+      "gives a logout the lease, which it may check and spend",
       Effect.gen(function* () {
         const { a, b } = yield* two
         const { version } = yield* put(b, sessionOf("held"))
         let read = 0
-        yield* a.clear((_, lease) => {
+        yield* a.logout((_, lease) => {
           read = lease.version
-          return Effect.zipRight(lease.check, lease.spend)
+          return Effect.zipRight(lease.extend, lease.beginRefresh)
         })
         yield* same(read, version, "the version that the lease names")
         yield* holdsNothing(b)

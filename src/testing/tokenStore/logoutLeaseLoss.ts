@@ -1,4 +1,4 @@
-/** A logout that loses its right still ends the session that is held, once. */
+/** A logout that loses its lease still ends the session that is held, once. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -14,22 +14,22 @@ import {
   scenario,
   sessionOf,
   some
-} from "./Kit.js"
+} from "./harness.js"
 import type { ContractCase } from "./Options.js"
 
-export const losingLogout = (kit: Kit): ReadonlyArray<ContractCase> => {
+export const logoutLeaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
   const passes = Duration.sum(kit.lapse, "1 second")
 
   return [
     scenario(
-      "revokes again what is held when a logout has lost its right",
+      "revokes again what is held when a logout has lost its lease",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* kit.frail(key)
         const b = yield* kit.holder(key)
         yield* put(b, sessionOf("old"))
         const { arrived, current, open, revoke, runs } = yield* makeRevoke({ gated: true })
-        const fiber = yield* Effect.fork(a.store.clear(revoke))
+        const fiber = yield* Effect.fork(a.store.logout(revoke))
         yield* arrived
         yield* a.lapse
         const renewed = yield* put(b, sessionOf("renewed"))
@@ -47,14 +47,14 @@ export const losingLogout = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "does not revoke again what it has proved, when a logout lost its right before its tombstone",
+      "does not revoke again what it has proved, when a logout lost its lease before its tombstone",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* kit.frail(key)
         const b = yield* kit.holder(key)
         yield* put(b, sessionOf("held"))
         const { arrived, open, revoke, runs } = yield* makeRevoke({ gated: true })
-        const fiber = yield* Effect.fork(a.store.clear(revoke))
+        const fiber = yield* Effect.fork(a.store.logout(revoke))
         yield* arrived
         yield* a.lapse
         yield* open
@@ -76,10 +76,10 @@ export const losingLogout = (kit: Kit): ReadonlyArray<ContractCase> => {
         const { arrived, open, revoke } = yield* makeRevoke({ gated: true })
         let revoked = 0
         const fiber = yield* Effect.fork(
-          a.store.clear((current, lease) =>
+          a.store.logout((current, lease) =>
             Effect.gen(function* () {
               yield* revoke(current, lease)
-              yield* lease.check
+              yield* lease.extend
               revoked += 1
             })
           )

@@ -1,4 +1,4 @@
-/** A holder that lost its right without noticing learns of it in time, and does no harm. */
+/** A holder that lost its lease without noticing learns of it in time, and does no harm. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -11,27 +11,28 @@ import {
   freshKey,
   holds,
   type Kit,
-  makeMint,
+  makeObtain,
   makeRevoke,
   put,
+  renew,
   same,
   sameSession,
   scenario,
   sessionOf
-} from "./Kit.js"
+} from "./harness.js"
 import { loseRight } from "./loseRight.js"
 import type { ContractCase } from "./Options.js"
 
-const permissions: ReadonlyArray<"check" | "spend"> = ["check", "spend"]
+const permissions: ReadonlyArray<"extend" | "beginRefresh"> = ["extend", "beginRefresh"]
 
-export const losing = (kit: Kit): ReadonlyArray<ContractCase> => {
+export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
   const passes = Duration.sum(kit.lapse, "1 second")
 
-  /** Asks for permission and keeps the answer; a mint goes on only with it. */
-  const asking = (permission: "check" | "spend", name: string) =>
+  /** Asks for permission and keeps the answer; a renewal goes on only with it. */
+  const asking = (permission: "extend" | "beginRefresh", name: string) =>
     Effect.gen(function* () {
       const answers: Array<string> = []
-      const mint = yield* makeMint(sessionOf(name), {
+      const obtaining = yield* makeObtain(sessionOf(name), {
         gated: true,
         afterGate: (lease) =>
           Effect.tapBoth(lease[permission], {
@@ -39,7 +40,7 @@ export const losing = (kit: Kit): ReadonlyArray<ContractCase> => {
             onSuccess: () => Effect.sync(() => answers.push("permitted"))
           })
       })
-      return { ...mint, answers }
+      return { ...obtaining, answers }
     })
 
   return [
@@ -61,7 +62,11 @@ export const losing = (kit: Kit): ReadonlyArray<ContractCase> => {
           yield* sameSession(adopted.session, sessionOf("renewed"), "what the overtaken holder gets")
           yield* same(adopted.version, renewed.version, "the version that the overtaken holder gets")
           yield* same(adopted.saved, true, "saved")
-          yield* same((yield* holds(b, sessionOf("renewed"))).marked, false, "a mark by a holder without the right")
+          yield* same(
+            (yield* holds(b, sessionOf("renewed"))).refreshInFlight,
+            false,
+            "a refresh-in-flight flag by a holder without the lease"
+          )
         }),
         passes
       ),
@@ -93,18 +98,18 @@ export const losing = (kit: Kit): ReadonlyArray<ContractCase> => {
           const b = yield* kit.holder(key)
           const { version } = yield* put(b, sessionOf("old"))
           let calls = 0
-          const late = yield* makeMint(sessionOf("late"), {
+          const late = yield* makeObtain(sessionOf("late"), {
             gated: true,
-            beforeGate: (lease) => Effect.zipRight(lease[permission], lease.still),
+            beforeGate: (lease) => Effect.zipRight(lease[permission], lease.assertHeld),
             afterGate: (lease) =>
               Effect.zipRight(
-                lease.still,
+                lease.assertHeld,
                 Effect.sync(() => (calls += 1))
               )
           })
           const fiber = yield* loseRight(a, version, late)
-          const next = yield* makeMint(sessionOf("next"))
-          yield* b.renew(adoptNone, next.mint)
+          const next = yield* makeObtain(sessionOf("next"))
+          yield* renew(b, adoptNone, next.obtain)
           yield* late.open
           yield* kit.pass("1 second")
           const adopted = yield* Fiber.join(fiber)
@@ -117,22 +122,22 @@ export const losing = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "leaves the right to its new holder when the old one ends",
+      "leaves the lease to its new holder when the old one ends",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* kit.frail(key)
         const [b, c] = yield* Effect.all([kit.holder(key), kit.holder(key)])
-        const old = yield* makeMint(sessionOf("never"), { gated: true, afterGate: () => Effect.fail(down) })
+        const old = yield* makeObtain(sessionOf("never"), { gated: true, afterGate: () => Effect.fail(down) })
         const first = yield* loseRight(a, 0, old)
-        const next = yield* makeMint(sessionOf("next"), { gated: true, afterGate: (lease) => lease.check })
-        const second = yield* Effect.fork(b.renew(adoptAny, next.mint))
+        const next = yield* makeObtain(sessionOf("next"), { gated: true, afterGate: (lease) => lease.extend })
+        const second = yield* Effect.fork(renew(b, adoptAny, next.obtain))
         yield* next.arrived
         yield* old.open
-        yield* failsWith(Fiber.join(first), "Unavailable", "a failing mint")
-        const other = yield* makeMint(sessionOf("other"))
-        const third = yield* Effect.fork(c.renew(adoptAny, other.mint))
+        yield* failsWith(Fiber.join(first), "Unavailable", "a failing renewal")
+        const other = yield* makeObtain(sessionOf("other"))
+        const third = yield* Effect.fork(renew(c, adoptAny, other.obtain))
         yield* kit.settle
-        yield* same(other.runs(), 0, "mints while another holds the right")
+        yield* same(other.runs(), 0, "renewals while another holds the lease")
         yield* next.open
         yield* same((yield* Fiber.join(second)).saved, true, "saved")
         yield* sameSession((yield* Fiber.join(third)).session, sessionOf("next"), "what the one who waited gets")
@@ -141,18 +146,18 @@ export const losing = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "answers a renewal that lost its right to a logout with a session of its own",
+      "answers a renewal that lost its lease to a logout with a session of its own",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* kit.frail(key)
         const b = yield* kit.holder(key)
         yield* put(b, sessionOf("old"))
-        const late = yield* asking("check", "late")
-        const fiber = yield* Effect.fork(a.store.renew(adoptNone, late.mint))
+        const late = yield* asking("extend", "late")
+        const fiber = yield* Effect.fork(renew(a.store, adoptNone, late.obtain))
         yield* late.arrived
         yield* a.lapse
         const { revoke } = yield* makeRevoke()
-        yield* b.clear(revoke)
+        yield* b.logout(revoke)
         yield* late.open
         yield* kit.pass("1 second")
         const stored = yield* Fiber.join(fiber)

@@ -12,7 +12,15 @@ import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
 import { Session } from "../../schemas/Session.js"
 import * as StoreKey from "../../schemas/StoreKey.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
-import type { Lease, LeaseLost, Minted, SessionStore, Stored } from "../../services/TokenStore.js"
+import type {
+  Lease,
+  LeaseLost,
+  NewSession,
+  RenewalHeldBack,
+  RenewOptions,
+  SessionStore,
+  Stored
+} from "../../services/TokenStore.js"
 import type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./Options.js"
 
 /** A store did not keep the contract. */
@@ -48,17 +56,30 @@ export const sameSession = (actual: Session, expected: Session, what: string): E
     ? Effect.void
     : broken(`${what}: expected ${Redacted.value(expected.accessToken)}, got ${Redacted.value(actual.accessToken)}`)
 
+/** The stored session, if there is one. */
+export const readStored = (store: SessionStore): Effect.Effect<Option.Option<Stored>, Unavailable> =>
+  Effect.map(store.readVersioned, (_) => _.stored)
+
+/** `SessionStore.renew` of a process that shares no failures, unless told otherwise. */
+export const renew = (
+  store: SessionStore,
+  adopt: RenewOptions["adopt"],
+  obtain: RenewOptions["obtain"],
+  options: Partial<RenewOptions> = {}
+): Effect.Effect<Stored, AuthError | RenewalHeldBack> =>
+  store.renew({ share: Option.none, isAbandoned: () => false, ...options, adopt, obtain })
+
 /** What is held is this session, and the store says so. */
 export const holds = (store: SessionStore, session: Session): Effect.Effect<Stored, ContractBroken | Unavailable> =>
   Effect.gen(function* () {
-    const stored = yield* some(yield* store.read, `the store should hold ${Redacted.value(session.accessToken)}`)
+    const stored = yield* some(yield* readStored(store), `the store should hold ${Redacted.value(session.accessToken)}`)
     yield* sameSession(stored.session, session, "what the store holds")
     yield* same(stored.saved, true, "what was read from the store is saved")
     return stored
   })
 
 export const holdsNothing = (store: SessionStore): Effect.Effect<void, ContractBroken | Unavailable> =>
-  Effect.flatMap(store.read, (found) => none(found, "what the store holds"))
+  Effect.flatMap(readStored(store), (found) => none(found, "what the store holds"))
 
 /** A key that no run has used. */
 export const freshKey = (parts: Partial<Parameters<typeof StoreKey.make>[0]> = {}): Effect.Effect<StoreKey.StoreKey> =>
@@ -107,13 +128,13 @@ export const unsaved = (session: Session, version: number): Stored => ({
   session,
   version,
   remaining: session.lifetime,
-  marked: false,
+  refreshInFlight: false,
   saved: false
 })
 
 /** A mint that the case watches and holds back. */
-export interface TestMint {
-  readonly mint: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<Minted, AuthError | LeaseLost>
+export interface TestObtain {
+  readonly obtain: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<NewSession, AuthError | LeaseLost>
   readonly runs: () => number
   /** What the last run was shown. */
   readonly current: () => Option.Option<Stored>
@@ -124,7 +145,7 @@ export interface TestMint {
 
 type Step = (lease: Lease, current: Option.Option<Stored>) => Effect.Effect<unknown, AuthError | LeaseLost>
 
-export interface MintOptions {
+export interface ObtainOptions {
   /** Whether it waits until it is opened. */
   readonly gated?: boolean
   readonly beforeGate?: Step
@@ -132,7 +153,7 @@ export interface MintOptions {
   readonly remaining?: Duration.Duration
 }
 
-export const makeMint = (session: Session, options: MintOptions = {}): Effect.Effect<TestMint> =>
+export const makeObtain = (session: Session, options: ObtainOptions = {}): Effect.Effect<TestObtain> =>
   Effect.gen(function* () {
     const arrived = yield* Deferred.make<void>()
     const gate = yield* Deferred.make<void>()
@@ -144,7 +165,7 @@ export const makeMint = (session: Session, options: MintOptions = {}): Effect.Ef
       current: () => last,
       arrived: Deferred.await(arrived),
       open: Effect.asVoid(Deferred.succeed(gate, undefined)),
-      mint: (current, lease) =>
+      obtain: (current, lease) =>
         Effect.gen(function* () {
           runs += 1
           last = current
@@ -162,11 +183,11 @@ export const put = (
   store: SessionStore,
   session: Session,
   remaining: Duration.Duration = session.lifetime
-): Effect.Effect<Stored, AuthError | ContractBroken> =>
+): Effect.Effect<Stored, AuthError | ContractBroken | RenewalHeldBack> =>
   Effect.gen(function* () {
-    const { mint } = yield* makeMint(session, { remaining })
-    const stored = yield* store.renew(adoptNone, mint)
-    yield* ensure(stored.saved, "a commit under the right is saved")
+    const { obtain } = yield* makeObtain(session, { remaining })
+    const stored = yield* renew(store, adoptNone, obtain)
+    yield* ensure(stored.saved, "a commit under the lease is saved")
     return stored
   })
 
@@ -207,7 +228,7 @@ export const makeRevoke = <E = never>(
 /** Nomba is out of reach. */
 export const down = new Unavailable({ operation: "issue", reason: "Network", detail: "ECONNREFUSED" })
 
-/** A holder that loses its right while it lives. */
+/** A holder that loses its lease while it lives. */
 export interface Frail {
   readonly store: SessionStore
   /** Its right, if it has one, runs out. It does not notice. */
@@ -224,7 +245,7 @@ export interface Kit {
   readonly requestTimeout: Duration.Duration
   /** How long a lease lasts. */
   readonly lease: Duration.Duration
-  /** How long it takes until a frail holder has lost its right. */
+  /** How long it takes until a frail holder has lost its lease. */
   readonly lapse: Duration.Duration
 }
 
@@ -251,7 +272,7 @@ export const makeKit = ({
           cut,
           mend,
           store: own
-        }: Omit<FaultyStore, "loseCommit"> = faulty === undefined
+        }: Omit<FaultyStore, "loseCommit" | "loseFlagAnswer"> = faulty === undefined
           ? { store: yield* store, cut: Effect.void, mend: Effect.void }
           : yield* faulty
         return {

@@ -13,30 +13,32 @@ import {
   holds,
   holdsNothing,
   type Kit,
-  makeMint,
+  makeObtain,
   makeRevoke,
   none,
   put,
+  readStored,
+  renew,
   same,
   sameSession,
   scenario,
   sessionOf,
   some,
   unsaved
-} from "./Kit.js"
+} from "./harness.js"
 import type { ContractCase, FaultyStore } from "./Options.js"
 
 /** Nothing can be done, and nothing is done without the store. */
 const refusesEverything = (store: SessionStore) =>
   Effect.gen(function* () {
-    const { mint, runs } = yield* makeMint(sessionOf("never"))
+    const { obtain, runs } = yield* makeObtain(sessionOf("never"))
     const { revoke, runs: revocations } = yield* makeRevoke()
-    yield* failsWith(store.read, "Unavailable", "read")
-    yield* failsWith(store.look, "Unavailable", "look")
-    yield* failsWith(store.renew(adoptAny, mint), "Unavailable", "renew")
+    yield* failsWith(readStored(store), "Unavailable", "read")
+    yield* failsWith(store.readVersioned, "Unavailable", "look")
+    yield* failsWith(renew(store, adoptAny, obtain), "Unavailable", "renew")
     yield* failsWith(store.save(unsaved(sessionOf("never"), 0)), "Unavailable", "save")
-    yield* failsWith(store.clear(revoke), "Unavailable", "clear")
-    yield* same(runs(), 0, "mints without the store")
+    yield* failsWith(store.logout(revoke), "Unavailable", "clear")
+    yield* same(runs(), 0, "renewals without the store")
     yield* same(revocations(), 0, "revocations without the store")
   })
 
@@ -72,7 +74,7 @@ export const outages = (
         const wire = yield* faulty
         yield* wire.cut
         const a = yield* wire.store.open(key, kit.requestTimeout)
-        yield* failsWith(a.read, "Unavailable", "read")
+        yield* failsWith(readStored(a), "Unavailable", "read")
         yield* wire.mend
         yield* put(a, sessionOf("first"))
       })
@@ -81,16 +83,16 @@ export const outages = (
     scenario(
       "fails a renewal that loses the store before its call, and never with a lost lease",
       Effect.gen(function* () {
-        for (const permission of ["check", "spend"] as const) {
+        for (const permission of ["extend", "beginRefresh"] as const) {
           const { a, b, wire } = yield* two
           yield* put(b, sessionOf("old"))
-          const { mint, runs } = yield* makeMint(sessionOf("never"), {
+          const { obtain, runs } = yield* makeObtain(sessionOf("never"), {
             beforeGate: (lease) => Effect.zipRight(wire.cut, lease[permission])
           })
-          const fiber = yield* Effect.fork(a.renew(adoptNone, mint))
+          const fiber = yield* Effect.fork(renew(a, adoptNone, obtain))
           yield* kit.pass("1 second")
           yield* failsWith(Fiber.join(fiber), "Unavailable", `a renewal without permission to ${permission}`)
-          yield* same(runs(), 1, "runs of the mint")
+          yield* same(runs(), 1, "calls of obtain")
           yield* wire.mend
           yield* holds(b, sessionOf("old"))
         }
@@ -103,9 +105,9 @@ export const outages = (
       Effect.gen(function* () {
         const { a, b, wire } = yield* two
         const { version } = yield* put(b, sessionOf("old"))
-        const { mint } = yield* makeMint(sessionOf("granted"))
+        const { obtain } = yield* makeObtain(sessionOf("granted"))
         yield* wire.loseCommit("request")
-        const stored = yield* a.renew(adoptNone, mint)
+        const stored = yield* renew(a, adoptNone, obtain)
         yield* sameSession(stored.session, sessionOf("granted"), "what renew answers: Nomba granted it")
         yield* same(stored.saved, false, "saved")
         yield* same(stored.version, version, "the version of an unsaved session")
@@ -124,9 +126,9 @@ export const outages = (
       Effect.gen(function* () {
         const { a, b, wire } = yield* two
         const { version } = yield* put(b, sessionOf("old"))
-        const { mint } = yield* makeMint(sessionOf("granted"))
+        const { obtain } = yield* makeObtain(sessionOf("granted"))
         yield* wire.loseCommit("answer")
-        const stored = yield* a.renew(adoptNone, mint)
+        const stored = yield* renew(a, adoptNone, obtain)
         yield* same(stored.saved, false, "saved, as far as is known")
         yield* same(stored.version, version, "the version of an unsaved session")
         const held = yield* holds(b, sessionOf("granted"))
@@ -155,11 +157,11 @@ export const outages = (
       "drops what a logout has overtaken since it was written though the answer was lost",
       Effect.gen(function* () {
         const { a, b, wire } = yield* two
-        const { mint } = yield* makeMint(sessionOf("granted"))
+        const { obtain } = yield* makeObtain(sessionOf("granted"))
         yield* wire.loseCommit("answer")
-        const stored = yield* a.renew(adoptAny, mint)
+        const stored = yield* renew(a, adoptAny, obtain)
         const { current, revoke } = yield* makeRevoke()
-        yield* b.clear(revoke)
+        yield* b.logout(revoke)
         yield* sameSession((yield* some(current(), "what is revoked")).session, sessionOf("granted"), "what is revoked")
         yield* none(yield* a.save(stored), "what save answers")
         yield* holdsNothing(b)
@@ -174,9 +176,9 @@ export const outages = (
           yield* put(b, sessionOf("held"))
           const { revoke } = yield* makeRevoke()
           yield* wire.loseCommit(what)
-          yield* failsWith(a.clear(revoke), "Unavailable", "clear")
+          yield* failsWith(a.logout(revoke), "Unavailable", "clear")
           const again = yield* makeRevoke()
-          yield* a.clear(again.revoke)
+          yield* a.logout(again.revoke)
           yield* same(again.runs(), 1, "revocations")
           yield* holdsNothing(b)
         }
@@ -184,21 +186,21 @@ export const outages = (
     ),
 
     scenario(
-      "frees the right of a holder whose commit failed",
+      "frees the lease of a holder whose commit failed",
       Effect.gen(function* () {
         for (const what of ["request", "answer"] as const) {
           const { a, b, wire } = yield* two
-          const slow = yield* makeMint(sessionOf("granted"), { gated: true })
+          const slow = yield* makeObtain(sessionOf("granted"), { gated: true })
           yield* wire.loseCommit(what)
-          const first = yield* Effect.fork(a.renew(adoptNone, slow.mint))
+          const first = yield* Effect.fork(renew(a, adoptNone, slow.obtain))
           yield* slow.arrived
-          const next = yield* makeMint(sessionOf("next"))
-          const second = yield* Effect.fork(b.renew(adoptNone, next.mint))
+          const next = yield* makeObtain(sessionOf("next"))
+          const second = yield* Effect.fork(renew(b, adoptNone, next.obtain))
           yield* kit.settle
           yield* slow.open
           yield* Fiber.join(first)
           yield* Fiber.join(second)
-          yield* same(next.runs(), 1, "mints of the next holder")
+          yield* same(next.runs(), 1, "renewals of the next holder")
           yield* holds(b, sessionOf("next"))
         }
       })
@@ -219,7 +221,7 @@ export const unreadable = (
       yield* corrupt(key)
       for (const store of [a, yield* kit.holder(key)]) {
         yield* refusesEverything(store)
-        const error = yield* failsWith(store.read, "Unavailable", "read")
+        const error = yield* failsWith(readStored(store), "Unavailable", "read")
         yield* same(error.reason, "StoreUnreadable", "the reason")
         yield* ensure(!JSON.stringify(error).includes("held"), "the error quotes what is held")
       }

@@ -9,18 +9,19 @@ import {
   freshKey,
   holds,
   type Kit,
-  makeMint,
+  makeObtain,
   makeRevoke,
   newerThan,
   put,
+  renew,
   same,
   sameSession,
   scenario,
   sessionOf
-} from "./Kit.js"
+} from "./harness.js"
 import type { ContractCase } from "./Options.js"
 
-export const loggingIn = (kit: Kit): ReadonlyArray<ContractCase> => {
+export const login = (kit: Kit): ReadonlyArray<ContractCase> => {
   const two = Effect.gen(function* () {
     const key = yield* freshKey({ grant: "authorization_code", subject: "ada" })
     return { a: yield* kit.holder(key), b: yield* kit.holder(key) }
@@ -38,24 +39,24 @@ export const loggingIn = (kit: Kit): ReadonlyArray<ContractCase> => {
             yield* ensure(saved && version > last, `the login of ${name}: version ${version} after ${last}`)
             last = version
             const held = yield* holds(a, sessionOf(name))
-            yield* same(held.marked, false, "the mark of a person's session")
+            yield* same(held.refreshInFlight, false, "the refresh-in-flight flag of a person's session")
           })
         yield* put(a, sessionOf("good"))
         yield* logIn("over-good")
 
-        const dying = yield* makeMint(sessionOf("never"), {
-          beforeGate: (lease) => lease.spend,
+        const dying = yield* makeObtain(sessionOf("never"), {
+          beforeGate: (lease) => lease.beginRefresh,
           afterGate: () => Effect.fail(down)
         })
-        yield* Effect.exit(a.renew(adoptNone, dying.mint))
+        yield* Effect.exit(renew(a, adoptNone, dying.obtain))
         yield* logIn("over-marked")
 
         const proved = yield* makeRevoke()
-        yield* a.clear(proved.revoke)
+        yield* a.logout(proved.revoke)
         yield* logIn("over-logout")
 
         const unproved = yield* makeRevoke({ end: Effect.fail(down) })
-        yield* Effect.exit(a.clear(unproved.revoke))
+        yield* Effect.exit(a.logout(unproved.revoke))
         yield* logIn("over-unproved")
       })
     ),
@@ -65,13 +66,16 @@ export const loggingIn = (kit: Kit): ReadonlyArray<ContractCase> => {
       Effect.gen(function* () {
         const { a, b } = yield* two
         const { version } = yield* put(a, sessionOf("old"))
-        const renewal = yield* makeMint(sessionOf("renewed"), { gated: true, beforeGate: (lease) => lease.spend })
-        const renewing = yield* Effect.fork(a.renew(newerThan(version), renewal.mint))
+        const renewal = yield* makeObtain(sessionOf("renewed"), {
+          gated: true,
+          beforeGate: (lease) => lease.beginRefresh
+        })
+        const renewing = yield* Effect.fork(renew(a, newerThan(version), renewal.obtain))
         yield* renewal.arrived
-        const login = yield* makeMint(sessionOf("logged-in"))
-        const logging = yield* Effect.fork(b.renew(adoptNone, login.mint))
+        const login = yield* makeObtain(sessionOf("logged-in"))
+        const logging = yield* Effect.fork(renew(b, adoptNone, login.obtain))
         yield* kit.settle
-        yield* same(login.runs(), 0, "logins while a renewal holds the right")
+        yield* same(login.runs(), 0, "logins while a renewal holds the lease")
         yield* renewal.open
         yield* sameSession((yield* Fiber.join(renewing)).session, sessionOf("renewed"), "what the renewal answers")
         yield* sameSession((yield* Fiber.join(logging)).session, sessionOf("logged-in"), "what the login answers")
