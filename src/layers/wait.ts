@@ -95,6 +95,9 @@ export const firstOf = <A, E, A1, E1>(
   other: Effect.Effect<A1, E1>
 ): Effect.Effect<A | A1, E | E1> => Effect.raceFirst(Effect.interruptible(one), Effect.interruptible(other))
 
+/** The token store did not answer in time. */
+export const storeTimedOut: Unavailable = new Unavailable({ operation: "store", reason: "Store", detail: "ETIMEDOUT" })
+
 /** Fails with a store time-out after this time, even if the effect cannot be interrupted. */
 export const hardTimeout =
   (duration: Duration.Duration) =>
@@ -102,6 +105,6 @@ export const hardTimeout =
     Effect.disconnect(effect).pipe(
       stallTolerantTimeout({
         duration,
-        onTimeout: () => new Unavailable({ operation: "store", reason: "Store", detail: "ETIMEDOUT" })
+        onTimeout: () => storeTimedOut
       })
     )

@@ -17,7 +17,7 @@ import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { PublicLoginService } from "../../services/PublicLogin.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import { RenewalHeldBack, type SessionStore, type SharedFailure, type Stored } from "../../services/TokenStore.js"
-import { firstOf, hardTimeout, stallCount, stallTolerantSleep } from "../wait.js"
+import { firstOf, hardTimeout, stallCount, stallTolerantSleep, storeTimedOut } from "../wait.js"
 import * as Adoption from "./Adoption.js"
 import * as Backoff from "./Backoff.js"
 import * as Flight from "./Flight.js"
@@ -233,7 +233,7 @@ export const make = (dependencies: Dependencies): Renewal => {
       // A waiter for the lease keeps time to read why the holder failed.
       const stopWaiting = Effect.flatMap(
         stallTolerantSleep(Duration.millis(left).pipe(Duration.subtract(LAST_READ))),
-        () => (outcome.hasLease ? Effect.never : Effect.fail(outOfTime))
+        () => (outcome.hasLease ? Effect.never : Effect.fail(storeTimedOut))
       )
       const renewed = yield* firstOf(renewStored(run, since, deadline, outcome), stopWaiting).pipe(
         hardTimeout(Duration.millis(left)),
@@ -293,8 +293,9 @@ export const make = (dependencies: Dependencies): Renewal => {
     error._tag === "Unavailable" &&
     (error.reason === "Timeout" || error.reason === "Store" || error.reason === "Network")
 
+  /** The next attempt issues, and so has a chance. */
   const isTooOld = (error: AuthError | RenewalHeldBack): boolean =>
-    error._tag === "UnexpectedResponse" && error.reason === "AlreadyExpired"
+    error._tag === "UnexpectedResponse" && error.reason === "AlreadyExpired" && error.operation === "refresh"
 
   const newOutcome = (): Outcome => ({ obtained: undefined, sharedCount: undefined, isEnded: false, hasLease: false })
 

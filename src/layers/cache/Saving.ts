@@ -5,13 +5,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { Unavailable } from "../../schemas/AuthError.js"
+import type { Unavailable } from "../../schemas/AuthError.js"
 import type { Session } from "../../schemas/Session.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import type { SessionStore } from "../../services/TokenStore.js"
-import { hardTimeout, STORE_LIMIT, unrefSleep } from "../wait.js"
+import { hardTimeout, STORE_LIMIT, storeTimedOut, unrefSleep } from "../wait.js"
 import type { Adoption } from "./Adoption.js"
 import * as Flight from "./Flight.js"
 import { closed } from "./obtainSession.js"
@@ -39,8 +39,6 @@ export interface Dependencies {
   readonly store: SessionStore
 }
 
-const timedOut = new Unavailable({ operation: "store", reason: "Store", detail: "ETIMEDOUT" })
-
 export const make = ({ adoption, auth, events, fork, now, state, store }: Dependencies): Saving => {
   const { current, update } = state
 
@@ -67,7 +65,7 @@ export const make = ({ adoption, auth, events, fork, now, state, store }: Depend
     limit: RENEWAL_LIMIT,
     work: () => save,
     onInterrupt: Exit.fail(closed),
-    onTimeout: Exit.fail(timedOut)
+    onTimeout: Exit.fail(storeTimedOut)
   })
 
   const untilDone = Flight.make<never>({
