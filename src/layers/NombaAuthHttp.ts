@@ -13,7 +13,13 @@ import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
-import type { AuthError, InvalidRequest, RevokeError, Unavailable } from "../schemas/AuthError.js"
+import {
+  type AuthError,
+  type InvalidRequest,
+  type RevokeError,
+  type Unavailable,
+  wasNotProcessed
+} from "../schemas/AuthError.js"
 import { NombaAuth, type NombaAuthService } from "../services/NombaAuth.js"
 import { NombaConfig } from "../services/NombaConfig.js"
 import { RetryPolicy } from "../services/RetryPolicy.js"
@@ -55,7 +61,7 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
         Effect.withSpan(`NombaAuth.${name}`, { kind: "client", captureStackTrace: false })
       )
 
-    const grant = <E>(
+    const grant = <E extends AuthError>(
       rules: Classification.Rules<E>,
       outgoing: Effect.Effect<Outgoing.Outgoing, InvalidRequest | Unavailable>
     ) => Effect.flatMap(call(rules, outgoing), toSession(rules.operation))
@@ -95,9 +101,6 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
  * @category layers
  */
 export const layer: Layer.Layer<NombaAuth, never, NombaConfig | HttpClient.HttpClient> = Layer.effect(NombaAuth, make)
-
-/** A refresh token and an authorization code are single-use: after a request that may have been processed, they are spent. */
-const wasNotProcessed = (error: Unavailable): boolean => error.processed === "no"
 
 type RevokeBodies = Arr.NonEmptyReadonlyArray<Outgoing.RevokeBody>
 

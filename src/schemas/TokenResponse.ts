@@ -47,7 +47,7 @@ export interface Granted {
  * @category models
  */
 export interface Refused {
-  readonly reason: "NoUsableToken" | "DeadOnArrival"
+  readonly reason: "NoUsableToken" | "AlreadyExpired"
   readonly issues: ReadonlyArray<string>
 }
 
@@ -89,7 +89,7 @@ export const decode = (body: unknown, exchange: Exchange): Either.Either<Granted
   })
   return Either.mapBoth(expiry, {
     onLeft: ({ local, server }): Refused => ({
-      reason: "DeadOnArrival",
+      reason: "AlreadyExpired",
       issues: [
         `Nomba's clock: ${Option.match(server, { onNone: () => "not stated", onSome: (at) => at.toJSON() })}`,
         `this machine's clock: ${local.toJSON()}`,

@@ -23,7 +23,7 @@ describe("each status has one meaning for each operation", () => {
   const limited = { _tag: "Unavailable", reason: "RateLimited", processed: "no" }
   const server = { _tag: "Unavailable", reason: "ServerError", processed: "unknown" }
   const redirect = { _tag: "UnexpectedResponse", reason: "Redirect" }
-  const odd = { _tag: "UnexpectedResponse", reason: "OddStatus" }
+  const odd = { _tag: "UnexpectedResponse", reason: "UnknownStatus" }
   const same = (expected: object) => ({ issue: expected, refresh: expected, revoke: expected, exchange: expected })
 
   const table: ReadonlyArray<readonly [number, Record<Operation, object>]> = [
@@ -183,7 +183,7 @@ describe("a code other than 00 is a failure, whatever the status and `data` say"
     ["429", { issue: "RateLimited", refresh: "RateLimited", revoke: "RateLimited", exchange: "RateLimited" }],
     ["500", { issue: "ServerError", refresh: "ServerError", revoke: "ServerError", exchange: "ServerError" }],
     ["302", { issue: "Redirect", refresh: "Redirect", revoke: "Redirect", exchange: "Redirect" }],
-    ["100", { issue: "OddStatus", refresh: "OddStatus", revoke: "OddStatus", exchange: "OddStatus" }]
+    ["100", { issue: "UnknownStatus", refresh: "UnknownStatus", revoke: "UnknownStatus", exchange: "UnknownStatus" }]
   ]
   for (const [code, expected] of table) {
     for (const one of operations) {
@@ -317,7 +317,7 @@ describe("a page in place of a refusal comes from a firewall", () => {
         Effect.gen(function* () {
           for (const one of operations) {
             const error = yield* failing(one, answer)
-            assert.deepInclude(error, { _tag: "UnexpectedResponse", reason: "NotNomba", status })
+            assert.deepInclude(error, { _tag: "UnexpectedResponse", reason: "HtmlResponse", status })
           }
         })
       )

@@ -159,7 +159,7 @@ describe("an answer that grants nothing", () => {
   it("a token dead on arrival names the clocks, and what was skipped", () => {
     const dead = refused({ access_token: "t", expires_in: 0, expiresAt: "junk" })
     assert.deepStrictEqual(dead, {
-      reason: "DeadOnArrival",
+      reason: "AlreadyExpired",
       issues: [
         "Nomba's clock: not stated",
         "this machine's clock: 2025-08-13T12:00:00.000Z",

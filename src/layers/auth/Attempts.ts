@@ -10,7 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
-import { Unavailable, withRetryAfter } from "../../schemas/AuthError.js"
+import { type AuthError, isTransient, type Unavailable, withRetryAfter } from "../../schemas/AuthError.js"
 import { AttemptGate, type Passage } from "../../services/AttemptGate.js"
 import type { RetryPolicyService } from "../../services/RetryPolicy.js"
 
@@ -22,7 +22,7 @@ import type { RetryPolicyService } from "../../services/RetryPolicy.js"
  */
 export interface Attempts {
   /** Runs an attempt, and again for as long as it is to be repeated and there is time. */
-  readonly run: <A, E, R>(attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly run: <A, E extends AuthError, R>(attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Waits, and answers whether another attempt may begin. */
   readonly passage: Passage
 }
@@ -59,11 +59,14 @@ export const open = ({ mayRepeat, needed, policy }: Options): Effect.Effect<Atte
         Effect.flatMap((attempts) => Effect.annotateCurrentSpan("nomba.attempts", attempts)),
         Effect.zipRight(attempt),
         Effect.catchAll((error) =>
-          error instanceof Unavailable && mayRepeat(error) ? repeat(attempt, error) : Effect.fail(error)
+          isTransient(error) && mayRepeat(error) ? repeat(attempt, error) : Effect.fail(error)
         )
       )
 
-    const repeat = <A, E, R>(attempt: Effect.Effect<A, E, R>, error: E & Unavailable): Effect.Effect<A, E, R> =>
+    const repeat = <A, E extends AuthError, R>(
+      attempt: Effect.Effect<A, E, R>,
+      error: E & Unavailable
+    ): Effect.Effect<A, E, R> =>
       Effect.matchEffect(driver.next(error), {
         onFailure: () => Effect.fail(error),
         onSuccess: (delay) => {

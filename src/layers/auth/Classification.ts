@@ -164,7 +164,7 @@ export const classify = <E>(answer: Answer, rules: Rules<E>): Either.Either<obje
 
   const byStatus = (status: number, issues: ReadonlyArray<string> = []): E | Failure => {
     if (status === 0 || (status >= 300 && status < 400)) return unexpected("Redirect", issues)
-    if (status < 400 || status > 599) return unexpected("OddStatus", issues)
+    if (status < 400 || status > 599) return unexpected("UnknownStatus", issues)
     const wait = AnswerHeaders.wait(status, answer.headers, answer.receivedAt)
     switch (status) {
       case 401:
@@ -186,7 +186,7 @@ export const classify = <E>(answer: Answer, rules: Rules<E>): Either.Either<obje
     const isRefusal = answer.status === 401 || answer.status === 403
     return Either.left(
       isRefusal && Body.isHtml(answer.body, answer.headers["content-type"])
-        ? unexpected("NotNomba")
+        ? unexpected("HtmlResponse")
         : byStatus(answer.status)
     )
   }

@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
+import { type AuthError, Unavailable, wasNotProcessed } from "../../schemas/AuthError.js"
 import { Session } from "../../schemas/Session.js"
 import { AttemptGate, type AttemptGateService, hasTime } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
@@ -46,8 +46,7 @@ export const isOutOfTime = (error: AuthError): boolean =>
   error._tag === "Unavailable" && error.operation === outOfTime.operation && error.reason === outOfTime.reason
 
 /** Nothing was sent, or what was sent was not processed. */
-const wasNotProcessed = (error: AuthError | LeaseLost): boolean =>
-  error._tag === "LeaseLost" || (error._tag === "Unavailable" && error.processed === "no")
+const keptRefreshToken = (error: AuthError | LeaseLost): boolean => error._tag === "LeaseLost" || wasNotProcessed(error)
 
 /**
  * Refreshes with the stored refresh token, the old access token as bearer, and starts anew when Nomba refuses it. After
@@ -65,7 +64,7 @@ export const mint =
     /** Marks what is held, so that nobody takes it over any more, unless what is done instead was not processed. */
     const replace = ({ marked }: Stored, operation: Effect.Effect<Session, AuthError>) =>
       Effect.tapError(call(renewal, lease, lease.spend, operation, outOfTime), (error) =>
-        Effect.when(lease.unspend, () => !marked && wasNotProcessed(error))
+        Effect.when(lease.unspend, () => !marked && keptRefreshToken(error))
       )
 
     /** Where the answer has no new refresh token, the old one may have stayed good (RFC 6749, section 6). */
@@ -87,7 +86,12 @@ export const mint =
           case "LeaseLost":
             return error
           case "Unavailable":
-            if (error.processed === "no" || error.operation === "store") return error
+            if (wasNotProcessed(error) || error.operation === "store") return error
+            break
+          case "UnexpectedResponse":
+            break
+          default:
+            error satisfies never
         }
         // No person is asked to log in only because an answer was lost: the next renewal tries the marked token.
         if (source.interactive) return error

@@ -51,7 +51,7 @@ export interface Dependencies {
 
 const usedUp = new UnexpectedResponse({
   operation: "issue",
-  reason: "DeadOnArrival",
+  reason: "AlreadyExpired",
   issues: ["its lifetime was used up before its answer was complete"]
 })
 

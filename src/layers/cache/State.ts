@@ -6,7 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { type AuthError, withRetryAfter } from "../../schemas/AuthError.js"
+import { type AuthError, healsByWaiting, withRetryAfter } from "../../schemas/AuthError.js"
 import type { Session } from "../../schemas/Session.js"
 import type { Stored } from "../../services/TokenStore.js"
 import * as Pace from "./Pace.js"
@@ -113,7 +113,7 @@ export const decide = (state: State, now: number): Decision => {
   }
   if (!isHeldBack) return { _tag: "Renew" }
   if (mayLook) return { _tag: "Look" }
-  return pause !== undefined && isPaused && pause.error._tag !== "Unavailable"
+  return pause !== undefined && isPaused && !healsByWaiting(pause.error)
     ? failed(pause, now)
     : { _tag: "Serve", held, background: "nothing" }
 }
@@ -222,7 +222,7 @@ export const fail = (state: State, error: AuthError, now: number): State => ({
   lookedAt: now,
   pause: Pace.pause(error, state.pause, now),
   held:
-    error._tag === "Unavailable" && state.held?.rejected === true && isLive(state.held, now)
+    healsByWaiting(error) && state.held?.rejected === true && isLive(state.held, now)
       ? { ...state.held, rejected: false, aheadAt: Math.min(state.held.aheadAt, now) }
       : state.held
 })

@@ -146,7 +146,7 @@ describe("expiry is broken if", () => {
       upstream.always = { latency: "3 seconds" }
       const cache = yield* makeCache({ upstream })
       const error = yield* during("3 seconds")(Effect.flip(cache.get))
-      assert.strictEqual(error._tag === "UnexpectedResponse" && error.reason, "DeadOnArrival")
+      assert.strictEqual(error._tag === "UnexpectedResponse" && error.reason, "AlreadyExpired")
       yield* Effect.exit(cache.get)
       assert.strictEqual(upstream.count(), 1)
       yield* TestClock.adjust("1 second")
