@@ -77,8 +77,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "4 refresh, else start",
     breaks: "use a refresh token again after a failure that may have been processed",
     file: "src/layers/cache/Mint.ts",
-    from: '(error._tag === "Unavailable" && error.processed === "no")',
-    to: '(error._tag === "Unavailable")',
+    from: 'error._tag === "LeaseLost" || wasNotProcessed(error)',
+    to: 'error._tag === "LeaseLost" || wasNotProcessed(error) || error._tag === "Unavailable"',
     test: `${cache}/refreshElseStart.test.ts`
   },
   {
@@ -327,16 +327,16 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the store",
     breaks: "send a request without a last look at its permission",
     file: "src/layers/cache/Mint.ts",
-    from: "admit: Effect.catchAll(lease.still, () =>",
-    to: "admit: Effect.catchAll(Effect.void as typeof lease.still, () =>",
+    from: "beforeSend: Effect.catchAll(lease.still, () =>",
+    to: "beforeSend: Effect.catchAll(Effect.void as typeof lease.still, () =>",
     test: `${cache}/standstill.test.ts`
   },
   {
     rule: "the store",
     breaks: "take the last look before the secret is read",
-    file: "src/layers/auth/TokenCall.ts",
-    from: "const outgoing = yield* prepare\n      yield* (yield* AttemptGate).admit",
-    to: "yield* (yield* AttemptGate).admit\n      const outgoing = yield* prepare",
+    file: "src/layers/auth/HttpAttempt.ts",
+    from: "const request = yield* prepare\n      yield* (yield* AttemptGate).beforeSend",
+    to: "yield* (yield* AttemptGate).beforeSend\n      const request = yield* prepare",
     test: "test/layers/NombaAuthHttpRetry.test.ts",
     name: "the gate between attempts"
   },
@@ -464,6 +464,22 @@ export const mutants: ReadonlyArray<Mutant> = [
     to: "end = endOf(cause)\n        return Stream.failCause(cause)",
     test: "test/leaks/NombaAuthHttp.test.ts",
     name: "a body that breaks off"
+  },
+  {
+    rule: "the errors",
+    breaks: "take every failed refresh for one that was processed",
+    file: "src/schemas/AuthError.ts",
+    from: 'return error.processed === "no"',
+    to: "return false",
+    test: "test/layers/refreshNotProcessed.test.ts"
+  },
+  {
+    rule: "the errors",
+    breaks: "wait for what does not heal",
+    file: "src/schemas/AuthError.ts",
+    from: "return detail === undefined || !refusals.has(detail)",
+    to: "return true",
+    test: "test/schemas/AuthError.test.ts"
   },
   {
     rule: "answers",

@@ -38,7 +38,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
     const { accountId, baseUrl, transformClient } = yield* NombaConfig
     const cache = yield* TokenCache
     const guarded = yield* GuardedClient.make(yield* HttpClient.HttpClient)
-    const client = yield* GuardedClient.transformed(guarded, transformClient)
+    const client = yield* GuardedClient.applyTransform(guarded, transformClient)
     const resolve = Destination.make(baseUrl)
     const authorize = Authorization.make(accountId)
 

@@ -2,15 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Either, FastCheck as fc, Option, Redacted } from "effect"
 import * as TokenResponse from "../../src/schemas/TokenResponse.js"
 
-const exchange: TokenResponse.Exchange = { sentAt: Date.UTC(2025, 7, 13, 12), date: Option.none(), secrets: [] }
+const exchange: TokenResponse.ResponseFacts = { sentAt: Date.UTC(2025, 7, 13, 12), date: Option.none(), secrets: [] }
 
-const decode = (data: unknown, changes: Partial<TokenResponse.Exchange> = {}) =>
+const decode = (data: unknown, changes: Partial<TokenResponse.ResponseFacts> = {}) =>
   TokenResponse.decode({ code: "00", data }, { ...exchange, ...changes })
 
-const granted = (data: unknown, changes?: Partial<TokenResponse.Exchange>): TokenResponse.Granted =>
+const granted = (data: unknown, changes?: Partial<TokenResponse.ResponseFacts>): TokenResponse.Granted =>
   Either.getOrThrowWith(decode(data, changes), (refused) => new Error(refused.issues.join()))
 
-const refused = (data: unknown, changes?: Partial<TokenResponse.Exchange>): TokenResponse.Refused =>
+const refused = (data: unknown, changes?: Partial<TokenResponse.ResponseFacts>): TokenResponse.Refused =>
   Either.getOrThrowWith(Either.flip(decode(data, changes)), () => new Error("granted"))
 
 describe("a session", () => {

@@ -141,10 +141,10 @@ const call = (
       })
     const gate: AttemptGateService = {
       // Reading a secret may take longer than a permission is good for, and so may a process that stood still.
-      admit: Effect.catchAll(lease.still, () =>
+      beforeSend: Effect.catchAll(lease.still, () =>
         Effect.flatMap(mayGo(requestTimeout), (may) => (may ? Effect.void : outOfTime))
       ),
-      open: (needed) =>
+      start: (needed) =>
         Effect.succeed((wait) =>
           Effect.gen(function* () {
             if (!hasTime(deadline, yield* Clock.currentTimeMillis, wait, needed)) return false
