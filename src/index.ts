@@ -34,7 +34,13 @@ export { NombaConfig, type NombaConfigService } from "./services/NombaConfig.js"
 export { PublicLogin, type PublicLoginService } from "./services/PublicLogin.js"
 export { RetryPolicy, type RetryPolicyService } from "./services/RetryPolicy.js"
 export { SessionSource, type SessionSourceService } from "./services/SessionSource.js"
-export { type HeldSession, TokenCache, type TokenCacheService } from "./services/TokenCache.js"
+export {
+  type HeldSession,
+  type RejectedRequest,
+  type Rejection,
+  TokenCache,
+  type TokenCacheService
+} from "./services/TokenCache.js"
 export {
   type Lease,
   LeaseLost,

@@ -499,10 +499,27 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the client",
-    breaks: "confirm a replay whose rejection did not count",
+    breaks: "take a 403 or a 429 for a proof of the token",
     file: "src/layers/NombaClientHttp.ts",
-    from: "if (counted && answer.status < 500)",
-    to: "if (answer.status < 500)",
-    test: "test/layers/NombaClientHttpReplay.test.ts"
+    from: "if (status < 500 && status !== 403 && status !== 429 && !isRejected(judged))",
+    to: "if (status < 500 && !isRejected(judged))",
+    test: "test/layers/NombaClientHttpRejected.test.ts"
+  },
+  {
+    rule: "the client",
+    breaks: "send a payment again after a 500",
+    file: "src/layers/NombaClientHttp.ts",
+    from: "(response.status < 500 || request.method",
+    to: "(response.status < 600 || request.method",
+    test: "test/layers/NombaClientHttpRejected.test.ts"
+  },
+  {
+    rule: "the client",
+    breaks: "leave the connection of a long 401 open",
+    file: "src/layers/http/Body.ts",
+    from: "let left = statedLength(response) > DISCARD_LIMIT ? 0 : DISCARD_LIMIT",
+    to: "if (statedLength(response) > LIMIT) return Effect.void\n  let left = DISCARD_LIMIT",
+    test: "test/layers/NombaClientHttpSockets.test.ts",
+    name: "is cancelled, with a stated length"
   }
 ]

@@ -111,11 +111,16 @@ const build: Effect.Effect<Built, never, Dependencies | Scope.Scope> = Effect.ge
           const isLasting = after.remedies.unhelped === Pace.LASTING && before.remedies.unhelped < Pace.LASTING
           return Effect.as(
             Effect.when(Effect.logWarning(lastingRejection), () => isLasting),
-            after !== before
+            "renew" as const
           )
         }
       ),
-    confirm: (accepted) => Effect.asVoid(cell.update((state) => State.confirm(state, accepted))),
+    confirm: (accepted) =>
+      Effect.suspend(() =>
+        cell.current().remedies.last === undefined
+          ? Effect.void
+          : Effect.asVoid(cell.update((state) => State.confirm(state, accepted)))
+      ),
     logout: Effect.flatMap(aside.start(logout), Fiber.join),
     changes: cell.changes
   })

@@ -29,6 +29,32 @@ export interface HeldSession {
 }
 
 /**
+ * A request to a resource, as far as the cache needs to know it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RejectedRequest {
+  /** When it was sent, in milliseconds since 1970 by the `Clock`. */
+  readonly sentAt: number
+  /** Method and path with the ids replaced, and the account id if the request brought its own. */
+  readonly route: string
+}
+
+/**
+ * What to do about a rejected token.
+ *
+ * - `renew`: call `session` for a token and replay once.
+ * - `replay`: a request that was sent later succeeded with this token. Replay once with the same token and report a second
+ *   rejection again.
+ * - `pass`: this route rejects every token. Give the response to the caller.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Rejection = "renew" | "replay" | "pass"
+
+/**
  * Holds one session and renews it: ahead of its expiry, once however many ask, and shared through the `TokenStore`.
  *
  * @since 0.1.0
@@ -44,15 +70,15 @@ export interface TokenCacheService {
   /** The session that `get` would answer from, with what is left of it. */
   readonly session: Effect.Effect<HeldSession, AuthError>
   /**
-   * Reports that Nomba answered 401 to this token, so that the next `get` renews. Does nothing unless it is the current
-   * token, so that many reports of one dead token cost one renewal. Answers whether this report was the one that counted.
+   * Reports that Nomba rejected this token, so that the next `get` renews. Many reports of one token cause one renewal. Give
+   * the request if you can: it tells a bad route from a bad token. Succeeds with what to do.
    */
-  readonly invalidate: (rejected: Redacted.Redacted<string>) => Effect.Effect<boolean>
+  readonly invalidate: (rejected: Redacted.Redacted<string>, request?: RejectedRequest) => Effect.Effect<Rejection>
   /**
-   * Reports that a request which had been rejected succeeded when it was replayed with this token, so that the renewal
-   * counts as having helped. Only for the request whose `invalidate` counted.
+   * Reports that Nomba accepted this token. Call it after each response that proves it (any status below 500 but 401, 403
+   * and 429), so that later rejections are judged rightly.
    */
-  readonly confirm: (accepted: Redacted.Redacted<string>) => Effect.Effect<void>
+  readonly confirm: (accepted: Redacted.Redacted<string>, request?: RejectedRequest) => Effect.Effect<void>
   /**
    * Ends the session at Nomba and in the store. A later `get` starts a new one. Fails when the end is unproved
    * (`Unavailable`, or `Expired` for a 401 on a token that was not past its expiry): no cache adopts the session all the

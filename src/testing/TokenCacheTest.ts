@@ -40,7 +40,7 @@ export const layer = (token: string = "test-access-token"): Layer.Layer<TokenCac
     TokenCache.of({
       get: Effect.succeed(accessToken),
       session: Effect.map(session, (_) => ({ session: _, remaining: lifetime, saved: true, origin: "minted" })),
-      invalidate: () => Effect.succeed(true),
+      invalidate: () => Effect.succeed("renew"),
       confirm: () => Effect.void,
       logout: Effect.void,
       changes: Stream.fromEffect(Effect.asSome(session))

@@ -312,7 +312,10 @@ describe("a request that gets no answer", () => {
       const error = yield* Effect.flip(nomba.execute(request))
       assert(error instanceof HttpClientError.RequestError)
       assert.strictEqual(error.request, request)
-      assert.strictEqual(error.message, "Transport: ECONNREFUSED (GET /v1/x)")
+      assert.strictEqual(
+        error.message,
+        "Transport: Cannot connect to nomba.test (options.environment): ECONNREFUSED (GET /v1/x)"
+      )
       assert.isUndefined(error.cause)
     })
   )

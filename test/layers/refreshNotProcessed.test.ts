@@ -7,7 +7,9 @@ import { getText, makeCache } from "../support/upstream.js"
 
 const isRefresh = ({ url }: Sent): boolean => url.endsWith("/refresh")
 
-const failures: ReadonlyArray<readonly [what: string, reason: "RateLimited" | "Network", answer: (sent: Sent) => Answer]> = [
+const failures: ReadonlyArray<
+  readonly [what: string, reason: "RateLimited" | "Network", answer: (sent: Sent) => Answer]
+> = [
   ["a 429", "RateLimited", () => json(429, {}, { "retry-after": "20" })],
   ["code 429 in a 200", "RateLimited", () => json(200, { code: "429" })],
   [
