@@ -224,7 +224,8 @@ export const UnexpectedReason = Schema.Literal(
   "DeadOnArrival",
   "OddStatus",
   "OddCode",
-  "Callback"
+  "Callback",
+  "SchemaMismatch"
 )
 
 const whatIsUnexpected: Record<typeof UnexpectedReason.Type, string> = {
@@ -236,7 +237,8 @@ const whatIsUnexpected: Record<typeof UnexpectedReason.Type, string> = {
   DeadOnArrival: "a token that was dead on arrival",
   OddStatus: "a status that the API does not have",
   OddCode: "a code that tells neither success nor failure",
-  Callback: "a callback that does not fit this login"
+  Callback: "a callback that does not fit this login",
+  SchemaMismatch: "data that does not fit the schema"
 }
 
 /**

@@ -57,6 +57,8 @@ describe("the public names", () => {
       "NombaClientHttp",
       "NombaConfig",
       "NombaConfigOptions",
+      "NombaRequestFailed",
+      "NombaResponse",
       "Pkce",
       "PublicLogin",
       "RetryPolicy",

@@ -33,6 +33,11 @@ export class CallersResponse extends Inspectable.Class implements HttpClientResp
     this.#answer = answer
   }
 
+  /** The request as it was sent, bearer included: for masking what a server echoes, and never to be shown. */
+  static sentRequest(response: HttpClientResponse.HttpClientResponse): HttpClientRequest.HttpClientRequest {
+    return response instanceof CallersResponse ? response.#answer.request : response.request
+  }
+
   get [HttpClientResponse.TypeId](): HttpClientResponse.TypeId {
     return HttpClientResponse.TypeId
   }
