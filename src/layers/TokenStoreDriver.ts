@@ -20,7 +20,7 @@ export type { Connect, Entry, Next, StoreDriver } from "./store/StoreDriver.js"
 export const make: (connect: Connect) => TokenStoreService = SessionStore.fromDriver
 
 /**
- * The same as a layer, for `Nomba.layerWithoutStore`.
+ * The same as a layer, for `Nomba.layerConfig`.
  *
  * @since 0.1.0
  * @category layers

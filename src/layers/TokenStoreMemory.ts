@@ -104,7 +104,7 @@ export const connect: Connect = (key, leaseTime) =>
  * @since 0.1.0
  * @category constructors
  */
-export const make: TokenStoreService = SessionStore.fromDriver(connect)
+export const make: TokenStoreService = { ...SessionStore.fromDriver(connect), isShared: false }
 
 /**
  * Sessions live in this process, shared by key, for as long as they are usable.

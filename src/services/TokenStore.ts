@@ -126,6 +126,8 @@ export interface TokenStoreService {
    * one request of its holder and 3 s, unless it is extended; a permission is good for 3 s.
    */
   readonly open: (key: StoreKey, requestTimeout: Duration.Duration) => Effect.Effect<SessionStore, never, Scope.Scope>
+  /** Whether other processes share its sessions. Default: `true`. */
+  readonly isShared?: boolean | undefined
 }
 
 /**
