@@ -22,6 +22,7 @@ import type { TokenCache } from "../services/TokenCache.js"
 import { TokenStore } from "../services/TokenStore.js"
 import * as Setting from "./config/Setting.js"
 import * as StoreChoice from "./config/StoreChoice.js"
+import * as UserAgent from "./http/UserAgent.js"
 import * as NombaAuthHttp from "./NombaAuthHttp.js"
 import * as NombaClientHttp from "./NombaClientHttp.js"
 import * as NombaConfigOptions from "./NombaConfigOptions.js"
@@ -249,6 +250,7 @@ const composeWith = <Cache>(
     Layer.provideMerge(cache.pipe(Layer.provide(source))),
     Layer.provideMerge(NombaAuthHttp.layer),
     Layer.provide(Layer.effect(NombaConfig, Effect.flatMap(config, refuseSharedRevoke))),
+    Layer.provide(UserAgent.layer),
     Layer.build,
     Layer.scopedContext
   )

@@ -1,4 +1,5 @@
-import { FetchHttpClient, HttpApiClient, type HttpClient } from "@effect/platform"
+import { createRequire } from "node:module"
+import { FetchHttpClient, HttpApiClient, HttpClient, HttpClientRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Config,
@@ -8,6 +9,7 @@ import {
   Effect,
   Exit,
   Fiber,
+  identity,
   Layer,
   ManagedRuntime,
   Redacted,
@@ -26,6 +28,7 @@ import {
 } from "nomba-auth"
 import { AccountsApi, Sandbox } from "nomba-auth/sandbox"
 import { recordVariables, withEnvironment } from "../support/environment.js"
+import { fake, json } from "../support/http.js"
 
 const { accountId, clientId, clientSecret } = Sandbox.defaultClient
 const variables = {
@@ -392,6 +395,15 @@ describe("RetryPolicy and Nomba.layer", () => {
     )
   )
 
+  it.effect("can be made of the default schedule", () =>
+    Effect.gen(function* () {
+      const two = RetryPolicy.layerWith((schedule) => Schedule.intersect(schedule, Schedule.recurs(2)))
+      assert.strictEqual(yield* attempts(Effect.provide(issue, Layer.provide(NombaLive, two))), 3)
+      const same = RetryPolicy.layer(RetryPolicy.defaultSchedule)
+      assert.strictEqual(yield* attempts(Effect.provide(issue, Layer.provide(NombaLive, same))), 5)
+    })
+  )
+
   it.effect("applies if it is provided around the whole program", () =>
     Effect.map(attempts(issue.pipe(Effect.provide(NombaLive), Effect.provide(RetryPolicy.layerNone))), (n) =>
       assert.strictEqual(n, 1)
@@ -408,6 +420,42 @@ describe("RetryPolicy and Nomba.layer", () => {
     Effect.map(attempts(issue.pipe(Effect.provide(RetryPolicy.layerNone), Effect.provide(NombaLive))), (n) =>
       assert.strictEqual(n, 5)
     )
+  )
+})
+
+describe("the User-Agent of Nomba.layer", () => {
+  const granted = { code: "00", data: { access_token: "a.b.c", refresh_token: "r", expires_in: 3600 } }
+  const agents = (
+    call: Effect.Effect<unknown, unknown, NombaClient | TokenCache>,
+    options: Partial<Nomba.Options> = {},
+    beneath: (client: HttpClient.HttpClient) => HttpClient.HttpClient = identity
+  ) =>
+    Effect.gen(function* () {
+      const upstream = fake(() => json(200, granted))
+      const http = Layer.succeed(HttpClient.HttpClient, beneath(upstream.client))
+      const client = inMemory({ ...options, clientId: globalThis.crypto.randomUUID() })
+      yield* call.pipe(Effect.provide(client), Effect.provide(http))
+      return upstream.sent.map(({ headers }) => headers["user-agent"])
+    })
+  const all = Effect.zipRight(
+    balance,
+    Effect.flatMap(TokenCache, (cache) => cache.logout)
+  )
+  const named = `nomba-auth/${createRequire(import.meta.url)("../../package.json").version}`
+
+  it.effect("names this package and its version on token requests and on calls", () =>
+    Effect.map(agents(all), (sent) => assert.deepStrictEqual(sent, [named, named, named]))
+  )
+
+  it.effect("is the caller's if the request, transformClient or the client below sets one", () =>
+    Effect.gen(function* () {
+      const own = HttpClientRequest.setHeader("User-Agent", "shop/1.0")
+      const call = Effect.flatMap(NombaClient, (nomba) => nomba.execute(own(HttpClientRequest.get("/v1/x"))))
+      assert.deepStrictEqual(yield* agents(call), [named, "shop/1.0"])
+      const mine = ["shop/1.0", "shop/1.0", "shop/1.0"]
+      assert.deepStrictEqual(yield* agents(all, { transformClient: HttpClient.mapRequest(own) }), mine)
+      assert.deepStrictEqual(yield* agents(all, {}, HttpClient.mapRequest(own)), mine)
+    })
   )
 })
 
