@@ -23,6 +23,8 @@ export interface SessionSourceService {
 }
 
 /**
+ * Starts a session: by client credentials, or for a public client not at all.
+ *
  * @since 0.1.0
  * @category services
  */

@@ -64,6 +64,8 @@ export interface TokenCacheService {
 }
 
 /**
+ * Caches the access token and renews it: one renewal for all callers, ahead of expiry.
+ *
  * @since 0.1.0
  * @category services
  */

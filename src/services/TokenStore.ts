@@ -131,6 +131,8 @@ export interface TokenStoreService {
 }
 
 /**
+ * Holds the session that fibers, processes or hosts share, and lets one of them renew it at a time.
+ *
  * @since 0.1.0
  * @category services
  */
