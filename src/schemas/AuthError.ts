@@ -195,6 +195,8 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("nomba-auth/Una
   reason: UnavailableReason,
   /** A system code such as `ECONNREFUSED`. */
   detail: Schema.optional(Schema.String),
+  /** What it failed on, without a secret: `Redis at cache:6379`. */
+  target: Schema.optional(Schema.String),
   /**
    * `no` when the request certainly was not processed (refused, DNS, TLS handshake, 429), so that repeating it with the
    * same single-use token is safe; `unknown` otherwise.
@@ -203,9 +205,10 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("nomba-auth/Una
 }) {
   override get message(): string {
     const detail = this.detail === undefined ? "" : ` [${this.detail}]`
+    const target = this.target === undefined ? "" : `: ${this.target}`
     const isOfStore = this.operation === "store" && this.reason === "Timeout"
     const what = isOfStore ? "The renewal could not end in time" : whatIsUnavailable[this.reason]
-    return sentence(`${what} (${this.operation})${facts(this)}${detail}.`, this)
+    return sentence(`${what} (${this.operation})${facts(this)}${target}${detail}.`, this)
   }
 }
 
