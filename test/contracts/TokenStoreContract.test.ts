@@ -135,7 +135,7 @@ const plainStore = (defects: Defects) => {
       )
       const driver: StoreDriver = {
         leaseTime,
-        stepTimeout: Duration.seconds(1),
+        acquireTimeout: Duration.seconds(1),
         read: Effect.flatten(at(readingAt)),
         acquire: (owner, { notAfter = Number.POSITIVE_INFINITY, takeOverBelow }) =>
           Effect.flatten(
