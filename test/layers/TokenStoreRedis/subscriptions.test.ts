@@ -77,7 +77,9 @@ describeRedis("the subscriptions of TokenStoreRedis", (server) => {
       yield* TestClock.adjust("30 seconds")
       yield* TestClock.adjust("1 second")
       yield* wire.silent(false)
-      yield* Effect.repeat(subscribers(redis), { until: (ids) => ids.length === 1 && ids[0] !== before })
+      yield* Effect.repeat(Effect.zipRight(TestClock.adjust("1 second"), subscribers(redis)), {
+        until: (ids) => ids.length === 1 && ids[0] !== before
+      })
       const writer = yield* Effect.flatMap(make(redis.port), (_) => _.open(key, Duration.seconds(1)))
       const { version } = yield* put(writer, sessionOf("held"))
       yield* hears(heard, version)

@@ -45,6 +45,8 @@ interface Channel {
 
 const HEARTBEAT = Duration.seconds(30)
 
+const CONNECTS_WITHIN = Duration.toMillis("10 seconds")
+
 const FIRST_WAIT = 500
 const LONGEST_WAIT = 10_000
 
@@ -54,10 +56,13 @@ export const make = (
 ): Effect.Effect<Subscriptions, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { client } = connection
+    const clock = yield* Effect.clock
+    const now = () => clock.unsafeCurrentTimeMillis()
     const channels = new Map<string, Channel>()
     const fork = yield* FiberSet.makeRuntime<never>()
     let subscriber: RedisSubscriber | undefined
     let isReady = false
+    let connectedAt = 0
     let hasWarned = false
     yield* Effect.addFinalizer(() => Effect.sync(() => subscriber?.disconnect()))
 
@@ -70,6 +75,7 @@ export const make = (
 
     const connect = (): RedisSubscriber => {
       const own = client.duplicate()
+      connectedAt = now()
       // ioredis subscribes again by itself, but leaves a rejection unhandled if it is cut off, which ends the process.
       Object.assign(own.options, { autoResubscribe: false })
       own.on("error", () => {})
@@ -85,9 +91,12 @@ export const make = (
       return own
     }
 
-    /** A connection that was ready and does not answer is half open, behind a balancer for instance. */
+    /**
+     * A connection that does not answer is half open, behind a balancer for instance. One that is not ready yet is given
+     * time to connect.
+     */
     const replaceIfSilent = Effect.sync(() => {
-      if (!isReady) return
+      if (!isReady && now() < connectedAt + CONNECTS_WITHIN) return
       isReady = false
       subscriber?.disconnect()
       subscriber = undefined
