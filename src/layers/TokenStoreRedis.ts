@@ -19,8 +19,8 @@ import * as Setting from "./config/Setting.js"
 import { only } from "./config/StoreChoice.js"
 import * as SessionCodec from "./SessionCodec.js"
 import * as Driver from "./store/redis/Driver.js"
-import * as Link from "./store/redis/Link.js"
 import type { RedisClient } from "./store/redis/RedisClient.js"
+import * as RedisConnection from "./store/redis/RedisConnection.js"
 import * as SessionStore from "./store/SessionStore.js"
 
 /**
@@ -105,7 +105,7 @@ export const makeFromClient = ({
   client,
   ...common
 }: ClientOptions): Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope> =>
-  Effect.flatMap(settle(common), (settings) => build(Link.borrowed(client), settings))
+  Effect.flatMap(settle(common), (settings) => build(RedisConnection.fromClient(client), settings))
 
 /**
  * ```ts
@@ -200,7 +200,10 @@ const warnOfClear = ({ settings, url }: Settled): Effect.Effect<void> =>
       )
 
 const open = ({ settings, url }: Settled): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
-  Effect.flatMap(Link.own(url), (link) => build(link, settings))
+  Effect.flatMap(RedisConnection.fromUrl(url), (connection) => build(connection, settings))
 
-const build = (link: Link.Link, settings: Driver.Settings): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
-  Effect.map(Driver.make(link, settings), SessionStore.fromDriver)
+const build = (
+  connection: RedisConnection.RedisConnection,
+  settings: Driver.Settings
+): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
+  Effect.map(Driver.make(connection, settings), (connect) => SessionStore.fromDriver(connect))
