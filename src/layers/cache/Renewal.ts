@@ -169,6 +169,7 @@ export const make = (dependencies: Dependencies): Renewal => {
           const { operation, remaining, session } = obtained
           const stored = { session, remaining, version: lease.version, refreshInFlight: false, saved: false }
           outcome.obtained = { stored, operation, at: now() }
+          adoption.obtained(session, operation)
           return obtained
         })
     })
@@ -376,6 +377,7 @@ export const make = (dependencies: Dependencies): Renewal => {
               if (own < lastLoginKept) return closed
               since = current()
               version = lease.version
+              adoption.obtained(session, "issue")
               return Effect.succeed({ session, remaining: remaining() })
             })
         })
