@@ -151,6 +151,7 @@ export const make = ({
         const { operation, remaining, session } = obtained
         const stored = { session, remaining, version: lease.version, refreshInFlight: false, saved: false }
         progress.obtained = { stored, operation, at: now() }
+        adoption.obtained(session, operation)
         return obtained
       })
     })
