@@ -190,7 +190,10 @@ export const make = (dependencies: Dependencies): Renewal => {
       const credentials = error._tag === "InvalidCredentials" ? yield* credentialsDigest : undefined
       history.failure = { error, count, until, credentials }
       const at = now()
-      yield* update((before) => ({ ...(healsByWaiting(error) ? State.doubt(before, at) : before), storeReadAt: at }))
+      yield* update((before) => ({
+        ...(healsByWaiting(error) ? State.doubt(before, timeline) : before),
+        storeReadAt: at
+      }))
       events.publish(SessionEvent.RenewalFailed({ error, retryAfter: Duration.millis(Math.max(0, until - at)) }))
     })
 
