@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Equal, Logger, LogLevel, Redacted } from "effect"
-import { type AuthError, Unavailable } from "../../../src/schemas/AuthError.js"
+import { Duration, Effect, Equal } from "effect"
+import { type AuthError, type Unavailable, Unavailable as UnavailableError } from "../../../src/schemas/AuthError.js"
 import type { TokenCacheService } from "../../../src/services/TokenCache.js"
 import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
+import { captureLogs } from "../../support/logs.js"
 import { simulated, together } from "../../support/time.js"
 import {
   down,
@@ -16,35 +17,31 @@ import {
   wrongSecret
 } from "../../support/upstream.js"
 
-const askingToWait = (retryAfter: Duration.DurationInput) =>
-  new Unavailable({ operation: "issue", reason: "RateLimited", status: 429, retryAfter: Duration.decode(retryAfter) })
+const stating = (status: 429 | 503, retryAfter: Duration.DurationInput): Unavailable =>
+  new UnavailableError({
+    operation: "issue",
+    reason: status === 429 ? "RateLimited" : "ServerError",
+    status,
+    retryAfter: Duration.decode(retryAfter)
+  })
 
 const waitOf = (error: AuthError): number | undefined =>
   error.retryAfter === undefined ? undefined : Duration.toMillis(error.retryAfter)
 
-/** The seconds at which Nomba was called, from the given call on. */
-const secondsOf = (upstream: Upstream, from = 0): ReadonlyArray<number> =>
-  upstream.calls.slice(from).map((call) => call.at / 1_000)
+/** The seconds at which token requests were sent. */
+const secondsOf = (upstream: Upstream): ReadonlyArray<number> => upstream.calls.map((call) => call.at / 1_000)
 
-/** Asks ten times a second. */
+/** Asks twice a second. */
 const askFor = (seconds: number, cache: TokenCacheService) =>
-  Effect.repeatN(Effect.zipRight(Effect.exit(cache.get), Effect.sleep("100 millis")), seconds * 10 - 1)
+  Effect.repeatN(Effect.zipRight(Effect.exit(cache.get), Effect.sleep("500 millis")), seconds * 2 - 1)
 
-/** A request with the current token is answered with 401. */
-const reject = (cache: TokenCacheService) => Effect.flatMap(cache.get, cache.invalidate)
+const reject = (cache: TokenCacheService) => Effect.flatMap(cache.get, (token) => cache.invalidate(token))
 
-/** The same ten times a second. */
-const rejectFor = (seconds: number, ...caches: ReadonlyArray<TokenCacheService>) =>
-  Effect.repeatN(
-    Effect.zipRight(
-      Effect.forEach(caches, (cache) => Effect.repeatN(reject(cache), 4), { concurrency: "unbounded" }),
-      Effect.sleep("100 millis")
-    ),
-    seconds * 10 - 1
-  )
+/** The cache of another process: it shares the stored session and nothing that is kept in memory. */
+const otherProcess = () => makeFaultyStore().store
 
-describe("the pause after a failed renewal is broken if", () => {
-  it("it does not double from 1 s to 30 s", () =>
+describe("the backoff after a failed renewal", () => {
+  it("doubles from 1 s to 30 s", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
@@ -54,7 +51,7 @@ describe("the pause after a failed renewal is broken if", () => {
       })
     ))
 
-  it("refused credentials are not held back from 10 s to 5 min", () =>
+  it("doubles from 10 s to 5 minutes after InvalidCredentials", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
@@ -64,27 +61,46 @@ describe("the pause after a failed renewal is broken if", () => {
       })
     ))
 
-  it("what the server asks for is not what is waited", () =>
+  for (const { error, seconds, what } of [
+    { what: "429 with Retry-After: 42", error: stating(429, "42 seconds"), seconds: [0, 42, 84, 126] },
+    { what: "503 with Retry-After: 42", error: stating(503, "42 seconds"), seconds: [0, 42, 84, 126] },
+    { what: "429 with Retry-After: 0", error: stating(429, 0), seconds: [0, 1, 3, 7, 15, 31, 61, 91, 121, 151] },
+    { what: "503 with Retry-After: 0", error: stating(503, 0), seconds: [0, 1, 3, 7, 15, 31, 61, 91, 121, 151] },
+    {
+      what: "503 with Retry-After: 3",
+      error: stating(503, "3 seconds"),
+      seconds: [0, 3, 6, 10, 18, 34, 64, 94, 124, 154]
+    },
+    { what: "503 with Retry-After: 86400", error: stating(503, "1 day"), seconds: [0, 120] }
+  ]) {
+    it(`waits for the longer of both after ${what}`, () =>
+      simulated(
+        Effect.gen(function* () {
+          const upstream = makeUpstream()
+          upstream.always = { refuse: error }
+          yield* askFor(160, yield* makeCache({ upstream }))
+          assert.deepStrictEqual(secondsOf(upstream), seconds)
+        })
+      ))
+  }
+
+  it("believes a wait of at most an hour that a 429 states", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: askingToWait("42 seconds") }
-        yield* askFor(100, yield* makeCache({ upstream }))
-        assert.deepStrictEqual(secondsOf(upstream), [0, 42, 84])
+        upstream.script({ refuse: stating(429, "1 day") })
+        const cache = yield* makeCache({ upstream })
+        const error = yield* Effect.flip(cache.get)
+        assert.strictEqual(error._tag === "Unavailable" && error.reason, "RateLimited")
+        yield* Effect.sleep("3599 seconds")
+        assert.strictEqual(waitOf(yield* Effect.flip(cache.get)), 1_000)
+        yield* Effect.sleep("1 second")
+        assert.strictEqual(yield* getText(cache), "access-1")
+        assert.strictEqual(upstream.count(), 2)
       })
     ))
 
-  it("a server that asks for no wait at all is called by every caller", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        upstream.always = { refuse: askingToWait(0) }
-        yield* askFor(4, yield* makeCache({ upstream }))
-        assert.deepStrictEqual(secondsOf(upstream), [0, 1, 3])
-      })
-    ))
-
-  it("a get meanwhile waits, calls Nomba, or does not tell what is left of it", () =>
+  it("makes get fail at once with the reason and what is left of the wait", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
@@ -92,7 +108,7 @@ describe("the pause after a failed renewal is broken if", () => {
         const cache = yield* makeCache({ upstream })
         assert.isTrue(Equal.equals(yield* Effect.flip(cache.get), down))
         yield* Effect.sleep("400 millis")
-        for (const operation of [Effect.asVoid(cache.get), Effect.asVoid(cache.session)]) {
+        for (const operation of [Effect.asVoid(cache.get), Effect.asVoid(cache.session), cache.verify]) {
           const error = yield* Effect.flip(operation)
           assert.strictEqual(error._tag === "Unavailable" && error.reason, "ServerError")
           assert.strictEqual(waitOf(error), 600)
@@ -101,21 +117,20 @@ describe("the pause after a failed renewal is broken if", () => {
       })
     ))
 
-  it("a thousand callers in a storm cost more than it lets through", () =>
+  it("holds for many callers together, who cause one token request at a time", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
         upstream.always = { latency: "100 millis", refuse: down }
         const cache = yield* makeCache({ upstream })
-        const caller = Effect.repeatN(Effect.zipRight(Effect.exit(cache.get), Effect.sleep("20 seconds")), 29)
-        yield* together(1_000, caller)
+        yield* together(200, Effect.repeatN(Effect.zipRight(Effect.exit(cache.get), Effect.sleep("20 seconds")), 29))
         assert.isAtMost(upstream.count(), 5 + 600 / 30)
         assert.isAtLeast(upstream.count(), 15)
         assert.strictEqual(upstream.mostAtOnce(), 1)
       })
     ))
 
-  it("it goes on after a renewal that succeeded", () =>
+  it("starts again at 1 s after a renewal that succeeded", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
@@ -129,17 +144,22 @@ describe("the pause after a failed renewal is broken if", () => {
       })
     ))
 
-  it("another kind of failure inherits its length", () =>
+  it("counts InvalidCredentials and the other failures apart", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.script({ refuse: down }, { refuse: down }, { refuse: wrongSecret }, { refuse: down })
+        upstream.script(
+          { refuse: unreachable },
+          { refuse: unreachable },
+          { refuse: wrongSecret },
+          { refuse: unreachable }
+        )
         yield* askFor(16, yield* makeCache({ upstream }))
         assert.deepStrictEqual(secondsOf(upstream), [0, 1, 3, 13, 14])
       })
     ))
 
-  it("it keeps a token back that is alive", () =>
+  it("does not keep a live token from callers", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
@@ -155,7 +175,7 @@ describe("the pause after a failed renewal is broken if", () => {
       })
     ))
 
-  it("the store is looked into more than once a second, or not at all", () =>
+  it("lets get read the store once a second", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
@@ -170,7 +190,7 @@ describe("the pause after a failed renewal is broken if", () => {
       })
     ))
 
-  it("a store that hangs makes a caller wait for longer than one look", () =>
+  it("makes get wait at most 5 s for a store that hangs", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
@@ -186,7 +206,7 @@ describe("the pause after a failed renewal is broken if", () => {
       })
     ))
 
-  it("a newer session in the store does not end it", () =>
+  it("is over for a cache that finds a newer session in the store", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
@@ -204,12 +224,13 @@ describe("the pause after a failed renewal is broken if", () => {
       })
     ))
 
-  it("an announced session does not end it", () =>
+  it("is over at once for a cache that hears of a newer session", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const config = makeConfig()
-        const [cache, other] = [yield* makeCache({ upstream, config }), yield* makeCache({ upstream, config })]
+        const cache = yield* makeCache({ upstream, config })
+        const other = yield* makeCache({ upstream, config, store: otherProcess() })
         upstream.script({ refuse: wrongSecret })
         yield* Effect.exit(cache.get)
         yield* other.get
@@ -219,7 +240,7 @@ describe("the pause after a failed renewal is broken if", () => {
       })
     ))
 
-  it("a logout ends it", () =>
+  it("is not ended by a logout", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
@@ -232,112 +253,68 @@ describe("the pause after a failed renewal is broken if", () => {
       })
     ))
 
-  it("a store that is down keeps a live token from its callers", () =>
+  it("is told once per step: a warning with the reason, an error for InvalidCredentials", () => {
+    const logs = captureLogs()
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        upstream.script({ refuse: down }, { refuse: down }, { refuse: down }, { refuse: wrongSecret })
+        yield* askFor(10, yield* makeCache({ upstream }))
+      }).pipe(Effect.provide(logs.layer))
+    )
+    const told = logs.lines.filter((line) => !line.startsWith("DEBUG"))
+    assert.lengthOf(told, 4)
+    for (const line of told.slice(0, 3)) {
+      assert.match(
+        line,
+        /^WARN The access token could not be renewed\. Nomba failed \(issue\) \(HTTP 503\)\..*Next attempt in [124] s/
+      )
+    }
+    assert.match(
+      told[3] ?? "",
+      /^ERROR The access token could not be renewed\. Nomba refused the credentials.*Next attempt in 10 s/
+    )
+  })
+})
+
+describe("the renewal of a rejected token", () => {
+  it("fails those who waited for it, and later callers get the doubtful token while Nomba is down", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        yield* reject(cache)
+        upstream.always = { refuse: unreachable, latency: "5 seconds" }
+        const errors = yield* together(10, Effect.flip(cache.get))
+        assert.isTrue(errors.every(Equal.equals(unreachable)))
+        for (let second = 0; second < 60; second++) {
+          assert.strictEqual(yield* Effect.timeout(getText(cache), "1 millis"), "access-1")
+          yield* Effect.sleep("1 second")
+        }
+        assert.isAtLeast(upstream.count(), 4)
+        yield* Effect.sleep("29 minutes")
+        assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Unavailable")
+      })
+    ))
+
+  it("fails, and the doubtful token is handed out again, while the store is down", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const faulty = makeFaultyStore()
         const cache = yield* makeCache({ upstream, store: faulty.store })
-        yield* cache.get
+        yield* reject(cache)
         faulty.before = () => storeDown
+        assert.isTrue(Equal.equals(yield* Effect.flip(cache.get), storeDown))
         for (let second = 0; second < 60; second++) {
-          yield* reject(cache)
           assert.strictEqual(yield* getText(cache), "access-1")
           yield* Effect.sleep("1 second")
         }
         assert.strictEqual(upstream.count(), 1)
       })
     ))
-})
 
-describe("the pace after renewals that did not help is broken if", () => {
-  it("two do not go at once, or the third does, or it does not double to 60 s", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        yield* rejectFor(250, yield* makeCache({ upstream }))
-        assert.deepStrictEqual(secondsOf(upstream), [0, 0, 0, 1, 3, 7, 15, 31, 63, 123, 183, 243])
-      })
-    ))
-
-  it("the held token is not handed out meanwhile", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const cache = yield* makeCache({ upstream })
-        yield* rejectFor(1, cache)
-        assert.strictEqual(yield* getText(cache), "access-4")
-        yield* reject(cache)
-        assert.strictEqual(yield* getText(cache), "access-4")
-        assert.strictEqual(upstream.count(), 4)
-      })
-    ))
-
-  it("it keeps a token in use after its expiry", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        upstream.lifetime = "20 seconds"
-        const cache = yield* makeCache({ upstream })
-        yield* rejectFor(30, cache)
-        assert.strictEqual(yield* getText(cache), "access-7")
-        yield* Effect.sleep("5 seconds")
-        assert.strictEqual(yield* getText(cache), "access-8")
-      })
-    ))
-
-  it("a renewal after a rejection is Unavailable and the held token is not handed out until its expiry", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const cache = yield* makeCache({ upstream })
-        yield* reject(cache)
-        upstream.always = { refuse: unreachable }
-        for (let second = 0; second < 30 * 60 - 10; second++) {
-          assert.strictEqual(yield* getText(cache), "access-1")
-          yield* Effect.sleep("1 second")
-        }
-        assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Unavailable")
-      })
-    ))
-
-  it("a caller waits for each try to replace a rejected token while Nomba is out of reach", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const cache = yield* makeCache({ upstream })
-        yield* reject(cache)
-        upstream.always = { refuse: unreachable, latency: "10 seconds" }
-        yield* cache.get
-        for (let second = 0; second < 60; second++) {
-          assert.strictEqual(yield* Effect.timeout(getText(cache), "1 millis"), "access-1")
-          yield* Effect.sleep("1 second")
-        }
-        assert.isAtLeast(upstream.count(), 4)
-      })
-    ))
-
-  it("one token that is rejected again and again counts for more than one", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const cache = yield* makeCache({ upstream })
-        yield* reject(cache)
-        yield* reject(cache)
-        upstream.script({ refuse: unreachable })
-        for (let step = 0; step < 10; step++) {
-          assert.strictEqual(yield* getText(cache), "access-2")
-          yield* reject(cache)
-          yield* Effect.sleep("100 millis")
-        }
-        yield* cache.get
-        yield* Effect.sleep(0)
-        assert.strictEqual(yield* getText(cache), "access-3")
-        assert.deepStrictEqual(secondsOf(upstream), [0, 0, 0, 1])
-      })
-    ))
-
-  it("a renewal after a rejection is refused and the rejected token is handed out", () =>
+  it("is not covered up by the rejected token if waiting does not help", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
@@ -352,138 +329,55 @@ describe("the pace after renewals that did not help is broken if", () => {
       })
     ))
 
-  it("a confirmed replay does not reset it", () =>
+  for (const reason of ["StoreCodec", "StoreUnreadable"] as const) {
+    it(`is not covered up by the rejected token if the store fails with ${reason}, which is logged`, () => {
+      const logs = captureLogs()
+      const unreadable = new UnavailableError({ operation: "store", reason })
+      simulated(
+        Effect.gen(function* () {
+          const upstream = makeUpstream()
+          const faulty = makeFaultyStore()
+          const cache = yield* makeCache({ upstream, store: faulty.store })
+          yield* reject(cache)
+          faulty.before = at("read", "acquire")(unreadable)
+          for (let second = 0; second < 120; second++) {
+            const error = yield* Effect.flip(cache.get)
+            assert.strictEqual(error._tag === "Unavailable" && error.reason, reason)
+            yield* Effect.sleep("1 second")
+          }
+          faulty.before = () => Effect.void
+          yield* Effect.sleep("30 seconds")
+          assert.strictEqual(yield* getText(cache), "access-2")
+        }).pipe(Effect.provide(logs.layer))
+      )
+      assert.isAtLeast(
+        logs.lines.filter((line) => line.startsWith("WARN The access token could not be renewed")).length,
+        5
+      )
+    })
+  }
+
+  it("counts one token once, however often it is rejected", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const cache = yield* makeCache({ upstream })
-        for (let second = 0; second < 30; second++) {
-          if (yield* reject(cache)) yield* cache.confirm(yield* cache.get)
+        yield* reject(cache)
+        upstream.always = { refuse: unreachable }
+        for (let step = 0; step < 60; step++) {
+          yield* Effect.exit(cache.get)
+          yield* Effect.ignore(reject(cache))
           yield* Effect.sleep("1 second")
         }
-        assert.strictEqual(upstream.count(), 1 + 30)
-      })
-    ))
-
-  it("a confirmation of another token than this cache's own mint resets it", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const config = makeConfig()
-        const [cache, other] = [yield* makeCache({ upstream, config }), yield* makeCache({ upstream, config })]
-        const first = yield* cache.get
-        yield* Effect.repeatN(reject(cache), 2)
+        upstream.always = {}
+        yield* Effect.sleep("30 seconds")
+        yield* cache.get
         yield* Effect.sleep(0)
-        yield* reject(other)
-        assert.strictEqual(yield* getText(other), "access-4")
-        yield* Effect.sleep(0)
-        const { origin, session } = yield* cache.session
-        assert.strictEqual(origin, "adopted")
-        yield* cache.confirm(first)
-        yield* cache.confirm(session.accessToken)
-        yield* rejectFor(3, cache)
-        assert.deepStrictEqual(secondsOf(upstream), [0, 0, 0, 0, 2])
-      })
-    ))
-
-  it("adopted tokens end it, so that two caches renew against each other for ever", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const config = makeConfig()
-        const caches = [yield* makeCache({ upstream, config }), yield* makeCache({ upstream, config })]
-        yield* rejectFor(600, ...caches)
-        // Each about ten until its pace is at 60 s, and then one a minute.
-        assert.isAtMost(upstream.count(), 2 * (10 + 10))
-      })
-    ))
-
-  it("a token that lived for 60 s does not reset it, or one that lived for less does", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const cache = yield* makeCache({ upstream })
-        yield* rejectFor(1, cache)
-        yield* Effect.sleep("1 second")
-        yield* cache.get
-        const four = upstream.count()
-        yield* Effect.sleep("59999 millis")
-        yield* reject(cache)
-        yield* cache.get
-        assert.strictEqual(upstream.count(), four)
-        yield* Effect.sleep("2 seconds")
-        yield* cache.get
-        assert.strictEqual(upstream.count(), four + 1)
-        yield* Effect.sleep("60 seconds")
-        yield* Effect.repeatN(reject(cache), 4)
-        assert.strictEqual(upstream.count(), four + 3)
-      })
-    ))
-
-  it("a token that lived for 60 s does not reset it because another came in its place from elsewhere", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const config = makeConfig()
-        const [cache, other] = [yield* makeCache({ upstream, config }), yield* makeCache({ upstream, config })]
-        yield* Effect.repeatN(reject(cache), 1)
-        yield* cache.get
-        yield* Effect.sleep("60 seconds")
-        yield* reject(other)
-        yield* other.get
-        yield* Effect.sleep(0)
-        yield* reject(cache)
-        assert.strictEqual(yield* getText(cache), "access-5")
-        assert.deepStrictEqual(secondsOf(upstream), [0, 0, 0, 60, 60])
-      })
-    ))
-
-  it("renewals that fail in between hide that none of them helps", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const cache = yield* makeCache({ upstream })
-        yield* cache.get
-        for (let second = 0; second < 600; second++) {
-          if (upstream.count() % 2 === 1) upstream.always = { refuse: unreachable }
-          else upstream.always = {}
+        // Nine of the ten free rejections are left.
+        for (let step = 0; step < 9; step++) {
           yield* reject(cache)
-          yield* Effect.sleep("1 second")
+          assert.strictEqual(yield* getText(cache), upstream.alive())
         }
-        assert.isAtMost(upstream.count(), 2 * 20)
-      })
-    ))
-
-  it("the causes of a lasting 401 are not told, or more than once", () =>
-    simulated(
-      Effect.gen(function* () {
-        const warnings: Array<string> = []
-        const capture = Logger.replace(
-          Logger.defaultLogger,
-          Logger.make(({ logLevel, message }) => void (logLevel._tag === "Warning" && warnings.push(String(message))))
-        )
-        const cache = yield* makeCache({ upstream: makeUpstream() })
-        yield* Effect.gen(function* () {
-          yield* Effect.repeatN(reject(cache), 1)
-          assert.lengthOf(warnings, 0)
-          yield* rejectFor(300, cache)
-        }).pipe(Effect.provide(capture), Logger.withMinimumLogLevel(LogLevel.All))
-        assert.lengthOf(warnings, 1)
-        assert.match(warnings[0] ?? "", /accountId header is absent.*account id is wrong.*token is dead/)
-      })
-    ))
-
-  it("one route that always answers 401 makes healthy traffic fail, or Nomba pay for each request", () =>
-    simulated(
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const cache = yield* makeCache({ upstream })
-        for (let step = 0; step < 6_000; step++) {
-          yield* reject(cache)
-          assert.strictEqual(Redacted.value(yield* cache.get), upstream.alive())
-          yield* Effect.sleep("100 millis")
-        }
-        assert.isAtMost(upstream.count(), 9 + 600 / 60)
       })
     ))
 })
