@@ -20,7 +20,7 @@ import * as Option from "effect/Option"
 import type { Unavailable } from "../schemas/AuthError.js"
 import * as StoredSession from "../schemas/StoredSession.js"
 import type { StoreKey } from "../schemas/StoreKey.js"
-import * as Source from "./config/Source.js"
+import * as Setting from "./config/Setting.js"
 import * as EncryptionKeys from "./store/EncryptionKeys.js"
 import { anotherVersion, damaged, notOurs } from "./store/refusals.js"
 
@@ -120,7 +120,7 @@ export const encrypted = (keys: ReadonlyArray<EncryptionKey>): Effect.Effect<Ses
  * @category constructors
  */
 export const encryptedConfig: Effect.Effect<SessionCodec, ConfigError.ConfigError> = Effect.flatMap(
-  Source.environment.require(EncryptionKeys.place),
+  Setting.environment.require(EncryptionKeys.place),
   (setting) => Effect.map(EncryptionKeys.fromText(setting), encryptedWith)
 )
 
@@ -131,7 +131,7 @@ export const encryptedConfig: Effect.Effect<SessionCodec, ConfigError.ConfigErro
  * @category constructors
  */
 export const config: Effect.Effect<SessionCodec, ConfigError.ConfigError> = Effect.flatMap(
-  Source.environment.find(EncryptionKeys.place),
+  Setting.environment.find(EncryptionKeys.place),
   Option.match({
     onNone: () => Effect.succeed(plain),
     onSome: (setting) => Effect.map(EncryptionKeys.fromText(setting), encryptedWith)

@@ -45,7 +45,7 @@ const redisStore = (port: number): Layer.Layer<TokenStore> =>
   )
 
 const runtime = ManagedRuntime.make(
-  Nomba.layerWithoutStore({
+  Nomba.layer({
     ...defaultClient,
     baseUrl: options.baseUrl,
     requestTimeout: options.requestTimeout,

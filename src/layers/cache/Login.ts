@@ -1,71 +1,86 @@
 /**
- * Putting a session that a person brought in the place of whatever the store holds.
- *
- * @since 0.1.0
+ * Puts the session of a login in the place of whatever the store holds.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Unavailable } from "../../schemas/AuthError.js"
-import type { Session } from "../../schemas/Session.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
+import type { PublicLoginService } from "../../services/PublicLogin.js"
 import type { SessionStore, Stored } from "../../services/TokenStore.js"
-import { atMost } from "../wait/atMost.js"
-import type { Cell } from "./Cell.js"
-import { closed } from "./Mint.js"
-import type * as State from "./State.js"
+import { hardTimeout } from "../wait.js"
+import type { Adoption } from "./Adoption.js"
+import { closed } from "./obtainSession.js"
+import type { RenewalHistory } from "./RenewalHistory.js"
+import type { Saving } from "./Saving.js"
+import * as State from "./State.js"
 
 export interface Dependencies {
-  readonly cell: Cell
+  readonly adoption: Adoption
   readonly closing: Deferred.Deferred<void>
+  readonly history: RenewalHistory
+  readonly now: () => number
+  readonly saving: Saving
+  readonly state: State.StateRef
   readonly store: SessionStore
-  /** Takes a session in hand, and sees to it that it is saved. */
-  readonly keep: (stored: Stored, since: State.State) => Effect.Effect<void>
 }
 
-/**
- * Takes the exclusive right and commits. Nomba has granted the session already, so that a store that does not take it
- * within 30 s loses nothing but time.
- */
-export const make = ({ cell, closing, keep, store }: Dependencies) => {
-  let begun = 0
-  let kept = 0
-  return (session: Session): Effect.Effect<void, Unavailable> =>
+export const make = ({
+  adoption,
+  closing,
+  history,
+  now,
+  saving,
+  state: { current },
+  store
+}: Dependencies): PublicLoginService["login"] => {
+  let loginsStarted = 0
+  let lastLoginKept = 0
+
+  return (session) =>
     Effect.gen(function* () {
       if (yield* Deferred.isDone(closing)) return yield* closed
-      const own = ++begun
-      const at = cell.now()
-      const left = Effect.sync(() => Duration.subtract(session.lifetime, Math.max(0, cell.now() - at)))
-      let since = cell.current()
-      let basis = since.highest
+      const own = ++loginsStarted
+      const at = now()
+      const remaining = () => Duration.subtract(session.lifetime, Duration.millis(now() - at))
+      let since = current()
+      let version = since.highest
       const stored = yield* store
         .renew({
           adopt: () => false,
-          share: Option.none,
           isAbandoned: () => false,
+          share: Option.none,
           ignoreSharedFailure: true,
-          obtain: (_, lease) => {
-            // Who logged in later has ended this session, and did not have to wait for the store.
-            if (own < kept) return closed
-            since = cell.current()
-            basis = lease.version
-            return Effect.map(left, (remaining) => ({ session, remaining }))
-          }
+          obtain: (_, lease) =>
+            Effect.suspend(() => {
+              // A later login has ended this session and did not have to wait for the store.
+              if (own < lastLoginKept) return closed
+              since = current()
+              version = lease.version
+              adoption.obtained(session, "issue")
+              return Effect.succeed({ session, remaining: remaining() })
+            })
         })
         .pipe(
-          atMost(RENEWAL_LIMIT),
+          hardTimeout(RENEWAL_LIMIT),
+          // Nomba has started the session already, so a store that does not take it loses nothing but time.
           Effect.catchAllCause(() =>
-            Effect.map(left, (remaining) => ({
-              session,
-              remaining,
-              version: basis,
-              refreshInFlight: false,
-              saved: false
-            }))
+            Effect.sync(
+              (): Stored => ({
+                session,
+                version,
+                remaining: remaining(),
+                refreshInFlight: false,
+                saved: false
+              })
+            )
           )
         )
-      kept = Math.max(kept, own)
-      yield* keep(stored, since)
+      lastLoginKept = Math.max(lastLoginKept, own)
+      const { before } = yield* adoption.take(State.logIn, stored, since, "issue")
+      history.failure = undefined
+      if (stored.saved) return
+      if (before.epoch !== since.epoch) return yield* saving.discard(stored.session)
+      yield* saving.untilDone.start
     })
 }

@@ -11,7 +11,6 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Setting from "../config/Setting.js"
-import type { Place } from "../config/Source.js"
 
 /**
  * @since 0.1.0
@@ -47,7 +46,7 @@ export interface EncryptionKeys {
  *
  * @since 0.1.0
  */
-export const place: Place = { option: "codec", given: undefined, variables: ["NOMBA_TOKEN_STORE_KEYS"] }
+export const place: Setting.SettingKey = { option: "codec", given: undefined, variables: ["NOMBA_TOKEN_STORE_KEYS"] }
 
 /**
  * From `id:base64,id2:base64`.

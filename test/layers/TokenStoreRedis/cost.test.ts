@@ -27,7 +27,7 @@ describeRedis("what TokenStoreRedis costs", () => {
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const sandbox = yield* Sandbox.make()
-      const NombaLive = Nomba.layerWithoutStore({ ...Sandbox.defaultClient, baseUrl: sandbox.url }).pipe(
+      const NombaLive = Nomba.layer({ ...Sandbox.defaultClient, baseUrl: sandbox.url }).pipe(
         Layer.provide(TokenStoreRedis.layer({ url: Redacted.make(redis.url), codec })),
         Layer.provide(Layer.succeed(HttpClient.HttpClient, sandbox.client))
       )
