@@ -59,5 +59,5 @@ it("the links are found, and what is wrong with one", () => {
   assert.isTrue(links(readme).some((link) => link.endsWith(".png")))
   assert.strictEqual(problemOf(readme, "docs/nothing.md"), "there is no such file")
   assert.strictEqual(problemOf(readme, "docs/sandbox.md#nothing"), "there is no such heading")
-  assert.strictEqual(problemOf(readme, "docs/pkce.md#logging-a-person-in-pkce"), undefined)
+  assert.strictEqual(problemOf(readme, "docs/pkce.md#logging-an-end-user-in-pkce"), undefined)
 })
