@@ -209,6 +209,6 @@ const problemOfRedirect = (value: string): string | undefined => {
   if (value.includes("#")) return "has a fragment"
   const { hostname, protocol } = new URL(value)
   return protocol === "http:" && !BaseUrl.isLoopback(hostname)
-    ? "is plain http, which only a loopback address may be"
+    ? "uses plain http: use https, or http to a loopback address"
     : undefined
 }

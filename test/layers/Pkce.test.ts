@@ -125,14 +125,14 @@ describe("the authorize URL", () => {
         [{ redirectUri: "/callback" }, "options.redirectUri", "absolute"],
         [{ redirectUri: "https://shop.example/#here" }, "options.redirectUri", "fragment"],
         [{ redirectUri: "http://shop.example/callback" }, "options.redirectUri", "plain http"],
-        [{ redirectUri: undefined }, "options.redirectUri", "not a string"],
+        [{ redirectUri: undefined }, "options.redirectUri", "must be a string"],
         [{ baseUrl: "http://nomba.test" }, "options.baseUrl", "plain http"],
-        [{ environment: "staging", baseUrl: undefined }, "options.environment", "neither"],
+        [{ environment: "staging", baseUrl: undefined }, "options.environment", "sandbox or production"],
         [{ authorizePath: "oauth/start" }, "options.authorizePath", "slash"],
         [{ authorizePath: "@evil.example/" }, "options.authorizePath", "slash"],
         [{ authorizePath: "/authorize?prompt=none" }, "options.authorizePath", "slash"],
         [{ scope: "" }, "options.scope", "empty"],
-        [{ issuer: 7 }, "options.issuer", "not a string"],
+        [{ issuer: 7 }, "options.issuer", "must be a string"],
         [{ clientId: "", scope: "" }, "options.clientId", "options.scope"]
       ] as const) {
         const told = yield* problemsOf(changes)
@@ -192,7 +192,7 @@ describe("a login that the environment configures", () => {
       for (const [environment, ...problems] of [
         [{}, "NOMBA_CLIENT_ID", "is not set"],
         [{ NOMBA_CLIENT_ID: "your_client_id" }, "NOMBA_CLIENT_ID", "placeholder"],
-        [{ NOMBA_CLIENT_ID, NOMBA_ENVIRONMENT: "staging-of-ours" }, "NOMBA_ENVIRONMENT", "neither"],
+        [{ NOMBA_CLIENT_ID, NOMBA_ENVIRONMENT: "staging-of-ours" }, "NOMBA_ENVIRONMENT", "sandbox or production"],
         [{ NOMBA_CLIENT_ID, NOMBA_BASE_URL: "http://staging-of-ours.test" }, "NOMBA_BASE_URL", "plain http"],
         [{ NOMBA_ENVIRONMENT: "staging-of-ours" }, "NOMBA_CLIENT_ID", "NOMBA_ENVIRONMENT"]
       ] as const) {
