@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
+import { isBlockedPort } from "../http/blockedPort.js"
 
 /**
  * @since 0.1.0
@@ -36,6 +37,8 @@ export const normalise = (value: string): Either.Either<string, string> => {
   if (!URL.canParse(value)) return Either.left("is not an absolute URL")
   const url = new URL(value)
   if (url.protocol !== "https:" && url.protocol !== "http:") return Either.left("does not begin with https://")
+  if (url.port !== "" && isBlockedPort(Number(url.port)))
+    return Either.left(`uses port ${url.port}, which fetch refuses`)
   if (url.username !== "" || url.password !== "") return Either.left("has a user name or password in it")
   if (/[?#]/.test(value)) return Either.left("has a query or a fragment")
   if (url.protocol === "http:" && !isLoopback(url.hostname))
