@@ -23,7 +23,7 @@ it.live("calls fail with Expired until the end user has logged in", () =>
     const nomba = yield* NombaClient
     const test = yield* NombaTest
     assert.strictEqual((yield* Effect.flip(nomba.get("/v1/accounts/balance")))._tag, "Expired")
-    const { pending } = yield* Pkce.begin({ clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33", redirectUri })
+    const { pending } = yield* Pkce.authorizationUrl({ clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33", redirectUri })
     yield* callback(pending, approved(pending))
     assert.strictEqual((yield* nomba.get("/v1/accounts/balance")).status, 200)
     assert.deepInclude(yield* test.calls, { issue: 0, exchange: 1 })
@@ -35,7 +35,7 @@ it.live("a code that Nomba rejects starts no session", () =>
     const nomba = yield* NombaClient
     const test = yield* NombaTest
     yield* test.fail("exchange", new Expired({ operation: "exchange", status: 401 }))
-    const { pending } = yield* Pkce.begin({ clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33", redirectUri })
+    const { pending } = yield* Pkce.authorizationUrl({ clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33", redirectUri })
     const refused = yield* Effect.flip(callback(pending, approved(pending)))
     assert.strictEqual(refused._tag, "Expired")
     assert.strictEqual((yield* Effect.flip(nomba.get("/v1/accounts/balance")))._tag, "Expired")

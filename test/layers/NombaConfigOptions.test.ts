@@ -281,15 +281,15 @@ describe("from the environment", () => {
 
   it.effect("a base URL in a variable does not replace an environment in code", () =>
     Effect.gen(function* () {
-      const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:1" }, { environment: "production" })
+      const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:4010" }, { environment: "production" })
       assert.strictEqual(config.baseUrl, "https://api.nomba.com")
     })
   )
 
   it.effect("a base URL makes the environment's name irrelevant", () =>
     Effect.gen(function* () {
-      const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:1", NOMBA_ENVIRONMENT: "live" })
-      assert.strictEqual(config.origins.environment, "http://localhost:1 from NOMBA_BASE_URL")
+      const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:4010", NOMBA_ENVIRONMENT: "live" })
+      assert.strictEqual(config.origins.environment, "http://localhost:4010 from NOMBA_BASE_URL")
     })
   )
 

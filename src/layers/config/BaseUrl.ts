@@ -3,6 +3,7 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { isBlockedPort } from "../http/blockedPort.js"
 import * as Setting from "./Setting.js"
 
 export type Environment = "sandbox" | "production"
@@ -59,6 +60,8 @@ export const normalise = (value: string): Either.Either<string, string> => {
   if (!URL.canParse(value)) return Either.left("is not an absolute URL such as https://api.nomba.com")
   const url = new URL(value)
   if (url.protocol !== "https:" && url.protocol !== "http:") return Either.left("must begin with https://")
+  if (url.port !== "" && isBlockedPort(Number(url.port)))
+    return Either.left(`uses port ${url.port}, which fetch refuses: use another port`)
   if (url.username !== "" || url.password !== "") return Either.left("has a user name or password in it: remove it")
   if (/[?#]/.test(value)) return Either.left("has a query or a fragment: remove it")
   if (url.protocol === "http:" && !isLoopback(url.hostname))
