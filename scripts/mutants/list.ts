@@ -521,5 +521,69 @@ export const mutants: ReadonlyArray<Mutant> = [
     to: "if (statedLength(response) > LIMIT) return Effect.void\n  let left = DISCARD_LIMIT",
     test: "test/layers/NombaClientHttpSockets.test.ts",
     name: "is cancelled, with a stated length"
+  },
+  {
+    rule: "responses",
+    breaks: "trust the code 200 of a transfer that failed",
+    file: "src/layers/NombaResponse.ts",
+    from: "if (FAILED.has(description)) return",
+    to: 'if (FAILED.has(description) && code === "00") return',
+    test: "test/layers/NombaResponse.test.ts"
+  },
+  {
+    rule: "responses",
+    breaks: "take a transfer with the code 201 for a failure",
+    file: "src/layers/NombaResponse.ts",
+    from: "isSuccess(status) && code === String(status)",
+    to: "status === 200 && code === String(status)",
+    test: "test/layers/NombaResponse.test.ts"
+  },
+  {
+    rule: "responses",
+    breaks: "take a 201 for a transfer that is paid",
+    file: "src/layers/NombaResponse.ts",
+    from: "response.status === 201 || status === 201 || description",
+    to: "status === 201 || description",
+    test: "test/layers/NombaResponse.test.ts"
+  },
+  {
+    rule: "responses",
+    breaks: "call a 5xx on POST retryable",
+    file: "src/layers/NombaResponse.ts",
+    from: "status === 429 || (status >= 500 && isRead)",
+    to: "status === 429 || status >= 500",
+    test: "test/layers/NombaResponse.test.ts"
+  },
+  {
+    rule: "responses",
+    breaks: "call a 408 certainly not processed",
+    file: "src/layers/NombaResponse.ts",
+    from: "status < 500 && status !== 408",
+    to: "status < 500 && status !== 0",
+    test: "test/layers/NombaResponse.test.ts"
+  },
+  {
+    rule: "responses",
+    breaks: "show the keys of a record in the issues",
+    file: "src/layers/NombaResponse.ts",
+    from: "isName(String(key)) ? String(key)",
+    to: 'isName("a") ? String(key)',
+    test: "test/layers/NombaResponse.test.ts"
+  },
+  {
+    rule: "configuration",
+    breaks: "revoke a session that other processes share",
+    file: "src/layers/Nomba.ts",
+    from: "config.revokeOnClose && isShared",
+    to: "config.revokeOnClose && !isShared",
+    test: "test/layers/Nomba.test.ts"
+  },
+  {
+    rule: "configuration",
+    breaks: "keep a private session while NOMBA_TOKEN_STORE names another store",
+    file: "src/layers/Nomba.ts",
+    from: "isShared ? Effect.succeedNone :",
+    to: "!isShared ? Effect.succeedNone :",
+    test: "test/layers/Nomba.test.ts"
   }
 ]

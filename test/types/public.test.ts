@@ -191,7 +191,9 @@ describe("the services", () => {
     expectTypeOf<TokenCacheService["session"]>().toEqualTypeOf<Effect.Effect<HeldSession, AuthError>>()
     expectTypeOf<TokenCacheService["invalidate"]>().returns.toEqualTypeOf<Effect.Effect<Rejection>>()
     expectTypeOf<PublicLoginService["login"]>().toEqualTypeOf<(session: Session) => Effect.Effect<void, Unavailable>>()
-    expectTypeOf(Pkce.begin).returns.toEqualTypeOf<Effect.Effect<Pkce.Begun, ConfigError.ConfigError>>()
+    expectTypeOf(Pkce.authorizationUrl).returns.toEqualTypeOf<
+      Effect.Effect<Pkce.AuthorizationRequest, ConfigError.ConfigError>
+    >()
     expectTypeOf(Pkce.callback).returns.toEqualTypeOf<Effect.Effect<ExchangeOptions, AuthError>>()
     expectTypeOf<TokenCacheService["changes"]>().toEqualTypeOf<Stream.Stream<Option.Option<Session>>>()
     expectTypeOf<NombaClientService["get"]>().returns.toEqualTypeOf<
