@@ -22,7 +22,7 @@ import * as Adoption from "./Adoption.js"
 import * as Backoff from "./Backoff.js"
 import * as Flight from "./Flight.js"
 import { closed, type Obtained, obtainSession, outOfTime } from "./obtainSession.js"
-import * as RenewalHistory from "./RenewalHistory.js"
+import type * as RenewalHistory from "./RenewalHistory.js"
 import * as Saving from "./Saving.js"
 import type { SessionEvents } from "./SessionEvents.js"
 import * as State from "./State.js"
@@ -78,19 +78,20 @@ export const make = (dependencies: Dependencies): Renewal => {
   const wasEnded = (session: Session): boolean =>
     history.tokens.get(Redacted.value(session.accessToken))?.rejection === "early"
 
+  const isRepeated = ({ operation, session }: Obtained): boolean =>
+    operation !== "restore" && history.tokens.has(Redacted.value(session.accessToken))
+
   /**
-   * Nomba may answer with a token that it gave before. The lifetime of such a token began then: what is left is the JWT's
-   * `exp` minus the answer's `Date`, or what was left of the lifetime as it was first stated.
+   * The lifetime of a token that Nomba gave before began then: what is left is the JWT's `exp` minus the answer's `Date`,
+   * or what was left of the lifetime as it was first stated.
    */
-  const boundIfRepeated = (obtained: Obtained): Obtained => {
+  const boundRepeated = (obtained: Obtained): Obtained => {
     const { session } = obtained
     const token = Redacted.value(session.accessToken)
-    const known = history.tokens.get(token)
-    if (known === undefined || obtained.operation === "restore") return obtained
     const { exp, iat } = claims(token)
     const date = session.issuedAt.epochMillis
     const isDated = session.clock === "server" && Option.isSome(exp) && !Option.contains(iat, date)
-    const left = isDated ? Option.getOrThrow(exp) - date : known.expiresAt - now()
+    const left = isDated ? Option.getOrThrow(exp) - date : (history.tokens.get(token)?.expiresAt ?? 0) - now()
     return { ...obtained, remaining: Duration.min(obtained.remaining, Duration.millis(Math.max(0, left))) }
   }
 
@@ -108,6 +109,8 @@ export const make = (dependencies: Dependencies): Renewal => {
     sharedCount: number | undefined
     isEnded: boolean
     hasLease: boolean
+    /** Nomba answered with an access token that it gave before. */
+    isRepeated: boolean
   }
 
   /** What the store holds after one renewal. `Ended`: the session was ended by a logout of another process. */
@@ -163,9 +166,9 @@ export const make = (dependencies: Dependencies): Renewal => {
             return yield* closed
           }
           isRequesting = true
-          const obtained = boundIfRepeated(
-            yield* Effect.onError(obtain(found, lease), () => Effect.sync(() => (isRequesting = false)))
-          )
+          const answered = yield* Effect.onError(obtain(found, lease), () => Effect.sync(() => (isRequesting = false)))
+          outcome.isRepeated = isRepeated(answered)
+          const obtained = outcome.isRepeated ? boundRepeated(answered) : answered
           const { operation, remaining, session } = obtained
           const stored = { session, remaining, version: lease.version, refreshInFlight: false, saved: false }
           outcome.obtained = { stored, operation, at: now() }
@@ -261,13 +264,13 @@ export const make = (dependencies: Dependencies): Renewal => {
       const isOvertaken = epoch !== since.epoch || rejections !== since.rejections || run.isDead()
       // A token request that leaves the next one due has not helped, even if the old token can still be served.
       const helped = isNew(renewed) ? State.isFresh(cached, now()) : State.isServed(cached, now())
-      if (!isOvertaken && !helped) yield* notHelped(renewed)
+      if (helped) history.failure = undefined
+      else if (!isOvertaken) yield* notHelped(renewed, outcome)
     })
 
-  const notHelped = (renewed: Renewed & { readonly _tag: "Stored" }): UnexpectedResponse => {
+  const notHelped = (renewed: Renewed & { readonly _tag: "Stored" }, { isRepeated }: Outcome): UnexpectedResponse => {
     const operation = renewed.operation === "refresh" ? "refresh" : "issue"
-    const wasKnown = RenewalHistory.isRejected(history, Redacted.value(renewed.stored.session.accessToken))
-    return State.isUsable(renewed.stored) || wasKnown
+    return State.isUsable(renewed.stored) || isRepeated
       ? new UnexpectedResponse({ operation, reason: "RenewalIneffective" })
       : new UnexpectedResponse({
           operation,
@@ -286,7 +289,6 @@ export const make = (dependencies: Dependencies): Renewal => {
     Effect.gen(function* () {
       if (operation !== undefined && run.isDead() && lastSender > run.generation) return
       const { before } = yield* adoption.take(State.adopt, stored, since, operation)
-      if (State.isServed(current().cached, now())) history.failure = undefined
       if (stored.saved) return
       if (before.epoch !== since.epoch) return yield* saving.discard(stored.session)
       yield* Effect.ignore(hardTimeout(Duration.millis(Math.max(0, deadline - now())))(saving.once.run))
@@ -301,7 +303,13 @@ export const make = (dependencies: Dependencies): Renewal => {
   const isTooOld = (error: AuthError | RenewalHeldBack): boolean =>
     error._tag === "UnexpectedResponse" && error.reason === "AlreadyExpired" && error.operation === "refresh"
 
-  const newOutcome = (): Outcome => ({ obtained: undefined, sharedCount: undefined, isEnded: false, hasLease: false })
+  const newOutcome = (): Outcome => ({
+    obtained: undefined,
+    sharedCount: undefined,
+    isEnded: false,
+    hasLease: false,
+    isRepeated: false
+  })
 
   /** A waiter that never got the lease reports why the holder failed, if the holder left word. */
   const withHoldersFailure = (error: AuthError, outcome: Outcome): Effect.Effect<AuthError | RenewalHeldBack> =>
