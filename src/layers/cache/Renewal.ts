@@ -17,7 +17,7 @@ import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { PublicLoginService } from "../../services/PublicLogin.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import { RenewalHeldBack, type SessionStore, type SharedFailure, type Stored } from "../../services/TokenStore.js"
-import { firstOf, hardTimeout, stallCount, stallTolerantSleep, storeTimedOut } from "../wait.js"
+import { firstOf, hardTimeout, STORE_LIMIT, stallCount, stallTolerantSleep, storeTimedOut } from "../wait.js"
 import * as Adoption from "./Adoption.js"
 import * as Backoff from "./Backoff.js"
 import * as Flight from "./Flight.js"
@@ -416,7 +416,7 @@ export const make = (dependencies: Dependencies): Renewal => {
     })
 
   const credentialsDigest: Effect.Effect<number | undefined> = Effect.map(
-    Effect.option(config.clientSecret),
+    Effect.option(hardTimeout(STORE_LIMIT)(config.clientSecret)),
     Option.match({
       onNone: () => undefined,
       onSome: (secret) => Hash.string(`${Redacted.value(secret)}\n${Option.getOrElse(config.accountId, () => "")}`)
@@ -433,7 +433,8 @@ export const make = (dependencies: Dependencies): Renewal => {
       const { failure } = history
       if (needsLogin || failure?.error._tag !== "InvalidCredentials" || now() - credentialsReadAt < 1_000) return false
       credentialsReadAt = now()
-      if ((yield* credentialsDigest) === failure.credentials) return false
+      const digest = yield* credentialsDigest
+      if (digest === undefined || digest === failure.credentials) return false
       history.failure = undefined
       return true
     }),

@@ -95,7 +95,7 @@ export const decide = (state: State, history: RenewalHistory, now: number): Deci
   const error =
     failure !== undefined && Backoff.isRunning(failure, now)
       ? withRetryAfter(failure.error, Duration.millis(failure.until - now))
-      : isLive(cached, now) && Backoff.isRunning(rejections, now)
+      : (cached === undefined || isLive(cached, now)) && Backoff.isRunning(rejections, now)
         ? contested(rejections.until - now)
         : undefined
   if (error === undefined) return { _tag: "Renew" }
