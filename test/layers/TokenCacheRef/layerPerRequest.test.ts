@@ -26,8 +26,9 @@ const request = (options: CacheOptions, isAccepted: (token: string) => boolean =
     return Redacted.value(token)
   }).pipe(Effect.scoped, Effect.either)
 
+/** One request a second. */
 const requests = (count: number, options: CacheOptions, isAccepted?: (token: string) => boolean) =>
-  Effect.repeatN(Effect.zipRight(request(options, isAccepted), Effect.sleep("100 millis")), count - 1)
+  Effect.repeatN(Effect.zipRight(request(options, isAccepted), Effect.sleep("1 second")), count - 1)
 
 /** Issues only with the right secret and account id. */
 const strict = (upstream: Upstream, config: () => NombaConfigService) => ({
@@ -47,13 +48,13 @@ const withSecret = (secret: string): Partial<NombaConfigService> => ({
 })
 
 describe("a layer that is built for each request", () => {
-  it("sends one token request in 10 s for 100 requests with a wrong secret", () =>
+  it("sends one token request for 100 requests at once with a wrong secret", () =>
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
         upstream.always = { refuse: wrongSecret }
         const config = makeConfig()
-        yield* requests(100, { upstream, config })
+        yield* Effect.repeatN(request({ upstream, config }), 99)
         assert.strictEqual(upstream.count(), 1)
       })
     ))
@@ -64,9 +65,9 @@ describe("a layer that is built for each request", () => {
         const upstream = makeUpstream()
         upstream.always = { refuse: wrongSecret }
         const config = makeConfig()
-        for (let count = 0; count < 600; count++) {
+        for (let count = 0; count < 60; count++) {
           yield* request({ upstream, config: { ...config } })
-          yield* Effect.sleep("100 millis")
+          yield* Effect.sleep("1 second")
         }
         assert.deepStrictEqual(
           upstream.calls.map((call) => call.at / 1_000),
@@ -80,7 +81,7 @@ describe("a layer that is built for each request", () => {
       Effect.gen(function* () {
         const upstream = makeUpstream()
         upstream.always = { refuse: down }
-        yield* requests(600, { upstream, config: makeConfig() })
+        yield* requests(60, { upstream, config: makeConfig() })
         assert.deepStrictEqual(
           upstream.calls.map((call) => Math.floor(call.at / 1_000)),
           [0, 1, 3, 7, 15, 31]
@@ -94,7 +95,7 @@ describe("a layer that is built for each request", () => {
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const config = makeConfig()
-        yield* requests(1_000, { upstream, config }, () => false)
+        yield* requests(100, { upstream, config }, () => false)
         assert.isAtMost(upstream.count(), 11 + 100 / 3)
       }).pipe(Effect.provide(logs.layer), Effect.withRandom(Random.make("a seed")))
     )
@@ -131,7 +132,7 @@ describe("a layer that is built for each request", () => {
         const upstream = makeUpstream()
         const config = makeConfig()
         upstream.always = { refuse: wrongSecret }
-        yield* requests(600, { upstream, config })
+        yield* requests(60, { upstream, config })
         // The third failure holds the next one back for 40 s; a fourth would for 80 s.
         yield* Effect.sleep("599 seconds")
         yield* request({ upstream, config })
