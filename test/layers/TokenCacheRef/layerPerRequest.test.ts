@@ -134,7 +134,7 @@ describe("a layer that is built for each request", () => {
         upstream.always = { refuse: wrongSecret }
         yield* requests(60, { upstream, config })
         // The third failure holds the next one back for 40 s; a fourth would for 80 s.
-        yield* Effect.sleep("599 seconds")
+        yield* Effect.sleep("598 seconds")
         yield* request({ upstream, config })
         yield* Effect.sleep("11 seconds")
         yield* request({ upstream, config })
