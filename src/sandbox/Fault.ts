@@ -87,11 +87,18 @@ const Status = Schema.Int.pipe(Schema.between(200, 599))
 
 const Texts = Schema.Record({ key: Schema.String, value: Schema.String })
 
+/** Node frames the message itself: with one of these it throws, or the client waits for bytes that never come. */
+const framing = ["content-length", "trailer", "transfer-encoding"]
+
 /** As `Headers` has them, without space around a value: Node refuses a line's end where that takes it for space. */
 const HttpHeaders = Schema.transform(
   Texts.pipe(Schema.filter((headers) => works(() => new Headers(headers)))),
   Texts.pipe(
-    Schema.filter((headers) => Object.values(headers).every((value) => /^[\t\x20-\x7e\x80-\xff]*$/.test(value)))
+    Schema.filter((headers) =>
+      Object.entries(headers).every(
+        ([name, value]) => /^[\t\x20-\x7e\x80-\xff]*$/.test(value) && !framing.includes(name)
+      )
+    )
   ),
   { strict: true, decode: (headers) => Object.fromEntries(new Headers(headers)), encode: (headers) => headers }
 )
@@ -134,7 +141,7 @@ export const Fault: Schema.Schema<Given, Fault> = Schema.Struct({
     Schema.Union(Schema.Literal("drop", "cut", "garbage"), FaultyAnswer).annotations({
       description: "What is answered instead. Default: what the request deserves.",
       ...hasToBe(
-        "drop, cut, garbage, or an answer: a status from 200 to 599, headers that HTTP allows, a body that is text or JSON"
+        "drop, cut, garbage, or an answer: a status from 200 to 599, headers that HTTP allows and that do not frame the message (content-length, trailer, transfer-encoding), a body that is text or JSON"
       )
     })
   ),

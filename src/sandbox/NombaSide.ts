@@ -38,6 +38,10 @@ const withQuota =
           "x-rate-limit-window": quota.window
         })
 
+/** RFC 6749 section 5.1: what carries a token must not be stored. A fault may say otherwise. */
+const withoutCache = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
+  "cache-control" in response.headers ? response : HttpServerResponse.setHeader(response, "cache-control", "no-store")
+
 /** Builds the Nomba API. It fails only when a fault breaks the connection. */
 export const make: Effect.Effect<
   Effect.Effect<
@@ -60,6 +64,7 @@ export const make: Effect.Effect<
       "refusal" in found
         ? yield* recorded("other", () => Effect.succeed(found.refusal))
         : yield* recorded(endpointOf(found.name), (fault) => befalling(fault, api))
-    return Cors.allow(withQuota(visit)(response))
+    const answer = Cors.allow(withQuota(visit)(response))
+    return Served.pathOf(request).startsWith("/v1/auth/token/") ? withoutCache(answer) : answer
   })
 })

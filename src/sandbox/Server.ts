@@ -23,6 +23,9 @@ const urlOf = (hostname: string, port: number): string =>
 
 const codeOf = (cause: unknown): string => (Predicate.hasProperty(cause, "code") ? String(cause.code) : "unknown")
 
+/** A client that goes away in the middle of a request is no failure of this process. */
+const ignoreConnectionError = (): void => {}
+
 /** A dropped connection: the socket is destroyed, after half of an answer or none, which interrupts this fiber. */
 const hangUp = ({ within }: ConnectionDropped) =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
@@ -60,5 +63,12 @@ export const serve = (
       HttpMiddleware.withTracerDisabledWhenEffect(() => true),
       Effect.provideService(HttpServer.HttpServer, server)
     )
+    // Platform takes every upgrade request, and leaves its socket without an error handler when it answers it. Without
+    // this listener Node treats an upgrade that is not offered as a plain request (RFC 9110 section 7.8).
+    node.removeAllListeners("upgrade")
+    node.prependListener("request", (request, response) => {
+      request.on("error", ignoreConnectionError)
+      response.on("error", ignoreConnectionError)
+    })
     return server.address._tag === "TcpAddress" ? urlOf(server.address.hostname, server.address.port) : ""
   })

@@ -47,6 +47,23 @@ describe("through the derived clients", () => {
   )
 })
 
+describe("Cache-Control", () => {
+  it.effect("is no-store on every answer of a token operation", () =>
+    Effect.gen(function* () {
+      const issued = yield* issue()
+      const { access_token, refresh_token } = issued.json.data
+      const refreshed = yield* refresh(refresh_token, bearer(access_token))
+      const answers = [
+        issued,
+        refreshed,
+        yield* revoke(refreshed.json.data.access_token),
+        yield* issue({ ...credentials, client_secret: "wrong" })
+      ]
+      for (const { headers } of answers) assert.strictEqual(headers["cache-control"], "no-store")
+    }).pipe(sandbox)
+  )
+})
+
 describe("issue", () => {
   it.effect("refuses a client that it does not know", () =>
     Effect.gen(function* () {

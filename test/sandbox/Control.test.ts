@@ -367,6 +367,23 @@ describe("the request log", () => {
 })
 
 describe("what the control side tells", () => {
+  it.effect("masks every part of a client secret that has slashes in it", () => {
+    const clientSecret = "abcdefgh/ij/klmnopqrstu="
+    return Effect.gen(function* () {
+      const { view } = yield* Sandbox
+      for (const path of [
+        `/v1/${clientSecret}`,
+        `/v1/x/abcdefgh.txt`,
+        "/v1/%61bcdefgh",
+        `/v1/${encodeURIComponent(clientSecret)}`
+      ])
+        yield* get(path)
+      const paths = (yield* view).requests.map(({ path }) => path)
+      assert.lengthOf(paths, 4)
+      for (const path of paths) assert.match(path, /^\/v1(\/(x|…))+$/)
+    }).pipe(Effect.provide(Sandbox.layer({ clients: [{ clientId: "c", clientSecret: Redacted.make(clientSecret) }] })))
+  })
+
   it.effect("has no secret in it, wherever one was put", () =>
     Effect.gen(function* () {
       const { client, configure, fault, url } = yield* Sandbox

@@ -265,6 +265,9 @@ describe("a fault", () => {
         { answer: { status: 200, headers: { "retry-after": "1\r\nx: y" } } },
         { answer: { status: 200, headers: { "x-a": "a\u0001b" } } },
         { answer: { status: 200, headers: { "x-a": "a\u007f" } } },
+        { answer: { status: 200, headers: { Trailer: "x-a" } } },
+        { answer: { status: 200, headers: { "Transfer-Encoding": "chunked" } } },
+        { answer: { status: 200, headers: { "content-length": "7" } } },
         { answer: { status: 200, body: 1n } },
         { answer: { status: 200, body: () => {} } }
       ]) {

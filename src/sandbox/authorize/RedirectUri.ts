@@ -20,9 +20,11 @@ export const isRegistered = (registered: ReadonlyArray<string>, uri: string): bo
 export const problemOf = (uri: unknown): string | undefined =>
   typeof uri !== "string" || !URL.canParse(uri)
     ? "has to be an absolute URI"
-    : uri.includes("#")
-      ? "has a fragment"
-      : undefined
+    : /[^\x21-\x7e]/.test(uri)
+      ? "must be printable ASCII without spaces, because a Location header carries it: percent-encode the rest"
+      : uri.includes("#")
+        ? "must not have a fragment"
+        : undefined
 
 /** The redirect URI with parameters added to those that it has. */
 export const withParameters = (uri: string, parameters: Readonly<Record<string, string | undefined>>): string => {

@@ -43,13 +43,20 @@ const decoded = (part: string): string =>
     () => part
   )
 
+/** From this length on a part of a secret is masked wherever it stands in a segment, and not only as all of it. */
+const telling = 8
+
 /**
- * What the log keeps of a path: no part that is longer than a word of an API or is a secret, because some put a token
- * there.
+ * What the log keeps of a path: no segment that is longer than a word of an API, because some clients put a token there,
+ * and none with a secret or a part of one, because a secret in base64 may have slashes.
  */
-export const kept = (path: string, secrets: ReadonlyArray<string>): string =>
-  path
+export const kept = (path: string, secrets: ReadonlyArray<string>): string => {
+  const parts = secrets.flatMap((secret) => [secret, ...secret.split("/")]).filter((part) => part !== "")
+  const isSecret = (segment: string): boolean =>
+    parts.some((part) => segment === part || (part.length >= telling && segment.includes(part)))
+  return path
     .split("/")
     .slice(0, 12)
-    .map((part) => (/^[\w.%~-]{0,24}$/.test(part) && !secrets.includes(decoded(part)) ? part : "…"))
+    .map((segment) => (/^[\w.%~-]{0,24}$/.test(segment) && !isSecret(decoded(segment)) ? segment : "…"))
     .join("/")
+}
