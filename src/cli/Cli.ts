@@ -1,8 +1,4 @@
-/**
- * `nomba-auth`: the commands, and how they are run.
- *
- * @since 0.1.0
- */
+/** `nomba-auth`: the commands, and how they are run. */
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
 import * as ValidationError from "@effect/cli/ValidationError"

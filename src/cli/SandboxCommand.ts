@@ -1,8 +1,4 @@
-/**
- * `nomba-auth sandbox`: a Nomba on this machine, for programs in any language.
- *
- * @since 0.1.0
- */
+/** `nomba-auth sandbox`: a Nomba on this machine, for programs in any language. */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import type * as FileSystem from "@effect/platform/FileSystem"
@@ -10,10 +6,10 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Hostname from "../sandbox/Hostname.js"
-import { defaultClient, type ServerOptions } from "../sandbox/Options.js"
+import * as Hostname from "../sandbox/config/Hostname.js"
+import { defaultClient, type ServerOptions } from "../sandbox/config/Options.js"
+import { SandboxError } from "../sandbox/config/SandboxError.js"
 import { Sandbox } from "../sandbox/Sandbox.js"
-import { SandboxError } from "../sandbox/SandboxError.js"
 import * as SandboxFile from "./SandboxFile.js"
 
 /** Where it listens unless it is told otherwise. */
@@ -56,7 +52,7 @@ const flags = {
     Options.optional
   ),
   accountId: Options.text("account-id").pipe(
-    Options.withDescription("What the accountId header has to say, where it is looked at."),
+    Options.withDescription("What the accountId header must say, where it is looked at."),
     Options.optional
   ),
   redirectUris: Options.text("redirect-uri").pipe(

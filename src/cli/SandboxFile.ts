@@ -1,22 +1,18 @@
-/**
- * The file that `--config` names: what `Sandbox.makeServer` takes, as JSON.
- *
- * @since 0.1.0
- */
+/** The file that `--config` names: what `Sandbox.makeServer` takes, as JSON. */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { complaints, hasToBe } from "../sandbox/Complaints.js"
-import type { ServerOptions } from "../sandbox/Options.js"
-import { SandboxError } from "../sandbox/SandboxError.js"
+import type { ServerOptions } from "../sandbox/config/Options.js"
+import { SandboxError } from "../sandbox/config/SandboxError.js"
+import { mustBe, validationMessages } from "../sandbox/config/validationMessages.js"
 
-const text = Schema.String.annotations(hasToBe("text"))
+const text = Schema.String.annotations(mustBe("text"))
 
-const texts = Schema.Array(text).annotations(hasToBe("a list of texts"))
+const texts = Schema.Array(text).annotations(mustBe("a list of texts"))
 
 const Client = Schema.Struct({
   clientId: text,
-  clientSecret: Schema.optional(Schema.Redacted(text).annotations(hasToBe("text"))),
+  clientSecret: Schema.optional(Schema.Redacted(text).annotations(mustBe("text"))),
   accountId: Schema.optional(text),
   redirectUris: Schema.optional(texts)
 })
@@ -25,9 +21,9 @@ const Client = Schema.Struct({
 const Given = Schema.Struct(
   {
     clients: Schema.optional(Schema.Array(Client)),
-    seed: Schema.optional(Schema.Union(Schema.String, Schema.Number).annotations(hasToBe("text or a number"))),
+    seed: Schema.optional(Schema.Union(Schema.String, Schema.Number).annotations(mustBe("text or a number"))),
     host: Schema.optional(text),
-    port: Schema.optional(Schema.Number.annotations(hasToBe("a number"))),
+    port: Schema.optional(Schema.Number.annotations(mustBe("a number"))),
     allowedHosts: Schema.optional(texts)
   },
   Schema.Record({ key: Schema.String, value: Schema.Unknown })
@@ -45,6 +41,6 @@ export const read = (path: string): Effect.Effect<ServerOptions, SandboxError, F
       wrong(`cannot be read (${error._tag === "SystemError" ? error.reason : error._tag})`)
     )
     const json = yield* Effect.try({ try: (): unknown => JSON.parse(content), catch: () => wrong("is not JSON") })
-    return yield* Effect.mapError(decode(json), ({ issue }) => wrong(...complaints(issue, "the file")))
+    return yield* Effect.mapError(decode(json), ({ issue }) => wrong(...validationMessages(issue, "the file")))
   })
 }

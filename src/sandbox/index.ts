@@ -1,14 +1,7 @@
-/**
- * `nomba-auth/sandbox`: a Nomba to develop and test against.
- *
- * @since 0.1.0
- */
+/** `nomba-auth/sandbox`: a Nomba to develop and test against. */
 export { NombaApi } from "../schemas/NombaApi.js"
-
-export { ControlApi } from "./control/ControlApi.js"
-export type { SandboxView } from "./control/Views.js"
-export type { Endpoint } from "./endpoints.js"
-export type { Fault, FaultyAnswer } from "./Fault.js"
+export type { Endpoint } from "./config/endpoints.js"
+export type { Fault, FaultyAnswer } from "./config/Fault.js"
 export {
   type AccountHeader,
   type Client,
@@ -16,12 +9,14 @@ export {
   defaultClient,
   type Options,
   type ServerOptions
-} from "./Options.js"
+} from "./config/Options.js"
+export { SandboxError } from "./config/SandboxError.js"
+export { Switches, type SwitchesInput } from "./config/Switches.js"
+export { ControlApi } from "./control/ControlApi.js"
+export type { LiveSession, SandboxService } from "./control/SandboxService.js"
+export type { SandboxView } from "./control/Views.js"
+export { AccountsApi } from "./nomba/SandboxApi.js"
 export { Sandbox } from "./Sandbox.js"
-export { AccountsApi } from "./SandboxApi.js"
-export { SandboxError } from "./SandboxError.js"
-export type { LiveSession, SandboxService } from "./SandboxService.js"
-export { Switches, type SwitchesInput } from "./Switches.js"
 export {
   type Credentials,
   type PlainClient,

@@ -1,8 +1,4 @@
-/**
- * A sandbox for tests in any runner, and for programs without Effect.
- *
- * @since 0.1.0
- */
+/** A sandbox for tests in any runner, and for programs without Effect. */
 import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
@@ -12,14 +8,14 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import type { Endpoint } from "./config/endpoints.js"
+import type { Fault } from "./config/Fault.js"
+import { type Client, defaultClient, type ServerOptions } from "./config/Options.js"
+import { SandboxError } from "./config/SandboxError.js"
+import type { Switches, SwitchesInput } from "./config/Switches.js"
+import type { LiveSession } from "./control/SandboxService.js"
 import { StateView } from "./control/Views.js"
-import type { Endpoint } from "./endpoints.js"
-import type { Fault } from "./Fault.js"
-import { type Client, defaultClient, type ServerOptions } from "./Options.js"
 import { Sandbox } from "./Sandbox.js"
-import { SandboxError } from "./SandboxError.js"
-import type { LiveSession } from "./SandboxService.js"
-import type { Switches, SwitchesInput } from "./Switches.js"
 import type { Counts } from "./state/Counts.js"
 
 /**

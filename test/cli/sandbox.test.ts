@@ -195,7 +195,7 @@ describe("nomba-auth sandbox", () => {
     const file = config("bad.json", { clients: [{ clientId: "a", clientSecret: { sesame: 1 } }], dialekt: "sesame" })
     const { code, errors, output } = await run("sandbox", "--config", file)
     assert.deepStrictEqual({ code, output }, { code: 1, output: "" })
-    assert.include(errors, "bad.json: clients.0.clientSecret: has to be text")
+    assert.include(errors, "bad.json: clients.0.clientSecret: must be text")
     assert.notInclude(errors, "sesame")
   })
 
@@ -213,7 +213,7 @@ describe("nomba-auth sandbox", () => {
   it.each([
     [["sandbox", "--port", "many"], "not a integer"],
     [["sandbox", "--prot", "1"], "--prot"],
-    [["sandbox", "--port", "70000"], "port: has to be an integer from 0 to 65535"],
+    [["sandbox", "--port", "70000"], "port: must be an integer from 0 to 65535"],
     [["sandbux"], "sandbox"]
   ])("refuses %j with what is wrong and the exit code 1", async (args, said) => {
     const { code, errors, output } = await run(...args)

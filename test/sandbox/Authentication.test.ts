@@ -93,7 +93,7 @@ describe("issue", () => {
   it.effect("refuses a member of the wrong type", () =>
     Effect.gen(function* () {
       for (const value of [null, 7, true, [], {}, [secretOf]]) {
-        assertRefused(yield* issue({ ...credentials, client_secret: value }), 400, "client_secret: has to be a string")
+        assertRefused(yield* issue({ ...credentials, client_secret: value }), 400, "client_secret: must be a string")
       }
     }).pipe(sandbox)
   )
@@ -102,7 +102,7 @@ describe("issue", () => {
     Effect.gen(function* () {
       for (const grant_type of ["password", "refresh_token", "", null, 1]) {
         const answer = yield* issue({ ...credentials, grant_type })
-        assertRefused(answer, 400, 'grant_type: has to be "client_credentials"')
+        assertRefused(answer, 400, 'grant_type: must be "client_credentials"')
       }
     }).pipe(sandbox)
   )
@@ -219,7 +219,7 @@ describe("refresh", () => {
       yield* login
       assertRefused(yield* refresh("bogus"), 401, "refresh_token: is not from this sandbox, or long gone")
       assertRefused(yield* refresh(undefined), 400, "refresh_token: is missing")
-      assertRefused(yield* refresh(7), 400, "refresh_token: has to be a string")
+      assertRefused(yield* refresh(7), 400, "refresh_token: must be a string")
     }).pipe(sandbox)
   )
 
@@ -268,7 +268,7 @@ describe("a bearer token", () => {
         `Bearer ${access} x`,
         `Bearer ${access},`
       ]) {
-        assertRefused(yield* balance({ authorization: header }), 401, "Authorization: has to be Bearer and a token")
+        assertRefused(yield* balance({ authorization: header }), 401, "Authorization: must be Bearer and a token")
       }
       assertRefused(yield* balance({}), 401, "Authorization: is missing")
     }).pipe(sandbox)
@@ -353,7 +353,7 @@ describe("revoke", () => {
       assertRefused(yield* revoke(access, { clientId }), 400, "token: is missing")
       assertRefused(yield* revoke(access, { access_token: access }), 400, "clientId: is missing")
       const two = yield* revoke(access, { token: access, access_token: "other" })
-      assertRefused(two, 400, "access_token: has to be the same as token")
+      assertRefused(two, 400, "access_token: must be the same as token")
       assertRefused(yield* revoke(access, { token: "junk" }), 400, "token: is not from this sandbox")
       assert.strictEqual((yield* balance(bearer(access))).status, 200)
     }).pipe(sandbox)
@@ -391,7 +391,7 @@ describe("the accountId header", () => {
       return [issued, resource, refreshed, revoked].map(({ status }) => status)
     })
 
-  it.effect("may be absent, and has to be right where it is there", () =>
+  it.effect("may be absent, and must be right where it is there", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* everywhere({}), [200, 200, 200, 200])
       assert.deepStrictEqual(yield* everywhere(right), [200, 200, 200, 200])

@@ -149,8 +149,8 @@ describe("what the control side refuses", () => {
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const before = yield* get("/_sandbox/state")
-      const eitherOr = "body: has to be either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z"
-      const upToTenYears = "has to be a duration, at most ten years"
+      const eitherOr = "body: must be either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z"
+      const upToTenYears = "must be a duration, at most ten years"
       const table: ReadonlyArray<readonly ["POST" | "PATCH", string, unknown, number, ReadonlyArray<string>]> = [
         ["POST", "/faults", {}, 400, ["endpoint: is missing", "fault: is missing"]],
         [
@@ -158,17 +158,17 @@ describe("what the control side refuses", () => {
           "/faults",
           { endpoint: "all", fault: {} },
           400,
-          ["endpoint: has to be one of issue, refresh, revoke, balance"]
+          ["endpoint: must be one of issue, refresh, revoke, balance"]
         ],
         [
           "POST",
           "/faults",
           { endpoint: "issue", fault: { times: 0 } },
           400,
-          ["times: has to be a whole number, 1 or more, or always"]
+          ["times: must be a whole number, 1 or more, or always"]
         ],
         ["POST", "/faults", { endpoint: "issue", fault: { tims: 1 } }, 400, ["tims: is not known"]],
-        ["POST", "/sessions/expire", { token: "both" }, 400, ["token: has to be access or refresh"]],
+        ["POST", "/sessions/expire", { token: "both" }, 400, ["token: must be access or refresh"]],
         ["POST", "/sessions/expire", { token: "access" }, 409, ["clientId: has no session"]],
         [
           "POST",
@@ -179,7 +179,7 @@ describe("what the control side refuses", () => {
         ],
         ["POST", "/sessions/revoke", {}, 409, ["clientId: has no session"]],
         ["POST", "/sessions/steal", { clientId: "nobody" }, 404, ["clientId: is not known to this sandbox"]],
-        ["POST", "/sessions/steal", { clientId: 7 }, 400, ["clientId: has to be a string"]],
+        ["POST", "/sessions/steal", { clientId: 7 }, 400, ["clientId: must be a string"]],
         ["POST", "/sessions/steal", { client_id: "nobody" }, 400, ["client_id: is not known"]],
         ["POST", "/sessions/revoke", { client: "nobody" }, 400, ["client: is not known"]],
         ["POST", "/sessions/expire", { token: "access", clientID: "nobody" }, 400, ["clientID: is not known"]],
@@ -199,19 +199,19 @@ describe("what the control side refuses", () => {
           "/clock",
           { set: "9999-01-01T00:00:00Z" },
           400,
-          ["set: has to stay within ten years of the machine's clock"]
+          ["set: must stay within ten years of the machine's clock"]
         ],
         [
           "POST",
           "/clock",
           { advance: "3651 days" },
           400,
-          ["advance: has to stay within ten years of the machine's clock"]
+          ["advance: must stay within ten years of the machine's clock"]
         ],
         ["POST", "/clock", [], 400, [eitherOr]],
-        ["PATCH", "/switches", { dialect: "french" }, 400, ["dialect: has to be one of both, spec, live"]],
+        ["PATCH", "/switches", { dialect: "french" }, 400, ["dialect: must be one of both, spec, live"]],
         ["PATCH", "/switches", { french: true }, 400, ["french: is not known"]],
-        ["PATCH", "/switches", null, 400, ["body: has to be an object"]]
+        ["PATCH", "/switches", null, 400, ["body: must be an object"]]
       ]
       for (const [method, path, body, status, errors] of table) {
         const answer = yield* send(client, `${url}/_sandbox${path}`, method, { body: JSON.stringify(body) })

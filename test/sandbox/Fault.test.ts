@@ -275,7 +275,7 @@ describe("a fault", () => {
         assert.instanceOf(error, SandboxError)
         assert.strictEqual(error.reason, "Fault")
         assert.lengthOf(error.issues, 1)
-        assert.match(error.message, /: (times|during|latency|answer|processed): has to be /)
+        assert.match(error.message, /: (times|during|latency|answer|processed): must be /)
       }
     }).pipe(sandbox)
   )

@@ -3,7 +3,7 @@ import { HttpServerRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Exit, Option, Scope } from "effect"
 import { Sandbox, type SandboxService, type ServerOptions } from "nomba-auth/sandbox"
-import { foreignHost } from "../../src/sandbox/Guard.js"
+import { foreignHost } from "../../src/sandbox/http/Guard.js"
 import { credentials } from "./support.js"
 
 interface Heard {

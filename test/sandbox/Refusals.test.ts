@@ -41,7 +41,7 @@ describe("a body", () => {
   it.effect("that is JSON and not an object is a 400", () =>
     Effect.forEach(["null", "[]", "7", '"text"', "[[[]]]"], (body) =>
       Effect.gen(function* () {
-        for (const answer of yield* postEverywhere(body)) assertRefused(answer, 400, "body: has to be an object")
+        for (const answer of yield* postEverywhere(body)) assertRefused(answer, 400, "body: must be an object")
       })
     ).pipe(sandbox)
   )
@@ -79,7 +79,7 @@ describe("a body", () => {
         [form, "application/x-www-form-urlencoded"]
       ] as const) {
         for (const answer of yield* postEverywhere(body, contentType)) {
-          assertRefused(answer, 415, "content-type: has to be application/json")
+          assertRefused(answer, 415, "content-type: must be application/json")
         }
       }
     }).pipe(sandbox)
@@ -112,7 +112,7 @@ describe("a body", () => {
   it.effect("of 64 KiB is read, and of one byte more is a 413", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* issue(padded(64 * 1024))).status, 200)
-      assertRefused(yield* issue(padded(64 * 1024 + 1)), 413, "body: has to be at most 64 KiB")
+      assertRefused(yield* issue(padded(64 * 1024 + 1)), 413, "body: must be at most 64 KiB")
     }).pipe(sandbox)
   )
 

@@ -53,8 +53,8 @@ const paths = {
 const everything = Effect.gen(function* () {
   const { client, configure, fault, expire, revoke: revokeAll, url } = yield* Sandbox
   const answers: Array<readonly [path: string, answer: Answer]> = []
-  const say = <E, R>(path: string, answering: Effect.Effect<Answer, E, R>) =>
-    Effect.map(answering, (answer) => {
+  const say = <E, R>(path: string, catchRefusals: Effect.Effect<Answer, E, R>) =>
+    Effect.map(catchRefusals, (answer) => {
       answers.push([path, answer])
       return answer
     })

@@ -1,22 +1,18 @@
-/**
- * The control side of the sandbox over HTTP, under the prefix `/_sandbox`.
- *
- * @since 0.1.0
- */
+/** The control side of the sandbox over HTTP, under the prefix `/_sandbox`. */
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Data from "effect/Data"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { BadRequest, type ErrorResponse, failure } from "../../schemas/NombaApi.js"
-import { hasToBe } from "../Complaints.js"
-import { durationThat } from "../DurationInput.js"
-import { Fault } from "../Fault.js"
-import { ReadJson } from "../JsonBody.js"
-import { SwitchesPatch, SwitchesView } from "../Switches.js"
-import { withoutDecodeError } from "./ControlDocument.js"
+import { durationThat } from "../config/DurationInput.js"
+import { Fault } from "../config/Fault.js"
+import { SwitchesPatch, SwitchesView } from "../config/Switches.js"
+import { mustBe } from "../config/validationMessages.js"
+import { ReadJson } from "../http/JsonBody.js"
 import { CountersView, Endpoint, FaultsView, RequestView, SessionView, StateView } from "./Views.js"
 
 /** Where the control side is. */
@@ -45,7 +41,7 @@ const clientId = Schema.optional(
 export const ExpirePayload = Schema.Struct({
   token: Schema.Literal("access", "refresh").annotations({
     description: "Which token dies of age now.",
-    ...hasToBe("access or refresh")
+    ...mustBe("access or refresh")
   }),
   clientId
 })
@@ -61,7 +57,7 @@ export const ClockPayload = Schema.Union(
   Schema.Struct({ set: Schema.DateTimeUtc.annotations({ description: "What time it is now." }) })
 ).annotations({
   description: "Either of the two.",
-  ...hasToBe("either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z")
+  ...mustBe("either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z")
 })
 
 /** Which operation meets which fault. */
@@ -193,6 +189,37 @@ const act = HttpApiGroup.make("act", { topLevel: true })
       )
   )
   .annotateContext(OpenApi.annotations({ title: "Act", description: "What can be done to the sandbox." }))
+
+// Platform adds its own decode error to every 400, which the sandbox never answers.
+
+const platforms: ReadonlyArray<string> = ["HttpApiDecodeError", "Issue", "PropertyKey"]
+
+const isPlatforms = (node: unknown): boolean =>
+  Predicate.hasProperty(node, "$ref") && node.$ref === "#/components/schemas/HttpApiDecodeError"
+
+/** A response that is nothing but platform's decode error. */
+const isDecodeError = (node: unknown): boolean =>
+  Predicate.hasProperty(node, "content") &&
+  Predicate.hasProperty(node.content, "application/json") &&
+  Predicate.hasProperty(node.content["application/json"], "schema") &&
+  isPlatforms(node.content["application/json"].schema)
+
+const isRepeated = (node: unknown, index: number, nodes: ReadonlyArray<unknown>): boolean =>
+  nodes.findIndex((other) => JSON.stringify(other) === JSON.stringify(node)) < index
+
+/** The document without platform's decode error, and without an alternative that is there twice. */
+const withoutDecodeError = (node: unknown): unknown => {
+  if (Array.isArray(node)) return node.map(withoutDecodeError)
+  if (!Predicate.isRecord(node)) return node
+  const { anyOf, ...rest } = Object.fromEntries(
+    Object.entries(node)
+      .filter(([key, value]) => !platforms.includes(key) && !isDecodeError(value))
+      .map(([key, value]) => [key, withoutDecodeError(value)])
+  )
+  if (!Array.isArray(anyOf)) return rest
+  const left = anyOf.filter((one, index) => !isPlatforms(one) && !isRepeated(one, index, anyOf))
+  return left.length === 1 ? { ...rest, ...left[0] } : { ...rest, anyOf: left }
+}
 
 /**
  * The control side of the sandbox: `HttpApiClient.make(ControlApi, { baseUrl: sandbox.url })` drives one. It refuses a

@@ -1,8 +1,4 @@
-/**
- * What can be asked of a sandbox and done to it, in code and over HTTP alike.
- *
- * @since 0.1.0
- */
+/** What can be asked of a sandbox and done to it, in code and over HTTP alike. */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -12,17 +8,17 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { complaints } from "../Complaints.js"
-import * as DurationInput from "../DurationInput.js"
-import type { EmulatorService } from "../Emulator.js"
-import * as Fault from "../Fault.js"
-import { SandboxError } from "../SandboxError.js"
-import type { LiveSession, SandboxService } from "../SandboxService.js"
-import * as SandboxState from "../SandboxState.js"
-import { SwitchesPatch } from "../Switches.js"
-import * as Faults from "../state/Faults.js"
+import * as DurationInput from "../config/DurationInput.js"
+import * as Fault from "../config/Fault.js"
+import { SandboxError } from "../config/SandboxError.js"
+import { SwitchesPatch } from "../config/Switches.js"
+import { validationMessages } from "../config/validationMessages.js"
+import type { EmulatorService } from "../state/Emulator.js"
+import * as FaultQueue from "../state/FaultQueue.js"
+import * as SandboxState from "../state/SandboxState.js"
 import * as Sessions from "../state/Sessions.js"
-import * as View from "./View.js"
+import type { LiveSession, SandboxService } from "./SandboxService.js"
+import * as Views from "./Views.js"
 
 /** What the control side is made of. */
 export type Controls = Omit<SandboxService, "url" | "client">
@@ -65,13 +61,13 @@ export const make = (emulator: EmulatorService): Controls => {
 
   const configure: Controls["configure"] = (switches) =>
     Either.match(decodePatch(switches), {
-      onLeft: ({ issue }) => Effect.fail(failing("Options", ...complaints(issue, "switches"))),
+      onLeft: ({ issue }) => Effect.fail(failing("Options", ...validationMessages(issue, "switches"))),
       onRight: (patch) => transition(SandboxState.configure(patch))
     })
 
   const moved = (offset: number, name: string): Effect.Effect<DateTime.Utc, SandboxError> =>
     configure({ clockOffset: offset }).pipe(
-      Effect.mapError(() => failing("Clock", `${name}: has to stay within ten years of the machine's clock`)),
+      Effect.mapError(() => failing("Clock", `${name}: must stay within ten years of the machine's clock`)),
       Effect.zipRight(time)
     )
 
@@ -81,18 +77,18 @@ export const make = (emulator: EmulatorService): Controls => {
     counts: Effect.map(state, ({ counts }) => counts),
     session: (clientId = first) =>
       Effect.map(state, ({ sessions }) =>
-        Option.map(Option.fromNullable(Sessions.of(sessions, clientId).at(-1)), live)
+        Option.map(Option.fromNullable(Sessions.ofClient(sessions, clientId).at(-1)), live)
       ),
     sessions: Effect.map(state, ({ sessions }) => Sessions.all(sessions).map(live)),
-    view: Effect.flatMap(state, (state) => View.view(emulator, state)),
+    view: Effect.flatMap(state, (state) => Views.stateView(emulator, state)),
     views: Stream.repeatEffectWithSchedule(state, rhythm).pipe(
       Stream.changesWith((before, after) => before === after),
-      Stream.mapEffect((state) => View.view(emulator, state))
+      Stream.mapEffect((state) => Views.stateView(emulator, state))
     ),
     now: time,
     advance: (duration) =>
       Option.match(DurationInput.read(duration), {
-        onNone: () => Effect.fail(failing("Clock", "advance: has to be a duration")),
+        onNone: () => Effect.fail(failing("Clock", "advance: must be a duration")),
         onSome: (ahead) =>
           Effect.flatMap(emulator.switches, ({ clockOffset }) =>
             moved(clockOffset + Duration.toMillis(ahead), "advance")
@@ -114,7 +110,7 @@ export const make = (emulator: EmulatorService): Controls => {
     steal: (clientId = first) =>
       Effect.gen(function* () {
         const of = yield* known(clientId)
-        const mint = yield* emulator.mint
+        const mint = yield* emulator.newTokens
         return live(yield* transition(SandboxState.steal(mint(of))))
       }),
     expire: (token, clientId = first) => onSessions(clientId, (of, at) => SandboxState.expire(of, token, at)),
@@ -122,8 +118,8 @@ export const make = (emulator: EmulatorService): Controls => {
     fault: (endpoint, fault) =>
       Effect.gen(function* () {
         const checked = yield* Fault.check(fault)
-        const waits = yield* transition(SandboxState.befall(endpoint, checked, yield* now))
-        if (!waits) return yield* failing("Fault", `faults: has to be at most ${Faults.most} for an operation`)
+        const waits = yield* transition(SandboxState.addFault(endpoint, checked, yield* now))
+        if (!waits) return yield* failing("Fault", `faults: must be at most ${FaultQueue.limit} for an operation`)
       }),
     clearFaults: transition(SandboxState.clearFaults)
   }

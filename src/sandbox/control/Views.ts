@@ -1,12 +1,16 @@
-/**
- * What the control API tells of a sandbox. Secrets are masked in it, each in the same way.
- *
- * @since 0.1.0
- */
+/** What the control API tells of a sandbox. Secrets are masked in it, each in the same way. */
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import { hasToBe } from "../Complaints.js"
-import { counted, endpoints } from "../endpoints.js"
-import { SwitchesView } from "../Switches.js"
+import { counted, endpoints } from "../config/endpoints.js"
+import { SwitchesView } from "../config/Switches.js"
+import { mustBe } from "../config/validationMessages.js"
+import type { EmulatorService } from "../state/Emulator.js"
+import * as FaultQueue from "../state/FaultQueue.js"
+import type { RequestLog } from "../state/RequestLog.js"
+import type { State } from "../state/SandboxState.js"
+import * as Sessions from "../state/Sessions.js"
 
 const text = (description: string) => Schema.String.annotations({ description })
 const count = (description: string) => Schema.Int.annotations({ description })
@@ -21,7 +25,7 @@ const masked = (description: string) =>
 /** An operation, by name. */
 export const Endpoint = Schema.Literal(...endpoints).annotations({
   description: "The operation; balance is the protected resource.",
-  ...hasToBe(`one of ${endpoints.join(", ")}`)
+  ...mustBe(`one of ${endpoints.join(", ")}`)
 })
 
 /** A client that the sandbox knows, without its secret. */
@@ -132,3 +136,75 @@ export const StateView = Schema.Struct({
  * @category models
  */
 export interface SandboxView extends Schema.Schema.Type<typeof StateView> {}
+
+/** At most the last three characters of a secret, behind the three that every JWT begins with. */
+const mask = (secret: Redacted.Redacted): string => {
+  const text = Redacted.value(secret)
+  return `${text.startsWith("eyJ") ? "eyJ" : ""}…${text.slice(-3)}`
+}
+
+const utc = (millis: number): DateTime.Utc => DateTime.unsafeMake(millis)
+
+const sessionView = (one: Sessions.Session): typeof SessionView.Type => ({
+  id: one.sessionId,
+  clientId: one.clientId,
+  startedBy: one.startedBy,
+  refreshes: one.refreshes,
+  accessToken: mask(one.accessToken),
+  refreshToken: mask(one.refreshToken),
+  issuedAt: utc(one.issuedAt),
+  expiresAt: utc(one.expiresAt),
+  refreshExpiresAt: utc(one.refreshExpiresAt),
+  earlier: one.earlier.map(({ accessToken, expiresAt }) => ({
+    accessToken: mask(accessToken),
+    expiresAt: utc(expiresAt)
+  }))
+})
+
+const faultView = ({ fault, left, until }: FaultQueue.QueuedFault): (typeof FaultsView.Type)["issue"][number] => ({
+  left: left === Number.POSITIVE_INFINITY ? "always" : left,
+  ...(until === Number.POSITIVE_INFINITY ? {} : { until: utc(until) }),
+  ...(fault.latency === undefined ? {} : { latency: fault.latency }),
+  ...(fault.answer === undefined
+    ? {}
+    : { answer: typeof fault.answer === "string" ? fault.answer : { status: fault.answer.status } }),
+  processed: fault.processed
+})
+
+/** The sessions that are alive. */
+export const sessionViews = (state: State): ReadonlyArray<typeof SessionView.Type> =>
+  Sessions.all(state.sessions).map(sessionView)
+
+/** The faults that wait. */
+export const faultsView = (state: State, now: number): typeof FaultsView.Type => ({
+  issue: FaultQueue.pending(state.faults, "issue", now).map(faultView),
+  refresh: FaultQueue.pending(state.faults, "refresh", now).map(faultView),
+  revoke: FaultQueue.pending(state.faults, "revoke", now).map(faultView),
+  balance: FaultQueue.pending(state.faults, "balance", now).map(faultView)
+})
+
+/** The last requests, the newest first. */
+export const requestViews = ({ entries }: RequestLog): ReadonlyArray<typeof RequestView.Type> =>
+  entries.map(({ at, clientId, why, ...entry }) => ({
+    ...entry,
+    at: utc(at),
+    ...(why === undefined ? {} : { why }),
+    ...(clientId === undefined ? {} : { clientId })
+  }))
+
+/** All that can be seen of a state, now. */
+export const stateView = (emulator: EmulatorService, state: State): Effect.Effect<SandboxView> =>
+  Effect.zipWith(emulator.now, emulator.url, (now, url) => ({
+    epoch: state.epoch,
+    now: utc(now),
+    url,
+    clients: Array.from(emulator.settings.clients.values(), ({ accountId, clientId }) => ({
+      clientId,
+      ...(accountId === undefined ? {} : { accountId })
+    })),
+    sessions: sessionViews(state),
+    counters: state.counts,
+    switches: state.switches,
+    faults: faultsView(state, now),
+    requests: requestViews(state.log)
+  }))

@@ -1,11 +1,11 @@
 /**
  * Which pages there are. Whatever is behind one is loaded when somebody looks at it, because the start is measured.
- *
- * @since 0.1.0
  */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as OpenApi from "@effect/platform/OpenApi"
 import * as Effect from "effect/Effect"
-import { descriptions } from "../Switches.js"
+import { NombaApi } from "../../schemas/NombaApi.js"
+import { descriptions } from "../config/Switches.js"
 
 /** What is answered to a GET of one path. */
 export type Page = Effect.Effect<HttpServerResponse.HttpServerResponse>
@@ -34,7 +34,7 @@ const assets = [
   "sandbox.js",
   "sessions.js",
   "switches.js",
-  "words.js"
+  "format.js"
 ]
 
 /** The page of the sandbox with its files, and the references of both APIs, by path. */
@@ -45,4 +45,10 @@ export const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
   ["/docs", document("Nomba sandbox: API reference", "/openapi.json")],
   ["/docs/control", document("Nomba sandbox: control reference", "/_sandbox/openapi.json")],
   ["/docs/scalar.js", reference(({ script }) => script)]
+])
+
+/** What tools ask for, under whatever host name they know the sandbox by. */
+export const utilityRoutes: ReadonlyMap<string, Page> = new Map([
+  ["/health", Effect.succeed(HttpServerResponse.unsafeJson({ status: "ok" }))],
+  ["/openapi.json", Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(NombaApi)))]
 ])

@@ -1,9 +1,5 @@
-/**
- * What the sandbox has done, counted.
- *
- * @since 0.1.0
- */
-import type { Counted } from "../endpoints.js"
+/** What the sandbox has done, counted. */
+import type { Counted } from "../config/endpoints.js"
 
 /**
  * What became of the requests to one operation. Everything but `requests` counts answers, so it can lag behind.

@@ -1,10 +1,6 @@
-/**
- * The last requests and what became of them. Bounded: 200.
- *
- * @since 0.1.0
- */
+/** The last requests and what became of them. Bounded: 200. */
 import * as Either from "effect/Either"
-import type { Counted } from "../endpoints.js"
+import type { Counted } from "../config/endpoints.js"
 import type { Outcome } from "./Counts.js"
 
 /** A request and what became of it. Times are milliseconds by the sandbox's clock. */

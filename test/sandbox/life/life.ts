@@ -59,7 +59,7 @@ const calls = (sandbox: SandboxService): Effect.Effect<Calls> =>
 
 const balance = Effect.flatMap(NombaClient, (nomba) => nomba.get("/v1/accounts/balance"))
 
-/** How many bodies revoke has to be tried with until one is taken. */
+/** How many bodies revoke must be tried with until one is taken. */
 const formsOfRevoke = ({ revokeMembers, revokeUnknownMembers }: Row): number => {
   if (revokeMembers === "any" || revokeUnknownMembers === "ignored") return 1
   return revokeMembers === "spec" ? 2 : 3

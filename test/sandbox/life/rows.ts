@@ -1,4 +1,4 @@
-/** The combinations of switches under which a client has to live: nobody can tell which of them the live API has on. */
+/** The combinations of switches under which a client must live: nobody can tell which of them the live API has on. */
 import { createRequire } from "node:module"
 import type { SwitchesInput } from "nomba-auth/sandbox"
 

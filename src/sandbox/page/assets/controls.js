@@ -1,10 +1,10 @@
 // @ts-check
 /** Faults, the clock, and the way back to the start. */
 import { byId, element, list, say } from "./dom.js"
+import { dateAndTime, many, ordered } from "./format.js"
 import { act, now } from "./sandbox.js"
-import { dateAndTime, many, ordered } from "./words.js"
 
-/** @import { State } from "../Told.js" */
+/** @import { State } from "../ViewTypes.js" */
 
 /** What each kind of fault does to a client, and what it is good to try. */
 const about = {

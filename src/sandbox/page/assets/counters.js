@@ -1,9 +1,9 @@
 // @ts-check
 /** What became of the requests, counted. */
 import { byId, element, list, say } from "./dom.js"
-import { answered } from "./words.js"
+import { answered } from "./format.js"
 
-/** @import { State } from "../Told.js" */
+/** @import { State } from "../ViewTypes.js" */
 
 const operations = /** @type {const} */ (["issue", "refresh", "revoke", "balance", "authorize", "other"])
 

@@ -1,10 +1,10 @@
 // @ts-check
 /** The requests as they happen, and between them what happened to the sandbox itself. */
 import { byId, element, list, say } from "./dom.js"
+import { answered, dateAndTime, round, sentence, shortly, timeOfDay } from "./format.js"
 import { now } from "./sandbox.js"
-import { answered, dateAndTime, round, sentence, shortly, timeOfDay } from "./words.js"
 
-/** @import { Request, State } from "../Told.js" */
+/** @import { Request, State } from "../ViewTypes.js" */
 
 /** @typedef {{ readonly note: string, readonly serial: number, readonly at: number, readonly behind: number }} Note */
 

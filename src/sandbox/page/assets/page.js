@@ -3,13 +3,13 @@
 import * as controls from "./controls.js"
 import * as counters from "./counters.js"
 import { byId, say } from "./dom.js"
+import { dateAndTime } from "./format.js"
 import * as log from "./log.js"
 import { follow, now } from "./sandbox.js"
 import * as sessions from "./sessions.js"
 import * as switches from "./switches.js"
-import { dateAndTime } from "./words.js"
 
-/** @import { State } from "../Told.js" */
+/** @import { State } from "../ViewTypes.js" */
 
 /** @type {State | undefined} */
 let last

@@ -2,7 +2,7 @@
 /** The sandbox behind the page: its events, its clock, and what can be asked of it. */
 import { byId, say } from "./dom.js"
 
-/** @import { State } from "../Told.js" */
+/** @import { State } from "../ViewTypes.js" */
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let message

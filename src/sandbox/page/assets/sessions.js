@@ -1,10 +1,10 @@
 // @ts-check
 /** Who holds what, for how long, and what can happen to it. */
 import { byId, element, list, say, unseen } from "./dom.js"
+import { many, shortly, span, timeOfDay } from "./format.js"
 import { act, now } from "./sandbox.js"
-import { many, shortly, span, timeOfDay } from "./words.js"
 
-/** @import { Session, State } from "../Told.js" */
+/** @import { Session, State } from "../ViewTypes.js" */
 
 /** @typedef {{ readonly clientId: string, readonly session: Session, readonly alone: boolean }} Held */
 

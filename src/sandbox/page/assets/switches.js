@@ -1,10 +1,10 @@
 // @ts-check
 /** How this Nomba behaves, and how it could. */
 import { byId, element, list, say } from "./dom.js"
+import { many } from "./format.js"
 import { act } from "./sandbox.js"
-import { many } from "./words.js"
 
-/** @import { State, Switch } from "../Told.js" */
+/** @import { State, Switch } from "../ViewTypes.js" */
 
 /** @typedef {Switch["standard"]} Value */
 
