@@ -92,7 +92,7 @@ const valid: Readonly<Record<string, () => unknown>> = {
   "/v1/auth/token/refresh": () => ({ grant_type: "refresh_token", refresh_token: text() }),
   "/v1/auth/token/revoke": () => ({ token: text() }),
   "/_sandbox/faults": () => ({
-    endpoint: pick(["issue", "refresh", "revoke", "balance"]),
+    target: pick(["issue", "refresh", "revoke", "resource", "GET /v1/accounts/*"]),
     fault: {
       times: 1 + int(3),
       answer: pick([
@@ -101,9 +101,9 @@ const valid: Readonly<Record<string, () => unknown>> = {
           headers: { [pick(["trailer", "x-a", "connection", "upgrade", "date"])]: text() },
           body: json()
         },
-        "drop",
-        "cut",
-        "garbage"
+        "connectionReset",
+        "truncated",
+        "invalidBody"
       ])
     }
   }),

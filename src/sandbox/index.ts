@@ -1,15 +1,17 @@
-/** `nomba-auth/sandbox`: a Nomba to develop and test against. */
+/** `nomba-auth/sandbox`: a local Nomba API for development and tests. */
 export { NombaApi } from "../schemas/NombaApi.js"
-export type { Endpoint } from "./config/endpoints.js"
-export type { Fault, FaultyAnswer } from "./config/Fault.js"
+export type { Fault, FaultKind, FaultyAnswer } from "./config/Fault.js"
 export {
   type AccountHeader,
   type Client,
   type Dialect,
   defaultClient,
+  type LoggedRequest,
   type Options,
   type ServerOptions
 } from "./config/Options.js"
+export type { FaultTarget, Operation } from "./config/operations.js"
+export type { Resource } from "./config/Resource.js"
 export { SandboxError } from "./config/SandboxError.js"
 export { Switches, type SwitchesInput } from "./config/Switches.js"
 export { ControlApi } from "./control/ControlApi.js"

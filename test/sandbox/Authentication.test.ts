@@ -217,7 +217,7 @@ describe("refresh", () => {
   it.effect("refuses a token that was never issued, and a malformed request", () =>
     Effect.gen(function* () {
       yield* login
-      assertRefused(yield* refresh("bogus"), 401, "refresh_token: is not from this sandbox, or long gone")
+      assertRefused(yield* refresh("bogus"), 401, "refresh_token: is not from this sandbox, or was forgotten")
       assertRefused(yield* refresh(undefined), 400, "refresh_token: is missing")
       assertRefused(yield* refresh(7), 400, "refresh_token: must be a string")
     }).pipe(sandbox)
@@ -254,7 +254,21 @@ describe("a bearer token", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("is nothing but Bearer and a token, the scheme in any case", () =>
+  it.effect("may come without its scheme, as Nomba's own plugin sends it", () =>
+    Effect.gen(function* () {
+      const { access } = yield* login
+      for (const header of [access, `bearer ${access}`, `BEARER   ${access}`]) {
+        assert.strictEqual((yield* balance({ authorization: header })).status, 200)
+      }
+      assertRefused(
+        yield* balance({ authorization: `Basic ${access}` }),
+        401,
+        "Authorization: must be a token, with or without Bearer"
+      )
+    }).pipe(sandbox)
+  )
+
+  it.effect("needs its scheme, in any case, under bearerScheme: bearer", () =>
     Effect.gen(function* () {
       const { access } = yield* login
       for (const header of [`bearer ${access}`, `BEARER   ${access}`]) {
@@ -271,7 +285,7 @@ describe("a bearer token", () => {
         assertRefused(yield* balance({ authorization: header }), 401, "Authorization: must be Bearer and a token")
       }
       assertRefused(yield* balance({}), 401, "Authorization: is missing")
-    }).pipe(sandbox)
+    }).pipe(Effect.provide(Sandbox.layer({ bearerScheme: "bearer" })))
   )
 
   it.effect("from another sandbox, or tampered with, is no good", () =>

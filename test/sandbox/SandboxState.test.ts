@@ -237,7 +237,7 @@ describe("the state of the sandbox", () => {
       took: 0,
       method: "GET",
       path: "/",
-      endpoint: "other",
+      operation: "other",
       status: 404,
       outcome: "refused"
     } as const

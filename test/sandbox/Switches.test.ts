@@ -163,7 +163,7 @@ describe("refreshReuse", () => {
       assertRefused(
         yield* refresh(second.refresh_token),
         401,
-        "refresh_token: its session ended when a refresh token was used twice"
+        "refresh_token: its session ended because a refresh token was used twice"
       )
     })
   )

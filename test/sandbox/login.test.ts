@@ -138,17 +138,17 @@ describe("the page", () => {
       yield* visit(queryOf({ redirect_uri: "https://evil.example/callback" }))
       yield* visit(queryOf({ response_type: "token" }))
       yield* visit(queryOf({}), { host: "evil.example" })
-      const told = (yield* view).requests.map(({ clientId: of, endpoint, method, outcome, path, status, why }) => {
-        assert.strictEqual(`${endpoint} ${path}`, "authorize /v1/auth/authorize")
+      const told = (yield* view).requests.map(({ clientId: of, method, operation, outcome, path, status, why }) => {
+        assert.strictEqual(`${operation} ${path}`, "authorize /v1/auth/authorize")
         return [method, status, outcome, of === clientId, why]
       })
       assert.deepStrictEqual(told.reverse(), [
         ["GET", 200, "succeeded", true, undefined],
         ["POST", 303, "succeeded", true, undefined],
-        ["POST", 400, "refused", false, "it was answered before, or took longer than ten minutes"],
+        ["POST", 400, "refused", false, "this login was answered before, or took longer than ten minutes"],
         ["GET", 200, "succeeded", true, undefined],
-        ["POST", 303, "refused", true, "the person said no"],
-        ["POST", 400, "refused", false, "the answer was neither yes nor no"],
+        ["POST", 303, "refused", true, "the user denied the request"],
+        ["POST", 400, "refused", false, "the decision must be approve or deny"],
         ["GET", 400, "refused", false, "the redirect_uri is not registered for this client"],
         ["GET", 303, "refused", true, "response_type must be code"],
         ["GET", 403, "refused", false, "Host: is not this sandbox's own, and not among allowedHosts"]
@@ -299,7 +299,7 @@ describe("a code", () => {
         refresh_token: json.data.refresh_token
       })
       assert.strictEqual(refreshed.status, 200)
-      const used = "code: was used before; the session that came of it, if one did, has ended"
+      const used = "code: was used before; a session that it started has ended"
       assertRefused(yield* exchange(code), 401, used)
       assertNone(yield* sandbox.session())
       const fresh = yield* exchange(yield* approved())
@@ -329,17 +329,13 @@ describe("a code", () => {
       ] as const) {
         const code = yield* approved()
         assertRefused(yield* exchange(code, changes), 401, error)
-        assertRefused(
-          yield* exchange(code),
-          401,
-          "code: was used before; the session that came of it, if one did, has ended"
-        )
+        assertRefused(yield* exchange(code), 401, "code: was used before; a session that it started has ended")
       }
       const code = yield* approved()
       const other = { client_id: publicClient.clientId }
       assertRefused(yield* exchange(code, other), 401, "client_id: the code is another client's")
       assert.strictEqual((yield* exchange(code)).status, 200, "another client spoiled the code")
-      assertRefused(yield* exchange("guessed"), 401, "code: is not from this sandbox, or long gone")
+      assertRefused(yield* exchange("guessed"), 401, "code: is not from this sandbox, or was forgotten")
       assertRefused(yield* exchange(code, { client_id: "?" }), 401, "client_id: is not known to this sandbox")
       assertRefused(yield* exchange(code, { code_verifier: 7 }), 400, "code_verifier: must be a string")
     }).pipe(Effect.provide(Sandbox.layer({ clients: [Sandbox.defaultClient, publicClient] })))
@@ -363,7 +359,7 @@ describe("a code", () => {
       const code = yield* approved()
       const ticket = ticketOf((yield* visit(queryOf({}))).text)
       yield* (yield* Sandbox).reset
-      assertRefused(yield* exchange(code), 401, "code: is not from this sandbox, or long gone")
+      assertRefused(yield* exchange(code), 401, "code: is not from this sandbox, or was forgotten")
       assert.strictEqual((yield* answer({ ticket, decision: "approve" })).status, 400)
     }).pipe(Effect.provide(Sandbox.layer()))
   )

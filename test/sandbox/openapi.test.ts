@@ -151,7 +151,7 @@ describe("what the control side answers, to the same validator,", () => {
       yield* issue({})
       const calls: ReadonlyArray<readonly [method: "GET" | "POST" | "PATCH" | "DELETE", path: string, body?: unknown]> =
         [
-          ["POST", "/faults", { endpoint: "issue", fault: { latency: "1 second", during: "1 minute" } }],
+          ["POST", "/faults", { operation: "issue", fault: { latency: "1 second", during: "1 minute" } }],
           ["GET", "/state"],
           ["GET", "/sessions"],
           ["GET", "/counters"],

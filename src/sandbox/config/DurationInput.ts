@@ -1,19 +1,23 @@
-/** A duration as people give one: the same in an option, in a configuration file and over HTTP. */
+/** Durations as users give them, in options, in a configuration file and over HTTP. */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { mustBe } from "./validationMessages.js"
 
-/** Ten years in milliseconds, beyond which a time is a slip of the keyboard. */
+/** Ten years in milliseconds. Anything longer is a typo. */
 export const longest = Duration.toMillis("3650 days")
 
-/** Platform's own reading takes what is less than nothing, and what is no number, for nothing. */
-const isLess = (input: unknown): boolean =>
-  Array.isArray(input) ? input.some(isLess) : typeof input === "string" ? input.startsWith("-") : !(Number(input) >= 0)
+/** Effect reads a negative duration, and a number that is none, as zero. */
+const isNegative = (input: unknown): boolean =>
+  Array.isArray(input)
+    ? input.some(isNegative)
+    : typeof input === "string"
+      ? input.startsWith("-")
+      : !(Number(input) >= 0)
 
-/** The duration, if it is one: at least nothing. */
+/** The duration, if it is valid and not negative. */
 export const read = (input: unknown): Option.Option<Duration.Duration> =>
-  Option.filter(Duration.decodeUnknown(input), () => Duration.isDuration(input) || !isLess(input))
+  Option.filter(Duration.decodeUnknown(input), () => Duration.isDuration(input) || !isNegative(input))
 
 const isDurationInput = (input: unknown): input is Duration.DurationInput => Option.isSome(read(input))
 
@@ -22,10 +26,7 @@ const Given: Schema.Schema<Duration.DurationInput> = Schema.declare(isDurationIn
   jsonSchema: { anyOf: [{ type: "string" }, { type: "number", minimum: 0 }] }
 })
 
-/**
- * The milliseconds of a duration that keeps a rule, which says in words what it "must be". Given as milliseconds, or
- * as text such as `30 minutes`; told as milliseconds.
- */
+/** The milliseconds of a duration that `holds`. The duration is given as milliseconds or as text such as `30 minutes`. */
 export const durationThat = (
   holds: (millis: number) => boolean,
   rule: string,

@@ -1,6 +1,6 @@
 /**
- * Where the sources on Nomba's API disagree or are silent, a switch says how the sandbox behaves. One schema is the
- * source of the options in code, of the configuration file, of the control API and of the page.
+ * If the descriptions of Nomba's API disagree or say nothing, a switch decides. One schema gives the options in code, the
+ * configuration file, the control API and the page.
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
@@ -21,63 +21,85 @@ const yesOrNo = (description: string) => Schema.Boolean.annotations({ descriptio
 
 const statuses = [401, 403, 400, 200] as const
 
-/** Each switch with the values it takes, the default not among them. */
+/** Each switch with its values. */
 const values = {
   dialect: oneOf(
     ["both", "spec", "live"],
-    "Which description the answers follow: spec says expires_in and token_type, live says expiresAt and businessId, both says all four."
+    "Which description token responses follow. spec: expires_in and token_type. live: expiresAt and businessId. both: all four."
   ),
   accountHeader: oneOf(
     ["optional", "required", "ignored"],
-    "What is asked of the accountId header. optional: may be absent, and is a 401 when it is not the client's account. required: absent is a 401 too. ignored: nobody looks."
+    "How the accountId header is checked. optional: another account is rejected. required: a missing header is rejected too. ignored: not checked."
   ),
-  singleSession: yesOrNo("Whether a second issue, or a theft, kills the session that the client had."),
-  refreshKillsAccessToken: yesOrNo("Whether a refresh kills the access token that it replaces."),
+  wrongAccount: oneOf(
+    [401, 403],
+    "The status for another account's id in the accountId header. A missing header is a 401, a sub-account's id a 403."
+  ),
+  callerAddress: oneOf(
+    ["allowed", "refused"],
+    "Whether the caller's IP address is on the allow-list. refused: token requests for a new session get a 403."
+  ),
+  singleSession: yesOrNo("Whether a new session ends the session that the client had."),
+  refreshKillsAccessToken: yesOrNo("Whether a refresh revokes the access token that it replaces."),
   refreshRotation: yesOrNo(
-    "Whether a refresh answers a new refresh token and spends the old one. Without, the answer has none and the old one stays good."
+    "Whether a refresh returns a new refresh token and invalidates the old one. false: no refresh token in the response, and the old one stays valid."
   ),
   refreshReuse: oneOf(
     ["refused", "killsSession"],
-    "What a spent refresh token does when it comes again: it is refused, or it is refused and ends its session too."
+    "What happens when a used refresh token is sent again. refused: it is rejected. killsSession: its session ends too."
   ),
   refreshBearer: oneOf(
     ["optional", "required", "ignored"],
-    "What is asked of the bearer token on refresh. optional: may be absent, and is a 401 when it is not the session's own. required: absent is a 401 too. ignored: nobody looks."
+    "How the bearer token of a refresh is checked. optional: one that is not the session's own is rejected. required: a missing one is rejected too. ignored: not checked."
   ),
   refreshBearerExpired: oneOf(
     ["allowed", "refused"],
-    "Whether the bearer token on refresh, where it is looked at, may be past its expiry."
+    "Whether an expired bearer token is accepted on refresh. Not used if refreshBearer is ignored."
+  ),
+  revokeBearer: oneOf(
+    ["optional", "required"],
+    "Whether revoke needs a bearer token. optional: it may be missing, as in Nomba's own guide, but not invalid."
   ),
   revokeMembers: oneOf(
     ["any", "spec", "live"],
-    "Which members revoke takes. spec: token. live: clientId and access_token. any: either, or all three."
+    "Which members the body of revoke has. spec: token. live: clientId and access_token. any: either, or all three."
   ),
-  revokeUnknownMembers: oneOf(["ignored", "refused"], "Whether any other member in the body of revoke is a 400."),
+  revokeUnknownMembers: oneOf(["ignored", "refused"], "Whether other members in the body of revoke are a 400."),
+  bearerScheme: oneOf(
+    ["any", "bearer"],
+    "How the Authorization header is read. any: the token with or without Bearer before it. bearer: only with it."
+  ),
+  expiredToken: oneOf(
+    [401, 400, 500],
+    "The status for an expired bearer token. 400 and 500 have the description JWT expired at, as Nomba was seen to answer."
+  ),
   badCredentials: oneOf(
     statuses,
-    "The status that answers wrong client credentials on issue; 200 is a success by status, with the code 01 in the body."
+    "The status for wrong client credentials. 200: the code 01 in the body is the only sign of the failure."
   ),
   deadRefreshToken: oneOf(
-    statuses,
-    "The status that answers a refresh token that is no good; 200 is a success by status, with the code 02 in the body."
+    [...statuses, 404],
+    "The status for an invalid refresh token. 200: the code 02 in the body is the only sign. 404: Refresh Token not found, as Nomba was seen to answer."
   ),
   accessLifetime: durationThat(
     (millis) => millis >= 1000 && millis <= longest && millis % 1000 === 0,
     "a number of whole seconds, at least one and at most ten years",
-    { description: "How long a new access token lives." }
+    { description: "Lifetime of a new access token." }
   ),
-  refreshLifetime: durationThat(
-    (millis) => millis > 0 && millis <= longest,
-    "more than nothing and at most ten years",
-    { description: "How long a new refresh token lives. Nomba names no figure." }
-  ),
+  refreshLifetime: durationThat((millis) => millis > 0 && millis <= longest, "more than zero and at most ten years", {
+    description: "Lifetime of a new refresh token. Nomba does not document one."
+  }),
   clockOffset: Schema.Number.pipe(Schema.filter((millis) => Math.abs(millis) <= longest)).annotations({
-    description: "How far the sandbox's clock is ahead of the machine's, in milliseconds; negative is behind.",
+    description: "How far the sandbox's clock is ahead of the machine's, in milliseconds. Negative: behind.",
     ...mustBe("milliseconds, at most ten years either way")
   }),
   rateLimit: oneOf(
     ["off", "regular", "lowTraffic"],
-    "How many POSTs an account has, token calls included, in windows that start on the full second or minute. regular: 15 a second. lowTraffic: 1 a minute."
+    "How many POST requests an account may send, token requests included, in windows that start on the full second or minute. regular: 15 a second. lowTraffic: 1 a minute."
+  ),
+  transferOutcome: oneOf(
+    ["success", "pending", "failed"],
+    "What becomes of a new bank transfer. pending: PENDING_BILLING, and SUCCESS a minute later by the sandbox's clock. failed: FAILED, and no money moves."
   )
 }
 
@@ -88,7 +110,7 @@ const withDefault = <A, I>(
   Schema.optionalWith(value, { default: () => standard })
 
 /**
- * Every switch and its default. Decoded from the switches that somebody gave, it is all of them.
+ * Every switch and its default. Decoding some of the switches fills in the others.
  *
  * @since 0.1.0
  * @category schemas
@@ -96,24 +118,30 @@ const withDefault = <A, I>(
 export const Switches = Schema.Struct({
   dialect: withDefault(values.dialect, "both"),
   accountHeader: withDefault(values.accountHeader, "optional"),
+  wrongAccount: withDefault(values.wrongAccount, 401),
+  callerAddress: withDefault(values.callerAddress, "allowed"),
   singleSession: withDefault(values.singleSession, true),
   refreshKillsAccessToken: withDefault(values.refreshKillsAccessToken, true),
   refreshRotation: withDefault(values.refreshRotation, true),
   refreshReuse: withDefault(values.refreshReuse, "refused"),
   refreshBearer: withDefault(values.refreshBearer, "optional"),
   refreshBearerExpired: withDefault(values.refreshBearerExpired, "allowed"),
+  revokeBearer: withDefault(values.revokeBearer, "optional"),
   revokeMembers: withDefault(values.revokeMembers, "any"),
   revokeUnknownMembers: withDefault(values.revokeUnknownMembers, "ignored"),
+  bearerScheme: withDefault(values.bearerScheme, "any"),
+  expiredToken: withDefault(values.expiredToken, 401),
   badCredentials: withDefault(values.badCredentials, 401),
   deadRefreshToken: withDefault(values.deadRefreshToken, 401),
   accessLifetime: withDefault(values.accessLifetime, Duration.toMillis("30 minutes")),
   refreshLifetime: withDefault(values.refreshLifetime, Duration.toMillis("24 hours")),
   clockOffset: withDefault(values.clockOffset, 0),
-  rateLimit: withDefault(values.rateLimit, "off")
+  rateLimit: withDefault(values.rateLimit, "off"),
+  transferOutcome: withDefault(values.transferOutcome, "success")
 })
 
 /**
- * How a sandbox behaves at the moment. Times are milliseconds.
+ * How a sandbox behaves. Times are milliseconds.
  *
  * @since 0.1.0
  * @category models
@@ -121,35 +149,31 @@ export const Switches = Schema.Struct({
 export interface Switches extends Schema.Schema.Type<typeof Switches> {}
 
 /**
- * Some of the switches, as somebody gives them: a duration may be text such as `30 minutes`.
+ * Some of the switches. A duration may be text such as `30 minutes`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface SwitchesInput extends Schema.Schema.Encoded<typeof Switches> {}
 
-/** All of the switches, as the control API tells them. */
 export const SwitchesView = Schema.Struct(values).annotations({
   identifier: "Switches",
-  description: "How the sandbox behaves at the moment. Times are milliseconds."
+  description: "How the sandbox behaves. Times are milliseconds."
 })
 
-/** Some of the switches, none of which falls back to its default. */
+/** Some of the switches; those left out do not change. */
 export const SwitchesPatch = Schema.partial(Schema.Struct(values)).annotations({
   identifier: "SwitchesPatch",
-  description: "The switches that change; the others stay. A duration is milliseconds, or text such as `30 minutes`."
+  description: "The switches to change; the others stay. A duration is milliseconds, or text such as `30 minutes`."
 })
 
 /**
- * What there is to know about a switch, for a page or a manual.
- *
- * @since 0.1.0
- * @category models
+ * A switch, for the page and the manual.
  */
 export interface SwitchDescription {
   readonly name: keyof Switches
   readonly description: string
-  /** What it can be; none where it is a time. */
+  /** Its values; empty if it is a time. */
   readonly values: ReadonlyArray<string | number | boolean>
   readonly standard: string | number | boolean
 }
@@ -167,9 +191,6 @@ const defaults: Switches = Schema.decodeSync(Switches)({})
 
 /**
  * The switches in the order of the documentation, the default first among the values.
- *
- * @since 0.1.0
- * @category models
  */
 export const descriptions: ReadonlyArray<SwitchDescription> = (
   Object.keys(values) as ReadonlyArray<keyof Switches>

@@ -1,16 +1,16 @@
-/** What is wrong with something that was given, in words: members and what they must be, never what they are. */
+/** Messages about invalid input: which member, and what it must be. A message never contains the value. */
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 
-/** Says of a schema what a value of it must be, whatever part of it turned out not to be so. */
+/** Annotates a schema with what its values must be, whatever part of one is wrong. */
 export const mustBe = (what: string): Pick<Schema.Annotations.Schema<unknown>, "message"> => ({
   message: () => ({ message: `must be ${what}`, override: true })
 })
 
-const said = (issue: ParseResult.ParseIssue): Option.Option<string> =>
+const annotated = (issue: ParseResult.ParseIssue): Option.Option<string> =>
   "ast" in issue && "annotations" in issue.ast
     ? AST.getMessageAnnotation(issue.ast).pipe(
         Option.map((message): unknown => message(issue)),
@@ -26,25 +26,25 @@ const expected = (ast: AST.AST): string => {
   return AST.isNumberKeyword(ast) ? "a number" : "an object"
 }
 
-const within = (path: string, key: ParseResult.Path, root: string): string => {
+const memberPath = (path: string, key: ParseResult.Path, root: string): string => {
   const inner = [key].flat().map(String).join(".").slice(0, 64)
   return path === root ? inner : `${path}.${inner}`
 }
 
-/** That a member that may be absent is not. */
+/** A union reports that an optional member is not `undefined`, which helps nobody. */
 const isAbsence = (issue: ParseResult.ParseIssue): boolean => issue._tag === "Type" && AST.isUndefinedKeyword(issue.ast)
 
-/** One sentence for each thing that is wrong, the whole being called by a name of its own. */
+/** One sentence for each problem. `root` names the whole value. */
 export const validationMessages = (
   issue: ParseResult.ParseIssue,
   root = "body",
   path = root
 ): ReadonlyArray<string> => {
-  const words = said(issue)
-  if (Option.isSome(words)) return [`${path}: ${words.value}`]
+  const message = annotated(issue)
+  if (Option.isSome(message)) return [`${path}: ${message.value}`]
   switch (issue._tag) {
     case "Pointer":
-      return validationMessages(issue.issue, root, within(path, issue.path, root))
+      return validationMessages(issue.issue, root, memberPath(path, issue.path, root))
     case "Composite":
       return [issue.issues as ParseResult.ParseIssue | ReadonlyArray<ParseResult.ParseIssue>]
         .flat()

@@ -1,4 +1,4 @@
-/** What can be asked of a sandbox and done to it, in code and over HTTP alike. */
+/** The controls of a sandbox, the same in code and over HTTP. */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -10,6 +10,8 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as DurationInput from "../config/DurationInput.js"
 import * as Fault from "../config/Fault.js"
+import { isFaultTarget } from "../config/operations.js"
+import { checkResource } from "../config/Resource.js"
 import { SandboxError } from "../config/SandboxError.js"
 import { SwitchesPatch } from "../config/Switches.js"
 import { validationMessages } from "../config/validationMessages.js"
@@ -20,7 +22,6 @@ import * as Sessions from "../state/Sessions.js"
 import type { LiveSession, SandboxService } from "./SandboxService.js"
 import * as Views from "./Views.js"
 
-/** What the control side is made of. */
 export type Controls = Omit<SandboxService, "url" | "client">
 
 const live = (session: Sessions.Session): LiveSession => ({
@@ -37,10 +38,9 @@ const decodePatch = Schema.decodeUnknownEither(SwitchesPatch, { errors: "all", o
 const failing = (reason: SandboxError["reason"], ...issues: ReadonlyArray<string>): SandboxError =>
   new SandboxError({ reason, issues })
 
-/** How often somebody who follows hears of a change, at most. */
-const rhythm = Schedule.spaced("100 millis")
+/** How often a view is sent at most. */
+const interval = Schedule.spaced("100 millis")
 
-/** The controls of a sandbox. */
 export const make = (emulator: EmulatorService): Controls => {
   const { now, state, transition } = emulator
   const first = Array.from(emulator.settings.clients.keys())[0] ?? ""
@@ -81,7 +81,7 @@ export const make = (emulator: EmulatorService): Controls => {
       ),
     sessions: Effect.map(state, ({ sessions }) => Sessions.all(sessions).map(live)),
     view: Effect.flatMap(state, (state) => Views.stateView(emulator, state)),
-    views: Stream.repeatEffectWithSchedule(state, rhythm).pipe(
+    views: Stream.repeatEffectWithSchedule(state, interval).pipe(
       Stream.changesWith((before, after) => before === after),
       Stream.mapEffect((state) => Views.stateView(emulator, state))
     ),
@@ -109,18 +109,34 @@ export const make = (emulator: EmulatorService): Controls => {
     reset: emulator.reset,
     steal: (clientId = first) =>
       Effect.gen(function* () {
-        const of = yield* known(clientId)
-        const mint = yield* emulator.newTokens
-        return live(yield* transition(SandboxState.steal(mint(of))))
+        const client = yield* known(clientId)
+        const newTokens = yield* emulator.newTokens
+        return live(yield* transition(SandboxState.steal(newTokens(client))))
       }),
-    expire: (token, clientId = first) => onSessions(clientId, (of, at) => SandboxState.expire(of, token, at)),
+    expire: (token, clientId = first) => onSessions(clientId, (client, at) => SandboxState.expire(client, token, at)),
     revoke: (clientId = first) => onSessions(clientId, SandboxState.revokeAll),
-    fault: (endpoint, fault) =>
+    fault: (target, fault) =>
       Effect.gen(function* () {
+        if (!isFaultTarget(target)) {
+          return yield* failing(
+            "Fault",
+            "target: must be an operation, or a method and a path such as POST /v2/transfers/bank"
+          )
+        }
         const checked = yield* Fault.check(fault)
-        const waits = yield* transition(SandboxState.addFault(endpoint, checked, yield* now))
-        if (!waits) return yield* failing("Fault", `faults: must be at most ${FaultQueue.limit} for an operation`)
+        const added = yield* transition(SandboxState.addFault(target, checked, yield* now))
+        if (!added)
+          return yield* failing(
+            "Fault",
+            `faults: must be at most ${FaultQueue.limit} for a target, and as many targets`
+          )
       }),
-    clearFaults: transition(SandboxState.clearFaults)
+    clearFaults: transition(SandboxState.clearFaults),
+    respond: (resource) =>
+      Effect.gen(function* () {
+        const added = yield* transition(SandboxState.addResource(yield* checkResource(resource)))
+        if (!added) return yield* failing("Resource", `resources: must be at most ${SandboxState.mostResources}`)
+      }),
+    clearResponses: transition(SandboxState.setResources([]))
   }
 }

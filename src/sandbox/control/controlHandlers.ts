@@ -1,4 +1,4 @@
-/** The handlers of the control side. */
+/** The handlers of the control API. */
 import type * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -8,16 +8,18 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { BadRequest, type ErrorResponse } from "../../schemas/NombaApi.js"
+import { Resource } from "../config/Resource.js"
 import type { SandboxError } from "../config/SandboxError.js"
 import * as JsonBody from "../http/JsonBody.js"
-import { Emulator } from "../state/Emulator.js"
+import { listed } from "../resources/routes.js"
+import { Emulator, type EmulatorService } from "../state/Emulator.js"
 import { ClientPayload, ClockPayload, ControlApi, ExpirePayload, NoSession, NoSuchClient } from "./ControlApi.js"
 import * as Controls from "./Controls.js"
 import * as Views from "./Views.js"
 
 const envelope = (code: string, { issues }: SandboxError): typeof ErrorResponse.Type => ({
   code,
-  description: "The sandbox cannot do that",
+  description: "Invalid request",
   errors: issues
 })
 
@@ -29,12 +31,18 @@ const unknownClient = (error: SandboxError): BadRequest | NoSuchClient =>
 const withoutSession = (error: SandboxError): BadRequest | NoSuchClient | NoSession =>
   error.reason === "Session" ? new NoSession(envelope("409", error)) : unknownClient(error)
 
-/** A fault is read where it is checked. */
-const FaultOrder = Schema.Struct({ endpoint: Views.Endpoint, fault: Schema.Object })
+/** `controls.fault` reads the fault itself. */
+const FaultRequest = Schema.Struct({ target: Views.Target, fault: Schema.Object })
 
-/** A member that is not known is refused: misspelt, it would change what is done, or to whom. */
+/** Unknown members are rejected: a typo would change what is done, or to which client. */
 const read = <A, I>(schema: Schema.Schema<A, I>): Effect.Effect<A, BadRequest, JsonBody.JsonBody> =>
   JsonBody.decode(schema, { onExcessProperty: "error" })
+
+const resourcesOf = ({ settings, state }: EmulatorService) =>
+  Effect.map(state, ({ resources }) => ({
+    own: resources,
+    builtIn: listed([], settings.builtInResources).map(({ method, path }) => ({ method, path }))
+  }))
 
 const encodeState = Schema.encode(Schema.parseJson(Views.StateView))
 
@@ -59,6 +67,7 @@ const look = HttpApiBuilder.group(ControlApi, "look", (handlers) =>
       .handle("getCounters", () => counts)
       .handle("getRequests", () => Effect.map(emulator.state, ({ log }) => Views.requestViews(log)))
       .handle("getSwitches", () => switches)
+      .handle("getResources", () => resourcesOf(emulator))
       .handle("getControlDocument", () => Effect.sync(() => OpenApi.fromApi(ControlApi)))
   })
 )
@@ -69,14 +78,23 @@ const act = HttpApiBuilder.group(ControlApi, "act", (handlers) =>
     const controls = Controls.make(emulator)
     const sessions = Effect.map(emulator.state, Views.sessionViews)
     const faults = Effect.zipWith(emulator.state, emulator.now, Views.faultsView)
+    const resources = resourcesOf(emulator)
     return handlers
       .handleRaw("addFault", () =>
         Effect.gen(function* () {
-          const { endpoint, fault } = yield* read(FaultOrder)
-          yield* Effect.mapError(controls.fault(endpoint, fault), malformed)
+          const { fault, target } = yield* read(FaultRequest)
+          yield* Effect.mapError(controls.fault(target, fault), malformed)
           return yield* faults
         })
       )
+      .handleRaw("addResource", () =>
+        Effect.gen(function* () {
+          const resource = yield* read(Resource)
+          yield* Effect.mapError(controls.respond(resource), malformed)
+          return yield* resources
+        })
+      )
+      .handle("clearResources", () => Effect.zipRight(controls.clearResponses, resources))
       .handle("clearFaults", () => Effect.zipRight(controls.clearFaults, faults))
       .handleRaw("expireSession", () =>
         Effect.gen(function* () {
@@ -115,7 +133,6 @@ const act = HttpApiBuilder.group(ControlApi, "act", (handlers) =>
   })
 )
 
-/** The control side, to be served. */
 export const layer: Layer.Layer<HttpApi.Api, never, Emulator> = HttpApiBuilder.api(ControlApi).pipe(
   Layer.provide([look, act]),
   Layer.provide(JsonBody.layer)

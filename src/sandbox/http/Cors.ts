@@ -1,11 +1,10 @@
 /**
- * Lets a page in a browser call the Nomba API of the sandbox. `HttpMiddleware.cors` is of no use here: it answers the
- * preflight of what does not exist, repeats what the request asked for, and its headers go missing in process.
+ * Lets a page in a browser call the Nomba API of the sandbox. `HttpMiddleware.cors` does not fit: it answers preflights for
+ * paths that do not exist, echoes what the request asked for, and its headers go missing in process.
  */
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Option from "effect/Option"
-import { pathOf, type Routes } from "./httpApiRoutes.js"
 
 const anyOrigin = { "access-control-allow-origin": "*" }
 
@@ -14,26 +13,25 @@ const readable = {
   "access-control-expose-headers": "Allow, Retry-After, X-Rate-Limit-Limit, X-Rate-Limit-Remaining, X-Rate-Limit-Window"
 }
 
-/** The answer to a preflight (Fetch standard, CORS-preflight request) for one of the routes. */
+/** The answer to a preflight (Fetch standard, CORS-preflight request) of a path that has these methods. */
 export const preflight = (
-  routes: Routes,
+  methods: ReadonlyArray<string>,
   request: HttpServerRequest.HttpServerRequest
 ): Option.Option<HttpServerResponse.HttpServerResponse> =>
-  Option.fromNullable(routes.get(pathOf(request))).pipe(
-    Option.filter(() => request.method === "OPTIONS" && "access-control-request-method" in request.headers),
-    Option.map((methods) =>
-      HttpServerResponse.empty({
-        status: 204,
-        headers: {
-          ...anyOrigin,
-          "access-control-allow-methods": Array.from(methods.keys()).join(", "),
-          "access-control-allow-headers": "Authorization, *",
-          "access-control-max-age": "600"
-        }
-      })
-    )
-  )
+  request.method === "OPTIONS" && "access-control-request-method" in request.headers && methods.length > 0
+    ? Option.some(
+        HttpServerResponse.empty({
+          status: 204,
+          headers: {
+            ...anyOrigin,
+            "access-control-allow-methods": methods.join(", "),
+            "access-control-allow-headers": "Authorization, *",
+            "access-control-max-age": "600"
+          }
+        })
+      )
+    : Option.none()
 
-/** An answer that a page may read. */
+/** Lets a page read the response. */
 export const allow = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.setHeaders(response, readable)

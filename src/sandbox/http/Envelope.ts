@@ -1,13 +1,10 @@
-/**
- * The documented envelope of every failure (spec: `components.schemas.ErrorResponse`). What the contract has no word
- * for, such as a 404, wears it too. Nothing that came with a request is ever put into one.
- */
+/** Error responses in the documented envelope (spec: `components.schemas.ErrorResponse`). They never echo request data. */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { BadRequest, Unauthorized } from "../../schemas/NombaApi.js"
 
-const reasons: Readonly<Record<number, string>> = {
+const descriptions: Readonly<Record<number, string>> = {
   200: "Success",
   403: "Forbidden",
   404: "Not found",
@@ -19,42 +16,57 @@ const reasons: Readonly<Record<number, string>> = {
   504: "Gateway timeout"
 }
 
-/** A failure in the envelope. Its code is the status: what the spec calls an error status code. */
+/** The Fetch standard lets these have no body. */
+const bodiless: ReadonlyArray<number> = [204, 205, 304]
+
+/** Text as it is, anything else as JSON. */
+export const send = (
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {}
+): HttpServerResponse.HttpServerResponse => {
+  if (bodiless.includes(status)) return HttpServerResponse.empty({ status, headers })
+  return typeof body === "string"
+    ? HttpServerResponse.text(body, { status, headers })
+    : HttpServerResponse.unsafeJson(body, { status, headers })
+}
+
+/** An error whose code is its status. */
 export const respond = (
   status: number,
-  options: { readonly headers?: Readonly<Record<string, string>> } = {}
+  options: {
+    readonly headers?: Readonly<Record<string, string>>
+    readonly errors?: ReadonlyArray<string>
+  } = {}
 ): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.unsafeJson(
-    { code: String(status), description: reasons[status] ?? `Status ${status}`, errors: [] },
-    { status, headers: options.headers }
+  send(
+    status,
+    { code: String(status), description: descriptions[status] ?? `Status ${status}`, errors: options.errors ?? [] },
+    options.headers
   )
 
-/** A refusal with a status of the user's choice; on a 200 the code alone says that it is one. */
+/** An error whose status is a switch; on a 200 only the code says that it is one. */
 export const refusal = (
   status: number,
-  refused: { readonly code: string; readonly description: string; readonly error: string }
-): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.unsafeJson(
-    {
-      code: status === 200 ? refused.code : String(status),
-      description: refused.description,
-      errors: [refused.error]
-    },
+  refused: { readonly code: string; readonly description: string; readonly error: string; readonly status?: false }
+): HttpServerResponse.HttpServerResponse => {
+  const { code, description, error, ...rest } = refused
+  return HttpServerResponse.unsafeJson(
+    { code: status === 200 ? code : String(status), description, errors: [error], ...rest },
     { status }
   )
+}
 
-/** A 400 that names each thing that is wrong. */
 export const badRequest = (...errors: ReadonlyArray<string>): BadRequest =>
   new BadRequest({ code: "400", description: "Invalid request parameters", errors })
 
-/** A 401, and why. */
 export const unauthorized = (description: string, ...errors: ReadonlyArray<string>): Unauthorized =>
   new Unauthorized({ code: "401", description, errors })
 
-const Refusal = Schema.parseJson(Schema.Struct({ errors: Schema.Array(Schema.String) }))
+const Failure = Schema.parseJson(Schema.Struct({ errors: Schema.Array(Schema.String) }))
 
-/** The first of the errors that an answer names, if it names any. */
+/** The first error that a response names. */
 export const firstError = ({ body }: HttpServerResponse.HttpServerResponse): string | undefined =>
   body._tag === "Uint8Array"
-    ? Option.getOrUndefined(Schema.decodeUnknownOption(Refusal)(new TextDecoder().decode(body.body)))?.errors[0]
+    ? Option.getOrUndefined(Schema.decodeUnknownOption(Failure)(new TextDecoder().decode(body.body)))?.errors[0]
     : undefined

@@ -1,6 +1,6 @@
 /**
- * Reads a request's body: at most 64 KiB of JSON, and says so by its content type. Platform by itself takes forms and
- * a missing content type for JSON, reads bodies of any size, and repeats values in its validationMessages.
+ * Reads the body of a request: at most 64 KiB of JSON, declared as JSON. Platform by itself accepts forms and a missing
+ * content type as JSON, reads bodies of any size, and repeats values in its messages.
  */
 import * as HttpApiMiddleware from "@effect/platform/HttpApiMiddleware"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -95,23 +95,24 @@ const read = (
   )
 }
 
-/** The middleware, for every operation that takes a body. */
-export const layer: Layer.Layer<ReadJson> = Layer.succeed(
-  ReadJson,
-  ReadJson.of(
-    Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      if (!isJson(request.headers["content-type"])) return yield* notJson
-      const bytes = yield* read(request)
-      return yield* Effect.try({
-        try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)),
-        catch: () => badRequest("body: is not JSON")
-      })
-    })
-  )
-)
+/** The body as JSON. */
+export const readJson: Effect.Effect<
+  unknown,
+  BadRequest | PayloadTooLarge | UnsupportedMediaType,
+  HttpServerRequest.HttpServerRequest
+> = Effect.gen(function* () {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  if (!isJson(request.headers["content-type"])) return yield* notJson
+  const bytes = yield* read(request)
+  return yield* Effect.try({
+    try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)),
+    catch: () => badRequest("body: is not JSON")
+  })
+})
 
-/** The body as the given schema reads it, or a 400 that names members and what they must be, never what they are. */
+export const layer: Layer.Layer<ReadJson> = Layer.succeed(ReadJson, ReadJson.of(readJson))
+
+/** The decoded body, or a 400 that names each invalid member and what it must be. */
 export const decode = <A, I>(
   schema: Schema.Schema<A, I>,
   options: Pick<ParseOptions, "onExcessProperty"> = {}

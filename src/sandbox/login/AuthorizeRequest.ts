@@ -1,17 +1,16 @@
-/** What a client sends a person with, and what is wrong with it. */
+/** Reads an authorization request (RFC 6749 section 4.1.1, RFC 7636 section 4.3). */
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { Client } from "../config/Options.js"
 import type { AuthorizationRequest } from "../state/Logins.js"
 import * as RedirectUri from "./RedirectUri.js"
 
-/** What becomes of a request to log in. */
-export type Reading =
-  | { readonly _tag: "Ask"; readonly asked: AuthorizationRequest }
-  /** Told to the person alone: where the request came from is not known (RFC 6749 section 4.1.2.1). */
-  | { readonly _tag: "Refuse"; readonly problem: string }
-  /** Told to the client. */
-  | { readonly _tag: "Return"; readonly clientId: string; readonly location: string; readonly problem: string }
+export type ParsedRequest =
+  | { readonly _tag: "Valid"; readonly authorization: AuthorizationRequest }
+  /** Only the user is told: the redirect URI cannot be trusted (RFC 6749 section 4.1.2.1). */
+  | { readonly _tag: "ShowError"; readonly problem: string }
+  /** The client is told. */
+  | { readonly _tag: "RedirectError"; readonly clientId: string; readonly location: string; readonly problem: string }
 
 const once = (parameters: URLSearchParams, name: string): string | undefined => {
   const [value, ...more] = parameters.getAll(name)
@@ -23,7 +22,7 @@ const repeated = (parameters: URLSearchParams): boolean =>
     (name) => parameters.getAll(name).length > 1
   )
 
-/** What the base64url of 32 bytes looks like. */
+/** 32 bytes in base64url. */
 const challengePattern = /^[A-Za-z0-9\-_]{43}$/
 
 interface Problem {
@@ -34,7 +33,7 @@ interface Problem {
 const invalid = (error_description: string): Problem => ({ error: "invalid_request", error_description })
 
 const problemOf = (parameters: URLSearchParams): Problem | undefined => {
-  if (repeated(parameters)) return invalid("a parameter is there twice")
+  if (repeated(parameters)) return invalid("a parameter occurs twice")
   const type = once(parameters, "response_type")
   if (type === undefined) return invalid("response_type is missing")
   if (type !== "code") {
@@ -46,20 +45,19 @@ const problemOf = (parameters: URLSearchParams): Problem | undefined => {
   return challengePattern.test(challenge) ? undefined : invalid("code_challenge must be 43 characters of base64url")
 }
 
-/** Reads the query of a request. */
-export const read = (parameters: URLSearchParams, clients: ReadonlyMap<string, Client>): Reading => {
+export const read = (parameters: URLSearchParams, clients: ReadonlyMap<string, Client>): ParsedRequest => {
   const client = clients.get(once(parameters, "client_id") ?? "")
-  if (client === undefined) return { _tag: "Refuse", problem: "the client_id is not known to this sandbox" }
+  if (client === undefined) return { _tag: "ShowError", problem: "the client_id is not known to this sandbox" }
   const redirectUri = once(parameters, "redirect_uri")
   if (redirectUri === undefined || !RedirectUri.isRegistered(client.redirectUris ?? [], redirectUri)) {
-    return { _tag: "Refuse", problem: "the redirect_uri is not registered for this client" }
+    return { _tag: "ShowError", problem: "the redirect_uri is not registered for this client" }
   }
   const state = once(parameters, "state")
   const problem = problemOf(parameters)
   return problem === undefined
     ? {
-        _tag: "Ask",
-        asked: {
+        _tag: "Valid",
+        authorization: {
           clientId: client.clientId,
           redirectUri,
           challenge: once(parameters, "code_challenge") ?? "",
@@ -67,7 +65,7 @@ export const read = (parameters: URLSearchParams, clients: ReadonlyMap<string, C
         }
       }
     : {
-        _tag: "Return",
+        _tag: "RedirectError",
         clientId: client.clientId,
         location: RedirectUri.withParameters(redirectUri, { ...problem, state }),
         problem: problem.error_description

@@ -1,4 +1,4 @@
-/** The pages of a login: plain HTML, without a script. */
+/** The login pages: plain HTML without scripts. */
 import { createHash } from "node:crypto"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Redacted from "effect/Redacted"
@@ -22,8 +22,8 @@ button:focus-visible { outline: 3px solid Highlight; outline-offset: 3px }
 const styleHash = createHash("sha256").update(style).digest("base64")
 
 /**
- * No page can frame these or be told where they were. A browser applies `form-action` to where a form redirects, too, and
- * would hide the form's own origin from this server if it were told to send no referrer at all.
+ * A browser applies `form-action` to the redirect of a form too. With the policy `no-referrer` it would send `Origin: null`
+ * with the form, so the policy is `same-origin`.
  */
 const respond = (status: number, main: string, formAction: string): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.text(
@@ -55,13 +55,12 @@ ${main}
     }
   )
 
-/** The place of a redirect URI, for a person; programs with a scheme of their own have no origin. */
-const placeOf = ({ origin, protocol }: URL): string => (origin === "null" ? protocol : origin)
+/** The origin of a redirect URI, or its scheme if it is a private-use one. */
+const originOf = ({ origin, protocol }: URL): string => (origin === "null" ? protocol : origin)
 
-/** What a policy calls the place; it has no word for an address of IPv6 (CSP 3, section 2.3.1). */
-const sourceOf = (url: URL): string => (url.hostname.startsWith("[") ? url.protocol : placeOf(url))
+/** The same as a CSP source, which cannot be an IPv6 address (CSP 3, section 2.3.1). */
+const sourceOf = (url: URL): string => (url.hostname.startsWith("[") ? url.protocol : originOf(url))
 
-/** Asks the person. */
 export const question = (
   path: string,
   { clientId, redirectUri }: AuthorizationRequest,
@@ -69,9 +68,9 @@ export const question = (
 ): HttpServerResponse.HttpServerResponse =>
   respond(
     200,
-    `<h1>Let this program use your account?</h1>
-<p>Client <code>${escape(clientId)}</code> asks for a session at this sandbox. Your answer goes to
-<code>${escape(placeOf(new URL(redirectUri)))}</code>.</p>
+    `<h1>Allow this app to use your account?</h1>
+<p>Client <code>${escape(clientId)}</code> asks for a session at this sandbox. Your decision is sent to
+<code>${escape(originOf(new URL(redirectUri)))}</code>.</p>
 <form method="post" action="${path}">
 <input type="hidden" name="ticket" value="${escape(Redacted.value(ticket))}">
 <button class="approve" name="decision" value="approve">Approve</button>
@@ -80,12 +79,12 @@ export const question = (
     `'self' ${sourceOf(new URL(redirectUri))}`
   )
 
-/** Tells the person what nobody else can be told. */
+/** For errors that must not be sent to the redirect URI. */
 export const refusal = (status: number, problem: string): HttpServerResponse.HttpServerResponse =>
   respond(
     status,
-    `<h1>This login cannot go on</h1>
+    `<h1>This login cannot continue</h1>
 <p>${escape(String.capitalize(problem))}.</p>
-<p>Go back to the program that sent you here, and log in again.</p>`,
+<p>Return to the app and log in again.</p>`,
     "'none'"
   )

@@ -1,4 +1,4 @@
-/** The page on which a person lets a program in or not, and what becomes of the answer. */
+/** The login page and its form. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -25,7 +25,6 @@ const redirect = (location: string): HttpServerResponse.HttpServerResponse =>
     headers: { location, "cache-control": "no-store" }
   })
 
-/** Told to the person, and to the log. */
 const refusal = (problem: string): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
   Effect.as(RequestContext.annotate({ why: problem }), Page.refusal(400, problem))
 
@@ -33,18 +32,18 @@ const ask = Effect.fnUntraced(function* (emulator: EmulatorService, request: Req
   const foreign = Guard.foreignHost(request, yield* emulator.url, emulator.settings)
   if (Option.isSome(foreign)) return foreign.value
   const query = request.url.replace(/^[^?]*\??/, "")
-  const reading = AuthorizeRequest.read(new URLSearchParams(query), emulator.settings.clients)
-  switch (reading._tag) {
-    case "Refuse":
-      return yield* refusal(reading.problem)
-    case "Return":
-      yield* RequestContext.annotate({ clientId: reading.clientId, refused: true, why: reading.problem })
-      return redirect(reading.location)
-    case "Ask": {
-      yield* RequestContext.annotate({ clientId: reading.asked.clientId })
+  const parsed = AuthorizeRequest.read(new URLSearchParams(query), emulator.settings.clients)
+  switch (parsed._tag) {
+    case "ShowError":
+      return yield* refusal(parsed.problem)
+    case "RedirectError":
+      yield* RequestContext.annotate({ clientId: parsed.clientId, refused: true, why: parsed.problem })
+      return redirect(parsed.location)
+    case "Valid": {
+      yield* RequestContext.annotate({ clientId: parsed.authorization.clientId })
       const ticket = yield* emulator.token
-      yield* emulator.transition(SandboxState.startLogin(reading.asked, ticket, yield* emulator.now))
-      return Page.question(path, reading.asked, ticket)
+      yield* emulator.transition(SandboxState.startLogin(parsed.authorization, ticket, yield* emulator.now))
+      return Page.question(path, parsed.authorization, ticket)
     }
   }
 })
@@ -57,17 +56,21 @@ const formOf = (request: Request): Effect.Effect<UrlParams.UrlParams> =>
     ? Effect.orElseSucceed(request.urlParamsBody, () => UrlParams.empty)
     : Effect.succeed(UrlParams.empty)
 
-const decided = Effect.fnUntraced(function* (emulator: EmulatorService, asked: AuthorizationRequest, decision: string) {
-  yield* RequestContext.annotate({ clientId: asked.clientId })
-  const state = Option.getOrUndefined(Option.map(asked.state, Redacted.value))
+const decided = Effect.fnUntraced(function* (
+  emulator: EmulatorService,
+  authorization: AuthorizationRequest,
+  decision: string
+) {
+  yield* RequestContext.annotate({ clientId: authorization.clientId })
+  const state = Option.getOrUndefined(Option.map(authorization.state, Redacted.value))
   if (decision !== "approve") {
-    const denied = { error: "access_denied", error_description: "the person said no", state }
+    const denied = { error: "access_denied", error_description: "the user denied the request", state }
     yield* RequestContext.annotate({ refused: true, why: denied.error_description })
-    return redirect(RedirectUri.withParameters(asked.redirectUri, denied))
+    return redirect(RedirectUri.withParameters(authorization.redirectUri, denied))
   }
   const code = yield* emulator.token
-  yield* emulator.transition(SandboxState.grantCode(asked, code, yield* emulator.now))
-  return redirect(RedirectUri.withParameters(asked.redirectUri, { code: Redacted.value(code), state }))
+  yield* emulator.transition(SandboxState.grantCode(authorization, code, yield* emulator.now))
+  return redirect(RedirectUri.withParameters(authorization.redirectUri, { code: Redacted.value(code), state }))
 })
 
 const answer = Effect.fnUntraced(function* (emulator: EmulatorService, request: Request) {
@@ -77,13 +80,13 @@ const answer = Effect.fnUntraced(function* (emulator: EmulatorService, request: 
   const ticket = Option.getOrElse(UrlParams.getFirst(form, "ticket"), () => "")
   const decision = Option.getOrElse(UrlParams.getFirst(form, "decision"), () => "")
   if (decision !== "approve" && decision !== "deny") {
-    return yield* refusal("the answer was neither yes nor no")
+    return yield* refusal("the decision must be approve or deny")
   }
   const now = yield* emulator.now
-  const asked = yield* emulator.transition(SandboxState.finishLogin(Redacted.make(ticket), now))
-  return yield* Option.match(asked, {
-    onNone: () => refusal("it was answered before, or took longer than ten minutes"),
-    onSome: (asked) => decided(emulator, asked, decision)
+  const authorization = yield* emulator.transition(SandboxState.finishLogin(Redacted.make(ticket), now))
+  return yield* Option.match(authorization, {
+    onNone: () => refusal("this login was answered before, or took longer than ten minutes"),
+    onSome: (authorization) => decided(emulator, authorization, decision)
   })
 })
 
@@ -95,5 +98,4 @@ const group = HttpApiBuilder.group(LoginApi, "Authorize", (handlers) =>
   )
 )
 
-/** The API. */
 export const layer = HttpApiBuilder.api(LoginApi).pipe(Layer.provide(group))

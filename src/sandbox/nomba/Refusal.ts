@@ -1,6 +1,7 @@
-/** A refusal whose status the contract does not fix. */
+/** Rejections whose status the contract does not fix. */
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Data from "effect/Data"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as RequestContext from "../faults/RequestContext.js"
@@ -8,12 +9,11 @@ import * as Envelope from "../http/Envelope.js"
 import type { EmulatorService } from "../state/Emulator.js"
 import * as SandboxState from "../state/SandboxState.js"
 
-/** The answer that a handler breaks off with. */
+/** Ends a handler with a response. */
 export class Refusal extends Data.TaggedError("Refusal")<{
   readonly response: HttpServerResponse.HttpServerResponse
 }> {}
 
-/** A handler that may break off. */
 export const catchRefusals = <E, R>(
   handler: Effect.Effect<HttpServerResponse.HttpServerResponse, E | Refusal, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, Exclude<E, Refusal>, R> =>
@@ -23,19 +23,31 @@ export const catchRefusals = <E, R>(
       : Effect.fail(error as Exclude<E, Refusal>)
   )
 
-/** Wrong client credentials. */
+export const refuse = (status: number, description: string, error: string): Refusal =>
+  new Refusal({ response: Envelope.refusal(status, { code: String(status), description, error }) })
+
 export const badCredentials = (status: number, error: string): Refusal =>
   new Refusal({
     response: Envelope.refusal(status, { code: "01", description: "Invalid client credentials", error })
   })
 
-/** A refresh token that is no good. */
+/** A 404 looks as it was seen live (wire facts). */
 export const invalidRefreshToken = (status: number, error: string): Refusal =>
   new Refusal({
-    response: Envelope.refusal(status, { code: "02", description: "Invalid or expired refresh token", error })
+    response:
+      status === 404
+        ? Envelope.refusal(404, { code: "404", description: "Refresh Token not found", error, status: false })
+        : Envelope.refusal(status, { code: "02", description: "Invalid or expired refresh token", error })
   })
 
-/** A POST of a client counts against its account; a 429 where it had too many in this window. */
+/** 400 and 500 look as they were seen live (wire facts). */
+export const expiredToken = (status: number, expiresAt: number): Refusal => {
+  const text = `JWT expired at ${DateTime.formatIso(DateTime.unsafeMake(expiresAt))}`
+  const description = { 400: text, 500: `Internal Server Error: INTERNAL: ${text}` }[status] ?? "Unauthorized"
+  return refuse(status, description, "Authorization: the token is expired")
+}
+
+/** Counts a POST against the account of its client; a 429 if it has sent too many in this window. */
 export const checkRateLimit = (emulator: EmulatorService, clientId: string): Effect.Effect<void, Refusal> =>
   Effect.gen(function* () {
     const account = emulator.settings.clients.get(clientId)?.accountId ?? clientId
@@ -43,9 +55,7 @@ export const checkRateLimit = (emulator: EmulatorService, clientId: string): Eff
     if (Option.isNone(quota)) return
     yield* RequestContext.annotate({ quota: quota.value })
     if (!quota.value.admitted) {
-      const error = `the account has had its ${quota.value.limit} in this window of ${quota.value.window}`
-      return yield* new Refusal({
-        response: Envelope.refusal(429, { code: "429", description: "Too many requests", error })
-      })
+      const error = `the account has sent its ${quota.value.limit} POST requests of this window of ${quota.value.window}`
+      return yield* refuse(429, "Too many requests", error)
     }
   })

@@ -1,11 +1,11 @@
-/** Everything the sandbox serves: the contract, and a resource behind the bearer token to try the token on. */
+/** The token operations as the sandbox serves them, and a contract of one resource for typed clients. */
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { Authentication, BearerAuth } from "../../schemas/NombaApi.js"
-import type { Endpoint } from "../config/endpoints.js"
+import type { Operation } from "../config/operations.js"
 import * as httpApiRoutes from "../http/httpApiRoutes.js"
 import { ReadJson } from "../http/JsonBody.js"
 
@@ -14,16 +14,16 @@ const getBalance = HttpApiEndpoint.get("getBalance", "/v1/accounts/balance")
     Schema.Struct({
       code: Schema.String,
       description: Schema.String,
-      data: Schema.Struct({ amount: Schema.String, currency: Schema.String })
+      data: Schema.Struct({ amount: Schema.String, currency: Schema.String, timeCreated: Schema.String })
     })
   )
   .middleware(BearerAuth)
   .annotateContext(
-    OpenApi.annotations({ summary: "Read the balance", description: "A made-up amount, for a live bearer token." })
+    OpenApi.annotations({ summary: "Read the balance", description: "A made-up amount, for a valid bearer token." })
   )
 
 /**
- * A resource that asks for a bearer token. It is not part of `NombaApi`; derive a client from it to try one:
+ * A resource that needs a bearer token. It is not part of `NombaApi`. To try a token, derive a client from it:
  * `HttpApiClient.makeWith(AccountsApi, { httpClient: yield* NombaClient })`.
  *
  * @since 0.1.0
@@ -33,20 +33,14 @@ export class AccountsApi extends HttpApi.make("accounts").add(
   HttpApiGroup.make("Accounts", { topLevel: true }).add(getBalance)
 ) {}
 
-/** Both, as they are served. */
-export class SandboxApi extends HttpApi.make("sandbox")
-  .add(Authentication.middleware(ReadJson))
-  .addHttpApi(AccountsApi) {}
+export class SandboxApi extends HttpApi.make("sandbox").add(Authentication.middleware(ReadJson)) {}
 
-const names: Readonly<Record<string, Endpoint>> = {
+const names: Readonly<Record<string, Operation>> = {
   obtainAccessToken: "issue",
   refreshAccessToken: "refresh",
-  revokeAccessToken: "revoke",
-  getBalance: "balance"
+  revokeAccessToken: "revoke"
 }
 
-/** Which operation an endpoint of the API is. */
-export const endpointOf = (name: string): Endpoint | "other" => names[name] ?? "other"
+export const operationOf = (endpoint: string): Operation => names[endpoint] ?? "resource"
 
-/** What is served where. */
 export const routes: httpApiRoutes.Routes = httpApiRoutes.routesOf(SandboxApi)

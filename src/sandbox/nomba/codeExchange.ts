@@ -24,21 +24,19 @@ const ExchangePayload = Schema.Struct({
   redirect_uri: Schema.String
 })
 
-/** Whether a body asks for this grant. */
 export const isCodeExchange: (body: unknown) => boolean = Schema.is(
   Schema.Struct({ grant_type: ExchangePayload.fields.grant_type })
 )
 
 const refusals: Readonly<Record<CodeRefusal, string>> = {
-  unknown: "code: is not from this sandbox, or long gone",
-  used: "code: was used before; the session that came of it, if one did, has ended",
+  unknown: "code: is not from this sandbox, or was forgotten",
+  used: "code: was used before; a session that it started has ended",
   expired: "code: has expired; it lives for 60 seconds",
   client: "client_id: the code is another client's",
   redirect: "redirect_uri: is not the one that the code was sent to",
   verifier: "code_verifier: does not fit the challenge"
 }
 
-/** A session for whoever brings a code and the verifier of its challenge. There is no secret in it. */
 export const exchange = Effect.fnUntraced(function* (emulator: EmulatorService, headers: Headers.Headers) {
   const switches = yield* emulator.switches
   const body = yield* JsonBody.decode(ExchangePayload)
@@ -48,8 +46,7 @@ export const exchange = Effect.fnUntraced(function* (emulator: EmulatorService, 
   }
   yield* RequestContext.annotate({ clientId })
   yield* checkRateLimit(emulator, clientId)
-  if (!bearerMiddleware.accountMatches(emulator, switches, headers)(clientId))
-    return yield* bearerMiddleware.wrongAccount
+  yield* bearerMiddleware.checkAccount(emulator, switches, headers, clientId)
   const newTokens = yield* emulator.newTokens
   const session = yield* emulator.transition(
     SandboxState.exchange({ clientId, code, verifier, redirectUri }, newTokens(clientId), yield* emulator.now)

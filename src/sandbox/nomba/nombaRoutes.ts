@@ -1,4 +1,4 @@
-/** The Nomba API of the sandbox, from a request to its answer: faults, counts, the log, and the API itself. */
+/** The Nomba API of the sandbox: token operations, resources, faults, counters and the log. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -6,27 +6,32 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type { Counted } from "../config/operations.js"
 import { injectFault } from "../faults/FaultInjection.js"
 import * as Recording from "../faults/Recording.js"
 import type * as RequestContext from "../faults/RequestContext.js"
 import * as Cors from "../http/Cors.js"
+import * as Envelope from "../http/Envelope.js"
 import * as httpApiRoutes from "../http/httpApiRoutes.js"
 import * as JsonBody from "../http/JsonBody.js"
 import type { SandboxApp } from "../http/SandboxApp.js"
 import { Emulator } from "../state/Emulator.js"
-import * as Accounts from "./Accounts.js"
 import * as bearerMiddleware from "./bearerMiddleware.js"
-import { endpointOf, routes, SandboxApi } from "./SandboxApi.js"
+import { catchRefusals } from "./Refusal.js"
+import * as resourceHandler from "./resourceHandler.js"
+import { operationOf, routes, SandboxApi } from "./SandboxApi.js"
 import * as tokenHandlers from "./tokenHandlers.js"
 
 const layer = HttpApiBuilder.api(SandboxApi).pipe(
-  Layer.provide([tokenHandlers.layer, Accounts.layer]),
+  Layer.provide(tokenHandlers.layer),
   Layer.provide([bearerMiddleware.layer, JsonBody.layer])
 )
 
+type Response = HttpServerResponse.HttpServerResponse
+
 const withQuota =
   ({ quota }: RequestContext.RequestContext) =>
-  (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
+  (response: Response): Response =>
     quota === undefined
       ? response
       : HttpServerResponse.setHeaders(response, {
@@ -35,25 +40,50 @@ const withQuota =
           "x-rate-limit-window": quota.window
         })
 
-/** RFC 6749 section 5.1: what carries a token must not be stored. A fault may say otherwise. */
-const withoutCache = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
+/** RFC 6749 section 5.1: a response with a token must not be cached. A fault may set another value. */
+const withoutCache = (response: Response): Response =>
   "cache-control" in response.headers ? response : HttpServerResponse.setHeader(response, "cache-control", "no-store")
 
-/** Builds the Nomba API. It fails only when a fault breaks the connection. */
+const isApiPath = (path: string): boolean => /^\/v[12]\//.test(path)
+
+/** Builds the Nomba API. A response fails only if a fault resets the connection. */
 export const make: Effect.Effect<SandboxApp, never, Emulator | Scope.Scope> = Effect.gen(function* () {
-  const recorded = Recording.make(yield* Emulator)
-  const api = yield* httpApiRoutes.serve(layer)
+  const emulator = yield* Emulator
+  const recorded = Recording.make(emulator)
+  const tokenApi = yield* httpApiRoutes.serve(layer)
+
+  /** What a request counts as, and how it is processed. */
+  const route = (
+    request: HttpServerRequest.HttpServerRequest
+  ): readonly [Counted, Effect.Effect<Response, never, HttpServerRequest.HttpServerRequest | Scope.Scope>] => {
+    const path = httpApiRoutes.pathOf(request)
+    const methods = routes.get(path)
+    if (methods === undefined) {
+      return isApiPath(path)
+        ? ["resource", catchRefusals(resourceHandler.handle(emulator))]
+        : ["other", resourceHandler.notFound(emulator)]
+    }
+    const endpoint = methods.get(request.method)
+    if (endpoint === undefined) {
+      return ["other", Effect.succeed(Envelope.respond(405, { headers: { allow: [...methods.keys()].join(", ") } }))]
+    }
+    const operation = operationOf(endpoint)
+    const checked =
+      operation === "revoke"
+        ? catchRefusals(Effect.zipRight(bearerMiddleware.senderOfRevoke(emulator, request.headers), tokenApi))
+        : tokenApi
+    return [operation, checked]
+  }
 
   return Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const preflight = Cors.preflight(routes, request)
+    const path = httpApiRoutes.pathOf(request)
+    const methods = [...(routes.get(path)?.keys() ?? (yield* resourceHandler.methodsOf(emulator, path)))]
+    const preflight = Cors.preflight(methods, request)
     if (Option.isSome(preflight)) return preflight.value
-    const found = httpApiRoutes.find(routes, request)
-    const [response, context] =
-      "refusal" in found
-        ? yield* recorded("other", () => Effect.succeed(found.refusal))
-        : yield* recorded(endpointOf(found.name), (fault) => injectFault(fault, api))
+    const [counted, process] = route(request)
+    const [response, context] = yield* recorded(counted, (fault) => injectFault(fault, process))
     const answer = Cors.allow(withQuota(context)(response))
-    return httpApiRoutes.pathOf(request).startsWith("/v1/auth/token/") ? withoutCache(answer) : answer
+    return path.startsWith("/v1/auth/token/") ? withoutCache(answer) : answer
   })
 })

@@ -1,4 +1,5 @@
-/** What every part of the sandbox works on: its settings, its memory, its clock and its signing key. */
+/** What every part of the sandbox works on: settings, state, clock and signing key. */
+import { createHash } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -13,40 +14,36 @@ import * as AccessToken from "./AccessToken.js"
 import * as SandboxState from "./SandboxState.js"
 import type { NewTokens } from "./Sessions.js"
 
-/** The workings of one sandbox. */
 export interface EmulatorService {
   readonly settings: Settings
-  /** Where it can be reached, as soon as it can. */
+  /** The base URL, once the sandbox listens. */
   readonly url: Effect.Effect<string>
-  /** Can be reached from now on. */
   readonly setUrl: (url: string) => Effect.Effect<void>
-  /** What it remembers at the moment. */
   readonly state: Effect.Effect<SandboxState.State>
-  /** How it behaves at the moment. */
   readonly switches: Effect.Effect<Switches>
-  /** Changes the memory in one step. */
+  /** Changes the state in one step. */
   readonly transition: <A>(transition: SandboxState.Transition<A>) => Effect.Effect<A>
-  /** Forgets everything, turns every switch back, and draws the tokens of its seed from the first again. */
+  /** Back to the state at the start. With a seed the first tokens come again. */
   readonly reset: Effect.Effect<void>
-  /** The sandbox's time in milliseconds: the clock of the calling fiber, and the offset. */
+  /** Milliseconds: the clock of the calling fiber plus `clockOffset`. */
   readonly now: Effect.Effect<number>
-  /** New tokens, drawn now, for whichever client turns out to get them. */
+  /** Draws tokens now; the client is named later. */
   readonly newTokens: Effect.Effect<(clientId: string) => NewTokens>
   /** An opaque secret: a ticket or an authorization code. */
   readonly token: Effect.Effect<Redacted.Redacted>
+  /** Draws the ids that one request needs. */
+  readonly newIds: Effect.Effect<() => string>
   /** Whose token this is, if it was signed here. */
   readonly verify: AccessToken.AccessTokens["verify"]
   /** The live dialect's `businessId`. */
   readonly businessId: (clientId: string) => string
 }
 
-/** The workings, for the handlers. */
 export class Emulator extends Context.Tag("nomba-auth/sandbox/Emulator")<Emulator, EmulatorService>() {}
 
-/** Draws bytes. */
 interface Randomness {
   readonly bytes: (length: number) => Effect.Effect<Uint8Array>
-  /** What is drawn next is what was drawn first, where there is a seed. */
+  /** With a seed, starts over. */
   readonly rewind: Effect.Effect<void>
 }
 
@@ -55,7 +52,7 @@ const secure: Randomness = {
   rewind: Effect.void
 }
 
-/** From a seed the bytes repeat, and whoever knows the seed can guess them. A number is the same as its text. */
+/** With a seed the bytes repeat, so anybody who knows the seed can predict them. */
 const randomnessFrom = (seed: string | number | undefined): Effect.Effect<Randomness> =>
   seed === undefined
     ? Effect.succeed(secure)
@@ -74,12 +71,11 @@ const uuid = (bytes: Uint8Array): string =>
   ).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
 
 /** The `businessId` of a client that was configured without an account. */
-const someBusiness = "0b5f2a86-6f0a-4f6c-9d0e-4a7f1c6f3d52"
+const defaultBusinessId = "0b5f2a86-6f0a-4f6c-9d0e-4a7f1c6f3d52"
 
-/** New workings, with a memory and a signing key of their own. */
 export const make = (settings: Settings): Effect.Effect<EmulatorService> =>
   Effect.gen(function* () {
-    const first = Effect.sync(() => SandboxState.initial(settings.switches, crypto.randomUUID()))
+    const first = Effect.sync(() => SandboxState.initial(settings.switches, crypto.randomUUID(), settings.resources))
     const ref = yield* Effect.flatMap(first, Ref.make)
     const url = yield* Deferred.make<string>()
     const randomness = yield* randomnessFrom(settings.seed)
@@ -87,7 +83,7 @@ export const make = (settings: Settings): Effect.Effect<EmulatorService> =>
     const tokens = AccessToken.make(yield* key)
     const switches = Effect.map(Ref.get(ref), (state) => state.switches)
     const now = Effect.zipWith(Clock.currentTimeMillis, switches, (millis, { clockOffset }) => millis + clockOffset)
-    const businessId = (clientId: string): string => settings.clients.get(clientId)?.accountId ?? someBusiness
+    const businessId = (clientId: string): string => settings.clients.get(clientId)?.accountId ?? defaultBusinessId
 
     return {
       settings,
@@ -122,6 +118,13 @@ export const make = (settings: Settings): Effect.Effect<EmulatorService> =>
         })
       }),
       token: Effect.map(randomness.bytes(32), (bytes) => Redacted.make(Encoding.encodeBase64Url(bytes))),
+      newIds: Effect.map(randomness.bytes(16), (bytes) => {
+        let drawn = 0
+        return () => {
+          drawn += 1
+          return uuid(createHash("sha256").update(bytes).update(String(drawn)).digest().subarray(0, 16))
+        }
+      }),
       verify: tokens.verify,
       businessId
     }

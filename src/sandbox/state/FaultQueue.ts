@@ -1,56 +1,62 @@
-/** The faults that wait for each operation. Bounded: 64 for each. */
+/** The faults that wait for requests, in a queue for each target. Bounded: 64 for each of at most 64 targets. */
 import * as Option from "effect/Option"
-import type { Endpoint } from "../config/endpoints.js"
 import { type ActiveFault, type ParsedFault, toActiveFault } from "../config/Fault.js"
+import type { Counted, FaultTarget } from "../config/operations.js"
+import { matchesRoute } from "../config/routePattern.js"
 
-/** A fault that waits. Times are milliseconds by the sandbox's clock. */
+/** Times are milliseconds by the sandbox's clock. */
 export interface QueuedFault {
   readonly fault: ActiveFault
-  /** How many requests it befalls yet; infinity where there is no end. */
+  /** How many requests it still applies to. */
   readonly left: number
   readonly until: number
 }
 
-/** What waits for each operation, the next first. */
-export type FaultQueues = Readonly<Record<Endpoint, ReadonlyArray<QueuedFault>>>
+/** The queue of each target that has one, the next fault first. */
+export type FaultQueues = ReadonlyMap<FaultTarget, ReadonlyArray<QueuedFault>>
 
-/** None waits. */
-export const empty: FaultQueues = { issue: [], refresh: [], revoke: [], balance: [] }
+export const empty: FaultQueues = new Map()
 
-/** So many may wait for an operation. */
 export const limit = 64
 
-/** Those of an operation that wait still. */
-export const pending = (faults: FaultQueues, endpoint: Endpoint, now: number): ReadonlyArray<QueuedFault> =>
-  faults[endpoint].filter(({ until }) => now < until)
+export const pending = (queue: ReadonlyArray<QueuedFault>, now: number): ReadonlyArray<QueuedFault> =>
+  queue.filter(({ until }) => now < until)
 
-/** A fault waits behind those that wait already; none, where too many do. */
+/** Adds a fault behind those of its target; none if there are too many. */
 export const add = (
-  faults: FaultQueues,
-  endpoint: Endpoint,
+  queues: FaultQueues,
+  target: FaultTarget,
   given: ParsedFault,
   now: number
 ): Option.Option<FaultQueues> => {
-  const line = pending(faults, endpoint, now)
+  const open = new Map([...queues].filter(([, queue]) => pending(queue, now).length > 0))
+  const queue = pending(open.get(target) ?? [], now)
+  if (queue.length >= limit || (queue.length === 0 && open.size >= limit)) return Option.none()
   const { during = Number.POSITIVE_INFINITY } = given
   const { times = given.during === undefined ? 1 : Number.POSITIVE_INFINITY } = given
-  return line.length >= limit
-    ? Option.none()
-    : Option.some({
-        ...faults,
-        [endpoint]: [...line, { fault: toActiveFault(given), left: times, until: now + during }]
-      })
+  const added = { fault: toActiveFault(given), left: times, until: now + during }
+  return Option.some(open.set(target, [...queue, added]))
 }
 
-/** A request meets the first that waits for its operation, if one does. */
+export interface Arriving {
+  readonly operation: Counted
+  readonly method: string
+  readonly path: string
+}
+
+/** Takes the first fault that applies to a request. A fault for its route comes before one for its operation. */
 export const take = (
-  faults: FaultQueues,
-  endpoint: Endpoint,
+  queues: FaultQueues,
+  { method, operation, path }: Arriving,
   now: number
 ): readonly [Option.Option<ActiveFault>, FaultQueues] => {
-  if (faults[endpoint].length === 0) return [Option.none(), faults]
-  const [first, ...rest] = pending(faults, endpoint, now)
-  if (first === undefined) return [Option.none(), { ...faults, [endpoint]: [] }]
-  const left = first.left - 1
-  return [Option.some(first.fault), { ...faults, [endpoint]: left > 0 ? [{ ...first, left }, ...rest] : rest }]
+  if (queues.size === 0) return [Option.none(), queues]
+  const routes = [...queues.keys()].filter((target) => matchesRoute(target, method, path))
+  for (const target of [...routes, operation as FaultTarget]) {
+    const [first, ...rest] = pending(queues.get(target) ?? [], now)
+    if (first === undefined) continue
+    const left = first.left - 1
+    return [Option.some(first.fault), new Map(queues).set(target, left > 0 ? [{ ...first, left }, ...rest] : rest)]
+  }
+  return [Option.none(), queues]
 }

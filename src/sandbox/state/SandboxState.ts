@@ -5,9 +5,12 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import { type Counted, type Endpoint, isEndpoint } from "../config/endpoints.js"
 import { type ActiveFault, noFault, type ParsedFault } from "../config/Fault.js"
+import type { FaultTarget } from "../config/operations.js"
+import type { Resource } from "../config/Resource.js"
 import type { Switches, SwitchesPatch } from "../config/Switches.js"
+import type { BuiltIn } from "../resources/builtIn.js"
+import * as Ledger from "../resources/Ledger.js"
 import type { Subject } from "./AccessToken.js"
 import * as Counts from "./Counts.js"
 import * as FaultQueue from "./FaultQueue.js"
@@ -27,13 +30,16 @@ export interface State {
   readonly faults: FaultQueue.FaultQueues
   readonly quotas: Quotas.Quotas
   readonly log: RequestLog.RequestLog
+  /** Responses that the user added. */
+  readonly resources: ReadonlyArray<Resource>
+  readonly ledgers: Ledger.Ledgers
 }
 
 /** A change: what comes of it, and the state after it. */
 export type Transition<A> = (state: State) => readonly [A, State]
 
 /** Nothing has happened yet. */
-export const initial = (switches: Switches, epoch = ""): State => ({
+export const initial = (switches: Switches, epoch = "", resources: ReadonlyArray<Resource> = []): State => ({
   epoch,
   switches,
   sessions: Sessions.empty,
@@ -41,7 +47,9 @@ export const initial = (switches: Switches, epoch = ""): State => ({
   counts: Counts.zero,
   faults: FaultQueue.empty,
   quotas: Quotas.none,
-  log: RequestLog.empty
+  log: RequestLog.empty,
+  resources,
+  ledgers: Ledger.empty
 })
 
 const onSessions =
@@ -68,17 +76,14 @@ export interface Arrival {
   readonly fault: ActiveFault
 }
 
-/** A request arrived: it is counted, and meets the first fault that waits for its operation. */
+/** Counts a request, and takes the fault that applies to it. */
 export const recordArrival =
-  (endpoint: Counted, now: number): Transition<Arrival> =>
+  (arriving: FaultQueue.Arriving, now: number): Transition<Arrival> =>
   (state) => {
-    const counts = Counts.arrived(state.counts, endpoint)
-    const [fault, faults] = isEndpoint(endpoint)
-      ? FaultQueue.take(state.faults, endpoint, now)
-      : [Option.none(), state.faults]
+    const [fault, faults] = FaultQueue.take(state.faults, arriving, now)
     return [
       { epoch: state.epoch, fault: Option.getOrElse(fault, () => noFault) },
-      { ...state, faults, counts }
+      { ...state, faults, counts: Counts.arrived(state.counts, arriving.operation) }
     ]
   }
 
@@ -90,7 +95,7 @@ export const recordAnswer =
     state.epoch === epoch
       ? {
           ...state,
-          counts: Counts.answered(state.counts, entry.endpoint, entry.outcome, entry.status),
+          counts: Counts.answered(state.counts, entry.operation, entry.outcome, entry.status),
           log: RequestLog.add(state.log, entry)
         }
       : state
@@ -98,9 +103,9 @@ export const recordAnswer =
 
 /** A fault waits behind those that wait already; false where too many do. */
 export const addFault =
-  (endpoint: Endpoint, fault: ParsedFault, now: number): Transition<boolean> =>
+  (target: FaultTarget, fault: ParsedFault, now: number): Transition<boolean> =>
   (state) =>
-    Option.match(FaultQueue.add(state.faults, endpoint, fault, now), {
+    Option.match(FaultQueue.add(state.faults, target, fault, now), {
       onNone: () => [false, state],
       onSome: (faults) => [true, { ...state, faults }]
     })
@@ -118,7 +123,7 @@ export const countRequest =
 
 /** Somebody else logs in with a client's credentials. */
 export const steal = (tokens: Sessions.NewTokens): Transition<Sessions.Session> =>
-  onSessions((switches) => Sessions.start(tokens, "somebody else", switches))
+  onSessions((switches) => Sessions.start(tokens, "another login", switches))
 
 /** A client logs in. */
 export const issue = (tokens: Sessions.NewTokens): Transition<Sessions.Session> =>
@@ -210,4 +215,28 @@ export const configure =
     const turned = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
     const switches = { ...state.switches, ...turned }
     return [switches, { ...state, switches }]
+  }
+
+export const mostResources = 200
+
+const isSameRoute = (one: Resource, other: Resource): boolean => one.method === other.method && one.path === other.path
+
+/** Adds a response, or replaces the one of the same route; false if there are too many. */
+export const addResource =
+  (resource: Resource): Transition<boolean> =>
+  (state) => {
+    const others = state.resources.filter((one) => !isSameRoute(one, resource))
+    return others.length >= mostResources ? [false, state] : [true, { ...state, resources: [...others, resource] }]
+  }
+
+export const setResources =
+  (resources: ReadonlyArray<Resource>): Transition<void> =>
+  (state) => [undefined, { ...state, resources }]
+
+/** Calls a built-in resource. */
+export const callResource =
+  (resource: BuiltIn, call: Ledger.Call): Transition<Ledger.Answer> =>
+  (state) => {
+    const [answer, ledgers] = Ledger.answer(resource, call)(state.ledgers)
+    return [answer, { ...state, ledgers }]
   }

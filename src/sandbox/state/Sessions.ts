@@ -25,7 +25,7 @@ export interface NewTokens extends Access {
 
 /** A session: its newest tokens, and the access tokens that a refresh left alive, the newest first. */
 export interface Session extends NewTokens {
-  readonly startedBy: "client" | "somebody else"
+  readonly startedBy: "client" | "another login"
   readonly refreshes: number
   readonly earlier: ReadonlyArray<Access>
 }
@@ -207,6 +207,12 @@ export const authenticate =
         (): BearerRefusal => "expired"
       )
     )
+
+/** When an access token of a session expires, if it is known. */
+export const expiryOf = (sessions: Sessions, { clientId, tokenId }: Subject): number | undefined =>
+  ofClient(sessions, clientId)
+    .flatMap(accesses)
+    .find((access) => access.tokenId === tokenId)?.expiresAt
 
 /**
  * The session of a token ends at the request of a live bearer of the same client: whether it ended one. A token that is
