@@ -106,7 +106,7 @@ export const HttpHeaders = Schema.transform(
 // Effect gives every `Schema.Unknown` of a document the same `$id`, which a JSON Schema validator refuses.
 export const body = (description: string): Schema.Schema<unknown> =>
   Schema.declare((body): body is unknown => body === undefined || works(() => JSON.stringify(body).length), {
-    jsonSchema: { description }
+    jsonSchema: { anyOf: [{}], description }
   })
 
 const FaultyAnswer = Schema.Struct({
