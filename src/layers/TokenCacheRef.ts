@@ -1,5 +1,5 @@
 /**
- * The token cache: one session in a `Ref`, renewed once however many ask.
+ * The token cache: one session in a `Ref`, renewed once for all callers.
  *
  * @since 0.1.0
  */
@@ -8,149 +8,260 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { AuthError } from "../schemas/AuthError.js"
+import { type AuthError, Expired, UnexpectedResponse } from "../schemas/AuthError.js"
+import { RENEWAL_LIMIT } from "../services/AttemptGate.js"
 import { NombaAuth } from "../services/NombaAuth.js"
 import { NombaConfig } from "../services/NombaConfig.js"
 import { PublicLogin, type PublicLoginService } from "../services/PublicLogin.js"
-import { SessionSource } from "../services/SessionSource.js"
-import { TokenCache, type TokenCacheService } from "../services/TokenCache.js"
+import {
+  type CachedSession,
+  type Remedy,
+  SessionEvent,
+  TokenCache,
+  type TokenCacheService
+} from "../services/TokenCache.js"
 import { TokenStore } from "../services/TokenStore.js"
-import * as Aside from "./cache/Aside.js"
-import * as Cell from "./cache/Cell.js"
+import * as Backoff from "./cache/Backoff.js"
 import * as Logout from "./cache/Logout.js"
-import * as Pace from "./cache/Pace.js"
 import * as Renewal from "./cache/Renewal.js"
+import * as RenewalHistory from "./cache/RenewalHistory.js"
+import * as SessionEvents from "./cache/SessionEvents.js"
 import * as State from "./cache/State.js"
+import * as Timeline from "./cache/Timeline.js"
+import { firstOf, stallTolerantSleep } from "./wait.js"
 
-const lastingRejection =
-  "Nomba still answers 401 after the token was renewed. Three causes: the accountId header is absent, the account id is wrong, or the token is dead because something else logs in with the same credentials. Renewals are held back until a replayed request succeeds."
-
-type Dependencies = NombaAuth | NombaConfig | SessionSource | TokenStore
+type Dependencies = NombaAuth | NombaConfig | TokenStore
 
 interface Built {
   readonly cache: TokenCacheService
   readonly publicLogin: PublicLoginService
 }
 
-/** Interruptible wherever it is built: what it forks would otherwise not heed its time-outs. */
-const build: Effect.Effect<Built, never, Dependencies | Scope.Scope> = Effect.gen(function* () {
-  const auth = yield* NombaAuth
-  const config = yield* NombaConfig
-  const source = yield* SessionSource
-  const store = yield* Effect.flatMap(TokenStore, (_) => _.open(config.storeKey, config.requestTimeout))
-  const fork = Runtime.runFork(yield* Effect.runtime<never>())
-  const closing = yield* Deferred.make<void>()
-  const cell = yield* Cell.make
-  const aside = Aside.make(fork)
-  const renewal = Renewal.make({ aside, auth, cell, closing, config, fork, source, store })
+const contestedWarning =
+  "Another program logs in with these credentials: tokens are rejected although their lifetime is not over, and a new token works. Nomba keeps one session per client, so the programs log each other out. Share one token store between them, or use another client id."
 
-  const obtain: Effect.Effect<State.Held, AuthError> = Effect.suspend((): Effect.Effect<State.Held, AuthError> => {
-    const decision = State.decide(cell.current(), cell.now())
-    switch (decision._tag) {
-      case "Serve": {
-        if (decision.background === "nothing") return Effect.succeed(decision.held)
-        const background = decision.background === "renew" ? renewal.flight : renewal.look
-        return Effect.as(background.start, decision.held)
-      }
-      case "Look":
-        return Effect.zipRight(renewal.look.run, obtain)
-      case "Renew":
-        return Effect.matchEffect(renewal.flight.run, { onFailure: orServe, onSuccess: () => obtain })
-      case "Fail":
-        return decision.error
+const lastingWarning = (accountId: string): string =>
+  `Nomba still answers 401 after the token was renewed. Either the account id is missing or wrong (${accountId}), or the route always answers 401. Renewals are held back while this lasts.`
+
+const suspendedWarning = (route: string, accountId: string, duration: Duration.Duration): string =>
+  `${route} answered 401 to two renewed tokens that Nomba accepted for other requests. For ${Duration.toMinutes(duration)} minutes a 401 of this route causes no renewal. Check the account id (${accountId}) and whether it may call this route.`
+
+/** `needsLogin`: a public client, whose end user has to log in to start a session. */
+const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | Scope.Scope> =>
+  Effect.gen(function* () {
+    const auth = yield* NombaAuth
+    const config = yield* NombaConfig
+    const tokenStore = yield* TokenStore
+    const clock = yield* Effect.clock
+    const timeline = Timeline.of(clock)
+    const { now } = timeline
+    const history = yield* RenewalHistory.use(tokenStore, config.storeKey)
+    const store = yield* tokenStore.open(config.storeKey, config.requestTimeout)
+    const fibers = yield* FiberSet.make<unknown, unknown>()
+    const runFork = Runtime.runFork(yield* Effect.runtime<never>())
+    const fork = <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> => {
+      const fiber = runFork(effect)
+      FiberSet.unsafeAdd(fibers, fiber)
+      return fiber
     }
-  })
-
-  /** A renewal failed: its error, unless there is a token good enough. */
-  const orServe = (error: AuthError): Effect.Effect<State.Held, AuthError> =>
-    Effect.suspend((): Effect.Effect<State.Held, AuthError> => {
-      const decision = State.decide(cell.current(), cell.now())
-      return decision._tag === "Serve" ? Effect.succeed(decision.held) : error
+    const closing = yield* Deferred.make<void>()
+    const events = SessionEvents.make()
+    const state = yield* State.makeRef
+    const renewal = Renewal.make({
+      auth,
+      closing,
+      config,
+      events,
+      fork,
+      history,
+      issue: needsLogin ? new Expired({ operation: "authorize" }) : auth.issue,
+      needsLogin,
+      state,
+      store,
+      timeline
     })
+    const accountId = Option.getOrElse(config.accountId, () => "not set")
 
-  const slow: Effect.Effect<Redacted.Redacted<string>, AuthError> = Effect.map(
-    obtain,
-    ({ session }) => session.accessToken
-  )
-
-  const logout = Logout.make({ auth, cell, store })
-
-  const versions = yield* store.changes
-  yield* Stream.runForEachChunk(versions, renewal.follow).pipe(Effect.forkScoped)
-  yield* Effect.addFinalizer(() =>
-    Effect.gen(function* () {
-      yield* Deferred.succeed(closing, undefined)
-      yield* aside.settled
-      yield* renewal.close
-      const isLast = yield* store.leave
-      if (isLast && config.revokeOnClose) yield* aside.start(Effect.ignoreLogged(logout))
-      yield* aside.settled
-    })
-  )
-
-  const cache = TokenCache.of({
-    get: Effect.suspend(() => {
-      const { held } = cell.current()
-      return held !== undefined && State.isFresh(held, cell.now()) ? held.hit : slow
-    }),
-    session: Effect.map(obtain, ({ expiresAt, origin, saved, session }) => ({
-      session,
-      origin,
-      saved,
-      remaining: Duration.millis(Math.max(0, expiresAt - cell.now()))
-    })),
-    invalidate: (rejected) =>
-      Effect.flatMap(
-        cell.update((state, now) => State.reject(state, rejected, now)),
-        ({ after, before }) => {
-          const isLasting = after.remedies.unhelped === Pace.LASTING && before.remedies.unhelped < Pace.LASTING
-          return Effect.as(
-            Effect.when(Effect.logWarning(lastingRejection), () => isLasting),
-            after !== before
-          )
+    const obtain: Effect.Effect<State.Cached, AuthError> = Effect.gen(function* () {
+      const until = now() + Duration.toMillis(RENEWAL_LIMIT)
+      let hasRenewed = false
+      for (;;) {
+        const before = state.current()
+        const decision = State.decide(before, history, now())
+        switch (decision._tag) {
+          case "Serve": {
+            if (decision.background === "renew") yield* renewal.flight.start
+            if (decision.background === "readStore") yield* renewal.storeReading.flight.start
+            return decision.cached
+          }
+          case "ReadStore": {
+            yield* renewal.storeReading.flight.run
+            break
+          }
+          case "Fail": {
+            if (yield* renewal.liftIfCredentialsChanged) break
+            return yield* Effect.fail(decision.error)
+          }
+          case "Renew": {
+            if (hasRenewed || now() >= until) {
+              return yield* new UnexpectedResponse({ operation: "issue", reason: "RenewalIneffective" })
+            }
+            const outcome = yield* Effect.either(renewal.flight.run)
+            const after = state.current()
+            if (outcome._tag === "Left") {
+              // A token that was rejected before the renewal is no answer for those who waited for a better one.
+              const isDoubtful =
+                before.cached?.rejected === true &&
+                after.cached !== undefined &&
+                State.sameToken(before.cached.session.accessToken, after.cached.session.accessToken)
+              if (State.isServed(after.cached, now()) && !isDoubtful) return after.cached
+              return yield* outcome.left
+            }
+            // A renewal that was joined or overtaken does not count.
+            hasRenewed = outcome.right && before.epoch === after.epoch && before.rejections === after.rejections
+          }
         }
-      ),
-    confirm: (accepted) => Effect.asVoid(cell.update((state) => State.confirm(state, accepted))),
-    logout: Effect.flatMap(aside.start(logout), Fiber.join),
-    changes: cell.changes
-  })
-  const publicLogin = PublicLogin.of({
-    login: (session) => Effect.flatMap(aside.start(renewal.login(session)), Fiber.join)
-  })
-  return { cache, publicLogin }
-}).pipe(Effect.interruptible)
+      }
+    })
+
+    const slowGet = Effect.map(obtain, ({ session }) => session.accessToken)
+
+    const viewOf = (cached: State.Cached): CachedSession => State.view(cached, now())
+
+    const warnAboutRejections = (token: Redacted.Redacted<string>): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (!Backoff.isWarningDue(history.rejections, now())) return Effect.void
+        history.rejections = { ...history.rejections, warnedAt: now() }
+        return Effect.logWarning(
+          history.routes.isAccepted(Redacted.value(token)) ? contestedWarning : lastingWarning(accountId)
+        )
+      })
+
+    const reject = (rejected: Redacted.Redacted<string>, random: number): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        const { after, before } = yield* state.update((current) => State.reject(current, rejected))
+        if (after === before || before.cached === undefined) return
+        const at = now()
+        const token = Redacted.value(rejected)
+        const early = State.isLive(before.cached, at)
+        events.publish(SessionEvent.Rejected({ early }))
+        // After a renewal that failed, a rejected token is served once more for want of another. That counts once.
+        if (RenewalHistory.isRejected(history, token)) return
+        RenewalHistory.remember(history, token, {
+          expiresAt: before.cached.expiresAt,
+          rejection: early ? "early" : "late"
+        })
+        yield* Effect.logDebug(`Nomba rejected the access token${early ? " before its lifetime was over" : ""}.`)
+        if (!early) return
+        history.rejections = Backoff.rejected(history.rejections, at, random)
+        yield* warnAboutRejections(rejected)
+      })
+
+    const invalidate: TokenCacheService["invalidate"] = (rejected, use) =>
+      Effect.gen(function* () {
+        const { cached } = state.current()
+        const random = yield* Random.next
+        if (
+          use !== undefined &&
+          State.isServed(cached, now()) &&
+          State.sameToken(cached.session.accessToken, rejected)
+        ) {
+          const { isReplay = false, route, sentAt } = use
+          const wait = 3_000 + random * 6_000
+          const verdict = history.routes.rejected(Redacted.value(rejected), { sentAt, route, isReplay }, now(), wait)
+          if (verdict._tag === "Replay") return "SameToken" satisfies Remedy
+          if (verdict._tag === "Pass") {
+            if (verdict.suspendedFor) yield* Effect.logWarning(suspendedWarning(route, accountId, verdict.suspendedFor))
+            return "None" satisfies Remedy
+          }
+        }
+        yield* reject(rejected, random)
+        return "Renewal" satisfies Remedy
+      })
+
+    const logout = Logout.make({ auth, events, now, state, store })
+
+    const versions = yield* store.changes
+    yield* Stream.runForEachChunk(versions, renewal.storeReading.follow).pipe(Effect.forkScoped)
+    // Fibers that lost their timers must not hold the layer open for ever.
+    const settle = firstOf(FiberSet.awaitEmpty(fibers), stallTolerantSleep(RENEWAL_LIMIT))
+    yield* Effect.addFinalizer(() =>
+      Effect.gen(function* () {
+        yield* Deferred.succeed(closing, undefined)
+        yield* renewal.close
+        yield* settle
+        const isLast = yield* store.close
+        if (isLast && config.revokeOnClose) yield* Fiber.await(fork(Effect.ignoreLogged(logout)))
+        yield* settle
+        yield* events.end
+      })
+    )
+
+    const cache = TokenCache.of({
+      get: Effect.suspend(() => {
+        const { cached } = state.current()
+        return cached !== undefined && !cached.rejected && timeline.isBefore(cached.freshUntil)
+          ? cached.cachedGet
+          : slowGet
+      }),
+      session: Effect.map(obtain, viewOf),
+      peek: Effect.sync(() => {
+        const { cached } = state.current()
+        return State.isServed(cached, now()) ? Option.some(viewOf(cached)) : Option.none()
+      }),
+      verify: Effect.zipRight(obtain, Effect.asVoid(store.readVersioned)),
+      invalidate,
+      confirm: (accepted, use) =>
+        Effect.sync(() => history.routes.accepted(Redacted.value(accepted), use?.sentAt ?? now(), use?.route)),
+      logout: Effect.suspend(() => Fiber.join(fork(logout))),
+      changes: events.stream(() => {
+        const { cached } = state.current()
+        return SessionEvent.Current({ session: Option.map(Option.fromNullable(cached), viewOf) })
+      })
+    })
+    const publicLogin = PublicLogin.of({
+      login: (session) => Effect.suspend(() => Fiber.join(fork(renewal.login(session))))
+    })
+    return { cache, publicLogin }
+    // Interruptible wherever it is built: otherwise what it forks would ignore its time-outs.
+  }).pipe(Effect.interruptible)
 
 /**
- * Builds the cache on the token store. When its scope closes, a renewal that has reached for Nomba is waited for, so that
- * no session is lost between its answer and the store.
+ * Builds the cache on the token store. When its scope closes, a renewal that has called Nomba is waited for, so that no
+ * session is lost between Nomba's answer and the store.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make: Effect.Effect<TokenCacheService, never, Dependencies | Scope.Scope> = Effect.map(
-  build,
+  build(false),
   ({ cache }) => cache
 )
 
 /**
+ * The cache of a client with a secret, which starts its sessions by itself.
+ *
  * @since 0.1.0
  * @category layers
  */
 export const layer: Layer.Layer<TokenCache, never, Dependencies> = Layer.scoped(TokenCache, make)
 
 /**
- * The cache of a public client, and what feeds it: both hold the same session.
+ * The cache of a public client, and the service that puts the session of a login into it.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerPublic: Layer.Layer<TokenCache | PublicLogin, never, Dependencies> = Layer.scopedContext(
-  Effect.map(build, ({ cache, publicLogin }) =>
+  Effect.map(build(true), ({ cache, publicLogin }) =>
     Context.make(TokenCache, cache).pipe(Context.add(PublicLogin, publicLogin))
   )
 )

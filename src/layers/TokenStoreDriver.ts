@@ -1,6 +1,6 @@
 /**
- * A token store over a database of your own: you write its few atomic steps, and the protocol of leases, adoption and
- * late writes over them is the same as in every other store.
+ * A token store over your own database: you write its atomic steps, and get the same leases, adoption and fencing as in
+ * every other store.
  *
  * @since 0.1.0
  */
@@ -9,21 +9,45 @@ import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
 import * as SessionStore from "./store/SessionStore.js"
 import type { Connect } from "./store/StoreDriver.js"
 
-export type { Connect, Entry, Next, StoreDriver } from "./store/StoreDriver.js"
+export {
+  type Acquired,
+  type AcquireOptions,
+  type Connect,
+  type Entry,
+  FAILURE_RETENTION,
+  MAX_VERSION,
+  type Owner,
+  ownerFromText,
+  ownerText,
+  RETENTION,
+  type Reading,
+  type ReleaseOutcome,
+  type StoreDriver,
+  type Write
+} from "./store/StoreDriver.js"
 
 /**
- * Builds a token store from the steps of any key. Hold it to `tokenStoreContract` of `nomba-auth/testing`.
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Whether other processes can use the same database. Default: `true`. */
+  readonly isShared?: boolean | undefined
+}
+
+/**
+ * Builds a token store from the steps of any key. Test it with `tokenStoreContract` of `nomba-auth/testing`.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make: (connect: Connect) => TokenStoreService = SessionStore.fromDriver
+export const make: (connect: Connect, options?: Options) => TokenStoreService = SessionStore.fromDriver
 
 /**
- * The same as a layer, for `Nomba.layerWithoutStore`.
+ * The same as a layer.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (connect: Connect): Layer.Layer<TokenStore> =>
-  Layer.succeed(TokenStore, TokenStore.of(make(connect)))
+export const layer = (connect: Connect, options?: Options): Layer.Layer<TokenStore> =>
+  Layer.succeed(TokenStore, TokenStore.of(make(connect, options)))

@@ -17,7 +17,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
 import * as Setting from "./config/Setting.js"
-import { storeSetting } from "./config/storeSetting.js"
+import { storeSetting } from "./config/StoreChoice.js"
 import * as SessionCodec from "./SessionCodec.js"
 import * as Driver from "./store/file/Driver.js"
 import * as Files from "./store/file/Files.js"
@@ -74,7 +74,7 @@ export const makeConfig = (options: Options = {}): Effect.Effect<TokenStoreServi
  * import { Nomba } from "nomba-auth"
  * import { TokenStoreFile } from "nomba-auth/file"
  *
- * const NombaLive = Nomba.layerWithoutStoreConfig().pipe(
+ * const NombaLive = Nomba.layerConfig().pipe(
  *   Layer.provide(TokenStoreFile.layer({ directory: "/var/lib/shop/nomba" })),
  *   Layer.provide(FetchHttpClient.layer)
  * )

@@ -1,6 +1,6 @@
 /**
- * A token store for one process. Every layer of a key shares its session, however often it is built, so that a layer
- * built for each request does not make a session for each request.
+ * A token store for one process. All layers of a key share its session, so that a layer that is built for each request
+ * does not request a token each time.
  *
  * @since 0.1.0
  */
@@ -12,102 +12,146 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
-import type { Session } from "../schemas/Session.js"
+import type { StoredContent } from "../schemas/StoredSession.js"
 import type { StoreKey } from "../schemas/StoreKey.js"
 import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
-import * as Place from "./store/Place.js"
+import * as LeasedEntry from "./store/LeasedEntry.js"
 import * as SessionStore from "./store/SessionStore.js"
-import { type Connect, type Entry, KEEP, type StoreDriver } from "./store/StoreDriver.js"
+import { type Connect, FAILURE_RETENTION, type Reading, type StoreDriver } from "./store/StoreDriver.js"
 
 interface Slot {
-  place: Place.Place<Session>
-  holders: number
+  entry: LeasedEntry.LeasedEntry<StoredContent>
+  users: number
   readonly announced: PubSub.PubSub<number>
 }
 
-/** Hangs on the clock that the sessions are counted with, so that tests with clocks of their own never meet. */
-const slotsOf = globalValue(
-  Symbol.for("nomba-auth/TokenStoreMemory"),
-  () => new WeakMap<Clock.Clock, Map<StoreKey, Slot>>()
-)
-
-const isUnusable = ({ holders, place }: Slot, now: number): boolean => {
-  if (holders > 0 || !Place.isFree(place, now)) return false
-  if (place.content === undefined || Option.isNone(place.content.session)) return true
-  const kept = Option.isSome(place.content.session.value.refreshToken) ? KEEP : Duration.zero
-  return now >= place.content.until + Duration.toMillis(kept)
+interface Slots {
+  readonly byKey: Map<StoreKey, Slot>
+  /** The next sweep is due at this size. */
+  sweepAt: number
 }
 
-const entryOf = ({ place }: Slot, now: number): Option.Option<Entry> =>
-  Option.map(Option.fromNullable(place.content), ({ since, until, ...content }) => ({
-    ...content,
-    remaining: Place.left({ since, until }, now)
+/** One map per clock: time is counted with the clock of the fiber, and tests with their own clocks never meet. */
+const slotsByClock = globalValue(Symbol.for("nomba-auth/TokenStoreMemory"), () => new WeakMap<Clock.Clock, Slots>())
+
+/** How long a session that nobody uses is kept past its expiry if it has a refresh token. A restart loses it anyway. */
+const REFRESHABLE: Duration.Duration = Duration.days(1)
+
+const SMALLEST_SWEEP = 64
+
+const isUseless = ({ entry, users }: Slot, now: number): boolean => {
+  if (users > 0 || LeasedEntry.isLeased(entry, now)) return false
+  const { content, failure } = entry
+  if (failure !== undefined && now < failure.until + Duration.toMillis(FAILURE_RETENTION)) return false
+  if (content === undefined || Option.isNone(content.value.session)) return true
+  const kept = Option.isSome(content.value.session.value.refreshToken) ? REFRESHABLE : Duration.zero
+  return now >= content.until + Duration.toMillis(kept)
+}
+
+/** Walks all keys only when their number has doubled since the last walk, so that opening a key costs the same with many. */
+const sweepIfDue = (slots: Slots, now: number): void => {
+  if (slots.byKey.size < slots.sweepAt) return
+  for (const [key, slot] of slots.byKey) if (isUseless(slot, now)) slots.byKey.delete(key)
+  slots.sweepAt = Math.max(SMALLEST_SWEEP, 2 * slots.byKey.size)
+}
+
+const slotsOf = (clock: Clock.Clock): Slots => {
+  const slots = slotsByClock.get(clock) ?? { byKey: new Map(), sweepAt: SMALLEST_SWEEP }
+  slotsByClock.set(clock, slots)
+  return slots
+}
+
+/** The number of keys that are kept for this clock. @internal */
+export const size: Effect.Effect<number> = Effect.clockWith((clock) => Effect.sync(() => slotsOf(clock).byKey.size))
+
+const readingOf = ({ entry }: Slot, now: number): Reading => ({
+  now,
+  isLeased: LeasedEntry.isLeased(entry, now),
+  failure: LeasedEntry.failureAt(entry, now),
+  entry: Option.map(Option.fromNullable(entry.content), (content) => ({
+    ...content.value,
+    version: content.version,
+    refreshInFlight: content.refreshInFlight,
+    remaining: LeasedEntry.left(content, now)
   }))
+})
 
 const driverOf = (slot: Slot, clock: Clock.Clock, leaseTime: Duration.Duration): StoreDriver => {
   const at = <A>(run: (now: number) => A): Effect.Effect<A> => Effect.sync(() => run(clock.unsafeCurrentTimeMillis()))
-  const take = <A>([answer, place]: Place.Outcome<Session, A>): A => {
-    slot.place = place
+  const apply = <A>([answer, entry]: LeasedEntry.Outcome<StoredContent, A>): A => {
+    slot.entry = entry
     return answer
   }
-  const announce = Effect.suspend(() => PubSub.publish(slot.announced, slot.place.content?.version ?? 0))
-  let present = true
+  const announce = Effect.suspend(() => PubSub.publish(slot.announced, slot.entry.content?.version ?? 0))
+  let isOpen = true
   return {
     leaseTime,
-    read: at((now) => entryOf(slot, now)),
-    acquire: (owner) =>
-      at((now) => ({ held: take(Place.acquire(slot.place, owner, now, leaseTime)), entry: entryOf(slot, now) })),
-    extend: (owner) => at((now) => take(Place.extend(slot.place, owner, now, leaseTime))),
-    mark: (owner, marked) => at((now) => take(Place.mark(slot.place, owner, marked, now, leaseTime))),
-    commit: (owner, basis, next) =>
+    acquireTimeout: Duration.seconds(1),
+    read: at((now) => readingOf(slot, now)),
+    acquire: (owner, options) =>
+      at((now) => {
+        const held = apply(LeasedEntry.acquire(slot.entry, owner, options, now, leaseTime))
+        return { held, ...readingOf(slot, now) }
+      }),
+    extend: (owner) => at((now) => apply(LeasedEntry.extend(slot.entry, owner, now, leaseTime))),
+    setRefreshInFlight: (owner, inFlight) =>
+      at((now) => apply(LeasedEntry.setRefreshInFlight(slot.entry, owner, inFlight, now, leaseTime))),
+    commit: (owner, expectedVersion, { session, tombstone, ...write }) =>
       Effect.tap(
-        at((now) => take(Place.commit(slot.place, owner, basis, next, now))),
-        (version) => Effect.when(announce, () => Option.isSome(version))
+        at((now) =>
+          apply(
+            LeasedEntry.commit(slot.entry, owner, expectedVersion, { ...write, value: { session, tombstone } }, now)
+          )
+        ),
+        (isWritten) => Effect.when(announce, () => isWritten)
       ),
-    release: (owner) => Effect.asVoid(Effect.when(announce, () => take(Place.release(slot.place, owner)))),
+    release: (owner, outcome) =>
+      Effect.tap(
+        at((now) => apply(LeasedEntry.release(slot.entry, owner, outcome, now))),
+        (isReleased) => Effect.when(announce, () => isReleased)
+      ).pipe(Effect.asVoid),
     changes: Stream.fromPubSub(slot.announced, { scoped: true }),
-    leave: Effect.sync(() => {
-      if (!present) return false
-      present = false
-      slot.holders -= 1
-      return slot.holders === 0
+    close: Effect.sync(() => {
+      if (!isOpen) return false
+      isOpen = false
+      slot.users -= 1
+      return slot.users === 0
     })
   }
 }
 
 /**
- * The steps that the store is made of.
+ * The steps that the store is built from.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const connect: Connect = (key, leaseTime) =>
-  Effect.gen(function* () {
-    const clock = yield* Effect.clock
-    const announced = yield* PubSub.sliding<number>(16)
-    return yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        const slots = slotsOf.get(clock) ?? new Map<StoreKey, Slot>()
-        slotsOf.set(clock, slots)
-        const now = clock.unsafeCurrentTimeMillis()
-        for (const [other, slot] of slots) if (isUnusable(slot, now)) slots.delete(other)
-        const slot = slots.get(key) ?? { place: Place.empty, holders: 0, announced }
-        slots.set(key, slot)
-        slot.holders += 1
-        return driverOf(slot, clock, leaseTime)
-      }),
-      (driver) => driver.leave
-    )
-  })
+export const connect: Connect = Effect.fnUntraced(function* (key, leaseTime) {
+  const clock = yield* Effect.clock
+  const announced = yield* PubSub.sliding<number>(16)
+  return yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const slots = slotsOf(clock)
+      const now = clock.unsafeCurrentTimeMillis()
+      sweepIfDue(slots, now)
+      const kept = slots.byKey.get(key)
+      const slot = kept === undefined || isUseless(kept, now) ? { entry: LeasedEntry.empty, users: 0, announced } : kept
+      slots.byKey.set(key, slot)
+      slot.users += 1
+      return driverOf(slot, clock, leaseTime)
+    }),
+    (driver) => driver.close
+  )
+})
 
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const make: TokenStoreService = SessionStore.fromDriver(connect)
+export const make: TokenStoreService = SessionStore.fromDriver(connect, { isShared: false })
 
 /**
- * Sessions live in this process, shared by key, for as long as they are usable.
+ * Keeps sessions in this process: until their expiry, and one day longer if they have a refresh token.
  *
  * @since 0.1.0
  * @category layers

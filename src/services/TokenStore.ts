@@ -1,5 +1,5 @@
 /**
- * Where sessions live and who may renew one: the seam between one process and a fleet.
+ * The contract of a token store: it holds one session per key and lets one attempt at a time renew it.
  *
  * @since 0.1.0
  */
@@ -22,30 +22,65 @@ import type { StoreKey } from "../schemas/StoreKey.js"
  */
 export interface Stored {
   readonly session: Session
-  /** Never goes back: `max(previous + 1, the store's time in milliseconds)`. */
+  /** Fencing version. It rises with every write. */
   readonly version: number
-  /** What is left of its lifetime by the store's clock, at the moment it was read. */
+  /** What is left of the lifetime by the store's clock, at the moment the store was read. */
   readonly remaining: Duration.Duration
-  /** Whether its refresh token is being spent, or was by a holder that died. */
-  readonly marked: boolean
-  /** `false` when the store refused or failed to write it; `version` is then the one that its mint had read. */
+  /** `true` while a refresh is under way, or after its holder crashed: the refresh token may be spent. */
+  readonly refreshInFlight: boolean
+  /** `false` if the store did not take the session; `version` is then the one that was read before it was requested. */
   readonly saved: boolean
 }
 
 /**
- * A session fresh from Nomba.
+ * A session that Nomba has just granted.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Minted {
+export interface NewSession {
   readonly session: Session
-  /** What is left of its lifetime, which counts from the moment the request was sent. */
+  /** What is left of its lifetime, counted from the moment the request was sent. */
   readonly remaining: Duration.Duration
 }
 
 /**
- * The exclusive right is held by another: `renew` reads again. It never reaches a caller.
+ * A failure that Nomba stated to one process and that all processes respect.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SharedFailure {
+  readonly reason: "RateLimited" | "ServerError"
+  /** The HTTP status, if there was one. */
+  readonly status: Option.Option<number>
+  /** What is left of the wait, at the moment the store was read. Zero when it is over. */
+  readonly wait: Duration.Duration
+  /** How many renewals in a row have failed, over all processes. */
+  readonly count: number
+}
+
+/**
+ * What one read of the store found.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoreState {
+  /** The version of the session or tombstone, 0 if there is neither. */
+  readonly version: number
+  /** None if there is no session, or if it was logged out. */
+  readonly stored: Option.Option<Stored>
+  /** An attempt, of this or of another process, holds the lease now. */
+  readonly isLeased: boolean
+  /** Some only while its wait runs. */
+  readonly failure: Option.Option<SharedFailure>
+  /** The store lost a write: its version is below one that this process has seen. */
+  readonly wentBack: boolean
+}
+
+/**
+ * The lease ran out or another attempt holds it. `renew` reads the store again; a caller never sees this error.
  *
  * @since 0.1.0
  * @category errors
@@ -53,67 +88,111 @@ export interface Minted {
 export class LeaseLost extends Data.TaggedError("LeaseLost") {}
 
 /**
- * The exclusive right to renew one session, for a time.
+ * No renewal was started, because the wait of a shared failure is still running. A caller never sees this error: the
+ * token cache turns it into an `AuthError`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RenewalHeldBack extends Data.TaggedError("RenewalHeldBack")<{ readonly failure: SharedFailure }> {}
+
+/**
+ * The exclusive right to renew one session, for a limited time.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Lease {
-  /** The version that was read under it, which its commit has to find again; 0 where there was nothing. */
+  /** The version that was read when the lease was taken, 0 if the store was empty. */
   readonly version: number
-  /** Before each call to Nomba: it is still ours, with time for one request. */
-  readonly check: Effect.Effect<void, LeaseLost>
-  /** The same, and marks the refresh token as being spent. */
-  readonly spend: Effect.Effect<void, LeaseLost | Unavailable>
+  /** The store lost a write; see `StoreState.wentBack`. */
+  readonly wentBack: boolean
   /**
-   * Whether what `check` or `spend` permitted last leaves time for one request still, by this process's own clock. Asks
-   * nobody: for the last step before a request is sent, which a process that stood still comes to too late.
+   * The last shared failure, also after its wait is over. Its count goes on until a commit clears it.
    */
-  readonly still: Effect.Effect<void, LeaseLost>
-  /** The request certainly was not processed: takes the mark back. */
-  readonly unspend: Effect.Effect<void>
+  readonly failure: Option.Option<SharedFailure>
+  /** Extends the lease, so that it lasts for one request. Run it before each request. */
+  readonly extend: Effect.Effect<void, LeaseLost>
+  /** Extends the lease and sets the refresh-in-flight flag. Run it before a request that spends the refresh token. */
+  readonly beginRefresh: Effect.Effect<void, LeaseLost | Unavailable>
+  /**
+   * Fails if the last `extend` or `beginRefresh` is too old to cover one more request. Reads this process's clock and not
+   * the store: it is the last step before a request is sent, and finds out that the process was stalled.
+   */
+  readonly assertHeld: Effect.Effect<void, LeaseLost>
+  /** Takes the refresh-in-flight flag back, because the request certainly was not processed. */
+  readonly cancelRefresh: Effect.Effect<void>
 }
 
 /**
- * One session's place in a store.
+ * How `SessionStore.renew` decides.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RenewOptions {
+  /**
+   * Whether to take the stored session instead of renewing. Not asked about a session whose refresh is in flight while
+   * another attempt holds the lease.
+   */
+  readonly adopt: (stored: Stored) => boolean
+  /** Requests the new session, under the lease. */
+  readonly obtain: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<NewSession, AuthError | LeaseLost>
+  /** The failure to leave in the store for all processes; none if it is a matter of this process alone. */
+  readonly share: (error: AuthError, previous: Option.Option<SharedFailure>) => Option.Option<SharedFailure>
+  /** `true` once the caller no longer waits. A later attempt of this process may then take its lease over at once. */
+  readonly isAbandoned: () => boolean
+  /** `true` if `obtain` sends no token request, so that a shared failure does not hold it back. Default: `false`. */
+  readonly ignoreSharedFailure?: boolean | undefined
+}
+
+/**
+ * The session of one key in a store.
  *
  * @since 0.1.0
  * @category models
  */
 export interface SessionStore {
-  /** What is held now; none where there is nothing or a tombstone. */
-  readonly read: Effect.Effect<Option.Option<Stored>, Unavailable>
-  /** The same, with the version that is there: a tombstone's too, and 0 where there is nothing. */
-  readonly look: Effect.Effect<{ readonly version: number; readonly stored: Option.Option<Stored> }, Unavailable>
   /**
-   * Reads, and answers what it read if `adoptable`; else takes the exclusive right, reads again in the same step, tests
-   * again, and only then runs `mint`, whose session it commits and announces. A session that could not be committed is
-   * answered all the same, with `saved: false`. Waits for the right as long as it is let.
+   * Reads the store once. If the store went back to before a tombstone that this process has seen, the tombstone still
+   * counts: `stored` is none and `version` is the tombstone's.
    */
-  readonly renew: (
-    adoptable: (stored: Stored) => boolean,
-    mint: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<Minted, AuthError | LeaseLost>
-  ) => Effect.Effect<Stored, AuthError>
+  readonly readVersioned: Effect.Effect<StoreState, Unavailable>
   /**
-   * Tries once to write a session that `renew` answered with `saved: false`: takes the right, reads again, and answers
-   * what the store then holds: the session, now saved, or another that is newer. None where a tombstone has overtaken
-   * it: the session is to be revoked and dropped.
+   * Adopts the stored session if `adopt` says so. Otherwise takes the lease, reads again in the same step, asks `adopt`
+   * again, runs `obtain`, commits the new session and announces it. A session that cannot be committed is answered with
+   * `saved: false`. Waits for the lease without a limit of its own.
+   *
+   * While the wait of a shared failure runs, fails with `RenewalHeldBack` at once and without the lease, unless there is
+   * a session to adopt.
+   */
+  readonly renew: (options: RenewOptions) => Effect.Effect<Stored, AuthError | RenewalHeldBack>
+  /**
+   * Tries once to write a session that `renew` answered with `saved: false`. Answers what the store then holds: this
+   * session, now saved, or a newer one. None if it was logged out meanwhile: revoke the session and drop it.
    */
   readonly save: (unsaved: Stored) => Effect.Effect<Option.Option<Stored>, Unavailable>
   /**
-   * Takes the exclusive right, runs `revoke` on what is held, and commits a tombstone however that ends. Unless `revoke`
-   * succeeds, the tombstone keeps the session, so that another `clear` can try again.
+   * Repairs a store that went back. Takes the lease and reads again. If the version is still below the highest that this
+   * process has seen, writes the tombstone that it saw, otherwise the given live session. Answers what the store then
+   * holds.
    */
-  readonly clear: <E>(
+  readonly restore: (live: Option.Option<Stored>) => Effect.Effect<Option.Option<Stored>, Unavailable>
+  /**
+   * Takes the lease, runs `revoke` on the stored session, and commits a tombstone whatever `revoke` answers. Unless
+   * `revoke` succeeds the tombstone keeps the session, so that another `logout` can try again.
+   */
+  readonly logout: <E>(
     revoke: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<void, E | LeaseLost>
   ) => Effect.Effect<void, E | Unavailable>
   /**
-   * Subscribes: the version of each change from then on, whoever makes it. Only a reason to look: a store that is shared
-   * lets others announce what it never held.
+   * Subscribes to the versions that are announced from now on, by any process. In a shared store, also emits the version
+   * that a heartbeat finds every 30 s if it is lower than one seen before, or higher than any. A version is a reason to
+   * read the store and no proof: others may announce what the store never held.
    */
   readonly changes: Effect.Effect<Stream.Stream<number>, never, Scope.Scope>
-  /** Gives up this hold. Answers whether nobody else can hold the session any more: never in a store that is shared. */
-  readonly leave: Effect.Effect<boolean>
+  /** Stops using the session. Answers `true` if no other layer or process can hold it: never in a shared store. */
+  readonly close: Effect.Effect<boolean>
 }
 
 /**
@@ -122,13 +201,18 @@ export interface SessionStore {
  */
 export interface TokenStoreService {
   /**
-   * Opens a session's place; connects when it is first used. One connection serves every key. A lease lasts for
-   * one request of its holder and 3 s, unless it is extended; a permission is good for 3 s.
+   * Opens the session of one key. Connects on first use; one connection serves every key. A lease lasts for the request
+   * timeout plus 3 s unless it is extended.
    */
   readonly open: (key: StoreKey, requestTimeout: Duration.Duration) => Effect.Effect<SessionStore, never, Scope.Scope>
+  /** Whether other processes can use the same store: Redis and file yes, memory no. */
+  readonly isShared: boolean
 }
 
 /**
+ * Holds one session per client and lets one process at a time renew it. Provided by `TokenStoreMemory`, `TokenStoreFile`,
+ * `TokenStoreRedis` or `TokenStoreDriver`.
+ *
  * @since 0.1.0
  * @category services
  */

@@ -15,8 +15,6 @@ import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as NombaClientHttp from "../layers/NombaClientHttp.js"
 import * as NombaConfigOptions from "../layers/NombaConfigOptions.js"
-import * as SessionSourceIssue from "../layers/SessionSourceIssue.js"
-import * as SessionSourcePublic from "../layers/SessionSourcePublic.js"
 import * as TokenCacheRef from "../layers/TokenCacheRef.js"
 import * as TokenStoreMemory from "../layers/TokenStoreMemory.js"
 import {
@@ -273,7 +271,7 @@ export class NombaTest extends Context.Tag("nomba-auth/testing/NombaTest")<Nomba
    */
   static readonly layer = (script: Script = {}): Layer.Layer<NombaTest | NombaAuth | TokenCache | NombaClient> =>
     NombaClientHttp.layer.pipe(
-      Layer.provideMerge(Layer.provide(TokenCacheRef.layer, [SessionSourceIssue.layer, TokenStoreMemory.layer])),
+      Layer.provideMerge(Layer.provide(TokenCacheRef.layer, TokenStoreMemory.layer)),
       Layer.provideMerge(Layer.effectContext(build(script))),
       Layer.provide(confidentialConfig(script))
     )
@@ -288,7 +286,7 @@ export class NombaTest extends Context.Tag("nomba-auth/testing/NombaTest")<Nomba
     script: Script = {}
   ): Layer.Layer<NombaTest | NombaAuth | TokenCache | NombaClient | PublicLogin> =>
     NombaClientHttp.layer.pipe(
-      Layer.provideMerge(Layer.provide(TokenCacheRef.layerPublic, [SessionSourcePublic.layer, TokenStoreMemory.layer])),
+      Layer.provideMerge(Layer.provide(TokenCacheRef.layerPublic, TokenStoreMemory.layer)),
       Layer.provideMerge(Layer.effectContext(build(script))),
       Layer.provide(publicConfig(script))
     )

@@ -11,7 +11,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { Session } from "../schemas/Session.js"
-import { TokenCache } from "../services/TokenCache.js"
+import { type CachedSession, SessionEvent, TokenCache } from "../services/TokenCache.js"
 
 /**
  * Always holds this token, whatever is reported of it, for an hour from whenever it is asked.
@@ -24,8 +24,8 @@ export const layer = (token: string = "test-access-token"): Layer.Layer<TokenCac
   const lifetime = Duration.hours(1)
   const session = Effect.map(
     DateTime.now,
-    (issuedAt) =>
-      new Session({
+    (issuedAt): CachedSession => ({
+      session: new Session({
         accessToken,
         refreshToken: Option.none(),
         lifetime,
@@ -33,17 +33,23 @@ export const layer = (token: string = "test-access-token"): Layer.Layer<TokenCac
         clock: "local",
         tokenType: "Bearer",
         businessId: Option.none()
-      })
+      }),
+      remaining: lifetime,
+      saved: true,
+      origin: "nomba"
+    })
   )
   return Layer.succeed(
     TokenCache,
     TokenCache.of({
       get: Effect.succeed(accessToken),
-      session: Effect.map(session, (_) => ({ session: _, remaining: lifetime, saved: true, origin: "minted" })),
-      invalidate: () => Effect.succeed(true),
+      session,
+      peek: Effect.asSome(session),
+      verify: Effect.void,
+      invalidate: () => Effect.succeed("Renewal"),
       confirm: () => Effect.void,
       logout: Effect.void,
-      changes: Stream.fromEffect(Effect.asSome(session))
+      changes: Stream.fromEffect(Effect.map(session, (_) => SessionEvent.Current({ session: Option.some(_) })))
     })
   )
 }

@@ -1,29 +1,33 @@
 /**
  * What every token store keeps to, told as cases that a test runner registers. Most of them are accidents: a holder dies,
- * loses its right, writes too late, or does not hear the answer.
+ * loses its lease, writes too late, or does not hear the answer.
  *
  * @since 0.1.0
  */
-import { clearing } from "./tokenStore/clearing.js"
-import { dying } from "./tokenStore/dying.js"
-import { ending } from "./tokenStore/ending.js"
-import { outages, unreadable } from "./tokenStore/failing.js"
-import { makeKit } from "./tokenStore/Kit.js"
-import { loggingIn } from "./tokenStore/loggingIn.js"
-import { losing } from "./tokenStore/losing.js"
-import { losingLogout } from "./tokenStore/losingLogout.js"
+
+import { makeKit } from "./tokenStore/harness.js"
+import { holderCrash } from "./tokenStore/holderCrash.js"
+import { lateWrite } from "./tokenStore/lateWrite.js"
+import { leaseLoss } from "./tokenStore/leaseLoss.js"
+import { login } from "./tokenStore/login.js"
+import { logout } from "./tokenStore/logout.js"
+import { logoutLeaseLoss } from "./tokenStore/logoutLeaseLoss.js"
 import type { ContractCase, TokenStoreContractOptions } from "./tokenStore/Options.js"
+import { outages, unreadable } from "./tokenStore/outage.js"
 import { reading } from "./tokenStore/reading.js"
+import { renewalFailure } from "./tokenStore/renewalFailure.js"
 import { renewing } from "./tokenStore/renewing.js"
 import { saving } from "./tokenStore/saving.js"
-import { writingLate } from "./tokenStore/writingLate.js"
+import { sharedFailure } from "./tokenStore/sharedFailure.js"
+import { abandonedLease, lostSteps } from "./tokenStore/takeOver.js"
+import { wentBack } from "./tokenStore/wentBack.js"
 
 export { faultyTokenStore } from "./tokenStore/faultyTokenStore.js"
 export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tokenStore/Options.js"
 
 /**
  * The cases for one store; each uses keys of its own, so that they may run beside each other. A case fails with what is
- * wrong in a sentence; its name is the promise that is broken. Those that lose a right take the longest: with `faulty` 5
+ * wrong in a sentence; its name is the promise that is broken. Those that lose a lease take the longest: with `faulty` 5
  * seconds of the store's time each, without it 35.
  *
  * ```ts
@@ -44,20 +48,24 @@ export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tok
  * @category testing
  */
 export const tokenStoreContract = (options: TokenStoreContractOptions): ReadonlyArray<ContractCase> => {
-  const { corrupt, faulty } = options
+  const { corrupt, faulty, snapshot } = options
   const kit = makeKit(options)
   return [
     ...reading(kit),
     ...renewing(kit),
-    ...ending(kit),
-    ...dying(kit),
-    ...losing(kit),
-    ...writingLate(kit),
+    ...renewalFailure(kit),
+    ...holderCrash(kit),
+    ...leaseLoss(kit),
+    ...lateWrite(kit),
     ...saving(kit),
-    ...clearing(kit),
-    ...losingLogout(kit),
-    ...loggingIn(kit),
+    ...logout(kit),
+    ...logoutLeaseLoss(kit),
+    ...login(kit),
+    ...sharedFailure(kit),
+    ...abandonedLease(kit),
     ...(faulty === undefined ? [] : outages(kit, faulty)),
+    ...(faulty === undefined ? [] : lostSteps(kit, faulty)),
+    ...(snapshot === undefined ? [] : wentBack(kit, snapshot)),
     ...(corrupt === undefined ? [] : unreadable(kit, corrupt))
   ]
 }

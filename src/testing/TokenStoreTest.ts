@@ -42,15 +42,15 @@ export class TokenStoreTest extends Context.Tag("nomba-auth/testing/TokenStoreTe
       const unlessOut = <A, E>(step: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
         Effect.flatMap(Ref.get(isOut), (out): Effect.Effect<A, E | Unavailable> => (out ? outage : step))
       const guard = (store: SessionStore): SessionStore => ({
-        read: unlessOut(store.read),
-        look: unlessOut(store.look),
-        renew: (adoptable, mint) => unlessOut(store.renew(adoptable, mint)),
+        ...store,
+        readVersioned: unlessOut(store.readVersioned),
+        renew: (options) => unlessOut(store.renew(options)),
         save: (unsaved) => unlessOut(store.save(unsaved)),
-        clear: (revoke) => unlessOut(store.clear(revoke)),
-        changes: store.changes,
-        leave: store.leave
+        restore: (live) => unlessOut(store.restore(live)),
+        logout: (revoke) => unlessOut(store.logout(revoke))
       })
       return Context.make(TokenStore, {
+        isShared: true,
         open: (key, requestTimeout) => Effect.map(TokenStoreMemory.make.open(key, requestTimeout), guard)
       }).pipe(Context.add(TokenStoreTest, { fail: Ref.set(isOut, true), recover: Ref.set(isOut, false) }))
     })

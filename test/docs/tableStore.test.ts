@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Option, TestClock } from "effect"
 import { connect, makeDatabase } from "../../examples/testing/TableStore.js"
-import { freshKey, sessionOf } from "../../src/testing/tokenStore/Kit.js"
+import { freshKey, sessionOf } from "../../src/testing/tokenStore/harness.js"
 
 const ahead = Duration.toMillis("3 hours")
 

@@ -15,10 +15,12 @@ import {
   holds,
   holdsNothing,
   LIFETIME,
-  makeMint,
+  makeObtain,
   put,
+  readStored,
+  renew,
   sessionOf
-} from "../../src/testing/tokenStore/Kit.js"
+} from "../../src/testing/tokenStore/harness.js"
 import { keyOf, newKey } from "../support/encryption.js"
 import { withEnvironment } from "../support/environment.js"
 import { connectIn, namesIn, temporaryFolder } from "../support/fileStore.js"
@@ -35,11 +37,11 @@ const openIn = (root: string, key: StoreKey, files: Files.Files = Files.system) 
 const failureIn = (root: string, files?: Files.Files) =>
   Effect.gen(function* () {
     const store = yield* openIn(root, yield* freshKey(), files)
-    const { mint, runs } = yield* makeMint(sessionOf("never"))
-    const error = yield* Effect.flip(store.renew(adoptAny, mint))
+    const { obtain, runs } = yield* makeObtain(sessionOf("never"))
+    const error = yield* Effect.flip(renew(store, adoptAny, obtain))
     assert.strictEqual(runs(), 0)
     assert.strictEqual(error._tag === "Unavailable" && error.reason, "Store")
-    assert.strictEqual((yield* Effect.flip(store.read)).message, error.message)
+    assert.strictEqual((yield* Effect.flip(readStored(store))).message, error.message)
     return error.message
   })
 
@@ -109,8 +111,8 @@ describe("the folder of TokenStoreFile", () => {
           )
       }
       const store = yield* openIn(root, yield* freshKey(), raced)
-      const { mint } = yield* makeMint(sessionOf("never"))
-      assert.include((yield* Effect.flip(store.renew(adoptAny, mint))).message, "open to others")
+      const { obtain } = yield* makeObtain(sessionOf("never"))
+      assert.include((yield* Effect.flip(renew(store, adoptAny, obtain))).message, "open to others")
       assert.isEmpty(readdirSync(root))
     })
   )
@@ -229,8 +231,13 @@ describe("the place of TokenStoreFile", () => {
   )
 
   for (const [value, ...parts] of [
-    ["memory", "does not bring: use Nomba.layerConfig"],
-    ["redis://user:s3cr3t@redis.example", "TokenStoreRedis", "nomba-auth/redis", "Nomba.layerWithoutStoreConfig"],
+    ["memory", "TokenStoreMemory.layer of nomba-auth"],
+    [
+      "redis://user:s3cr3t@redis.example",
+      "TokenStoreRedis",
+      "nomba-auth/redis",
+      "TokenStoreEnv.layer of nomba-auth/node"
+    ],
     ["rediss://redis.example", "TokenStoreRedis", "nomba-auth/redis"],
     ["/var/lib/nomba", "is none of memory, file:PATH and redis://…"],
     ["file:", "is not an absolute path"],
@@ -309,7 +316,7 @@ describe("the sessions of TokenStoreFile", () => {
       yield* put(store, sessionOf("former"))
       yield* put(store, sessionOf("latter"))
       assert.notInclude(textIn(root), "former")
-      yield* store.clear(() => Effect.void)
+      yield* store.logout(() => Effect.void)
       assert.notInclude(textIn(root), "latter")
     })
   )

@@ -7,16 +7,19 @@ import { TokenStore } from "../../src/services/TokenStore.js"
 import { faultyTokenStore, tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
 import {
   adoptAny,
+  down,
   freshKey,
   holds,
   holdsNothing,
   LIFETIME,
-  makeMint,
+  makeObtain,
   makeRevoke,
   put,
+  renew,
   sessionOf
-} from "../../src/testing/tokenStore/Kit.js"
+} from "../../src/testing/tokenStore/harness.js"
 import { makeHandClock } from "../support/storeClock.js"
+import { ifFree, ownerOf } from "../support/storeFaults.js"
 
 const store = Effect.succeed(TokenStoreMemory.make)
 const pass = TestClock.adjust
@@ -26,7 +29,7 @@ describe("TokenStoreMemory keeps the contract of token stores", () => {
   for (const { effect, name } of cases) it.scoped(name, () => effect)
 })
 
-describe("TokenStoreMemory keeps it also where a right is lost by a holder that is stuck, not cut off", () => {
+describe("TokenStoreMemory keeps it also where a lease is lost by a holder that is stuck, not cut off", () => {
   const cases = tokenStoreContract({ store, pass, requestTimeout: Duration.seconds(10) })
   for (const { effect, name, passes } of cases) {
     if (Duration.greaterThan(passes, "30 seconds")) it.scoped(name, () => effect)
@@ -57,12 +60,12 @@ describe("what TokenStoreMemory keeps", () => {
   it.scoped("serves a layer that is built for each request", () =>
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const { mint, runs } = yield* makeMint(sessionOf("only"))
+      const { obtain, runs } = yield* makeObtain(sessionOf("only"))
       for (let requests = 0; requests < 20; requests++) {
         const Request = Layer.fresh(TokenStoreMemory.layer)
         yield* Effect.scoped(
           Effect.flatMap(TokenStore, (_) => _.open(key, requestTimeout)).pipe(
-            Effect.flatMap((_) => _.renew(adoptAny, mint)),
+            Effect.flatMap((_) => renew(_, adoptAny, obtain)),
             Effect.provide(Request)
           )
         )
@@ -91,11 +94,11 @@ describe("what TokenStoreMemory keeps", () => {
     })
   )
 
-  it.scoped("goes 30 days after the expiry of a session that can be refreshed", () =>
+  it.scoped("goes a day after the expiry of a session that can be refreshed", () =>
     Effect.gen(function* () {
       const key = yield* freshKey()
       yield* leaveBehind(key, sessionOf("held"))
-      yield* TestClock.adjust("30 days")
+      yield* TestClock.adjust("1 day")
       const stored = yield* Effect.scoped(Effect.flatMap(open(key), (_) => holds(_, sessionOf("held"))))
       assert.strictEqual(Duration.toMillis(stored.remaining), 0)
       yield* TestClock.adjust("30 minutes")
@@ -107,11 +110,42 @@ describe("what TokenStoreMemory keeps", () => {
     Effect.gen(function* () {
       const key = yield* freshKey()
       const { revoke } = yield* makeRevoke()
-      yield* Effect.scoped(Effect.flatMap(open(key), (_) => _.clear(revoke)))
-      const { mint } = yield* makeMint(sessionOf("next"), {
+      yield* Effect.scoped(Effect.flatMap(open(key), (_) => _.logout(revoke)))
+      const { obtain } = yield* makeObtain(sessionOf("next"), {
         beforeGate: (lease) => Effect.sync(() => assert.strictEqual(lease.version, 0))
       })
-      yield* Effect.flatMap(open(key), (_) => _.renew(adoptAny, mint))
+      yield* Effect.flatMap(open(key), (_) => renew(_, adoptAny, obtain))
+    })
+  )
+
+  it.scoped("is not walked through at each opening, and goes when it is of no use", () =>
+    Effect.gen(function* () {
+      for (let keys = 0; keys < 5_000; keys++) yield* leaveBehind(yield* freshKey(), withoutRefresh("held"))
+      yield* TestClock.adjust("1 hour")
+      const before = yield* TokenStoreMemory.size
+      assert.isAtLeast(before, 5_000)
+      for (let keys = 0; keys < 5_000; keys++) yield* Effect.scoped(Effect.flatMap(freshKey(), open))
+      assert.isAtMost(yield* TokenStoreMemory.size, 5_000)
+    })
+  )
+
+  it.scoped("keeps a shared failure for a layer that is built after it, and drops it after ten minutes", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const { obtain } = yield* makeObtain(sessionOf("never"), { afterGate: () => Effect.fail(down) })
+      const failure = { reason: "RateLimited", status: Option.some(429), wait: Duration.minutes(1), count: 2 } as const
+      yield* Effect.scoped(
+        Effect.flatMap(open(key), (_) => Effect.flip(renew(_, adoptAny, obtain, { share: () => Option.some(failure) })))
+      )
+      const state = yield* Effect.scoped(Effect.flatMap(open(key), (_) => _.readVersioned))
+      assert.deepStrictEqual(state.failure, Option.some(failure))
+      yield* TestClock.adjust("11 minutes")
+      let last: Option.Option<unknown> = Option.some("not asked")
+      const next = yield* makeObtain(sessionOf("next"), {
+        beforeGate: (lease) => Effect.sync(() => (last = lease.failure))
+      })
+      yield* Effect.scoped(Effect.flatMap(open(key), (_) => renew(_, adoptAny, next.obtain)))
+      assert.deepStrictEqual(last, Option.none())
     })
   )
 
@@ -129,14 +163,14 @@ describe("what TokenStoreMemory keeps", () => {
   it.scoped("stays while somebody renews it, though its layer was closed", () =>
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const slow = yield* makeMint(sessionOf("slow"), { gated: true })
+      const slow = yield* makeObtain(sessionOf("slow"), { gated: true })
       const scope = yield* Scope.make()
       const closing = yield* Scope.extend(open(key), scope)
-      const renewal = yield* Effect.fork(closing.renew(adoptAny, slow.mint))
+      const renewal = yield* Effect.fork(renew(closing, adoptAny, slow.obtain))
       yield* slow.arrived
       yield* Scope.close(scope, Exit.void)
-      const other = yield* makeMint(sessionOf("other"))
-      const next = yield* Effect.fork(Effect.flatMap(open(key), (_) => _.renew(adoptAny, other.mint)))
+      const other = yield* makeObtain(sessionOf("other"))
+      const next = yield* Effect.fork(Effect.flatMap(open(key), (_) => renew(_, adoptAny, other.obtain)))
       yield* TestClock.adjust("100 millis")
       yield* slow.open
       yield* Fiber.join(renewal)
@@ -152,12 +186,12 @@ describe("leaving TokenStoreMemory", () => {
       const key = yield* freshKey()
       const [a, b] = yield* Effect.all([open(key), open(key)])
       yield* open(yield* freshKey())
-      assert.isFalse(yield* a.leave)
-      assert.isFalse(yield* a.leave)
-      assert.isTrue(yield* b.leave)
-      assert.isFalse(yield* b.leave)
-      assert.isFalse(yield* a.leave)
-      assert.isTrue(yield* Effect.flatMap(open(key), (_) => _.leave))
+      assert.isFalse(yield* a.close)
+      assert.isFalse(yield* a.close)
+      assert.isTrue(yield* b.close)
+      assert.isFalse(yield* b.close)
+      assert.isFalse(yield* a.close)
+      assert.isTrue(yield* Effect.flatMap(open(key), (_) => _.close))
     })
   )
 
@@ -166,7 +200,7 @@ describe("leaving TokenStoreMemory", () => {
       const key = yield* freshKey()
       const a = yield* open(key)
       yield* Effect.scoped(open(key))
-      assert.isTrue(yield* a.leave)
+      assert.isTrue(yield* a.close)
     })
   )
 
@@ -175,8 +209,8 @@ describe("leaving TokenStoreMemory", () => {
       const key = yield* freshKey()
       const a = yield* open(key)
       yield* open(key)
-      yield* Effect.scoped(Effect.flatMap(open(key), (_) => _.leave))
-      assert.isFalse(yield* a.leave)
+      yield* Effect.scoped(Effect.flatMap(open(key), (_) => _.close))
+      assert.isFalse(yield* a.close)
     })
   )
 })
@@ -196,37 +230,43 @@ describe("the time of TokenStoreMemory", () => {
     })
   )
 
-  it.scoped("frees a right at its deadline, and one that was taken in what is now the future", () =>
+  it.scoped("frees a lease at its deadline, and one that was taken in what is now the future", () =>
     Effect.gen(function* () {
       const hand = makeHandClock(1_000_000)
       const connect = TokenStoreMemory.connect(yield* freshKey(), Duration.seconds(25))
       const steps = yield* Effect.withClock(connect, hand.clock)
-      const holdsRight = (owner: string) => Effect.map(steps.acquire(owner), ({ held }) => held)
-      assert.isTrue(yield* holdsRight("a"))
+      const holdsLease = (owner: string) => Effect.map(steps.acquire(ownerOf(owner), ifFree), ({ held }) => held)
+      assert.isTrue(yield* holdsLease("a"))
       hand.now += 24_999
-      assert.isFalse(yield* holdsRight("b"))
+      assert.isFalse(yield* holdsLease("b"))
       hand.now += 1
-      assert.isFalse(yield* steps.extend("a"))
-      assert.isTrue(yield* holdsRight("b"))
+      assert.isFalse(yield* steps.extend(ownerOf("a")))
+      assert.isTrue(yield* holdsLease("b"))
       hand.now -= 1
-      assert.isTrue(yield* holdsRight("a"))
-      assert.isFalse(yield* holdsRight("b"))
+      assert.isTrue(yield* holdsLease("a"))
+      assert.isFalse(yield* holdsLease("b"))
     })
   )
 
-  it.scoped("gives a right its full time again when it is extended, or a mark is made or taken back", () =>
-    Effect.gen(function* () {
-      const hand = makeHandClock(1_000_000)
-      const connect = TokenStoreMemory.connect(yield* freshKey(), Duration.seconds(25))
-      const steps = yield* Effect.withClock(connect, hand.clock)
-      yield* steps.acquire("a")
-      for (const step of [steps.extend("a"), steps.mark("a", true), steps.mark("a", false)]) {
-        hand.now += 20_000
-        assert.isTrue(yield* step)
-      }
-      hand.now += 24_999
-      assert.isFalse((yield* steps.acquire("b")).held)
-    })
+  it.scoped(
+    "gives a lease its full time again when it is extended, or a refresh-in-flight flag is made or taken back",
+    () =>
+      Effect.gen(function* () {
+        const hand = makeHandClock(1_000_000)
+        const connect = TokenStoreMemory.connect(yield* freshKey(), Duration.seconds(25))
+        const steps = yield* Effect.withClock(connect, hand.clock)
+        yield* steps.acquire(ownerOf("a"), ifFree)
+        for (const step of [
+          steps.extend(ownerOf("a")),
+          steps.setRefreshInFlight(ownerOf("a"), true),
+          steps.setRefreshInFlight(ownerOf("a"), false)
+        ]) {
+          hand.now += 20_000
+          assert.isTrue(yield* step)
+        }
+        hand.now += 24_999
+        assert.isFalse((yield* steps.acquire(ownerOf("b"), ifFree)).held)
+      })
   )
 
   it.scoped("makes versions, which count on when it stands still", () =>

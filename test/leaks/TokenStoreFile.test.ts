@@ -6,7 +6,16 @@ import * as SessionCodec from "../../src/layers/SessionCodec.js"
 import * as Files from "../../src/layers/store/file/Files.js"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import * as TokenStoreFile from "../../src/layers/TokenStoreFile.js"
-import { adoptAny, freshKey, makeMint, put, sessionOf, unsaved } from "../../src/testing/tokenStore/Kit.js"
+import {
+  adoptAny,
+  freshKey,
+  makeObtain,
+  put,
+  readStored,
+  renew,
+  sessionOf,
+  unsaved
+} from "../../src/testing/tokenStore/harness.js"
 import { keyOf, newKey } from "../support/encryption.js"
 import { withEnvironment } from "../support/environment.js"
 import { connectIn, temporaryFolder } from "../support/fileStore.js"
@@ -63,20 +72,20 @@ describe("nothing of a session in files is to be read", () => {
         const store = yield* open({ codec })
         yield* isSilent("put", put(store, sessionOf(token)))
         yield* isSilent("the store", Effect.succeed(store))
-        yield* isSilent("read", store.read)
+        yield* isSilent("read", readStored(store))
         yield* isSilent("save", store.save(unsaved(sessionOf(token), 0)))
-        const { mint } = yield* makeMint(sessionOf(token))
+        const { obtain } = yield* makeObtain(sessionOf(token))
         for (const touches of failing) {
           const broken = yield* open({ codec, files: { ...Files.system, ...touches } })
-          yield* Effect.flip(broken.renew(() => false, mint))
+          yield* Effect.flip(renew(broken, () => false, obtain))
           yield* isSilent(
             Object.keys(touches).join(),
-            broken.renew(() => false, mint)
+            renew(broken, () => false, obtain)
           )
         }
         const foreign = yield* open({ codec: codec === mine ? theirs : mine })
-        yield* Effect.flip(foreign.read)
-        yield* isSilent("another codec", foreign.renew(adoptAny, mint))
+        yield* Effect.flip(readStored(foreign))
+        yield* isSilent("another codec", renew(foreign, adoptAny, obtain))
       }
     })
   )
@@ -92,7 +101,7 @@ describe("nothing of a session in files is to be read", () => {
           const store = yield* SessionStore.fromDriver(connect).open(yield* freshKey(), Duration.millis(100))
           yield* put(store, sessionOf(token))
           edit(root, damage)
-          return yield* store.read
+          return yield* readStored(store)
         })
         yield* isSilent("the warning", Effect.scoped(found))
         assert.isTrue(readdirSync(join(root, readdirSync(root)[0] ?? "")).some((_) => _.endsWith(".unreadable")))

@@ -5,7 +5,16 @@ import { Redis } from "ioredis"
 import * as SessionCodec from "../../src/layers/SessionCodec.js"
 import * as TokenStoreRedis from "../../src/layers/TokenStoreRedis.js"
 import { TokenStore } from "../../src/services/TokenStore.js"
-import { adoptNone, freshKey, makeMint, makeRevoke, sessionOf, unsaved } from "../../src/testing/tokenStore/Kit.js"
+import {
+  adoptNone,
+  freshKey,
+  makeObtain,
+  makeRevoke,
+  readStored,
+  renew,
+  sessionOf,
+  unsaved
+} from "../../src/testing/tokenStore/harness.js"
 import { describeRedis } from "../support/describeRedis.js"
 import { leaks, printed } from "../support/leaks.js"
 import { proxyTo } from "../support/proxy.js"
@@ -42,14 +51,14 @@ describeRedis("nothing of TokenStoreRedis is printed", () => {
       const codec = SessionCodec.encrypted([{ id: "one", key: Redacted.make(encryption) }])
       const service = yield* TokenStoreRedis.make({ url: Redacted.make(url), codec })
       const store = yield* service.open(yield* freshKey(), Duration.seconds(1))
-      const { mint } = yield* makeMint(sessionOf(token))
+      const { obtain } = yield* makeObtain(sessionOf(token))
       const { revoke } = yield* makeRevoke()
       const results = yield* Effect.forEach(
         [
-          store.renew(adoptNone, mint),
-          store.read,
+          renew(store, adoptNone, obtain),
+          readStored(store),
           store.save(unsaved(sessionOf(token), 1)),
-          store.clear(revoke)
+          store.logout(revoke)
         ] as ReadonlyArray<Effect.Effect<unknown, unknown>>,
         (step) => Effect.exit(Effect.tapErrorCause(step, (cause) => Effect.logError(cause)))
       )

@@ -1,6 +1,6 @@
 import { Duration, Effect, Exit, Option, Utils } from "effect"
 import { assert, it } from "vitest"
-import { freshKey, LIFETIME, sessionOf } from "../../src/testing/tokenStore/Kit.js"
+import { freshKey, LIFETIME, sessionOf } from "../../src/testing/tokenStore/harness.js"
 import { makeSimulation } from "../support/simulator.js"
 import { makeDice } from "./fleetNetwork.js"
 import { makeStore } from "./fleetStore.js"

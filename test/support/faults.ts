@@ -7,7 +7,7 @@ import { Unavailable } from "../../src/schemas/AuthError.js"
 import type { StoreKey } from "../../src/schemas/StoreKey.js"
 import type { TokenStoreService } from "../../src/services/TokenStore.js"
 
-export type Step = "read" | "acquire" | "extend" | "mark" | "commit" | "release"
+export type Step = "read" | "acquire" | "extend" | "setRefreshInFlight" | "commit" | "release"
 
 export const storeDown = new Unavailable({ operation: "store", reason: "Store", detail: "ECONNREFUSED" })
 
@@ -51,11 +51,11 @@ export const makeFaultyStore = (): FaultyStore => {
     ...driver,
     changes: faulty.hears ? driver.changes : Effect.succeed(Stream.never),
     read: through("read")(driver.read),
-    acquire: (owner) => through("acquire")(driver.acquire(owner)),
+    acquire: (owner, options) => through("acquire")(driver.acquire(owner, options)),
     extend: (owner) => through("extend")(driver.extend(owner)),
-    mark: (owner, marked) => through("mark")(driver.mark(owner, marked)),
-    commit: (owner, basis, next) => through("commit")(driver.commit(owner, basis, next)),
-    release: (owner) => Effect.ignore(through("release")(driver.release(owner)))
+    setRefreshInFlight: (owner, inFlight) => through("setRefreshInFlight")(driver.setRefreshInFlight(owner, inFlight)),
+    commit: (owner, expectedVersion, write) => through("commit")(driver.commit(owner, expectedVersion, write)),
+    release: (owner, outcome) => Effect.ignore(through("release")(driver.release(owner, outcome)))
   })
 
   return faulty

@@ -2,11 +2,21 @@
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Connect, StoreDriver } from "../../src/layers/store/StoreDriver.js"
+import type { Connect, Owner, StoreDriver } from "../../src/layers/store/StoreDriver.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
 
-export type Step = "read" | "acquire" | "extend" | "mark" | "commit" | "release"
+/** The first attempt of a store with this id. */
+export const ownerOf = (store: string, attempt = 1): Owner => ({ store, attempt })
+
+/** Takes the lease if it is free, and takes over nothing. */
+export const ifFree = { takeOverBelow: 0 }
+
+/** A release that leaves nothing behind. */
+export const nothingLeft = { failure: Option.none(), cancelRefresh: false }
+
+export type Step = "read" | "acquire" | "extend" | "setRefreshInFlight" | "commit" | "release"
 
 /** What happens to one step. */
 export type Fault =
@@ -61,11 +71,13 @@ export const makeFaults = (connect: Connect): StoreFaults => {
   const wrap = (driver: StoreDriver): StoreDriver => ({
     ...driver,
     read: through("read", driver.read, outOfReach),
-    acquire: (owner) => through("acquire", driver.acquire(owner), outOfReach),
+    acquire: (owner, options) => through("acquire", driver.acquire(owner, options), outOfReach),
     extend: (owner) => through("extend", driver.extend(owner), outOfReach),
-    mark: (owner, marked) => through("mark", driver.mark(owner, marked), outOfReach),
-    commit: (owner, basis, next) => through("commit", driver.commit(owner, basis, next), outOfReach),
-    release: (owner) => through("release", driver.release(owner), Effect.void),
+    setRefreshInFlight: (owner, inFlight) =>
+      through("setRefreshInFlight", driver.setRefreshInFlight(owner, inFlight), outOfReach),
+    commit: (owner, expectedVersion, write) =>
+      through("commit", driver.commit(owner, expectedVersion, write), outOfReach),
+    release: (owner, outcome) => through("release", driver.release(owner, outcome), Effect.void),
     changes: Effect.map(
       driver.changes,
       Stream.filter(() => !isCut)

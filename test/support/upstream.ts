@@ -12,7 +12,6 @@ import {
   Redacted,
   type Scope
 } from "effect"
-import * as SessionSourcePublic from "../../src/layers/SessionSourcePublic.js"
 import * as TokenCacheRef from "../../src/layers/TokenCacheRef.js"
 import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
 import {
@@ -28,7 +27,6 @@ import { AttemptGate } from "../../src/services/AttemptGate.js"
 import { NombaAuth, type NombaAuthService } from "../../src/services/NombaAuth.js"
 import { NombaConfig, type NombaConfigService } from "../../src/services/NombaConfig.js"
 import { PublicLogin, type PublicLoginService } from "../../src/services/PublicLogin.js"
-import { SessionSource } from "../../src/services/SessionSource.js"
 import { TokenCache, type TokenCacheService } from "../../src/services/TokenCache.js"
 import { TokenStore, type TokenStoreService } from "../../src/services/TokenStore.js"
 
@@ -128,7 +126,7 @@ export const makeUpstream = (): Upstream => {
     Effect.gen(function* () {
       const { arrived, gate, latency, lose, prepare = Effect.void, refuse, repeatAfter } = scriptFor(operation)
       yield* prepare
-      yield* (yield* AttemptGate).admit
+      yield* (yield* AttemptGate).beforeSend
       const now = yield* Clock.currentTimeMillis
       calls.push({ operation, at: now, token })
       mostAtOnce = Math.max(mostAtOnce, ++underWay)
@@ -140,7 +138,7 @@ export const makeUpstream = (): Upstream => {
         return lose ?? processed
       }).pipe(Effect.ensuring(Effect.sync(() => (underWay -= 1))))
       if (refuse !== undefined && repeatAfter !== undefined) {
-        const passage = yield* Effect.flatMap(AttemptGate, (_) => _.open(REQUEST_TIMEOUT))
+        const passage = yield* Effect.flatMap(AttemptGate, (_) => _.start(REQUEST_TIMEOUT))
         if (yield* passage(Duration.decode(repeatAfter))) return yield* handle(operation, token, process)
       }
       return answer instanceof Error ? yield* answer : answer
@@ -229,16 +227,16 @@ export const makeFedCache = ({
   store = TokenStoreMemory.make,
   upstream
 }: CacheOptions): Effect.Effect<FedCache, never, Scope.Scope> =>
-  Layer.build(TokenCacheRef.layerPublic).pipe(
+  Layer.build(
+    interactive
+      ? TokenCacheRef.layerPublic
+      : Layer.merge(
+          TokenCacheRef.layer,
+          Layer.succeed(PublicLogin, { login: () => Effect.dieMessage("not a public client") })
+        )
+  ).pipe(
     Effect.provide(
-      Context.make(NombaAuth, upstream.auth).pipe(
-        Context.add(NombaConfig, config),
-        Context.add(
-          SessionSource,
-          interactive ? SessionSourcePublic.make : { start: upstream.auth.issue, interactive: false }
-        ),
-        Context.add(TokenStore, store)
-      )
+      Context.make(NombaAuth, upstream.auth).pipe(Context.add(NombaConfig, config), Context.add(TokenStore, store))
     ),
     Effect.map((context) => ({
       cache: Context.get(context, TokenCache),

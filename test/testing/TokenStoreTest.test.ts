@@ -12,7 +12,7 @@ import {
   put,
   sessionOf,
   unsaved
-} from "../../src/testing/tokenStore/Kit.js"
+} from "../../src/testing/tokenStore/harness.js"
 
 type Failing = Exclude<keyof SessionStore, "changes" | "leave">
 

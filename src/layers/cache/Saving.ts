@@ -1,7 +1,5 @@
 /**
- * Bringing a session into the store that did not take it when Nomba granted it.
- *
- * @since 0.1.0
+ * Writes a session to the store that did not take it when Nomba granted it.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,83 +9,79 @@ import type { Unavailable } from "../../schemas/AuthError.js"
 import type { Session } from "../../schemas/Session.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
-import type { SessionStore, Stored } from "../../services/TokenStore.js"
-import { atMost, STORE_LIMIT } from "../wait/atMost.js"
-import { sleep } from "../wait/quietly.js"
-import type { Aside } from "./Aside.js"
-import type * as Cell from "./Cell.js"
-import { closed } from "./Mint.js"
-import * as SingleFlight from "./SingleFlight.js"
+import { SessionEvent } from "../../services/TokenCache.js"
+import type { SessionStore } from "../../services/TokenStore.js"
+import { hardTimeout, STORE_LIMIT, storeTimedOut, unrefSleep } from "../wait.js"
+import type { Adoption } from "./Adoption.js"
+import * as Flight from "./Flight.js"
+import { closed } from "./obtainSession.js"
+import type { SessionEvents } from "./SessionEvents.js"
 import * as State from "./State.js"
 
-/** Takes a session in hand, unless it has been overtaken since then. */
-export type Adopt = (
-  stored: Stored,
-  since: State.State,
-  origin: State.Held["origin"],
-  isRemedy?: boolean
-) => Effect.Effect<Cell.Change>
-
 export interface Saving {
-  /** Tries once to save the session in hand, if that is due. */
-  readonly once: SingleFlight.SingleFlight<Unavailable>
-  /** Tries until it is saved, rejected or replaced. */
-  readonly untilDone: SingleFlight.SingleFlight<never>
-  /** Ends at Nomba a session that a logout has overtaken. */
-  readonly discard: (session: Session) => Effect.Effect<unknown>
+  /** Tries once to save the cached session, if that is due. */
+  readonly once: Flight.Flight<Unavailable>
+  /** Tries until the session is saved, rejected or replaced. */
+  readonly untilDone: Flight.Flight<never>
+  /** Revokes a session that a logout has overtaken. */
+  readonly discard: (session: Session) => Effect.Effect<void>
+  /** The cached session has to be written. One that was rejected is not worth it. */
+  readonly isDue: () => boolean
 }
 
 export interface Dependencies {
-  readonly adopt: Adopt
-  readonly aside: Aside
+  readonly adoption: Adoption
   readonly auth: NombaAuthService
-  readonly cell: Cell.Cell
-  readonly fork: SingleFlight.Fork
+  readonly events: SessionEvents
+  readonly fork: Flight.Fork
+  readonly now: () => number
+  readonly state: State.StateRef
   readonly store: SessionStore
 }
 
-/** A session that was rejected is no longer written. */
-export const isDue = (held: State.Held | undefined): held is State.Held =>
-  held !== undefined && !held.saved && !held.rejected
+export const make = ({ adoption, auth, events, fork, now, state, store }: Dependencies): Saving => {
+  const { current, update } = state
 
-export const make = ({ adopt, aside, auth, cell, fork, store }: Dependencies): Saving => {
-  const discard: Saving["discard"] = ({ accessToken }) =>
-    aside.start(Effect.ignoreLogged(Effect.timeout(auth.revoke(accessToken), RENEWAL_LIMIT)))
+  const discard = ({ accessToken }: Session): Effect.Effect<void> =>
+    Effect.sync(() => void fork(Effect.ignoreLogged(Effect.timeout(auth.revoke(accessToken), RENEWAL_LIMIT))))
 
-  const save = Effect.suspend((): Effect.Effect<unknown, Unavailable> => {
-    const state = cell.current()
-    const { held } = state
-    if (!isDue(held)) return Effect.void
-    const { session } = held
-    const remaining = Duration.millis(Math.max(0, held.expiresAt - cell.now()))
-    return store.save({ ...held, remaining, marked: false }).pipe(
-      atMost(STORE_LIMIT),
-      Effect.flatMap(
-        Option.match({
-          onNone: () =>
-            Effect.zipRight(
-              cell.update((state) => (state.held?.session === session ? State.forget(state) : state)),
-              discard(session)
-            ),
-          onSome: (kept) =>
-            adopt(kept, state, State.sameToken(kept.session.accessToken, session.accessToken) ? held.origin : "adopted")
-        })
-      )
-    )
+  const isUnsaved = (cached: State.Cached | undefined): cached is State.Cached =>
+    cached !== undefined && !cached.saved && !cached.rejected
+
+  const save = Effect.gen(function* () {
+    const since = current()
+    const { cached } = since
+    if (!isUnsaved(cached)) return
+    const kept = yield* hardTimeout(STORE_LIMIT)(store.save(adoption.storedOf(cached)))
+    if (Option.isSome(kept)) return void (yield* adoption.take(State.adopt, kept.value, since))
+    yield* update((before) => (before.cached?.session === cached.session ? State.forget(before) : before))
+    events.publish(SessionEvent.LoggedOut())
+    yield* discard(cached.session)
   })
 
-  const once = SingleFlight.make<Unavailable>(fork, Effect.asVoid(save), Exit.fail(closed))
-
-  const untilDone = SingleFlight.make<never>(
+  const once = Flight.make<Unavailable>({
     fork,
-    Effect.gen(function* () {
-      for (let wait = 1_000; isDue(cell.current().held); wait = Math.min(wait * 2, 30_000)) {
-        yield* sleep(Duration.millis(wait))
-        yield* Effect.ignore(once.run)
-      }
-    }),
-    Exit.void
-  )
+    now,
+    limit: RENEWAL_LIMIT,
+    work: () => save,
+    onInterrupt: Exit.fail(closed),
+    onTimeout: Exit.fail(storeTimedOut)
+  })
 
-  return { once, untilDone, discard }
+  const untilDone = Flight.make<never>({
+    fork,
+    now,
+    limit: Duration.infinity,
+    work: () =>
+      Effect.gen(function* () {
+        for (let wait = 1_000; isUnsaved(current().cached); wait = Math.min(wait * 2, 30_000)) {
+          yield* unrefSleep(Duration.millis(wait))
+          yield* Effect.ignore(once.run)
+        }
+      }),
+    onInterrupt: Exit.void,
+    onTimeout: Exit.void
+  })
+
+  return { once, untilDone, discard, isDue: () => isUnsaved(current().cached) }
 }

@@ -1,259 +1,245 @@
 /**
- * What a cache knows, and the pure steps from one state to the next. All times are milliseconds of the cache's own clock.
- *
- * @since 0.1.0
+ * What a cache knows, and the pure steps from one state to the next. Times are milliseconds of the cache's `Timeline`.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { type AuthError, withRetryAfter } from "../../schemas/AuthError.js"
+import * as Ref from "effect/Ref"
+import { type AuthError, Unavailable, withRetryAfter } from "../../schemas/AuthError.js"
 import type { Session } from "../../schemas/Session.js"
+import type { CachedSession } from "../../services/TokenCache.js"
 import type { Stored } from "../../services/TokenStore.js"
-import * as Pace from "./Pace.js"
+import * as Backoff from "./Backoff.js"
+import type { RenewalHistory } from "./RenewalHistory.js"
+import type * as Timeline from "./Timeline.js"
 
-/** The session in hand. */
-export interface Held {
+/** The session that the cache serves. */
+export interface Cached {
   readonly session: Session
   readonly version: number
   readonly saved: boolean
-  readonly origin: "minted" | "adopted"
-  /** When it came. A time before it means that the clock has jumped, and that nothing is known of what is left. */
-  readonly since: number
-  /** The first `get` from here on begins a renewal. */
-  readonly aheadAt: number
-  /** It is not handed out from here on: too little is left for a request. */
+  readonly origin: CachedSession["origin"]
+  /** The first `get` from here on starts a renewal in the background. */
+  readonly renewAfter: number
+  /** Not handed out from here on: too little is left for a request. */
   readonly usableUntil: number
   readonly expiresAt: number
-  /** It has been reported as rejected, and nothing newer has come. */
+  /** Nomba answered 401 to it, and nothing newer has come. */
   readonly rejected: boolean
+  /** Until when `cachedGet` is all that `get` needs. */
+  readonly freshUntil: Timeline.Mark
   /** The answer to `get`, built once. */
-  readonly hit: Effect.Effect<Redacted.Redacted<string>>
-}
-
-/** The token that was last reported as rejected. */
-export interface Refusal {
-  readonly token: Redacted.Redacted<string>
-  /** It should still have lived: its session is taken for ended by somebody, and its refresh token with it. */
-  readonly isEarly: boolean
+  readonly cachedGet: Effect.Effect<Redacted.Redacted<string>>
 }
 
 export interface State {
-  readonly held: Held | undefined
-  /** The highest version ever held. */
+  readonly cached: Cached | undefined
+  /** The highest version that was ever cached, or that a logout left. */
   readonly highest: number
-  readonly refused: Refusal | undefined
-  readonly pause: Pace.Pause | undefined
-  readonly remedies: Pace.Remedies
-  /** When the store was last looked into, by a renewal that failed or while renewals are held back. */
-  readonly lookedAt: number
-  /** Counts logouts and logins, so that a renewal begun before one cannot put its session back. */
+  /** When the store was last read because renewals were held back. */
+  readonly storeReadAt: number
+  /** Counts logouts and logins, so that a renewal that began before one cannot put its session back. */
   readonly epoch: number
+  /** Counts rejections. */
+  readonly rejections: number
 }
 
 export const initial: State = {
-  held: undefined,
+  cached: undefined,
   highest: 0,
-  refused: undefined,
-  pause: undefined,
-  remedies: Pace.noRemedies,
-  lookedAt: Number.NEGATIVE_INFINITY,
-  epoch: 0
+  storeReadAt: Number.NEGATIVE_INFINITY,
+  epoch: 0,
+  rejections: 0
 }
-
-/** What a `get` does next. */
-export type Decision =
-  | { readonly _tag: "Serve"; readonly held: Held; readonly background: "nothing" | "renew" | "look" }
-  | { readonly _tag: "Look" }
-  | { readonly _tag: "Renew" }
-  | { readonly _tag: "Fail"; readonly error: AuthError }
-
-const LOOK_EVERY = 1_000
 
 export const sameToken = (a: Redacted.Redacted<string>, b: Redacted.Redacted<string>): boolean =>
   Redacted.value(a) === Redacted.value(b)
 
-/** Whether the session in hand may be handed out, rejected or not. */
-export const isLive = (held: Held | undefined, now: number): boolean =>
-  held !== undefined && now >= held.since && now < held.usableUntil
+/** Its lifetime is not over. It may have been rejected. */
+export const isLive = (cached: Cached | undefined, now: number): cached is Cached =>
+  cached !== undefined && now < cached.usableUntil
 
-/** Whether callers are served with it, and it has not been rejected. */
-export const isServed = (held: Held | undefined, now: number): boolean => isLive(held, now) && held?.rejected === false
+/** Callers are served with it. */
+export const isServed = (cached: Cached | undefined, now: number): cached is Cached =>
+  isLive(cached, now) && !cached.rejected
 
-const isRefused = ({ refused }: State, token: Redacted.Redacted<string>): boolean =>
-  refused !== undefined && sameToken(refused.token, token)
+/** It is served, and its renewal is not due. */
+export const isFresh = (cached: Cached | undefined, now: number): cached is Cached =>
+  isServed(cached, now) && now < cached.renewAfter
 
-/** Whether a renewal begun now is caused by a rejection, even if the token is served for want of a better one. */
-export const isRemedy = (state: State): boolean =>
-  state.held !== undefined && isRefused(state, state.held.session.accessToken)
+/** What a `get` does next. */
+export type Decision =
+  | { readonly _tag: "Serve"; readonly cached: Cached; readonly background: "nothing" | "renew" | "readStore" }
+  | { readonly _tag: "ReadStore" }
+  | { readonly _tag: "Renew" }
+  | { readonly _tag: "Fail"; readonly error: AuthError }
 
-/** Whether this session is taken for ended before its time, so that Nomba would refuse its refresh token as well. */
-export const wasEnded = (state: State, session: Session): boolean =>
-  state.refused?.isEarly === true && isRefused(state, session.accessToken)
+const READ_STORE_EVERY = 1_000
 
-/** Whether it is to be renewed only later, so that `get` needs nothing but it. */
-export const isFresh = (held: Held | undefined, now: number): boolean =>
-  held !== undefined && isServed(held, now) && now < held.aheadAt
-
-/**
- * The pause after a failure and the pace after renewals that did not help hold back the call to Nomba, and never the look
- * into the store.
- */
-export const decide = (state: State, now: number): Decision => {
-  const { held, lookedAt, pause, remedies } = state
-  const isPaused = Pace.isRunning(pause, now)
-  const mayLook = now - lookedAt >= LOOK_EVERY || now < lookedAt
-  if (held === undefined || !isLive(held, now)) {
-    if (pause === undefined || !isPaused) return { _tag: "Renew" }
-    return mayLook ? { _tag: "Look" } : failed(pause, now)
+/** A backoff holds back token requests, never a read of the store. */
+export const decide = (state: State, history: RenewalHistory, now: number): Decision => {
+  const { cached, storeReadAt } = state
+  const { failure, rejections } = history
+  const mayRead = now - storeReadAt >= READ_STORE_EVERY
+  if (isServed(cached, now)) {
+    const isDue = now >= cached.renewAfter
+    const background = !isDue
+      ? "nothing"
+      : !Backoff.isRunning(failure, now)
+        ? "renew"
+        : mayRead
+          ? "readStore"
+          : "nothing"
+    return { _tag: "Serve", cached, background }
   }
-  const isHeldBack = isPaused || Pace.isRunning(remedies, now)
-  if (!held.rejected) {
-    const background = now < held.aheadAt ? "nothing" : isHeldBack ? (mayLook ? "look" : "nothing") : "renew"
-    return { _tag: "Serve", held, background }
-  }
-  if (!isHeldBack) return { _tag: "Renew" }
-  if (mayLook) return { _tag: "Look" }
-  return pause !== undefined && isPaused && pause.error._tag !== "Unavailable"
-    ? failed(pause, now)
-    : { _tag: "Serve", held, background: "nothing" }
+  const error =
+    failure !== undefined && Backoff.isRunning(failure, now)
+      ? withRetryAfter(failure.error, Duration.millis(failure.until - now))
+      : isLive(cached, now) && Backoff.isRunning(rejections, now)
+        ? contested(rejections.until - now)
+        : undefined
+  if (error === undefined) return { _tag: "Renew" }
+  return mayRead ? { _tag: "ReadStore" } : { _tag: "Fail", error }
 }
 
-const failed = (pause: Pace.Pause, now: number): Decision => ({
-  _tag: "Fail",
-  error: withRetryAfter(pause.error, Duration.millis(pause.until - now))
-})
+const contested = (wait: number): Unavailable =>
+  new Unavailable({
+    operation: "request",
+    reason: "SessionContested",
+    retryAfter: Duration.millis(wait),
+    processed: "no"
+  })
 
-/** What is left at the end of a session is not handed out. */
+/** The last part of a lifetime, in which a token is not handed out. */
 const margin = (session: Session): number => Math.min(10_000, Duration.toMillis(session.lifetime) / 10)
 
-/** How long before its expiry a session is renewed. */
 const aheadOf = (session: Session, renewAhead: Duration.Duration): number =>
   Math.min(Duration.toMillis(renewAhead), Duration.toMillis(session.lifetime) / 5)
 
+/** Enough of its lifetime is left to hand it out. */
+export const isUsable = ({ remaining, session }: Pick<Stored, "remaining" | "session">): boolean =>
+  Duration.toMillis(remaining) > margin(session)
+
 /**
- * What of the store is taken instead of calling Nomba: what is newer than all that was ever held, or is in hand by now and
- * fresh, because an announcement was quicker than the renewal.
+ * Whether a stored session is taken instead of requesting one: it is newer than all that this cache has held. The same
+ * session in memory counts too, if an announcement was faster than the renewal.
  */
-export const isAdoptable = (state: State, stored: Stored, now: number, renewAhead: Duration.Duration): boolean => {
-  const { held, highest } = state
+export const isAdoptable = (state: State, history: RenewalHistory, stored: Stored, now: number): boolean => {
+  const { cached, highest } = state
   const token = stored.session.accessToken
-  const isInHand = held !== undefined && isFresh(held, now) && sameToken(held.session.accessToken, token)
+  const isCached = isFresh(cached, now) && sameToken(cached.session.accessToken, token)
   return (
-    (stored.version > highest || isInHand) &&
-    !stored.marked &&
-    !isRefused(state, token) &&
-    Duration.toMillis(stored.remaining) > Math.max(aheadOf(stored.session, renewAhead), margin(stored.session))
+    (stored.version > highest || isCached) &&
+    !stored.refreshInFlight &&
+    history.tokens.get(Redacted.value(token))?.rejection === undefined &&
+    isUsable(stored)
   )
 }
 
-/** The circumstances of an adoption. */
 export interface Arrival {
-  readonly origin: Held["origin"]
-  /** Whether it was minted because the token before it was rejected. */
-  readonly isRemedy: boolean
-  readonly now: number
+  readonly origin: Cached["origin"]
   readonly renewAhead: Duration.Duration
+  readonly timeline: Timeline.Timeline
+  readonly now: number
   /** From 0 to 1: how much earlier than planned it is renewed, so that processes do not do it at the same moment. */
   readonly jitter: number
 }
 
-/** Whether it can be handed out at all. */
-export const isUsable = ({ remaining, session }: Stored): boolean => Duration.toMillis(remaining) > margin(session)
-
-const hold = (stored: Stored, { jitter, now, origin, renewAhead }: Arrival): Held => {
+const cache = (stored: Stored, { jitter, now, origin, renewAhead, timeline }: Arrival): Cached => {
   const expiresAt = now + Duration.toMillis(stored.remaining)
   const usableUntil = expiresAt - margin(stored.session)
-  const ahead = aheadOf(stored.session, renewAhead) * (1 + jitter / 10)
+  const renewAfter = Math.min(usableUntil, expiresAt - aheadOf(stored.session, renewAhead) * (1 + jitter / 10))
   return {
     session: stored.session,
     version: stored.version,
     saved: stored.saved,
     origin,
-    since: now,
-    aheadAt: Math.min(usableUntil, expiresAt - ahead),
+    renewAfter,
     usableUntil,
     expiresAt,
     rejected: false,
-    hit: Effect.succeed(stored.session.accessToken)
+    freshUntil: timeline.mark(renewAfter),
+    cachedGet: Effect.succeed(stored.session.accessToken)
   }
 }
 
-/** Whether what was begun in another state has been overtaken: by a logout or a login, or by something newer from elsewhere. */
+/** A logout, a login, or something newer from another process came after `since`. */
 export const isOvertaken = (state: State, since: State, stored: Stored): boolean =>
   state.epoch !== since.epoch || (stored.saved && since.highest < state.highest && stored.version < state.highest)
 
-/** A session that is newer than what was held, or the same one now known better. It ends every pause. */
+/** Takes a session that is newer than the cached one, or the same one with what is known about it now. */
 export const adopt = (state: State, stored: Stored, arrival: Arrival): State => {
-  const { held } = state
-  const token = stored.session.accessToken
-  const isSame = held !== undefined && sameToken(held.session.accessToken, token)
+  const { cached } = state
+  const isSame = cached !== undefined && sameToken(cached.session.accessToken, stored.session.accessToken)
   return {
     ...state,
-    held: isSame
+    cached: isSame
       ? {
-          ...held,
+          ...cached,
+          session: stored.session,
           version: stored.version,
           saved: stored.saved,
-          origin: arrival.origin === "minted" ? "minted" : held.origin
+          origin: arrival.origin === "nomba" ? "nomba" : cached.origin
         }
-      : hold(stored, arrival),
-    highest: Math.max(state.highest, stored.version),
-    pause: isSame ? state.pause : undefined,
-    remedies: arrival.isRemedy
-      ? Pace.minted(state.remedies, token, arrival.now)
-      : isSame
-        ? state.remedies
-        : Pace.superseded(state.remedies, held !== undefined && !isRemedy(state), arrival.now)
+      : cache(stored, arrival),
+    highest: Math.max(state.highest, stored.version)
   }
 }
 
-/** A person brought a session, which is newer than whatever is under way. */
+/** Takes the session of a login, which is newer than whatever is in flight. */
 export const logIn = (state: State, stored: Stored, arrival: Arrival): State => ({
   ...adopt(state, stored, arrival),
   epoch: state.epoch + 1
 })
 
-/**
- * A renewal failed. A token that was rejected and is not past its expiry is good enough while Nomba or the store is out of
- * reach: nobody can say whether it is dead.
- */
-export const fail = (state: State, error: AuthError, now: number): State => ({
-  ...state,
-  lookedAt: now,
-  pause: Pace.pause(error, state.pause, now),
-  held:
-    error._tag === "Unavailable" && state.held?.rejected === true && isLive(state.held, now)
-      ? { ...state.held, rejected: false, aheadAt: Math.min(state.held.aheadAt, now) }
-      : state.held
-})
+/** A renewal failed in a way that heals by waiting, so nobody knows whether the rejected token is really dead. */
+export const doubt = (state: State, now: number): State =>
+  isLive(state.cached, now) && state.cached.rejected
+    ? { ...state, cached: { ...state.cached, rejected: false, renewAfter: Math.min(state.cached.renewAfter, now) } }
+    : state
 
-/** The token was reported as rejected. Nothing happens unless it is the one in hand, and not known as rejected. */
-export const reject = (state: State, token: Redacted.Redacted<string>, now: number): State => {
-  const { held } = state
-  if (held === undefined || held.rejected || !sameToken(held.session.accessToken, token)) return state
-  const rejected = { ...state, held: { ...held, rejected: true } }
-  if (isRefused(state, token)) return rejected
-  return {
-    ...rejected,
-    refused: { token, isEarly: isLive(held, now) },
-    remedies: Pace.rejected(state.remedies, now)
-  }
-}
+/** Nomba answered 401 to this token. Nothing happens unless it is the cached one and not known as rejected. */
+export const reject = (state: State, token: Redacted.Redacted<string>): State =>
+  state.cached === undefined || state.cached.rejected || !sameToken(state.cached.session.accessToken, token)
+    ? state
+    : { ...state, cached: { ...state.cached, rejected: true }, rejections: state.rejections + 1 }
 
-/** A replay with this token succeeded. */
-export const confirm = (state: State, token: Redacted.Redacted<string>): State => {
-  const remedies = Pace.confirmed(state.remedies, token)
-  return remedies === state.remedies ? state : { ...state, remedies }
-}
+/** The session was ended. */
+export const forget = (state: State): State => ({ ...state, cached: undefined, epoch: state.epoch + 1 })
 
-/** The session was ended. What holds renewals back stays: only a newer session ends that. */
-export const forget = (state: State): State => ({
-  ...state,
-  held: undefined,
-  refused: state.held === undefined ? state.refused : { token: state.held.session.accessToken, isEarly: true },
-  epoch: state.epoch + 1
-})
-
-/** The session was ended elsewhere, and its tombstone has this version. What is newer than that stays. */
+/** Another process ended the session; its tombstone has this version. What is newer than that stays. */
 export const end = (state: State, version: number): State =>
   version > state.highest ? { ...forget(state), highest: version } : state
+
+/** One step: the state before it and after. */
+export interface Change {
+  readonly before: State
+  readonly after: State
+}
+
+/** The state of one cache. */
+export interface StateRef {
+  /** Without a step of the fiber: the hot path reads it. */
+  readonly current: () => State
+  readonly update: (step: (state: State) => State) => Effect.Effect<Change>
+}
+
+export const makeRef: Effect.Effect<StateRef> = Effect.map(Ref.make(initial), (ref) => {
+  let snapshot = initial
+  return {
+    current: () => snapshot,
+    update: (step) =>
+      Ref.modify(ref, (before) => {
+        snapshot = step(before)
+        return [{ before, after: snapshot }, snapshot] as const
+      })
+  }
+})
+
+/** What users see of it. */
+export const view = ({ expiresAt, origin, saved, session }: Cached, now: number): CachedSession => ({
+  session,
+  origin,
+  saved,
+  remaining: Duration.millis(Math.max(0, expiresAt - now))
+})

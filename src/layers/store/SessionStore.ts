@@ -1,9 +1,9 @@
 /**
- * The protocol of renewing a shared session, over the atomic steps of any store.
+ * The protocol of renewing a shared session, built from the atomic steps of any store.
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
@@ -15,141 +15,309 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../schemas/AuthError.js"
+import { Session } from "../../schemas/Session.js"
+import type { StoredContent } from "../../schemas/StoredSession.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import {
   type Lease,
   LeaseLost,
-  type Minted,
+  type NewSession,
+  RenewalHeldBack,
   type SessionStore,
+  type SharedFailure,
   type Stored,
+  type StoreState,
   type TokenStoreService
 } from "../../services/TokenStore.js"
-import { overtaken } from "./overtaken.js"
-import type { Connect, Entry, StoreDriver } from "./StoreDriver.js"
+import { unrefSleep } from "../wait.js"
+import type { Connect, Entry, Owner, Reading, StoreDriver } from "./StoreDriver.js"
 
 /**
- * What a lease lasts for beside one request: for the steps of the store around it. No longer, because who waits for a
- * holder that died has to have time for a request of its own within its renewal. A permission is not used when it is
- * older than this: the lease may end during the request, and another holder begin its own.
+ * What a lease lasts beyond one request: time for the steps of the store around it. Not longer, because the waiters of a
+ * crashed holder must have time for their own request within their renewal. A permission that is older than this is not
+ * used: the lease may end during the request.
  */
 const LEASE_HEADROOM: Duration.Duration = Duration.seconds(3)
 
-/** Who waits for the right looks again after this time, should no announcement come; who lost it looks no sooner. */
+/** Poll interval for lease waiters when no notification arrives, and the backoff after losing a lease. */
 const POLL: Duration.Duration = Duration.millis(250)
 
-const newOwner: Effect.Effect<string> = Effect.sync(() =>
-  Encoding.encodeHex(globalThis.crypto.getRandomValues(new Uint8Array(16)))
-)
+const HEARTBEAT: Duration.Duration = Duration.seconds(30)
+
+/** What this process knows about a store that may lose its latest writes. */
+interface Highest {
+  readonly version: number
+  /** The tombstone of that version, if it is one, with what is left of the session that it keeps. */
+  readonly tombstone: { readonly entry: Entry; readonly left: () => Duration.Duration } | undefined
+}
+
+/** A reading, as this process understands it. */
+interface View {
+  /** What a commit must find: the version as it is stored. */
+  readonly expectedVersion: number
+  /** What counts: what is stored, or the later tombstone that this process has seen. */
+  readonly entry: Option.Option<Entry>
+  /** Whether the flag is set, and not by an attempt of this store that certainly sent nothing. */
+  readonly refreshInFlight: boolean
+  readonly wentBack: boolean
+  readonly isLeased: boolean
+  readonly failure: Option.Option<SharedFailure>
+  /** The store's time when it was read. */
+  readonly now: number
+}
+
+/** One attempt that holds the lease. */
+interface Holder {
+  readonly owner: Owner
+  readonly view: View
+  readonly isAbandoned: () => boolean
+  /** Left in the store with the lease. */
+  failure: Option.Option<SharedFailure>
+  /** The flag may be set, although nothing was sent under it. */
+  isFlagUnused: boolean
+}
+
+const isLost = (error: unknown): error is LeaseLost => error instanceof LeaseLost
+
+const never = () => false
+
+/**
+ * The milliseconds since now, by the larger of wall-clock and monotonic time: a clock that is set back stops nothing, and
+ * a machine that slept counts.
+ */
+const stopwatch: Effect.Effect<() => number> = Effect.map(Effect.clock, (clock) => {
+  const millis = clock.unsafeCurrentTimeMillis()
+  const nanos = clock.unsafeCurrentTimeNanos()
+  return () =>
+    Math.max(clock.unsafeCurrentTimeMillis() - millis, Number(clock.unsafeCurrentTimeNanos() - nanos) / 1_000_000)
+})
+
+const countDown = (duration: Duration.Duration): Effect.Effect<() => Duration.Duration> =>
+  Effect.map(stopwatch, (elapsed) => () => Duration.subtract(duration, Math.max(0, elapsed())))
+
+/** Ends with its scope and with its waiter, even if these cannot be interrupted, as when a layer closes. */
+const inBackground = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, Scope.Scope> =>
+  Effect.forkScoped(Effect.interruptible(effect))
 
 const versionOf = (entry: Option.Option<Entry>): number =>
   Option.match(entry, { onNone: () => 0, onSome: (_) => _.version })
 
-const remainingOf = (entry: Option.Option<Entry>): Duration.Duration =>
-  Option.match(entry, { onNone: () => Duration.zero, onSome: (_) => _.remaining })
-
-const held = (entry: Option.Option<Entry>): Option.Option<Stored> =>
-  Option.flatMap(entry, ({ marked, remaining, session, version }) =>
-    Option.map(session, (_) => ({ session: _, version, remaining, marked, saved: true }))
+/** The session that the view shows, also if a tombstone keeps it. */
+const storedIn = ({ entry, refreshInFlight }: View): Option.Option<Stored> =>
+  Option.flatMap(entry, ({ remaining, session, version }) =>
+    Option.map(session, (_) => ({ session: _, version, remaining, refreshInFlight, saved: true }))
   )
 
-/** Ends when its scope or its waiter does, also where these cannot be interrupted, as when a layer closes. */
-const inBackground = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, Scope.Scope> =>
-  Effect.forkScoped(Effect.interruptible(effect))
+const sessionIn = (view: View): Option.Option<Stored> =>
+  Option.exists(view.entry, (_) => _.tombstone) ? Option.none() : storedIn(view)
 
-const isLost = (error: unknown): error is LeaseLost => error instanceof LeaseLost
+const isRunning = ({ wait }: SharedFailure): boolean => Duration.greaterThan(wait, Duration.zero)
 
-/** From what is left now, what is left later: waiting for the right, Nomba and the store take time. */
-const countDown = (remaining: Duration.Duration): Effect.Effect<Effect.Effect<Duration.Duration>> =>
-  Effect.map(Clock.currentTimeMillis, (since) =>
-    Effect.map(Clock.currentTimeMillis, (now) => Duration.subtract(remaining, Math.max(0, now - since)))
-  )
+const toState = (view: View): StoreState => ({
+  version: versionOf(view.entry),
+  stored: sessionIn(view),
+  isLeased: view.isLeased,
+  failure: Option.filter(view.failure, isRunning),
+  wentBack: view.wentBack
+})
 
-/** Takes off what an answer of the store had been under way for, at most: what it says was true when it was given. */
-const ageing: Effect.Effect<(entry: Option.Option<Entry>) => Effect.Effect<Option.Option<Entry>>> = Effect.map(
-  Clock.currentTimeMillis,
-  (askedAt) => (entry) =>
-    Effect.map(Clock.currentTimeMillis, (now) =>
-      Option.map(entry, (_) => ({ ..._, remaining: Duration.subtract(_.remaining, Math.max(0, now - askedAt)) }))
-    )
-)
-
-/** What is answered later, when the right has been freed: with what is left of it then. */
-const later = (stored: Stored): Effect.Effect<Effect.Effect<Stored>> =>
-  Effect.map(
-    countDown(stored.remaining),
-    Effect.map((remaining) => ({ ...stored, remaining }))
-  )
-
-const adoptableOf = (entry: Option.Option<Entry>): Option.Option<Stored> =>
-  held(Option.filter(entry, (_) => !_.tombstone))
+/** An answer that is given later, when the lease has been released: with what is left of the session then. */
+const answerLater = (stored: Stored): Effect.Effect<Effect.Effect<Stored>> =>
+  Effect.map(countDown(stored.remaining), (left) => Effect.sync(() => ({ ...stored, remaining: left() })))
 
 /**
- * Builds a session's place from the steps of a store.
+ * What became of an unsaved session: a tombstone that was written after it was requested ended it (`LoggedOut`), another
+ * session is the one that Nomba keeps, as far as anyone can tell (`Replaced`), or it is still to be written (`Current`).
+ */
+export const outcomeOf = (unsaved: Stored, entry: Option.Option<Entry>): "LoggedOut" | "Replaced" | "Current" =>
+  Option.match(entry, {
+    onNone: () => "Current",
+    onSome: ({ session, tombstone, version }) => {
+      if (version === unsaved.version) return "Current"
+      if (tombstone) return version > unsaved.version ? "LoggedOut" : "Current"
+      return Option.exists(session, (theirs) => !isIssuedLater(unsaved.session, theirs)) ? "Replaced" : "Current"
+    }
+  })
+
+/** Nomba's clock has a resolution of one second, and two local clocks cannot be compared. */
+const isIssuedLater = (ours: Session, theirs: Session): boolean =>
+  ours.clock === "server" && theirs.clock === "server" && DateTime.greaterThan(ours.issuedAt, theirs.issuedAt)
+
+const newStoreId: Effect.Effect<string> = Effect.sync(() =>
+  Encoding.encodeHex(globalThis.crypto.getRandomValues(new Uint8Array(16)))
+)
+
+/**
+ * Builds the session of one key from the steps of a store.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Scope.Scope> =>
+export const make = (
+  driver: StoreDriver,
+  { isShared = true }: { readonly isShared?: boolean | undefined } = {}
+): Effect.Effect<SessionStore, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const store = yield* newStoreId
     const announced = yield* PubSub.sliding<number>(16)
-    const heard = yield* driver.changes
-    yield* inBackground(Stream.runForEach(heard, (version) => PubSub.publish(announced, version)))
+    yield* inBackground(Stream.runForEach(yield* driver.changes, (version) => PubSub.publish(announced, version)))
 
-    const read = Effect.gen(function* () {
-      const aged = yield* ageing
-      return yield* aged(yield* driver.read)
+    let highest: Highest = { version: 0, tombstone: undefined }
+    /** The store's time now, as far as its last answer tells. */
+    let storeTime: () => number | undefined = () => undefined
+    let lastAttempt = 0
+    /** Attempts between their first step and their last, and whether their caller has given up. */
+    const running = new Map<number, () => boolean>()
+    /** Attempts that set, or may have set, the refresh-in-flight flag and then certainly sent nothing. */
+    const unusedFlags = new Set<number>()
+
+    const remember = Effect.fnUntraced(function* (entry: Entry) {
+      if (entry.version <= highest.version) return
+      const left = yield* countDown(entry.remaining)
+      highest = { version: entry.version, tombstone: entry.tombstone ? { entry, left } : undefined }
     })
 
-    const acquire: StoreDriver["acquire"] = (owner) =>
+    /** Takes the time that the answer may have been under way off what is left: it was true when the store gave it. */
+    const observe = <A extends Reading>(step: Effect.Effect<A, Unavailable>): Effect.Effect<[A, View], Unavailable> =>
       Effect.gen(function* () {
-        const aged = yield* ageing
-        const { entry, held } = yield* driver.acquire(owner)
-        return { held, entry: yield* aged(entry) }
+        const before = highest
+        const elapsed = yield* stopwatch
+        const reading = yield* step
+        const age = Math.max(0, elapsed())
+        const received = yield* stopwatch
+        storeTime = () => reading.now + Math.max(0, received())
+        const stored = Option.map(reading.entry, (_) => ({ ..._, remaining: Duration.subtract(_.remaining, age) }))
+        if (Option.isSome(stored)) yield* remember(stored.value)
+        const expectedVersion = versionOf(stored)
+        const wentBack = expectedVersion < before.version
+        const { tombstone } = before
+        const entry =
+          wentBack && tombstone !== undefined
+            ? Option.some({ ...tombstone.entry, remaining: tombstone.left() })
+            : stored
+        const view: View = {
+          expectedVersion,
+          entry,
+          refreshInFlight: Option.exists(entry, (_) => Option.exists(_.refreshInFlight, isFlagUsed)),
+          wentBack,
+          isLeased: reading.isLeased,
+          failure: Option.map(reading.failure, (_) => ({ ..._, wait: Duration.subtract(_.wait, age) })),
+          now: reading.now
+        }
+        return [reading, view]
       })
 
-    const leaseOf = (owner: string, entry: Option.Option<Entry>): Lease => {
-      /** Before the store was asked, so that the lease has not run out sooner than this and its time. */
-      let askedAt = Number.NEGATIVE_INFINITY
-      const still = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        now >= askedAt && now - askedAt <= Duration.toMillis(LEASE_HEADROOM) ? Effect.void : new LeaseLost()
-      )
-      const permit = (step: Effect.Effect<boolean, Unavailable>) =>
-        Effect.gen(function* () {
-          askedAt = yield* Clock.currentTimeMillis
-          return yield* (yield* step) ? still : new LeaseLost()
+    const isFlagUsed = (owner: Owner): boolean => owner.store !== store || !unusedFlags.has(owner.attempt)
+
+    const readView = Effect.map(observe(driver.read), ([, view]) => view)
+
+    /**
+     * An acquire that is carried out after its caller gave up must not hold the lease. The store judges that by its own
+     * time, which this process knows from its last answer.
+     */
+    const acquire = Effect.fnUntraced(function* (owner: Owner) {
+      if (storeTime() === undefined) yield* readView
+      const now = storeTime()
+      const others = Array.from(running).filter(([attempt, isAbandoned]) => attempt < owner.attempt && !isAbandoned())
+      return yield* observe(
+        driver.acquire(owner, {
+          notAfter: now === undefined ? undefined : Math.floor(now) + Duration.toMillis(driver.acquireTimeout),
+          takeOverBelow: Math.min(owner.attempt, ...others.map(([attempt]) => attempt))
         })
+      )
+    })
+
+    const release = ({ failure, isFlagUnused, owner }: Pick<Holder, "failure" | "isFlagUnused" | "owner">) =>
+      Effect.suspend(() => {
+        if (isFlagUnused) unusedFlags.add(owner.attempt)
+        return driver.release(owner, { failure, cancelRefresh: isFlagUnused })
+      })
+
+    const leaseOf = (holder: Holder): Lease => {
+      const { isAbandoned, owner, view } = holder
+      /** Started before the store was asked, so that the lease cannot run out sooner than this and its time. */
+      let sinceAsked: () => number = () => Number.POSITIVE_INFINITY
+      const assertHeld = Effect.suspend(() => {
+        const elapsed = sinceAsked()
+        const isHeld = elapsed >= 0 && elapsed <= Duration.toMillis(LEASE_HEADROOM) && !isAbandoned()
+        return isHeld ? Effect.void : new LeaseLost()
+      })
+      const permit = Effect.fnUntraced(function* (step: Effect.Effect<boolean, Unavailable>) {
+        const watch = yield* stopwatch
+        if (!(yield* step)) return yield* new LeaseLost()
+        sinceAsked = watch
+        yield* assertHeld
+      })
+      const beginRefresh = Effect.fnUntraced(function* () {
+        holder.isFlagUnused = !view.refreshInFlight
+        yield* permit(driver.setRefreshInFlight(owner, true))
+        holder.isFlagUnused = false
+      })
+      /** A flag that was set before this attempt says that someone else's request may have been processed. It stays. */
+      const cancelRefresh = Effect.fnUntraced(function* () {
+        if (view.refreshInFlight) return
+        holder.isFlagUnused = true
+        const isTaken = yield* Effect.orElseSucceed(driver.setRefreshInFlight(owner, false), never)
+        if (isTaken) holder.isFlagUnused = false
+      })
       return {
-        version: versionOf(entry),
-        check: permit(driver.extend(owner)).pipe(Effect.catchTag("Unavailable", () => new LeaseLost())),
-        spend: permit(driver.mark(owner, true)),
-        still,
-        unspend: Effect.ignore(driver.mark(owner, false))
+        version: versionOf(view.entry),
+        wentBack: view.wentBack,
+        failure: view.failure,
+        extend: permit(driver.extend(owner)).pipe(Effect.catchTag("Unavailable", () => new LeaseLost())),
+        beginRefresh: beginRefresh(),
+        assertHeld,
+        cancelRefresh: cancelRefresh()
       }
     }
 
-    /**
-     * Runs `use` under the lease, again whenever the lease was lost; `whileWaiting` may answer before it is had. Frees the
-     * lease also when only the answer that it is ours was lost.
-     */
-    const withRight = <A, E>(
-      use: (owner: string, entry: Option.Option<Entry>) => Effect.Effect<A, E | LeaseLost>,
-      whileWaiting: (entry: Option.Option<Entry>) => Option.Option<A> = Option.none
-    ): Effect.Effect<A, E | Unavailable> => {
-      const attempt = Effect.flatMap(newOwner, (owner) =>
-        Effect.acquireUseRelease(
-          Effect.tapError(acquire(owner), () => driver.release(owner)),
-          ({ entry, held }) =>
-            held
-              ? Effect.asSome(Effect.scoped(Effect.zipRight(keep(owner), use(owner, entry))))
-              : Effect.succeed(whileWaiting(entry)),
-          ({ held }) => (held ? driver.release(owner) : Effect.void)
-        )
+    /** Extends the lease at half, until the renewal must have ended: a holder that is stuck after that loses it. */
+    const extendRepeatedly = ({ isAbandoned, owner }: Holder) =>
+      Effect.suspend(() => (isAbandoned() ? Effect.succeed(false) : driver.extend(owner))).pipe(
+        Effect.delay(Duration.times(driver.leaseTime, 0.5)),
+        Effect.ignore,
+        Effect.forever,
+        Effect.timeoutOption(RENEWAL_LIMIT),
+        inBackground
       )
-      return Effect.scoped(
+
+    /** Runs `use` if the lease is free, otherwise `whileWaiting`. Releases the lease also if only the answer was lost. */
+    const attemptOnce = <A, E>(
+      use: (holder: Holder) => Effect.Effect<A, E | LeaseLost>,
+      whileWaiting: (view: View) => Option.Option<A>,
+      isAbandoned: () => boolean
+    ): Effect.Effect<Option.Option<A>, E | LeaseLost | Unavailable> =>
+      Effect.suspend(() => {
+        const owner: Owner = { store, attempt: ++lastAttempt }
+        const nothing = { owner, failure: Option.none<SharedFailure>(), isFlagUnused: false }
+        running.set(owner.attempt, isAbandoned)
+        return Effect.acquireUseRelease(
+          Effect.map(
+            Effect.onError(acquire(owner), () => release(nothing)),
+            ([{ held }, view]) => ({ held, holder: { ...nothing, view, isAbandoned } as Holder })
+          ),
+          ({ held, holder }) =>
+            held
+              ? Effect.asSome(Effect.scoped(Effect.zipRight(extendRepeatedly(holder), use(holder))))
+              : Effect.sync(() => whileWaiting(holder.view)),
+          ({ held, holder }) => (held ? release(holder) : Effect.void)
+        ).pipe(Effect.ensuring(Effect.sync(() => running.delete(owner.attempt))))
+      })
+
+    /** Runs `use` under the lease, again whenever the lease was lost. `whileWaiting` may answer before it is held. */
+    const withLease = <A, E = never>(
+      use: (holder: Holder) => Effect.Effect<A, E | LeaseLost>,
+      whileWaiting: (view: View) => Option.Option<A> = Option.none,
+      isAbandoned: () => boolean = never
+    ): Effect.Effect<A, E | Unavailable> =>
+      Effect.scoped(
         Effect.gen(function* () {
           let news: Queue.Dequeue<number> | undefined
           while (true) {
-            const answer = yield* Effect.catchIf(attempt, isLost, () => Effect.as(Effect.sleep(POLL), Option.none<A>()))
+            if (isAbandoned()) return yield* Effect.interrupt
+            const answer = yield* Effect.catchIf(attemptOnce(use, whileWaiting, isAbandoned), isLost, () =>
+              Effect.as(Effect.sleep(POLL), Option.none<A>())
+            )
             if (Option.isSome(answer)) return answer.value
             if (news === undefined) news = yield* PubSub.subscribe(announced)
             else {
@@ -159,126 +327,184 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
           }
         })
       )
-    }
 
-    /** Extends the lease at half, until a renewal has to have ended: who is stuck after that loses it. */
-    const keep = (owner: string) =>
-      driver
-        .extend(owner)
-        .pipe(
-          Effect.delay(Duration.times(driver.leaseTime, 0.5)),
-          Effect.ignore,
-          Effect.forever,
-          Effect.timeoutOption(RENEWAL_LIMIT),
-          inBackground
-        )
+    /** Whether the store took it. The version is above everything that this process has seen, and at least the time. */
+    const commit = Effect.fnUntraced(function* (
+      { owner, view }: Holder,
+      content: StoredContent & { readonly remaining: Duration.Duration }
+    ) {
+      const version = Math.max(view.expectedVersion + 1, highest.version + 1, Math.floor(view.now))
+      const expiresAt = (storeTime() ?? view.now) + Duration.toMillis(content.remaining)
+      const isWritten = yield* driver.commit(owner, view.expectedVersion, { ...content, version, expiresAt })
+      if (!isWritten) return Option.none<number>()
+      unusedFlags.clear()
+      yield* remember({ ...content, version, refreshInFlight: Option.none() })
+      return Option.some(version)
+    })
 
-    const commit = (
-      owner: string,
-      basis: number,
-      { remaining, session }: Minted
-    ): Effect.Effect<Effect.Effect<Stored>> =>
-      Effect.gen(function* () {
-        const left = yield* countDown(remaining)
-        const version = yield* driver
-          .commit(owner, basis, { session: Option.some(session), tombstone: false, remaining })
-          .pipe(
-            Effect.tapError(({ message }) => Effect.logWarning(`A session could not be written. ${message}`)),
-            Effect.orElseSucceed(() => Option.none<number>())
-          )
-        return Effect.map(left, (remaining) => ({
+    const commitNew = Effect.fnUntraced(function* (holder: Holder, { remaining, session }: NewSession) {
+      const left = yield* countDown(remaining)
+      const version = yield* commit(holder, { session: Option.some(session), tombstone: false, remaining }).pipe(
+        Effect.tapError(({ message }) =>
+          Effect.logWarning(`A new session could not be written to the store. ${message}`)
+        ),
+        Effect.orElseSucceed(() => Option.none<number>())
+      )
+      return Effect.sync(
+        (): Stored => ({
           session,
-          version: Option.getOrElse(version, () => basis),
-          remaining,
-          marked: false,
+          version: Option.getOrElse(version, () => versionOf(holder.view.entry)),
+          remaining: left(),
+          refreshInFlight: false,
           saved: Option.isSome(version)
-        }))
-      })
-
-    const renew: SessionStore["renew"] = (adoptable, mint) => {
-      const test = (entry: Option.Option<Entry>) => Option.filter(adoptableOf(entry), adoptable)
-      return Effect.flatMap(
-        Effect.map(read, test),
-        Option.match({
-          onSome: Effect.succeed,
-          onNone: () =>
-            withRight(
-              (owner, entry) =>
-                Option.match(test(entry), {
-                  onSome: later,
-                  onNone: () =>
-                    Effect.uninterruptibleMask((restore) =>
-                      Effect.flatMap(restore(mint(adoptableOf(entry), leaseOf(owner, entry))), (minted) =>
-                        commit(owner, versionOf(entry), minted)
-                      )
-                    )
-                }),
-              (entry) => Option.map(test(entry), Effect.succeed)
-            ).pipe(Effect.flatten)
         })
       )
-    }
+    })
 
-    const save: SessionStore["save"] = (unsaved) =>
-      Effect.flatMap(countDown(unsaved.remaining), (left) =>
-        withRight((owner, entry) =>
-          Effect.gen(function* () {
-            const verdict = overtaken(unsaved, entry)
-            if (verdict === "tombstone") return Effect.succeedNone
-            if (verdict === "session")
-              return Effect.transposeOption(yield* Effect.transposeMapOption(adoptableOf(entry), later))
-            const version = yield* driver.commit(owner, versionOf(entry), {
-              session: Option.some(unsaved.session),
-              tombstone: false,
-              remaining: yield* left
-            })
-            if (Option.isNone(version)) return yield* new LeaseLost()
-            return Effect.map(left, (remaining) =>
-              Option.some({ ...unsaved, version: version.value, remaining, saved: true })
-            )
-          })
-        ).pipe(Effect.flatten)
-      )
+    const renew: SessionStore["renew"] = Effect.fnUntraced(function* ({
+      adopt,
+      ignoreSharedFailure = false,
+      isAbandoned,
+      obtain,
+      share
+    }) {
+      const adoptable = (view: View, isOurs: boolean): Option.Option<Stored> =>
+        Option.filter(sessionIn(view), (_) => (isOurs || !view.isLeased || !_.refreshInFlight) && adopt(_))
 
-    const clear: SessionStore["clear"] = (revoke) =>
-      Effect.suspend(() => {
-        /** The version whose revocation has succeeded: when the right is lost after that, it is not revoked again. */
-        let proved: number | undefined
-        return withRight((owner, entry) =>
-          Effect.uninterruptibleMask((restore) =>
-            Effect.gen(function* () {
-              const left = yield* countDown(remainingOf(entry))
-              const end =
-                proved === versionOf(entry)
-                  ? Exit.succeed(true)
-                  : yield* restore(revoke(held(entry), leaseOf(owner, entry))).pipe(
-                      Effect.as(true),
-                      Effect.catchIf(isLost, () => Effect.succeed(false)),
-                      Effect.exit
-                    )
-              if (Exit.isSuccess(end) && !end.value) return yield* new LeaseLost()
-              if (Exit.isSuccess(end)) proved = versionOf(entry)
-              const version = yield* driver.commit(owner, versionOf(entry), {
-                session: Exit.isSuccess(end) ? Option.none() : Option.flatMap(entry, (_) => _.session),
-                tombstone: true,
-                remaining: yield* left
-              })
-              return Option.isSome(version) ? Exit.asVoid(end) : yield* new LeaseLost()
+      const heldBack = (view: View): Option.Option<RenewalHeldBack> =>
+        ignoreSharedFailure
+          ? Option.none()
+          : Option.map(Option.filter(view.failure, isRunning), (failure) => new RenewalHeldBack({ failure }))
+
+      const withoutRenewal = (view: View): Option.Option<Effect.Effect<Stored, RenewalHeldBack>> =>
+        Option.orElse(Option.map(adoptable(view, false), Effect.succeed), () => heldBack(view))
+
+      const underLease = Effect.fnUntraced(function* (holder: Holder) {
+        const { view } = holder
+        const adopted = adoptable(view, true)
+        if (Option.isSome(adopted)) return yield* answerLater(adopted.value)
+        const failure = heldBack(view)
+        if (Option.isSome(failure)) return yield* failure.value
+        const obtained = obtain(sessionIn(view), leaseOf(holder)).pipe(
+          Effect.tapError((error) =>
+            Effect.sync(() => {
+              if (!isLost(error)) holder.failure = share(error, view.failure)
             })
           )
         )
-      }).pipe(Effect.flatten)
+        return yield* Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(restore(obtained), (session) => commitNew(holder, session))
+        )
+      })
+
+      const answer = withoutRenewal(yield* readView)
+      if (Option.isSome(answer)) return yield* answer.value
+      return yield* Effect.flatten(withLease(underLease, withoutRenewal, isAbandoned))
+    })
+
+    const save: SessionStore["save"] = Effect.fnUntraced(function* (unsaved) {
+      const left = yield* countDown(unsaved.remaining)
+      const underLease = Effect.fnUntraced(function* (holder: Holder) {
+        const outcome = outcomeOf(unsaved, holder.view.entry)
+        if (outcome === "LoggedOut") return Effect.succeedNone
+        if (outcome === "Replaced") {
+          return Effect.transposeOption(yield* Effect.transposeMapOption(sessionIn(holder.view), answerLater))
+        }
+        const version = yield* commit(holder, {
+          session: Option.some(unsaved.session),
+          tombstone: false,
+          remaining: left()
+        })
+        if (Option.isNone(version)) return yield* new LeaseLost()
+        return Effect.sync(() =>
+          Option.some({ ...unsaved, version: version.value, remaining: left(), refreshInFlight: false, saved: true })
+        )
+      })
+      return yield* Effect.flatten(withLease<Effect.Effect<Option.Option<Stored>>, Unavailable>(underLease))
+    })
+
+    const restore: SessionStore["restore"] = Effect.fnUntraced(function* (live) {
+      const left = yield* countDown(Option.match(live, { onNone: () => Duration.zero, onSome: (_) => _.remaining }))
+      const underLease = Effect.fnUntraced(function* (holder: Holder) {
+        const { view } = holder
+        const answerStored = Effect.transposeMapOption(sessionIn(view), answerLater)
+        if (!view.wentBack) return Effect.transposeOption(yield* answerStored)
+        const tombstone = Option.filter(view.entry, (_) => _.tombstone && _.version > view.expectedVersion)
+        if (Option.isSome(tombstone)) {
+          const version = yield* commit(holder, tombstone.value)
+          return Option.isSome(version) ? Effect.succeedNone : yield* new LeaseLost()
+        }
+        if (Option.isNone(live)) return Effect.transposeOption(yield* answerStored)
+        const session = withoutSpentToken(live.value)
+        const version = yield* commit(holder, { session: Option.some(session), tombstone: false, remaining: left() })
+        if (Option.isNone(version)) return yield* new LeaseLost()
+        return Effect.sync(() =>
+          Option.some({ session, version: version.value, remaining: left(), refreshInFlight: false, saved: true })
+        )
+      })
+      return yield* Effect.flatten(withLease<Effect.Effect<Option.Option<Stored>>, Unavailable>(underLease))
+    })
+
+    const logout: SessionStore["logout"] = <E>(
+      revoke: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<void, E | LeaseLost>
+    ) => {
+      /** The version whose revocation succeeded: if the lease is lost after that, it is not revoked again. */
+      let revoked: number | undefined
+      const underLease = (holder: Holder) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            const { entry } = holder.view
+            const left = yield* countDown(
+              Option.match(entry, { onNone: () => Duration.zero, onSome: (_) => _.remaining })
+            )
+            const exit =
+              revoked === versionOf(entry)
+                ? Exit.succeed(true)
+                : yield* restore(revoke(storedIn(holder.view), leaseOf(holder))).pipe(
+                    Effect.as(true),
+                    Effect.catchIf(isLost, () => Effect.succeed(false)),
+                    Effect.exit
+                  )
+            if (Exit.isSuccess(exit) && !exit.value) return yield* new LeaseLost()
+            if (Exit.isSuccess(exit)) revoked = versionOf(entry)
+            const version = yield* commit(holder, {
+              session: Exit.isSuccess(exit) ? Option.none() : Option.flatMap(entry, (_) => _.session),
+              tombstone: true,
+              remaining: left()
+            })
+            return Option.isSome(version) ? Exit.asVoid(exit) : yield* new LeaseLost()
+          })
+        )
+      return Effect.flatten(withLease<Exit.Exit<void, E>, Unavailable>(underLease))
+    }
+
+    /** Notices a store that went back, and announcements that were lost, without a renewal. */
+    const heartbeat = Effect.gen(function* () {
+      yield* unrefSleep(HEARTBEAT)
+      const before = highest.version
+      const { expectedVersion, wentBack } = yield* readView
+      if (wentBack || expectedVersion > before) yield* PubSub.publish(announced, expectedVersion)
+    })
+
+    const changes: SessionStore["changes"] = Effect.gen(function* () {
+      if (isShared) yield* inBackground(Effect.forever(Effect.ignore(heartbeat)))
+      return yield* Stream.fromPubSub(announced, { scoped: true })
+    })
 
     return {
-      read: Effect.map(read, adoptableOf),
-      look: Effect.map(read, (entry) => ({ version: versionOf(entry), stored: adoptableOf(entry) })),
+      readVersioned: Effect.map(readView, toState),
       renew,
       save,
-      clear,
-      changes: Stream.fromPubSub(announced, { scoped: true }),
-      leave: driver.leave
+      restore,
+      logout,
+      changes,
+      close: driver.close
     }
   })
+
+/** Written back, the session carries no flag: a refresh token that may be spent must not come with it. */
+const withoutSpentToken = ({ refreshInFlight, session }: Stored): Session =>
+  refreshInFlight ? new Session({ ...session, refreshToken: Option.none() }) : session
 
 /**
  * Builds a token store from the steps of any key.
@@ -286,6 +512,11 @@ export const make = (driver: StoreDriver): Effect.Effect<SessionStore, never, Sc
  * @since 0.1.0
  * @category constructors
  */
-export const fromDriver = (connect: Connect): TokenStoreService => ({
-  open: (key, requestTimeout) => Effect.flatMap(connect(key, Duration.sum(requestTimeout, LEASE_HEADROOM)), make)
+export const fromDriver = (
+  connect: Connect,
+  { isShared = true }: { readonly isShared?: boolean | undefined } = {}
+): TokenStoreService => ({
+  isShared,
+  open: (key, requestTimeout) =>
+    Effect.flatMap(connect(key, Duration.sum(requestTimeout, LEASE_HEADROOM)), (driver) => make(driver, { isShared }))
 })

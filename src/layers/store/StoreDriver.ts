@@ -1,5 +1,5 @@
 /**
- * The few atomic steps that a token store is made of. `SessionStore.make` builds the rest from them.
+ * The atomic steps that a database must offer to be a token store. `SessionStore` builds the protocol from them.
  *
  * @since 0.1.0
  */
@@ -9,84 +9,194 @@ import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Unavailable } from "../../schemas/AuthError.js"
-import type { Session } from "../../schemas/Session.js"
+import type { StoredContent } from "../../schemas/StoredSession.js"
 import type { StoreKey } from "../../schemas/StoreKey.js"
+import type { SharedFailure } from "../../services/TokenStore.js"
 
 /**
- * An entry is kept this long past its session's expiry: whoever comes back can refresh, and sees a logout.
+ * How long a shared store keeps an entry after its session expired: the refresh token may still work, and a tombstone
+ * must reach every process.
  *
  * @since 0.1.0
+ * @category constants
  */
-export const KEEP: Duration.Duration = Duration.days(30)
+export const RETENTION: Duration.Duration = Duration.days(30)
 
 /**
- * What one key holds: a session, or a tombstone, which may keep a session whose revocation is unproved.
+ * How long a store keeps a shared failure after its wait is over, so that the next one goes on counting.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const FAILURE_RETENTION: Duration.Duration = Duration.minutes(10)
+
+/**
+ * The highest version that a driver reads; a higher one is damage. It is the last millisecond that a `Date` can name, and
+ * leaves room to count on below `Number.MAX_SAFE_INTEGER`.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const MAX_VERSION = 8_640_000_000_000_000
+
+/**
+ * One attempt to hold the lease. Every step compares the whole owner, so two attempts of one process exclude each other.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Entry {
+export interface Owner {
+  /** A random id of one opened `SessionStore`. */
+  readonly store: string
+  /** Rises with each attempt of that store. */
+  readonly attempt: number
+}
+
+/**
+ * The owner as one text, for a database that compares texts: `STORE:ATTEMPT`.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const ownerText = ({ attempt, store }: Owner): string => `${store}:${attempt}`
+
+/**
+ * The owner that `ownerText` wrote; undefined if the text is something else.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const ownerFromText = (text: string): Owner | undefined => {
+  const [, store, attempt] = /^(.+):(\d{1,15})$/.exec(text) ?? []
+  return store === undefined ? undefined : { store, attempt: Number(attempt) }
+}
+
+/**
+ * What one key holds: a session, or a tombstone. A tombstone keeps the session if its revocation is unproven.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Entry extends StoredContent {
   readonly version: number
-  readonly session: Option.Option<Session>
-  readonly tombstone: boolean
-  readonly marked: boolean
-  /** What is left of the session by the store's clock when the step was carried out, never negative. */
+  /** Who set the refresh-in-flight flag; none if it is not set. */
+  readonly refreshInFlight: Option.Option<Owner>
+  /** What is left of the session by the store's clock when the step was carried out; never negative. */
   readonly remaining: Duration.Duration
 }
 
 /**
- * What a commit puts in the place of an entry; it carries no mark.
+ * What `read` and `acquire` find.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Next {
-  readonly session: Option.Option<Session>
-  readonly tombstone: boolean
-  /** What is left when the step is asked for. A write that comes later than that leaves less. */
-  readonly remaining: Duration.Duration
+export interface Reading {
+  readonly entry: Option.Option<Entry>
+  /** The store's time in milliseconds since 1970. */
+  readonly now: number
+  /** Whether a lease is held now, by any owner. */
+  readonly isLeased: boolean
+  /** The last shared failure, also after its wait is over; `wait` is what is left of it. */
+  readonly failure: Option.Option<SharedFailure>
 }
 
 /**
- * Each step is atomic, bounded in the time that the process runs, and fails with `Unavailable` when the store is out of reach.
+ * @since 0.1.0
+ * @category models
+ */
+export interface Acquired extends Reading {
+  /** Whether the owner holds the lease now. */
+  readonly held: boolean
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface AcquireOptions {
+  /**
+   * By the store's time: a step that is carried out later must not take the lease, because its caller has given up.
+   * Without it the step takes the lease at any time.
+   */
+  readonly notAfter?: number | undefined
+  /** A lease of the same `owner.store` with a lower attempt is abandoned: take it over, even if it has not run out. */
+  readonly takeOverBelow: number
+}
+
+/**
+ * What a commit writes in place of the entry. The refresh-in-flight flag is not set afterwards.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Write extends StoredContent {
+  readonly version: number
+  /** What is left of the session when the step is asked for. */
+  readonly remaining: Duration.Duration
+  /**
+   * The same by the store's time, as far as this process knows it. Store the sooner of `expiresAt` and the store's time
+   * plus `remaining`: the write may be late, and the store's clock may have been set.
+   */
+  readonly expiresAt: number
+}
+
+/**
+ * What is left behind with a lease.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReleaseOutcome {
+  /** Some: replaces the shared failure of the key. Its wait counts from now, by the store's clock. */
+  readonly failure: Option.Option<SharedFailure>
+  /** Takes the refresh-in-flight flag back. */
+  readonly cancelRefresh: boolean
+}
+
+/**
+ * The steps for one key. Each is atomic, ends within a few seconds of running time, and fails with `Unavailable` if the store
+ * is down.
  *
  * @since 0.1.0
  * @category models
  */
 export interface StoreDriver {
-  readonly read: Effect.Effect<Option.Option<Entry>, Unavailable>
-  /** Takes the lease if it is free, run out, or the owner's already; reads in the same step either way. */
-  readonly acquire: (
-    owner: string
-  ) => Effect.Effect<{ readonly held: boolean; readonly entry: Option.Option<Entry> }, Unavailable>
-  /** Gives the owner's lease its full time again; `false` when it is no longer the owner's. */
-  readonly extend: (owner: string) => Effect.Effect<boolean, Unavailable>
-  /** The same, and marks the entry's refresh token as being spent, or takes the mark back. */
-  readonly mark: (owner: string, marked: boolean) => Effect.Effect<boolean, Unavailable>
+  readonly read: Effect.Effect<Reading, Unavailable>
   /**
-   * Writes under the owner's lease and over the version that was read (0 where there was nothing), then announces the
-   * new version. None when either no longer holds.
+   * Takes the lease if it is free, has run out, is the owner's already, or is abandoned (`takeOverBelow`), and it is not
+   * later than `notAfter`. Reads in the same step either way.
    */
-  readonly commit: (owner: string, basis: number, next: Next) => Effect.Effect<Option.Option<number>, Unavailable>
+  readonly acquire: (owner: Owner, options: AcquireOptions) => Effect.Effect<Acquired, Unavailable>
+  /** Gives the owner's lease its full time again; `false` if the owner does not hold it. */
+  readonly extend: (owner: Owner) => Effect.Effect<boolean, Unavailable>
+  /** The same, and sets or takes back the entry's refresh-in-flight flag in the owner's name. */
+  readonly setRefreshInFlight: (owner: Owner, inFlight: boolean) => Effect.Effect<boolean, Unavailable>
   /**
-   * Frees the lease if it is the owner's, and announces the version that is there, to wake who waits for it. Asked also
-   * after `acquire` failed, since the store may have got that far: it is to be carried out after it.
+   * Writes and announces the new version, if the owner holds the lease, the stored version is `expectedVersion` (0 if
+   * there is nothing) and `write.version` is higher. Clears the flag and the shared failure. Otherwise `false`.
    */
-  readonly release: (owner: string) => Effect.Effect<void>
+  readonly commit: (owner: Owner, expectedVersion: number, write: Write) => Effect.Effect<boolean, Unavailable>
   /**
-   * Subscribes: the versions announced from then on. Where that takes a connection, it is not waited for: the version that
-   * is there once it is made comes first. Goes on through an outage; what is announced meanwhile may be missing.
+   * Frees the lease and leaves the outcome, if the owner holds it, and announces the stored version to wake the waiters.
+   * Also asked for after a failed `acquire`, which the store may have carried out.
+   */
+  readonly release: (owner: Owner, outcome: ReleaseOutcome) => Effect.Effect<void>
+  /**
+   * Subscribes to the versions announced from now on. If that takes a connection, it does not wait for it: the version
+   * that is stored once it is made comes first. Goes on after an outage; what is announced meanwhile may be missing.
    */
   readonly changes: Effect.Effect<Stream.Stream<number>, never, Scope.Scope>
-  /** Gives up this hold; answers whether it was the last, and the store not shared. */
-  readonly leave: Effect.Effect<boolean>
+  /** Stops using the key; answers `true` if this was the last user and the store is not shared. */
+  readonly close: Effect.Effect<boolean>
   /** How long a lease lasts unless it is extended. */
   readonly leaseTime: Duration.Duration
+  /** How long `acquire` may take at most. What the store carries out later has been given up. */
+  readonly acquireTimeout: Duration.Duration
 }
 
 /**
- * Opens the steps of one key, whose leases last for `leaseTime` unless they are extended; gives up the hold when the scope
- * closes.
+ * Opens the steps of one key, whose leases last for `leaseTime`; closes it with the scope.
  *
  * @since 0.1.0
  * @category models

@@ -15,16 +15,17 @@ import {
   holds,
   holdsNothing,
   type Kit,
-  makeMint,
+  makeObtain,
   makeRevoke,
   put,
+  renew,
   same,
   sameSession,
   scenario,
   sessionOf,
   some,
   soon
-} from "./Kit.js"
+} from "./harness.js"
 import type { ContractCase } from "./Options.js"
 
 /** Every field at its oddest. */
@@ -77,7 +78,7 @@ const listen = (listener: SessionStore) =>
 
 export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
   scenario(
-    "reads nothing where nothing was written",
+    "reads nothing from an empty store",
     Effect.gen(function* () {
       yield* holdsNothing(yield* kit.holder(yield* freshKey()))
     })
@@ -93,11 +94,11 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
         const answered = yield* put(a, session)
         yield* sameSession(answered.session, session, "what renew answers")
         yield* ensure(answered.version > 0, `a version is positive, not ${answered.version}`)
-        yield* same(answered.marked, false, "a new session is marked")
+        yield* same(answered.refreshInFlight, false, "a new session is flagged as refresh in flight")
         for (const store of [a, b]) {
           const stored = yield* holds(store, session)
           yield* same(stored.version, answered.version, "the version that is read")
-          yield* same(stored.marked, false, "a new session is marked")
+          yield* same(stored.refreshInFlight, false, "a new session is flagged as refresh in flight")
         }
       }
     })
@@ -115,7 +116,7 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
   ),
 
   scenario(
-    "goes on above the versions it had, also when it has lost them all",
+    "goes on above the versions it had, also after it lost them all",
     // A key that nobody has used stands for one whose entry was lost.
     Effect.gen(function* () {
       const before = yield* kit.holder(yield* freshKey())
@@ -156,9 +157,9 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
     Effect.gen(function* () {
       const key = yield* freshKey()
       yield* put(yield* kit.holder(key), sessionOf("held"), Duration.minutes(10))
-      const { mint, runs } = yield* makeMint(sessionOf("other"))
-      const { remaining } = yield* Effect.flatMap(kit.holder(key), (_) => _.renew(adoptAny, mint))
-      yield* same(runs(), 0, "runs of the mint")
+      const { obtain, runs } = yield* makeObtain(sessionOf("other"))
+      const { remaining } = yield* Effect.flatMap(kit.holder(key), (_) => renew(_, adoptAny, obtain))
+      yield* same(runs(), 0, "calls of obtain")
       yield* ensure(Duration.lessThanOrEqualTo(remaining, Duration.minutes(10)), "more is left than was granted")
       yield* ensure(Duration.greaterThan(remaining, Duration.minutes(9)), "much less is left than was granted")
     })
@@ -176,7 +177,7 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
         yield* put(b, sessionOf("b"))
         yield* holds(a, sessionOf("a"))
         const { current, revoke } = yield* makeRevoke()
-        yield* b.clear(revoke)
+        yield* b.logout(revoke)
         yield* sameSession((yield* some(current(), "what clear revokes")).session, sessionOf("b"), "what clear revokes")
         yield* holds(a, sessionOf("a"))
         yield* holdsNothing(b)
@@ -185,12 +186,12 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
   ),
 
   scenario(
-    "gives the right of each key to a holder of its own",
+    "gives the lease of each key to a holder of its own",
     Effect.gen(function* () {
       const a = yield* kit.holder(yield* freshKey())
       const b = yield* kit.holder(yield* freshKey())
-      const slow = yield* makeMint(sessionOf("a"), { gated: true })
-      const fiber = yield* Effect.fork(a.renew(adoptAny, slow.mint))
+      const slow = yield* makeObtain(sessionOf("a"), { gated: true })
+      const fiber = yield* Effect.fork(renew(a, adoptAny, slow.obtain))
       yield* slow.arrived
       yield* put(b, sessionOf("b"))
       yield* slow.open
@@ -214,7 +215,7 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
       const { version } = yield* put(writer, sessionOf("first"))
       yield* ensure(yield* isHeard((_) => _ === version), "a new session was not announced to every holder")
       const { revoke } = yield* makeRevoke()
-      yield* writer.clear(revoke)
+      yield* writer.logout(revoke)
       yield* ensure(yield* isHeard((_) => _ > version), "a tombstone was not announced to every holder")
       yield* ensure(
         strange.every((_) => _ === 0),
@@ -225,13 +226,30 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
   ),
 
   scenario(
-    "gives up a hold without touching the others",
+    "hears a commit of another process after its key was opened, closed and opened at once",
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const process = yield* kit.process
+      const writer = yield* kit.holder(key)
+      const open = Effect.flatMap(process.open(key, kit.requestTimeout), listen)
+      yield* Effect.scoped(Effect.zipRight(open, kit.settle))
+      const heard = yield* open
+      yield* kit.settle
+      const { version } = yield* put(writer, sessionOf("first"))
+      const isHeard = yield* soon(Effect.map(kit.settle, () => heard.includes(version)))
+      yield* ensure(isHeard, "a commit was not announced to a key that was opened again")
+    }),
+    "2 seconds"
+  ),
+
+  scenario(
+    "closes one user of a key without touching the others",
     Effect.gen(function* () {
       const key = yield* freshKey()
       const a = yield* kit.holder(key)
       const b = yield* kit.holder(key)
       yield* put(a, sessionOf("held"))
-      yield* same(yield* a.leave, false, "the last to leave, while another holds the key")
+      yield* same(yield* a.close, false, "the last to leave, while another holds the key")
       yield* holds(b, sessionOf("held"))
       yield* put(b, sessionOf("next"))
       yield* holds(b, sessionOf("next"))

@@ -15,17 +15,19 @@ import {
   holdsNothing,
   type Kit,
   LIFETIME,
-  makeMint,
+  makeObtain,
   makeRevoke,
   none,
   put,
+  readStored,
+  renew,
   same,
   sameSession,
   scenario,
   sessionOf,
   some,
   unsaved
-} from "./Kit.js"
+} from "./harness.js"
 import type { ContractCase } from "./Options.js"
 
 /** Saves, and finds the session written, for every holder. */
@@ -43,7 +45,7 @@ const isWritten = (store: SessionStore, session: Session, basis: number, other: 
 /** Saves, and is answered with the other session, which stays. */
 const isReplaced = (store: SessionStore, session: Session, basis: number, other: SessionStore) =>
   Effect.gen(function* () {
-    const before = yield* some(yield* other.read, "what the store holds")
+    const before = yield* some(yield* readStored(other), "what the store holds")
     const saved = yield* some(yield* store.save(unsaved(session, basis)), "what save answers")
     yield* sameSession(saved.session, before.session, "what save answers")
     yield* same(saved.saved, true, "saved")
@@ -107,7 +109,7 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "writes an unsaved session over the version that its mint had read, whatever that was",
+      "writes an unsaved session over the version that was read before it was requested, whatever that was",
       Effect.gen(function* () {
         const { a, b } = yield* two
         const { version } = yield* put(b, sessionOf("old", 9))
@@ -116,18 +118,18 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "writes an unsaved session over the tombstone that its mint had read",
+      "writes an unsaved session over the tombstone that was read before it was requested",
       Effect.gen(function* () {
         const { a, b } = yield* two
         yield* put(b, sessionOf("old"))
         const { revoke } = yield* makeRevoke()
-        yield* b.clear(revoke)
+        yield* b.logout(revoke)
         let basis = -1
-        const { arrived, mint } = yield* makeMint(sessionOf("never"), {
+        const { arrived, obtain } = yield* makeObtain(sessionOf("never"), {
           beforeGate: (lease) => Effect.sync(() => (basis = lease.version)),
           gated: true
         })
-        const fiber = yield* Effect.fork(b.renew(adoptAny, mint))
+        const fiber = yield* Effect.fork(renew(b, adoptAny, obtain))
         yield* arrived
         yield* Fiber.interrupt(fiber)
         yield* isWritten(a, sessionOf("ours"), basis, b)
@@ -152,7 +154,7 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
         const { a, b } = yield* two
         const { version } = yield* put(b, sessionOf("old"))
         const { revoke } = yield* makeRevoke()
-        yield* b.clear(revoke)
+        yield* b.logout(revoke)
         yield* none(yield* a.save(unsaved(sessionOf("ours", 9), version)), "what save answers")
         yield* holdsNothing(b)
         yield* none(yield* a.save(unsaved(sessionOf("ours", 9), 0)), "what save answers")
@@ -178,19 +180,19 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "takes a mark with it when it writes an unsaved session",
+      "takes a refresh-in-flight flag with it when it writes an unsaved session",
       Effect.gen(function* () {
         const { a, b } = yield* two
         const { version } = yield* put(b, sessionOf("old"))
-        const { arrived, mint } = yield* makeMint(sessionOf("ours"), {
+        const { arrived, obtain } = yield* makeObtain(sessionOf("ours"), {
           gated: true,
-          beforeGate: (lease) => lease.spend
+          beforeGate: (lease) => lease.beginRefresh
         })
-        const fiber = yield* Effect.fork(a.renew(adoptNone, mint))
+        const fiber = yield* Effect.fork(renew(a, adoptNone, obtain))
         yield* arrived
         yield* Fiber.interrupt(fiber)
         const stored = yield* isWritten(a, sessionOf("ours"), version, b)
-        yield* same(stored.marked, false, "the mark of the session that was replaced")
+        yield* same(stored.refreshInFlight, false, "the refresh-in-flight flag of the session that was replaced")
       })
     ),
 
@@ -198,12 +200,12 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
       "waits with saving until a renewal has ended, and decides by what is there then",
       Effect.gen(function* () {
         const { a, b } = yield* two
-        const slow = yield* makeMint(sessionOf("theirs", 5), { gated: true })
-        const renewal = yield* Effect.fork(b.renew(adoptAny, slow.mint))
+        const slow = yield* makeObtain(sessionOf("theirs", 5), { gated: true })
+        const renewal = yield* Effect.fork(renew(b, adoptAny, slow.obtain))
         yield* slow.arrived
         const saving = yield* Effect.fork(a.save(unsaved(sessionOf("ours", 1), 0)))
         yield* kit.settle
-        yield* ensure(Option.isNone(yield* Fiber.poll(saving)), "save did not wait for the right")
+        yield* ensure(Option.isNone(yield* Fiber.poll(saving)), "save did not wait for the lease")
         yield* slow.open
         yield* Fiber.join(renewal)
         const saved = yield* some(yield* Fiber.join(saving), "what save answers")
@@ -212,11 +214,11 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "counts the wait for the right off what is left of an unsaved session",
+      "counts the wait for the lease off what is left of an unsaved session",
       Effect.gen(function* () {
         const { a, b } = yield* two
-        const slow = yield* makeMint(sessionOf("never"), { gated: true })
-        const renewal = yield* Effect.fork(b.renew(adoptAny, slow.mint))
+        const slow = yield* makeObtain(sessionOf("never"), { gated: true })
+        const renewal = yield* Effect.fork(renew(b, adoptAny, slow.obtain))
         yield* slow.arrived
         const saving = yield* Effect.fork(a.save(unsaved(sessionOf("ours"), 0)))
         yield* kit.pass("2 seconds")
@@ -234,13 +236,15 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "ends, even where nothing can interrupt it, as when a layer closes",
+      "ends even if nothing can interrupt it, as when a layer closes",
       Effect.gen(function* () {
         const { a, b } = yield* two
-        yield* Effect.uninterruptible(Effect.scoped(Effect.flatMap(kit.holder(yield* freshKey()), (_) => _.read)))
+        yield* Effect.uninterruptible(
+          Effect.scoped(Effect.flatMap(kit.holder(yield* freshKey()), (_) => readStored(_)))
+        )
         yield* Effect.uninterruptible(isWritten(a, sessionOf("ours"), 0, b))
-        const slow = yield* makeMint(sessionOf("theirs", 5), { gated: true })
-        const renewal = yield* Effect.fork(b.renew(adoptNone, slow.mint))
+        const slow = yield* makeObtain(sessionOf("theirs", 5), { gated: true })
+        const renewal = yield* Effect.fork(renew(b, adoptNone, slow.obtain))
         yield* slow.arrived
         const saving = yield* Effect.fork(Effect.uninterruptible(a.save(unsaved(sessionOf("late", 1), 0))))
         yield* kit.settle
@@ -252,13 +256,13 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "takes over from one who died, even where nothing can interrupt it",
+      "takes over from a crashed holder, even if nothing can interrupt it",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* kit.holder(key)
         const b = yield* kit.frail(key)
-        const dead = yield* makeMint(sessionOf("never"), { gated: true })
-        yield* Effect.fork(b.store.renew(adoptNone, dead.mint))
+        const dead = yield* makeObtain(sessionOf("never"), { gated: true })
+        yield* Effect.fork(renew(b.store, adoptNone, dead.obtain))
         yield* dead.arrived
         const saving = yield* Effect.fork(Effect.uninterruptible(a.save(unsaved(sessionOf("ours"), 0))))
         yield* b.lapse

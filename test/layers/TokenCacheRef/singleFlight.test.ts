@@ -212,14 +212,14 @@ describe("the single flight is broken if", () => {
     Effect.gen(function* () {
       const late = makeUpstream()
       const slow = makeFaultyStore()
-      slow.before = at("acquire")(Effect.sleep("18001 millis"))
+      slow.before = at("read")(Effect.sleep("18001 millis"))
       const tooLate = yield* makeCache({ upstream: late, store: slow.store })
       const error = yield* Effect.flip(tooLate.get).pipe(during("20 seconds"))
       assert.strictEqual(error._tag === "Unavailable" && error.reason, "Timeout")
       assert.strictEqual(late.count(), 0)
 
       const upstream = makeUpstream()
-      slow.before = at("acquire")(Effect.sleep("18 seconds"))
+      slow.before = at("read")(Effect.sleep("18 seconds"))
       const inTime = yield* makeCache({ upstream, store: slow.store })
       assert.strictEqual(yield* getText(inTime).pipe(during("20 seconds")), "access-1")
     })
@@ -230,7 +230,7 @@ describe("the single flight is broken if", () => {
       const upstream = makeUpstream()
       const slow = makeFaultyStore()
       slow.before = (step) =>
-        step === "acquire" ? Effect.sleep("17 seconds") : step === "extend" ? Effect.sleep("1001 millis") : Effect.void
+        step === "read" ? Effect.sleep("17 seconds") : step === "extend" ? Effect.sleep("1001 millis") : Effect.void
       const cache = yield* makeCache({ upstream, store: slow.store })
       const error = yield* Effect.flip(cache.get).pipe(during("20 seconds"))
       assert.strictEqual(error._tag === "Unavailable" && error.reason, "Timeout")
@@ -246,7 +246,11 @@ describe("the single flight is broken if", () => {
       yield* cache.get
       yield* TestClock.adjust("1 hour")
       slow.before = (step) =>
-        step === "acquire" ? Effect.sleep("17 seconds") : step === "mark" ? Effect.sleep("1001 millis") : Effect.void
+        step === "read"
+          ? Effect.sleep("17 seconds")
+          : step === "setRefreshInFlight"
+            ? Effect.sleep("1001 millis")
+            : Effect.void
       const error = yield* Effect.flip(cache.get).pipe(during("20 seconds"))
       assert.strictEqual(error._tag === "Unavailable" && error.reason, "Timeout")
       assert.strictEqual(upstream.count(), 1)

@@ -11,11 +11,13 @@ import {
   freshKey,
   holds,
   holdsNothing,
-  makeMint,
+  makeObtain,
   put,
+  readStored,
+  renew,
   sessionOf,
   unsaved
-} from "../../../src/testing/tokenStore/Kit.js"
+} from "../../../src/testing/tokenStore/harness.js"
 import { keyOf } from "../../support/encryption.js"
 import { connectIn, namesIn, temporaryFolder } from "../../support/fileStore.js"
 
@@ -110,8 +112,8 @@ describe("a file that cannot be read", () => {
         for (const [, damage] of damages) {
           const { root, store } = yield* setup()
           edit(root, damage)
-          const { current, mint, runs } = yield* makeMint(sessionOf("next"))
-          const stored = yield* store.renew(adoptNone, mint)
+          const { current, obtain, runs } = yield* makeObtain(sessionOf("next"))
+          const stored = yield* renew(store, adoptNone, obtain)
           assert.isTrue(stored.saved)
           assert.strictEqual(runs(), 1)
           assert.isTrue(Option.isNone(current()))
@@ -130,7 +132,7 @@ describe("a file that cannot be read", () => {
         ])
         assert.isTrue((yield* a.acquire("a")).held)
         edit(root, (text) => text.replace("accessToken", "token"))
-        assert.isTrue(Option.isNone(yield* b.read))
+        assert.isTrue(Option.isNone(yield* readStored(b)))
         assert.isFalse((yield* b.acquire("b")).held)
         assert.isTrue(yield* a.extend("a"))
       })
@@ -187,14 +189,14 @@ describe("a file that is another program's", () => {
             SessionStore.fromDriver(connectIn(root, { codec: reader })).open(key, requestTimeout),
             scope
           )
-          const { mint, runs } = yield* makeMint(sessionOf("never"))
+          const { obtain, runs } = yield* makeObtain(sessionOf("never"))
           const revocations: Array<string> = []
           yield* Effect.forEach(
             [
-              Effect.asVoid(store.read),
-              Effect.asVoid(store.renew(adoptAny, mint)),
+              Effect.asVoid(readStored(store)),
+              Effect.asVoid(renew(store, adoptAny, obtain)),
               Effect.asVoid(store.save(unsaved(sessionOf("never"), 0))),
-              store.clear(() => Effect.sync(() => void revocations.push(what)))
+              store.logout(() => Effect.sync(() => void revocations.push(what)))
             ],
             (step) =>
               Effect.map(Effect.flip(step), (error) => {

@@ -13,11 +13,12 @@ import {
   freshKey,
   holds,
   holdsNothing,
-  makeMint,
+  makeObtain,
   makeRevoke,
   put,
+  renew,
   sessionOf
-} from "../../../src/testing/tokenStore/Kit.js"
+} from "../../../src/testing/tokenStore/harness.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import { hasChannelRights } from "../../support/programs.js"
 import { type RedisServerService, redisCluster, redisServer } from "../../support/redis.js"
@@ -73,7 +74,7 @@ describeRedis("the rights of the page about fleets", () => {
       yield* Effect.repeat(Queue.take(heard), { until: (_) => _ === version })
       yield* holds(b, sessionOf("held"))
       const { revoke } = yield* makeRevoke()
-      yield* b.clear(revoke)
+      yield* b.logout(revoke)
       yield* holdsNothing(a)
       assert.deepStrictEqual(yield* refusals(redis), [])
     })
@@ -154,8 +155,8 @@ describeRedis("the rights of the page about fleets", () => {
         const service = yield* TokenStoreRedis.make({ url: Redacted.make(url), codec })
         const key = yield* freshKey()
         const store = yield* service.open(key, Duration.seconds(1))
-        const { mint, runs } = yield* makeMint(sessionOf("never"))
-        const error = yield* Effect.flip(store.renew(adoptNone, mint))
+        const { obtain, runs } = yield* makeObtain(sessionOf("never"))
+        const error = yield* Effect.flip(renew(store, adoptNone, obtain))
         assert.deepStrictEqual([error._tag, error instanceof Unavailable && error.detail], ["Unavailable", "NOPERM"])
         assert.strictEqual(runs(), 0)
         assert.strictEqual(yield* redis.call("EXISTS", entryOf(key), `${entryOf(key)}:lease`), 0)
@@ -170,9 +171,9 @@ describeRedis("the rights of the page about fleets", () => {
         const service = yield* TokenStoreRedis.make({ url: Redacted.make(url), codec })
         const store = yield* service.open(yield* freshKey(), Duration.seconds(1))
         yield* Effect.forkScoped(Stream.runDrain(yield* store.changes))
-        const { mint } = yield* makeMint(sessionOf("next"), { beforeGate: (lease) => lease.spend })
+        const { obtain } = yield* makeObtain(sessionOf("next"), { beforeGate: (lease) => lease.beginRefresh })
         const { revoke } = yield* makeRevoke()
-        const steps = [put(store, sessionOf("held")), store.renew(adoptNone, mint), store.clear(revoke)]
+        const steps = [put(store, sessionOf("held")), renew(store, adoptNone, obtain), store.logout(revoke)]
         const refused = Array.filter(
           Array.getLefts(yield* Effect.forEach(steps, Effect.either<unknown, unknown, never>)),
           (_) => _ instanceof Unavailable

@@ -8,7 +8,7 @@ import type { RedisClient } from "../../../src/layers/store/redis/RedisClient.js
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import type { SessionStore } from "../../../src/services/TokenStore.js"
-import { freshKey, holds, holdsNothing, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
+import { freshKey, holds, holdsNothing, put, sessionOf } from "../../../src/testing/tokenStore/harness.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import { redisCluster, redisServer } from "../../support/redis.js"
 import { commandTimeout, describeContract, entryOf } from "./contract.js"

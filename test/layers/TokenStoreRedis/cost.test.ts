@@ -7,19 +7,19 @@ import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import { Sandbox } from "../../../src/sandbox/Sandbox.js"
 import { TokenCache } from "../../../src/services/TokenCache.js"
-import { adoptAny, freshKey, makeMint, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
+import { adoptAny, freshKey, makeObtain, put, renew, sessionOf } from "../../../src/testing/tokenStore/harness.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import { type RedisServerService, redisServer } from "../../support/redis.js"
 
 const codec = SessionCodec.plain
 
 /**
- * How often the server has looked into an entry and into a lease. Learning which version there is, when a store begins
+ * How often the server has read an entry and given a lease. Learning which version there is, when a store begins
  * to listen, is neither.
  */
 const looks = ({ call }: RedisServerService) =>
   Effect.map(call("INFO", "commandstats"), (stats) =>
-    ["hmget", "get"].map((name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(String(stats))?.[1] ?? 0))
+    ["hmget", "set"].map((name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(String(stats))?.[1] ?? 0))
   )
 
 describeRedis("what TokenStoreRedis costs", () => {
@@ -27,7 +27,7 @@ describeRedis("what TokenStoreRedis costs", () => {
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const sandbox = yield* Sandbox.make()
-      const NombaLive = Nomba.layerWithoutStore({ ...Sandbox.defaultClient, baseUrl: sandbox.url }).pipe(
+      const NombaLive = Nomba.layer({ ...Sandbox.defaultClient, baseUrl: sandbox.url }).pipe(
         Layer.provide(TokenStoreRedis.layer({ url: Redacted.make(redis.url), codec })),
         Layer.provide(Layer.succeed(HttpClient.HttpClient, sandbox.client))
       )
@@ -49,8 +49,8 @@ describeRedis("what TokenStoreRedis costs", () => {
       yield* put(yield* a.open(key, Duration.seconds(1)), sessionOf("held"))
       const store = yield* b.open(key, Duration.seconds(1))
       const [entries = 0, leases] = yield* looks(redis)
-      const { mint } = yield* makeMint(sessionOf("never"))
-      yield* store.renew(adoptAny, mint)
+      const { obtain } = yield* makeObtain(sessionOf("never"))
+      yield* renew(store, adoptAny, obtain)
       assert.deepStrictEqual(yield* looks(redis), [entries + 1, leases])
     })
   )

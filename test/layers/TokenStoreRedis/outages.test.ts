@@ -13,11 +13,13 @@ import {
   adoptNone,
   freshKey,
   holds,
-  makeMint,
+  makeObtain,
   put,
+  readStored,
+  renew,
   sessionOf,
   unsaved
-} from "../../../src/testing/tokenStore/Kit.js"
+} from "../../../src/testing/tokenStore/harness.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import { proxyTo } from "../../support/proxy.js"
 import { redisServer } from "../../support/redis.js"
@@ -65,7 +67,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
       }
       const store = yield* opened(TokenStoreRedis.makeFromClient({ client: watched, codec }))
       yield* Effect.asVoid(store.changes)
-      yield* store.read
+      yield* readStored(store)
       assert.deepStrictEqual(
         listening.map((_) => _.options.autoResubscribe),
         [false]
@@ -77,7 +79,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
   it.scopedLive("fails when nobody listens, and names the system's code", () =>
     Effect.gen(function* () {
       const store = yield* opened(own(yield* closedPort))
-      for (const _ of [1, 2, 3]) yield* fails(store.read, "ECONNREFUSED")
+      for (const _ of [1, 2, 3]) yield* fails(readStored(store), "ECONNREFUSED")
     })
   )
 
@@ -87,13 +89,13 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
       const store = yield* opened(own(redis.port))
       yield* put(store, sessionOf("before"))
       yield* redis.kill
-      const { mint, runs } = yield* makeMint(sessionOf("after"))
-      yield* fails(store.read, "ECONNREFUSED")
-      yield* Effect.flip(store.renew(adoptAny, mint))
+      const { obtain, runs } = yield* makeObtain(sessionOf("after"))
+      yield* fails(readStored(store), "ECONNREFUSED")
+      yield* Effect.flip(renew(store, adoptAny, obtain))
       assert.strictEqual(runs(), 0)
       yield* redis.restart
-      yield* eventually(store.read)
-      yield* store.renew(adoptAny, mint)
+      yield* eventually(readStored(store))
+      yield* renew(store, adoptAny, obtain)
       yield* holds(store, sessionOf("after"))
     })
   )
@@ -105,7 +107,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
       yield* put(store, sessionOf("held"))
       yield* wire.cut
       // Between one attempt to connect and the next the driver is silent for longer than a read waits.
-      for (const _ of [1, 2, 3]) assert.isUndefined((yield* fails(store.read, "ECONNRESET")).hint)
+      for (const _ of [1, 2, 3]) assert.isUndefined((yield* fails(readStored(store), "ECONNRESET")).hint)
       yield* wire.mend
       yield* eventually(holds(store, sessionOf("held")))
     })
@@ -122,7 +124,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
         (client) => Effect.sync(() => client.disconnect())
       )
       const store = yield* opened(TokenStoreRedis.makeFromClient({ client, codec }))
-      assert.isUndefined((yield* fails(store.read, "ECONNRESET")).hint)
+      assert.isUndefined((yield* fails(readStored(store), "ECONNRESET")).hint)
     })
   )
 
@@ -132,8 +134,8 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
       const store = yield* opened(own(redis.port))
       yield* put(store, sessionOf("held"))
       yield* redis.freeze
-      yield* fails(store.read, "ETIMEDOUT")
-      yield* fails(Effect.uninterruptible(store.read), "ETIMEDOUT")
+      yield* fails(readStored(store), "ETIMEDOUT")
+      yield* fails(Effect.uninterruptible(readStored(store)), "ETIMEDOUT")
       yield* fails(store.save(unsaved(sessionOf("never"), 0)), "ETIMEDOUT")
       yield* redis.thaw
       yield* eventually(holds(store, sessionOf("held")))
@@ -145,10 +147,10 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const store = yield* opened(own(redis.port))
-      yield* store.read
+      yield* readStored(store)
       yield* redis.freeze
-      const { mint } = yield* makeMint(sessionOf("held"))
-      yield* Effect.flip(store.renew(adoptNone, mint))
+      const { obtain } = yield* makeObtain(sessionOf("held"))
+      yield* Effect.flip(renew(store, adoptNone, obtain))
       yield* redis.thaw
       yield* eventually(put(store, sessionOf("held")))
     })
@@ -161,7 +163,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
       const store = yield* opened(own(wire.port))
       yield* put(store, sessionOf("held"))
       yield* wire.silent(true)
-      yield* fails(store.read, "ETIMEDOUT")
+      yield* fails(readStored(store), "ETIMEDOUT")
       yield* wire.silent(false)
       yield* eventually(holds(store, sessionOf("held")))
     })
@@ -186,8 +188,8 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
       const redis = yield* redisServer("--maxmemory-policy", "noeviction")
       const store = yield* opened(own(redis.port))
       yield* put(store, sessionOf("held"))
-      const { arrived, mint, open } = yield* makeMint(sessionOf("granted"), { gated: true })
-      const renewal = yield* Effect.fork(store.renew(adoptNone, mint))
+      const { arrived, obtain, open } = yield* makeObtain(sessionOf("granted"), { gated: true })
+      const renewal = yield* Effect.fork(renew(store, adoptNone, obtain))
       yield* arrived
       yield* redis.call("CONFIG", "SET", "maxmemory", "1")
       yield* open
@@ -207,9 +209,9 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
       const redis = yield* redisServer()
       yield* redis.call("CONFIG", "SET", "requirepass", "secret-password")
       yield* redis.call("ACL", "SETUSER", "reader", "on", ">right-password", "~*", "+hget", "+hello", "+info")
-      yield* fails((yield* opened(own(redis.port, "reader:wrong-password@"))).read, "WRONGPASS")
-      yield* fails((yield* opened(own(redis.port, "reader:right-password@"))).read, "NOPERM")
-      const error = yield* fails((yield* opened(own(redis.port))).read, "NOAUTH")
+      yield* fails(readStored(yield* opened(own(redis.port, "reader:wrong-password@"))), "WRONGPASS")
+      yield* fails(readStored(yield* opened(own(redis.port, "reader:right-password@"))), "NOPERM")
+      const error = yield* fails(readStored(yield* opened(own(redis.port))), "NOAUTH")
       assert.include(error.message, "password")
       assert.notInclude(error.message, "secret-password")
     })
@@ -233,7 +235,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
     Effect.gen(function* () {
       const client = yield* patientClient(yield* closedPort)
       const store = yield* opened(TokenStoreRedis.makeFromClient({ client, codec }))
-      yield* fails(store.read, "ETIMEDOUT")
+      yield* fails(readStored(store), "ETIMEDOUT")
       yield* Effect.flip(put(store, sessionOf("never")))
     })
   )
@@ -265,7 +267,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
         yield* comesTo(client, "reconnecting")
         sent = 0
         yield* Effect.all(
-          Array.makeBy(20, () => fails(store.read, "ETIMEDOUT")),
+          Array.makeBy(20, () => fails(readStored(store), "ETIMEDOUT")),
           { concurrency: "unbounded" }
         )
         assert.strictEqual(sent, 0)
@@ -285,7 +287,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
         yield* holds(store, sessionOf("held"))
         client.disconnect()
         yield* comesTo(client, "end")
-        const [took] = yield* Effect.timed(Effect.flip(store.read))
+        const [took] = yield* Effect.timed(Effect.flip(readStored(store)))
         assert.isBelow(Duration.toMillis(took), 500)
       })
     )

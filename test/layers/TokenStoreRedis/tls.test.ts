@@ -8,7 +8,7 @@ import { Duration, Effect, Redacted } from "effect"
 import { Redis } from "ioredis"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
-import { freshKey, holds, put, sessionOf } from "../../../src/testing/tokenStore/Kit.js"
+import { freshKey, holds, put, readStored, sessionOf } from "../../../src/testing/tokenStore/harness.js"
 import { describeRedis } from "../../support/describeRedis.js"
 
 const fixture = (name: string) => readFileSync(new URL(`../../fixtures/tls/${name}`, import.meta.url))
@@ -39,7 +39,7 @@ const failsWith = (url: string, detail: string, hint: RegExp) =>
   Effect.gen(function* () {
     const service = yield* TokenStoreRedis.make({ url: Redacted.make(url), codec })
     const store = yield* service.open(yield* freshKey(), Duration.seconds(1))
-    const error = yield* Effect.flip(store.read)
+    const error = yield* Effect.flip(readStored(store))
     assert.deepStrictEqual([error.reason, error.detail], ["Store", detail])
     assert.match(error.message, hint)
   })

@@ -1,11 +1,13 @@
 /** The protocol over steps that fail, whose answers are lost, or that take their time. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, FastCheck, Fiber, Logger, LogLevel, Option, TestClock } from "effect"
-import * as SessionStore from "../../../src/layers/store/SessionStore.js"
+import { Deferred, Duration, Effect, Exit, FastCheck, Fiber, Logger, LogLevel, Option, Stream, TestClock } from "effect"
+import * as SessionStoreModule from "../../../src/layers/store/SessionStore.js"
+import type { Reading } from "../../../src/layers/store/StoreDriver.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
+import type { Unavailable } from "../../../src/schemas/AuthError.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import { HEADROOM, hasTime, RENEWAL_LIMIT } from "../../../src/services/AttemptGate.js"
-import type { Stored } from "../../../src/services/TokenStore.js"
+import type { SessionStore, Stored } from "../../../src/services/TokenStore.js"
 import {
   adoptAny,
   adoptNone,
@@ -14,12 +16,14 @@ import {
   holds,
   holdsNothing,
   LIFETIME,
-  makeMint,
+  makeObtain,
   makeRevoke,
   put,
+  renew,
   sessionOf,
   unsaved
-} from "../../../src/testing/tokenStore/Kit.js"
+} from "../../../src/testing/tokenStore/harness.js"
+import { makeHandClock } from "../../support/storeClock.js"
 import { makeFaults, outOfReach, type StoreFaults } from "../../support/storeFaults.js"
 
 const requestTimeout = Duration.seconds(10)
@@ -28,7 +32,7 @@ const requestTimeout = Duration.seconds(10)
 const behindFaults = (key: StoreKey) =>
   Effect.gen(function* () {
     const faults = makeFaults(TokenStoreMemory.connect)
-    const store = yield* SessionStore.fromDriver(faults.connect).open(key, requestTimeout)
+    const store = yield* SessionStoreModule.fromDriver(faults.connect).open(key, requestTimeout)
     return { store, faults }
   })
 
@@ -46,7 +50,7 @@ describe("a lease", () => {
         const requestTimeout = Duration.seconds(seconds)
         const connect = TokenStoreMemory.connect
         let leaseTime = Duration.zero
-        const store = SessionStore.fromDriver((key, time) => {
+        const store = SessionStoreModule.fromDriver((key, time) => {
           leaseTime = time
           return connect(key, time)
         })
@@ -66,22 +70,22 @@ describe("what is left of a session", () => {
       const key = yield* freshKey()
       const late = <A, E>(step: Effect.Effect<A, E>) => Effect.zipLeft(step, Effect.sleep("5 seconds"))
       const { store } = yield* behindFaults(key)
-      const far = yield* SessionStore.fromDriver((key, leaseTime) =>
+      const far = yield* SessionStoreModule.fromDriver((key, leaseTime) =>
         Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
           ...driver,
           read: late(driver.read),
-          acquire: (owner) => late(driver.acquire(owner))
+          acquire: (owner, options) => late(driver.acquire(owner, options))
         }))
       ).open(key, requestTimeout)
       yield* put(store, sessionOf("held"))
 
       const left: Array<number> = []
-      const { mint } = yield* makeMint(sessionOf("new"))
+      const { obtain } = yield* makeObtain(sessionOf("new"))
       const adoptSecond = ({ remaining }: Stored) => left.push(Duration.toSeconds(remaining)) === 2
-      const renewal = yield* Effect.fork(far.renew(adoptSecond, mint))
+      const renewal = yield* Effect.fork(renew(far, adoptSecond, obtain))
       yield* TestClock.adjust("10 seconds")
       left.push(Duration.toSeconds((yield* Fiber.join(renewal)).remaining))
-      const look = yield* Effect.fork(far.look)
+      const look = yield* Effect.fork(far.readVersioned)
       yield* TestClock.adjust("5 seconds")
       left.push(...Option.toArray((yield* Fiber.join(look)).stored).map((_) => Duration.toSeconds(_.remaining)))
       assert.deepStrictEqual(
@@ -92,7 +96,7 @@ describe("what is left of a session", () => {
   )
 })
 
-describe("what is left of a session when the right is freed late", () => {
+describe("what is left of a session when the lease is freed late", () => {
   const late = (act: (a: Effect.Effect.Success<typeof two>["a"]) => Effect.Effect<Stored, unknown>) =>
     Effect.gen(function* () {
       const { a, b } = yield* two
@@ -104,15 +108,15 @@ describe("what is left of a session when the right is freed late", () => {
     })
 
   it.scoped("is less by that time, where it was renewed", () =>
-    late(({ store }) => Effect.flatMap(makeMint(sessionOf("new")), ({ mint }) => store.renew(adoptNone, mint)))
+    late(({ store }) => Effect.flatMap(makeObtain(sessionOf("new")), ({ obtain }) => renew(store, adoptNone, obtain)))
   )
 
   it.scoped("is less by that time, where another's was found", () =>
     late(({ store }) =>
       Effect.gen(function* () {
-        const { mint } = yield* makeMint(sessionOf("new"))
+        const { obtain } = yield* makeObtain(sessionOf("new"))
         let looks = 0
-        return yield* store.renew(() => ++looks === 2, mint)
+        return yield* renew(store, () => ++looks === 2, obtain)
       })
     )
   )
@@ -120,7 +124,7 @@ describe("what is left of a session when the right is freed late", () => {
   it.scoped("is less by that time, where it was saved", () =>
     late(({ store }) =>
       Effect.gen(function* () {
-        const { version } = yield* store.look
+        const { version } = yield* store.readVersioned
         return Option.getOrThrow(yield* store.save(unsaved(sessionOf("new"), version)))
       })
     )
@@ -129,24 +133,27 @@ describe("what is left of a session when the right is freed late", () => {
 
 describe("a permission", () => {
   /** How it is `then`, after it was given. */
-  const used = (then: Effect.Effect<void>, permission: "check" | "spend" = "check") =>
+  const used = (then: Effect.Effect<void>, permission: "extend" | "beginRefresh" = "extend") =>
     Effect.gen(function* () {
       const { a } = yield* two
       yield* TestClock.adjust("1 minute")
       let still = "not asked"
-      const { mint } = yield* makeMint(sessionOf("new"), {
+      const { obtain } = yield* makeObtain(sessionOf("new"), {
         beforeGate: (lease) =>
           Effect.gen(function* () {
             yield* lease[permission]
             yield* then
-            still = yield* Effect.match(lease.still, { onFailure: ({ _tag }) => _tag, onSuccess: () => "permitted" })
+            still = yield* Effect.match(lease.assertHeld, {
+              onFailure: ({ _tag }) => _tag,
+              onSuccess: () => "permitted"
+            })
           })
       })
-      yield* a.store.renew(adoptAny, mint)
+      yield* renew(a.store, adoptAny, obtain)
       return still
     })
 
-  for (const permission of ["check", "spend"] as const) {
+  for (const permission of ["extend", "beginRefresh"] as const) {
     it.scoped(`to ${permission} is good for what a lease lasts for beside one request, 3 s`, () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* used(Effect.void, permission), "permitted")
@@ -166,25 +173,25 @@ describe("a permission", () => {
     Effect.gen(function* () {
       const { a } = yield* two
       const refused: Array<string> = []
-      const { mint } = yield* makeMint(sessionOf("new"), {
+      const { obtain } = yield* makeObtain(sessionOf("new"), {
         beforeGate: (lease) =>
-          Effect.merge(Effect.tapError(lease.still, ({ _tag }) => Effect.sync(() => refused.push(_tag))))
+          Effect.merge(Effect.tapError(lease.assertHeld, ({ _tag }) => Effect.sync(() => refused.push(_tag))))
       })
-      yield* a.store.renew(adoptAny, mint)
+      yield* renew(a.store, adoptAny, obtain)
       assert.deepStrictEqual(refused, ["LeaseLost"])
     })
   )
 
   for (const [step, permission] of [
-    ["extend", "check"],
-    ["mark", "spend"]
+    ["extend", "extend"],
+    ["setRefreshInFlight", "beginRefresh"]
   ] as const) {
     it.scoped(`to ${permission} counts from before the store was asked for it`, () =>
       Effect.gen(function* () {
         const { a } = yield* two
         a.faults.next(step, Duration.seconds(4))
-        const { mint, runs } = yield* makeMint(sessionOf("new"), { beforeGate: (lease) => lease[permission] })
-        const fiber = yield* Effect.fork(a.store.renew(adoptAny, mint))
+        const { obtain, runs } = yield* makeObtain(sessionOf("new"), { beforeGate: (lease) => lease[permission] })
+        const fiber = yield* Effect.fork(renew(a.store, adoptAny, obtain))
         yield* TestClock.adjust("5 seconds")
         yield* Fiber.join(fiber)
         assert.strictEqual(runs(), 2)
@@ -209,10 +216,10 @@ describe("what is left of a session", () => {
     Effect.gen(function* () {
       const { a, b } = yield* two
       yield* put(a.store, sessionOf("held"))
-      yield* Effect.fork(a.store.clear(() => Effect.delay(Effect.fail(down), "20 seconds")))
+      yield* Effect.fork(a.store.logout(() => Effect.delay(Effect.fail(down), "20 seconds")))
       yield* TestClock.adjust("20 seconds")
       const { current, revoke } = yield* makeRevoke()
-      yield* b.store.clear(revoke)
+      yield* b.store.logout(revoke)
       const kept = Option.getOrThrow(current())
       assert.deepStrictEqual(kept.remaining, Duration.subtract(LIFETIME, "20 seconds"))
     })
@@ -231,8 +238,8 @@ describe("a session that the store does not take", () => {
         })
       )
       a.faults.next("commit", "request lost")
-      const { mint } = yield* makeMint(sessionOf("granted"))
-      const stored = yield* a.store.renew(adoptAny, mint).pipe(Effect.provide(logger))
+      const { obtain } = yield* makeObtain(sessionOf("granted"))
+      const stored = yield* renew(a.store, adoptAny, obtain).pipe(Effect.provide(logger))
       assert.isFalse(stored.saved)
       assert.lengthOf(warnings, 1)
       assert.include(String(warnings[0]), outOfReach.message)
@@ -266,9 +273,9 @@ describe("an interruption during a commit", () => {
       const { a, b } = yield* two
       yield* put(b.store, sessionOf("held"))
       const { current, revoke } = yield* makeRevoke()
-      yield* interruptDuringCommit(a.faults, a.store.clear(revoke))
+      yield* interruptDuringCommit(a.faults, a.store.logout(revoke))
       yield* holdsNothing(b.store)
-      yield* b.store.clear(revoke)
+      yield* b.store.logout(revoke)
       assert.isTrue(Option.isNone(current()))
     })
   )
@@ -288,8 +295,8 @@ describe("a lost answer or request", () => {
   it.scoped("frees nobody else's right", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
-      const slow = yield* makeMint(sessionOf("slow"), { gated: true, afterGate: (lease) => lease.check })
-      const fiber = yield* Effect.fork(b.store.renew(adoptAny, slow.mint))
+      const slow = yield* makeObtain(sessionOf("slow"), { gated: true, afterGate: (lease) => lease.extend })
+      const fiber = yield* Effect.fork(renew(b.store, adoptAny, slow.obtain))
       yield* slow.arrived
       a.faults.next("acquire", "answer lost")
       yield* Effect.flip(put(a.store, sessionOf("never")))
@@ -303,8 +310,8 @@ describe("a lost answer or request", () => {
       const { a, b } = yield* two
       a.faults.next("release", "request lost")
       yield* put(a.store, sessionOf("first"))
-      const next = yield* makeMint(sessionOf("next"))
-      const fiber = yield* Effect.fork(b.store.renew(adoptNone, next.mint))
+      const next = yield* makeObtain(sessionOf("next"))
+      const fiber = yield* Effect.fork(renew(b.store, adoptNone, next.obtain))
       yield* TestClock.adjust("12 seconds")
       assert.strictEqual(next.runs(), 0)
       yield* TestClock.adjust("2 seconds")
@@ -313,14 +320,14 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("keeps nobody waiting who can adopt, though the right is not free", () =>
+  it.scoped("keeps nobody waiting who can adopt, though the lease is not free", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       a.faults.next("release", "request lost")
-      const slow = yield* makeMint(sessionOf("slow"), { gated: true })
-      yield* Effect.fork(a.store.renew(adoptAny, slow.mint))
+      const slow = yield* makeObtain(sessionOf("slow"), { gated: true })
+      yield* Effect.fork(renew(a.store, adoptAny, slow.obtain))
       yield* slow.arrived
-      const fiber = yield* Effect.fork(b.store.renew(adoptAny, slow.mint))
+      const fiber = yield* Effect.fork(renew(b.store, adoptAny, slow.obtain))
       yield* TestClock.adjust("100 millis")
       yield* slow.open
       yield* TestClock.adjust("1 second")
@@ -335,10 +342,10 @@ describe("a lost answer or request", () => {
   it.scoped("keeps others waiting for a moment only, when an announcement is lost", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
-      const slow = yield* makeMint(sessionOf("slow"), { gated: true })
-      yield* Effect.fork(a.store.renew(adoptAny, slow.mint))
+      const slow = yield* makeObtain(sessionOf("slow"), { gated: true })
+      yield* Effect.fork(renew(a.store, adoptAny, slow.obtain))
       yield* slow.arrived
-      const fiber = yield* Effect.fork(b.store.renew(adoptAny, slow.mint))
+      const fiber = yield* Effect.fork(renew(b.store, adoptAny, slow.obtain))
       yield* TestClock.adjust("100 millis")
       b.faults.cut(true)
       yield* slow.open
@@ -352,7 +359,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("makes save try again, when its right ran out before its write", () =>
+  it.scoped("makes save try again, when its lease ran out before its write", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       a.faults.every("extend", "request lost")
@@ -368,12 +375,12 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("lets who lost the right try again a few times a second, not at once and for ever", () =>
+  it.scoped("lets who lost the lease try again a few times a second, not at once and for ever", () =>
     Effect.gen(function* () {
       const { a } = yield* two
       a.faults.every("extend", "request lost")
-      const { mint, runs } = yield* makeMint(sessionOf("new"), { beforeGate: (lease) => lease.check })
-      const fiber = yield* Effect.fork(a.store.renew(adoptAny, mint))
+      const { obtain, runs } = yield* makeObtain(sessionOf("new"), { beforeGate: (lease) => lease.extend })
+      const fiber = yield* Effect.fork(renew(a.store, adoptAny, obtain))
       yield* TestClock.adjust("10 seconds")
       assert.isAtMost(runs(), 41)
       a.faults.every("extend", undefined)
@@ -382,3 +389,188 @@ describe("a lost answer or request", () => {
     })
   )
 })
+
+describe("the heartbeat of a shared store", () => {
+  const listen = (store: SessionStore) =>
+    Effect.gen(function* () {
+      const heard: Array<number> = []
+      yield* Effect.forkScoped(
+        Stream.runForEach(yield* store.changes, (version) => Effect.sync(() => heard.push(version)))
+      )
+      yield* Effect.yieldNow()
+      return heard
+    })
+
+  it.scoped("tells within 30 seconds that the store went back, though nothing was announced", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      let isBack = false
+      const open = SessionStoreModule.fromDriver((key, leaseTime) =>
+        Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
+          ...driver,
+          read: Effect.map(driver.read, (reading) => (isBack ? { ...reading, entry: Option.none() } : reading))
+        }))
+      ).open(key, requestTimeout)
+      const store = yield* open
+      const heard = yield* listen(store)
+      const { version } = yield* put(store, sessionOf("held"))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(heard, [version, version])
+      isBack = true
+      yield* TestClock.adjust("30 seconds")
+      assert.deepStrictEqual(heard.slice(2), [0])
+    })
+  )
+
+  it.scoped("tells a version whose announcement was lost", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      const heard = yield* listen(b.store)
+      b.faults.cut(true)
+      const { version } = yield* put(a.store, sessionOf("held"))
+      yield* TestClock.adjust("1 second")
+      b.faults.cut(false)
+      assert.deepStrictEqual(heard, [])
+      yield* TestClock.adjust("29 seconds")
+      assert.deepStrictEqual(heard, [version])
+    })
+  )
+
+  it.scoped("beats only while somebody listens, and not at all in a store of one process", () =>
+    Effect.gen(function* () {
+      const { a } = yield* two
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(a.faults.count("read"), 0)
+      yield* Effect.scoped(Effect.zipRight(listen(a.store), TestClock.adjust("1 minute")))
+      assert.strictEqual(a.faults.count("read"), 2)
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(a.faults.count("read"), 2)
+
+      const faults = makeFaults(TokenStoreMemory.connect)
+      const local = SessionStoreModule.fromDriver(faults.connect, { isShared: false })
+      yield* listen(yield* local.open(yield* freshKey(), requestTimeout))
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(faults.count("read"), 0)
+    })
+  )
+})
+
+describe("a local clock that is set back", () => {
+  it.scoped("gives a session no more time while its commit is under way", () =>
+    Effect.gen(function* () {
+      const hand = makeHandClock(1_000_000)
+      let monotonic = 0n
+      const clock = { ...hand.clock, unsafeCurrentTimeNanos: () => monotonic }
+      const [arrived, gate] = yield* Effect.all([Deferred.make<void>(), Deferred.make<void>()])
+      const { faults, store } = yield* Effect.withClock(behindFaults(yield* freshKey()), clock)
+      faults.next("commit", { arrived, gate })
+      const fiber = yield* Effect.fork(Effect.withClock(put(store, sessionOf("new")), clock))
+      yield* Deferred.await(arrived)
+      hand.now -= 60_000
+      monotonic += 5_000_000_000n
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepStrictEqual((yield* Fiber.join(fiber)).remaining, Duration.subtract(LIFETIME, "5 seconds"))
+    })
+  )
+})
+
+describe("renew", () => {
+  it.scoped("does not offer a session whose refresh is in flight while another process holds the lease", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      yield* put(a.store, sessionOf("old"))
+      const slow = yield* makeObtain(sessionOf("new"), { gated: true, beforeGate: (lease) => lease.beginRefresh })
+      const first = yield* Effect.fork(renew(a.store, adoptNone, slow.obtain))
+      yield* slow.arrived
+      const state = yield* b.store.readVersioned
+      assert.isTrue(state.isLeased)
+      assert.isTrue(Option.getOrThrow(state.stored).refreshInFlight)
+      const offered: Array<Stored> = []
+      const adopt = (stored: Stored): boolean => {
+        offered.push(stored)
+        return true
+      }
+      const second = yield* Effect.fork(renew(b.store, adopt, slow.obtain))
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(offered, 0)
+      yield* slow.open
+      yield* Fiber.join(first)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual((yield* Fiber.join(second)).session, sessionOf("new"))
+    })
+  )
+
+  it.scoped("shows obtain a session whose refresh a crashed holder left in flight", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      yield* put(a.store, sessionOf("old"))
+      const crashed = yield* makeObtain(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.beginRefresh })
+      yield* Effect.fork(renew(a.store, adoptNone, crashed.obtain))
+      yield* crashed.arrived
+      a.faults.every("extend", "request lost")
+      yield* TestClock.adjust("20 seconds")
+      const next = yield* makeObtain(sessionOf("next"))
+      yield* renew(b.store, (_) => !_.refreshInFlight, next.obtain)
+      assert.isTrue(Option.getOrThrow(next.current()).refreshInFlight)
+    })
+  )
+
+  it.scoped("ends an abandoned renewal that waits, and lets no abandoned renewal extend its lease", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      let isAbandoned = false
+      const slow = yield* makeObtain(sessionOf("slow"), { gated: true, afterGate: (lease) => lease.extend })
+      const holder = yield* Effect.fork(renew(a.store, adoptAny, slow.obtain, { isAbandoned: () => isAbandoned }))
+      yield* slow.arrived
+      const waiter = yield* Effect.fork(renew(b.store, adoptAny, slow.obtain, { isAbandoned: () => isAbandoned }))
+      yield* TestClock.adjust("1 second")
+      isAbandoned = true
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(Option.exists(yield* Fiber.poll(waiter), Exit.isInterrupted))
+      const extended = a.faults.count("extend")
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(a.faults.count("extend"), extended)
+      yield* slow.open
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(Option.exists(yield* Fiber.poll(holder), Exit.isInterrupted))
+    })
+  )
+
+  it.scoped("writes a version above the highest seen and not below the store's time", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(1_000_000)
+      const { a } = yield* two
+      const versions = [yield* put(a.store, sessionOf("a")), yield* put(a.store, sessionOf("b"))]
+      yield* TestClock.adjust("1 minute")
+      versions.push(yield* put(a.store, sessionOf("c")))
+      assert.deepStrictEqual(
+        versions.map((_) => _.version),
+        [1_000_000, 1_000_001, 1_060_000]
+      )
+    })
+  )
+})
+
+it.scoped("a session that is restored carries no refresh token that may be spent", () =>
+  Effect.gen(function* () {
+    const key = yield* freshKey()
+    let isBack = false
+    let first = 0
+    const reading = <A extends Reading>(step: Effect.Effect<A, Unavailable>) =>
+      Effect.map(step, (reading) => (isBack ? { ...reading, entry: Option.none() } : reading))
+    const store = yield* SessionStoreModule.fromDriver((key, leaseTime) =>
+      Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
+        ...driver,
+        read: reading(driver.read),
+        acquire: (owner, options) => reading(driver.acquire(owner, options)),
+        commit: (owner, expected, write) => driver.commit(owner, isBack ? first : expected, write)
+      }))
+    ).open(key, requestTimeout)
+    const live = yield* put(store, sessionOf("live"))
+    first = live.version
+    isBack = true
+    const restored = Option.getOrThrow(yield* store.restore(Option.some({ ...live, refreshInFlight: true })))
+    assert.deepStrictEqual(restored.session.accessToken, live.session.accessToken)
+    assert.isTrue(Option.isNone(restored.session.refreshToken))
+  })
+)

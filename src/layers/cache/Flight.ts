@@ -1,0 +1,142 @@
+/**
+ * One run of some work at a time, joined by all callers. A run that outlives its limit, because its timers or its sockets
+ * are gone, is given up: the next caller starts another, and the old one learns that it is dead.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import { firstOf, stallTolerantSleep } from "../wait.js"
+
+/** One run. */
+export interface Run {
+  /** Counts up with each run of a cache. */
+  readonly generation: number
+  /** The callers have given it up: it must send nothing more. */
+  readonly isDead: () => boolean
+}
+
+/** How work is forked: not from the caller, whose interruption, span and log level are its own. */
+export type Fork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
+
+export interface Flight<E> {
+  /** Starts a run unless one is in flight, and does not wait for it. */
+  readonly start: Effect.Effect<void>
+  /** Starts or joins a run and waits for it. Succeeds with whether this caller started it. */
+  readonly run: Effect.Effect<boolean, E>
+  /** Interrupts the run in flight and waits until it has ended. */
+  readonly stop: Effect.Effect<void>
+  /** Waits until the run in flight has ended, or can be given up. */
+  readonly settled: Effect.Effect<void>
+}
+
+export interface Options<E> {
+  readonly fork: Fork
+  readonly now: () => number
+  /** A run ends by itself within this time. */
+  readonly limit: Duration.Duration
+  readonly work: (run: Run) => Effect.Effect<void, E>
+  /** The outcome for callers if the run is interrupted. */
+  readonly onInterrupt: Exit.Exit<void, E>
+  /** The outcome for a caller that has waited for `limit`. */
+  readonly onTimeout: Exit.Exit<void, E>
+}
+
+interface InFlight<E> {
+  readonly done: Deferred.Deferred<void, E>
+  readonly startedAt: number
+  fiber: Fiber.RuntimeFiber<void, E> | undefined
+  isGivenUp: boolean
+}
+
+/**
+ * After a stall the answer may lie in the socket, and reading it takes a few turns of the event loop. It also lets a run
+ * report its own time-out before a caller gives up.
+ */
+const GRACE: Duration.Duration = Duration.millis(500)
+
+export const make = <E>({ fork, limit, now, onInterrupt, onTimeout, work }: Options<E>): Flight<E> => {
+  const limitMillis = Duration.toMillis(limit)
+  let current: InFlight<E> | undefined
+  let generation = 0
+
+  const launch = (): InFlight<E> => {
+    generation += 1
+    const own: InFlight<E> = {
+      done: Deferred.unsafeMake(FiberId.none),
+      startedAt: now(),
+      fiber: undefined,
+      isGivenUp: false
+    }
+    current = own
+    own.fiber = fork(
+      work({ generation, isDead: () => current !== own }).pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            if (current === own) current = undefined
+            Deferred.unsafeDone(own.done, Exit.isInterrupted(exit) ? onInterrupt : exit)
+          })
+        )
+      )
+    )
+    return own
+  }
+
+  /** The outcome, or none if there is none after this time. */
+  const outcomeWithin = (flight: InFlight<E>, wait: number): Effect.Effect<Option.Option<Exit.Exit<void, E>>> =>
+    firstOf(
+      Effect.map(Effect.exit(Deferred.await(flight.done)), Option.some),
+      Effect.as(stallTolerantSleep(Duration.millis(Math.max(0, wait))), Option.none())
+    )
+
+  const giveUp = (flight: InFlight<E>): void => {
+    if (current !== flight) return
+    current = undefined
+    flight.isGivenUp = true
+    Deferred.unsafeDone(flight.done, onTimeout)
+  }
+
+  const wait = (flight: InFlight<E>, until: number): Effect.Effect<void, E> =>
+    Effect.gen(function* () {
+      const dies = flight.startedAt + limitMillis
+      let outcome = yield* outcomeWithin(flight, Math.min(dies, until) - now())
+      if (Option.isNone(outcome)) outcome = yield* outcomeWithin(flight, Duration.toMillis(GRACE))
+      if (Option.isSome(outcome)) return yield* outcome.value
+      if (now() >= dies) giveUp(flight)
+      return yield* onTimeout
+    })
+
+  const run = Effect.gen(function* () {
+    const until = now() + limitMillis
+    const joined = current
+    if (joined === undefined) {
+      yield* wait(launch(), until)
+      return true
+    }
+    const exit = yield* Effect.exit(wait(joined, until))
+    if (!(joined.isGivenUp && now() < until)) yield* exit
+    return false
+  })
+
+  const ending = (how: (fiber: Fiber.RuntimeFiber<void, E>) => Effect.Effect<unknown>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const flight = current
+      if (flight?.fiber === undefined) return Effect.void
+      const left = flight.startedAt + limitMillis + Duration.toMillis(GRACE) - now()
+      return Effect.asVoid(firstOf(how(flight.fiber), stallTolerantSleep(Duration.millis(Math.max(0, left)))))
+    })
+
+  return {
+    start: Effect.sync(() => {
+      const isOverdue = current !== undefined && now() >= current.startedAt + limitMillis + Duration.toMillis(GRACE)
+      if (current !== undefined && isOverdue) giveUp(current)
+      if (current === undefined) launch()
+    }),
+    run,
+    stop: ending((fiber) => Fiber.interrupt(fiber)),
+    settled: ending((fiber) => Fiber.await(fiber))
+  }
+}

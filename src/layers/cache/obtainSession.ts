@@ -1,0 +1,186 @@
+/**
+ * Gets one session from Nomba under the lease of the token store: refresh if that is safe, otherwise issue.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import { type AuthError, Unavailable, wasNotProcessed } from "../../schemas/AuthError.js"
+import { Session } from "../../schemas/Session.js"
+import { AttemptGate, type AttemptGateService, hasTime } from "../../services/AttemptGate.js"
+import type { NombaAuthService } from "../../services/NombaAuth.js"
+import type { Lease, LeaseLost, Stored } from "../../services/TokenStore.js"
+
+/** What one renewal works with. */
+export interface RenewalContext {
+  readonly auth: NombaAuthService
+  /** Starts a session: by client credentials, or a failure if the end user has to log in. */
+  readonly issue: Effect.Effect<Session, AuthError>
+  /** The end user has to log in to start a session, so a refresh token of doubtful worth is tried first. */
+  readonly needsLogin: boolean
+  readonly requestTimeout: Duration.Duration
+  readonly now: () => number
+  /** The renewal has ended by then. */
+  readonly deadline: number
+  /** Done when the cache is closing: no request is started. */
+  readonly closing: Deferred.Deferred<void>
+  /** The callers have given this renewal up: it must send nothing more. */
+  readonly isDead: () => boolean
+  /** A request is about to be sent. */
+  readonly onSend: () => void
+  /** Nomba answered 401 to the token of this session before its lifetime was over, so its refresh token is dead too. */
+  readonly wasEnded: (session: Session) => boolean
+  /** Callers can be served without this renewal. */
+  readonly hasLiveToken: () => boolean
+  /** The session in memory, for a store that went back to an older one. */
+  readonly cached: () => Option.Option<{ readonly stored: Stored; readonly isServed: boolean }>
+}
+
+/** A session and how it was obtained. `remaining` counts from the moment its request was sent. */
+export interface Obtained {
+  readonly session: Session
+  readonly remaining: Duration.Duration
+  readonly operation: "issue" | "refresh" | "restore"
+}
+
+/** The layer was closed before a request was sent. */
+export const closed = new Unavailable({ operation: "store", reason: "Closed", processed: "no" })
+
+/** No request was sent, because the renewal would not have ended in time. */
+export const outOfTime = new Unavailable({
+  operation: "store",
+  reason: "Timeout",
+  hint: "The renewal timed out before Nomba could be called.",
+  processed: "no"
+})
+
+type Failure = AuthError | LeaseLost
+
+const wasNotSent = (error: Failure): boolean => error._tag === "LeaseLost" || wasNotProcessed(error)
+
+export const obtainSession =
+  (context: RenewalContext) =>
+  (current: Option.Option<Stored>, lease: Lease): Effect.Effect<Obtained, Failure> => {
+    const { auth, needsLogin } = context
+
+    const issue = (otherwise: AuthError) => request(context, lease, "issue", lease.extend, context.issue, otherwise)
+
+    /** Flags the stored session first, so that no process adopts it or refreshes it again. */
+    const replace = (
+      stored: Stored,
+      operation: "issue" | "refresh",
+      effect: Effect.Effect<Session, AuthError>
+    ): Effect.Effect<Obtained, Failure> =>
+      Effect.tapError(request(context, lease, operation, lease.beginRefresh, effect, outOfTime), (error) =>
+        Effect.when(lease.cancelRefresh, () => !stored.refreshInFlight && wasNotSent(error))
+      )
+
+    const refresh = (stored: Stored, refreshToken: Redacted.Redacted<string>): Effect.Effect<Obtained, Failure> =>
+      replace(
+        stored,
+        "refresh",
+        Effect.map(auth.refresh({ refreshToken, accessToken: stored.session.accessToken }), (session) =>
+          // RFC 6749, section 6: an answer without a refresh token may leave the old one valid.
+          needsLogin && Option.isNone(session.refreshToken)
+            ? new Session({ ...session, refreshToken: Option.some(refreshToken) })
+            : session
+        )
+      ).pipe(Effect.catchAll(afterRefresh))
+
+    /** The refresh token counts as spent, unless its request certainly was not processed. */
+    const afterRefresh = (error: Failure): Effect.Effect<Obtained, Failure> => {
+      switch (error._tag) {
+        case "LeaseLost":
+          return Effect.fail(error)
+        case "Expired":
+        case "InvalidCredentials":
+        case "InvalidRequest":
+          return issue(error)
+        case "Unavailable":
+          return wasNotSent(error) || error.operation === "store" || needsLogin || context.hasLiveToken()
+            ? Effect.fail(error)
+            : issue(error)
+        case "UnexpectedResponse":
+          // The next renewal of a public client tries the same refresh token again: a lost answer is no reason to ask
+          // the end user to log in.
+          return needsLogin || context.hasLiveToken() ? Effect.fail(error) : issue(error)
+      }
+    }
+
+    /** The store lost what this process saw there. What it holds now has been refreshed or ended since. */
+    const afterStoreWentBack = Effect.suspend((): Effect.Effect<Obtained, Failure> => {
+      const known = context.cached()
+      if (Option.isNone(known)) return issue(outOfTime)
+      const { isServed, stored } = known.value
+      if (isServed) {
+        return Effect.succeed({ session: stored.session, remaining: stored.remaining, operation: "restore" })
+      }
+      return needsLogin && Option.isSome(stored.session.refreshToken)
+        ? refresh(stored, stored.session.refreshToken.value)
+        : issue(outOfTime)
+    })
+
+    if (lease.wentBack) return afterStoreWentBack
+    if (Option.isNone(current)) return issue(outOfTime)
+    const stored = current.value
+    if (context.wasEnded(stored.session) && !needsLogin) return replace(stored, "issue", context.issue)
+    const { refreshToken } = stored.session
+    return Option.isSome(refreshToken) && (!stored.refreshInFlight || needsLogin)
+      ? refresh(stored, refreshToken.value)
+      : issue(outOfTime)
+  }
+
+/** One token request, sent only under the lease and with enough time, and repeated only under the same conditions. */
+const request = (
+  { closing, deadline, isDead, now, onSend, requestTimeout }: RenewalContext,
+  lease: Lease,
+  operation: "issue" | "refresh",
+  permission: Effect.Effect<void, LeaseLost | Unavailable>,
+  effect: Effect.Effect<Session, AuthError>,
+  otherwise: AuthError
+): Effect.Effect<Obtained, Failure> =>
+  Effect.gen(function* () {
+    const canStart = Effect.gen(function* () {
+      if (isDead() || (yield* Deferred.isDone(closing))) return yield* closed
+      if (!hasTime(deadline, now(), Duration.zero, requestTimeout)) return yield* otherwise
+    })
+    yield* canStart
+    yield* permission
+    yield* canStart
+
+    let sentAt = now()
+    let lost: LeaseLost | undefined
+    const extendIfTime = (needed: Duration.Duration) =>
+      Effect.gen(function* () {
+        lost = yield* Effect.match(lease.extend, { onFailure: (error) => error, onSuccess: () => undefined })
+        return lost === undefined && !isDead() && hasTime(deadline, now(), Duration.zero, needed)
+      })
+    const gate: AttemptGateService = {
+      // Reading a secret may take longer than a lease check is valid for, and so may a stall.
+      beforeSend: Effect.gen(function* () {
+        if (isDead()) return yield* closed
+        const isHeld = yield* Effect.match(lease.assertHeld, { onFailure: () => false, onSuccess: () => true })
+        if (!isHeld && !(yield* extendIfTime(requestTimeout))) return yield* outOfTime
+        sentAt = now()
+        onSend()
+      }),
+      start: (needed) =>
+        Effect.succeed((wait) =>
+          Effect.gen(function* () {
+            if (!hasTime(deadline, now(), wait, needed)) return false
+            const isClosing = yield* Effect.raceFirst(
+              Effect.as(Effect.sleep(wait), false),
+              Effect.as(Deferred.await(closing), true)
+            )
+            return !isClosing && (yield* extendIfTime(needed))
+          })
+        )
+    }
+
+    const session = yield* effect.pipe(
+      Effect.provideService(AttemptGate, gate),
+      Effect.catchAll((error): Effect.Effect<never, Failure> => lost ?? error)
+    )
+    return { session, remaining: Duration.subtract(session.lifetime, Duration.millis(now() - sentAt)), operation }
+  })

@@ -1,0 +1,110 @@
+/**
+ * Sleeps and time-outs that survive a stalled process and do not keep a finished one alive.
+ *
+ * When a process stalls (SIGSTOP, a VM freeze, a long pause of the garbage collector), its timers fall due before its
+ * sockets are read, so an answer that has arrived would count as late. Time passes here in steps: a stall costs one step,
+ * however long it lasts, and the sockets are read once before a time-out fires. Clocks other than the system's (`TestClock`)
+ * cannot stall and sleep as they always do.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { LazyArg } from "effect/Function"
+import { Unavailable } from "../schemas/AuthError.js"
+
+/** Limit of one read of the token store, and of one attempt to save a session. */
+export const STORE_LIMIT: Duration.Duration = Duration.seconds(5)
+
+/** The clock of a program that provides none. */
+export const systemClock: Clock.Clock = Context.get(DefaultServices.liveServices, Clock.Clock)
+
+const STEPS = 10
+const STALLED_FOR = 1_000
+
+let stalls = 0
+
+/** Counts the stalls that a sleeping fiber has noticed in this process. Compare two readings. */
+export const stallCount = (): number => stalls
+
+/** Lets the event loop read its sockets once. Platforms without `setImmediate` do so before their next timer. */
+const pollSockets: Effect.Effect<void> = Effect.async((resume) => {
+  const go = (): void => resume(Effect.void)
+  if (typeof setImmediate === "function") setImmediate(go)
+  else setTimeout(go, 0)
+})
+
+const oneStep = (duration: Duration.Duration): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const due = systemClock.unsafeCurrentTimeMillis() + Duration.toMillis(duration)
+    return Effect.map(systemClock.sleep(duration), () => {
+      if (systemClock.unsafeCurrentTimeMillis() - due > STALLED_FOR) stalls += 1
+    })
+  })
+
+const sleepInSteps = (duration: Duration.Duration): Effect.Effect<void> =>
+  oneStep(Duration.unsafeDivide(duration, STEPS)).pipe(Effect.repeatN(STEPS - 1), Effect.zipRight(pollSockets))
+
+const onSystemClock =
+  (own: (duration: Duration.Duration) => Effect.Effect<void>) =>
+  (duration: Duration.DurationInput): Effect.Effect<void> =>
+    Effect.clockWith((clock) => {
+      const decoded = Duration.decode(duration)
+      return clock === systemClock ? own(decoded) : clock.sleep(decoded)
+    })
+
+/** Sleeps for a time in which the process runs, then lets it read its sockets once. */
+export const stallTolerantSleep: (duration: Duration.DurationInput) => Effect.Effect<void> = onSystemClock(sleepInSteps)
+
+/** Sleeps without keeping the process alive. */
+export const unrefSleep: (duration: Duration.DurationInput) => Effect.Effect<void> = onSystemClock((duration) =>
+  Effect.async((resume) => {
+    const timer: unknown = setTimeout(() => resume(Effect.void), Duration.toMillis(duration))
+    if (typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function") {
+      timer.unref()
+    }
+    return Effect.sync(() => clearTimeout(timer as ReturnType<typeof setTimeout>))
+  })
+)
+
+const stallTolerantClock: Clock.Clock = {
+  [Clock.ClockTypeId]: Clock.ClockTypeId,
+  unsafeCurrentTimeMillis: () => systemClock.unsafeCurrentTimeMillis(),
+  unsafeCurrentTimeNanos: () => systemClock.unsafeCurrentTimeNanos(),
+  currentTimeMillis: systemClock.currentTimeMillis,
+  currentTimeNanos: systemClock.currentTimeNanos,
+  sleep: sleepInSteps
+}
+
+/** `Effect.timeoutFail` that tolerates stalls. */
+export const stallTolerantTimeout =
+  <E1>(options: { readonly duration: Duration.DurationInput; readonly onTimeout: LazyArg<E1> }) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | E1, R> =>
+    Effect.clockWith((clock) =>
+      clock === systemClock
+        ? effect.pipe(Effect.withClock(systemClock), Effect.timeoutFail(options), Effect.withClock(stallTolerantClock))
+        : Effect.timeoutFail(effect, options)
+    )
+
+/**
+ * Whichever ends first. Both can be interrupted, even in a finalizer: `Effect.raceFirst` would wait there for the loser.
+ */
+export const firstOf = <A, E, A1, E1>(
+  one: Effect.Effect<A, E>,
+  other: Effect.Effect<A1, E1>
+): Effect.Effect<A | A1, E | E1> => Effect.raceFirst(Effect.interruptible(one), Effect.interruptible(other))
+
+/** The token store did not answer in time. */
+export const storeTimedOut: Unavailable = new Unavailable({ operation: "store", reason: "Store", detail: "ETIMEDOUT" })
+
+/** Fails with a store time-out after this time, even if the effect cannot be interrupted. */
+export const hardTimeout =
+  (duration: Duration.Duration) =>
+  <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
+    Effect.disconnect(effect).pipe(
+      stallTolerantTimeout({
+        duration,
+        onTimeout: () => storeTimedOut
+      })
+    )

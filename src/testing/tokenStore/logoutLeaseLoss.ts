@@ -1,0 +1,98 @@
+/** A logout that loses its lease still ends the session that is held, once. */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import {
+  ensure,
+  freshKey,
+  holdsNothing,
+  type Kit,
+  makeRevoke,
+  put,
+  same,
+  sameSession,
+  scenario,
+  sessionOf,
+  some
+} from "./harness.js"
+import type { ContractCase } from "./Options.js"
+
+export const logoutLeaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
+  const passes = Duration.sum(kit.lapse, "1 second")
+
+  return [
+    scenario(
+      "revokes again what is held when a logout has lost its lease",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const b = yield* kit.holder(key)
+        yield* put(b, sessionOf("old"))
+        const { arrived, current, open, revoke, runs } = yield* makeRevoke({ gated: true })
+        const fiber = yield* Effect.fork(a.store.logout(revoke))
+        yield* arrived
+        yield* a.lapse
+        const renewed = yield* put(b, sessionOf("renewed"))
+        yield* open
+        yield* kit.pass("1 second")
+        yield* Fiber.join(fiber)
+        yield* same(runs(), 2, "revocations")
+        const last = yield* some(current(), "what was revoked last")
+        yield* sameSession(last.session, sessionOf("renewed"), "what was revoked last")
+        yield* holdsNothing(b)
+        const after = yield* put(b, sessionOf("after"))
+        yield* ensure(after.version > renewed.version + 1, "a version did not rise over a tombstone")
+      }),
+      passes
+    ),
+
+    scenario(
+      "does not revoke again what it has proved, when a logout lost its lease before its tombstone",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const b = yield* kit.holder(key)
+        yield* put(b, sessionOf("held"))
+        const { arrived, open, revoke, runs } = yield* makeRevoke({ gated: true })
+        const fiber = yield* Effect.fork(a.store.logout(revoke))
+        yield* arrived
+        yield* a.lapse
+        yield* open
+        yield* kit.pass("1 second")
+        yield* Fiber.join(fiber)
+        yield* same(runs(), 1, "revocations")
+        yield* holdsNothing(b)
+      }),
+      passes
+    ),
+
+    scenario(
+      "does not take a lost right for a proved revocation",
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const a = yield* kit.frail(key)
+        const b = yield* kit.holder(key)
+        yield* put(b, sessionOf("held"))
+        const { arrived, open, revoke } = yield* makeRevoke({ gated: true })
+        let revoked = 0
+        const fiber = yield* Effect.fork(
+          a.store.logout((current, lease) =>
+            Effect.gen(function* () {
+              yield* revoke(current, lease)
+              yield* lease.extend
+              revoked += 1
+            })
+          )
+        )
+        yield* arrived
+        yield* a.lapse
+        yield* open
+        yield* kit.pass("1 second")
+        yield* Fiber.join(fiber)
+        yield* same(revoked, 1, "revocations that were permitted")
+        yield* holdsNothing(b)
+      }),
+      passes
+    )
+  ]
+}
