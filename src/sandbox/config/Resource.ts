@@ -65,7 +65,10 @@ const decode = Schema.decodeUnknownEither(Resource, { errors: "all", onExcessPro
 
 export const resourceIssues = (resource: unknown, name: string): ReadonlyArray<string> => {
   const decoded = decode(resource)
-  return decoded._tag === "Right" ? [] : validationMessages(decoded.left.issue, name)
+  if (decoded._tag === "Right") return []
+  return validationMessages(decoded.left.issue, "").map((message) =>
+    message.startsWith(":") ? `${name}${message}` : `${name}.${message}`
+  )
 }
 
 export const checkResource = (resource: unknown): Effect.Effect<Resource, SandboxError> =>

@@ -17,21 +17,25 @@ interface Listed {
   readonly definition: Definition
 }
 
-/** All routes in the order in which they are tried: those of the user first, exact paths before patterns. */
-export const listed = (own: ReadonlyArray<Resource>, withBuiltIn: boolean): ReadonlyArray<Listed> => {
-  const exactFirst = (routes: ReadonlyArray<Listed>) =>
-    [...routes].sort((one, other) => one.path.split(/[{*]/).length - other.path.split(/[{*]/).length)
-  return [
-    ...exactFirst(own.map((resource) => ({ ...resource, definition: { own: resource } }))),
-    ...(withBuiltIn ? builtInRoutes : [])
-  ]
-}
+/** Exact paths come before those with `{name}`, and these before those with a final `*`. */
+const vagueness = (path: string): number => path.split("{").length + (path.endsWith("*") ? 100 : 0)
 
-const builtInRoutes: ReadonlyArray<Listed> = builtIn
-  .flatMap((resource) =>
+const exactFirst = (routes: ReadonlyArray<Listed>): ReadonlyArray<Listed> =>
+  [...routes].sort((one, other) => vagueness(one.path) - vagueness(other.path))
+
+const builtInRoutes = exactFirst(
+  builtIn.flatMap((resource) =>
     resource.paths.map((path) => ({ method: resource.method, path, definition: { builtIn: resource } }))
   )
-  .sort((one, other) => one.path.split("{").length - other.path.split("{").length)
+)
+
+/** All routes in the order in which they are tried: first those of the user. */
+export const listed = (own: ReadonlyArray<Resource>, withBuiltIn: boolean): ReadonlyArray<Listed> => [
+  ...exactFirst(
+    own.map((resource) => ({ method: resource.method, path: resource.path, definition: { own: resource } }))
+  ),
+  ...(withBuiltIn ? builtInRoutes : [])
+]
 
 /** The methods that a path has, and the resource for one of them. */
 export const find = (
