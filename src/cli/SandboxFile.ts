@@ -1,8 +1,9 @@
-/** The file that `--config` names: what `Sandbox.makeServer` takes, as JSON. */
+/** The file of `--config`: the options of `Sandbox.makeServer`, as JSON. */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { ServerOptions } from "../sandbox/config/Options.js"
+import { Resource } from "../sandbox/config/Resource.js"
 import { SandboxError } from "../sandbox/config/SandboxError.js"
 import { mustBe, validationMessages } from "../sandbox/config/validationMessages.js"
 
@@ -14,13 +15,16 @@ const Client = Schema.Struct({
   clientId: text,
   clientSecret: Schema.optional(Schema.Redacted(text).annotations(mustBe("text"))),
   accountId: Schema.optional(text),
+  subAccountIds: Schema.optional(texts),
   redirectUris: Schema.optional(texts)
 })
 
-/** The switches are not looked at here: the sandbox itself says what is wrong with them. */
-const Given = Schema.Struct(
+/** The sandbox checks the switches itself. */
+const Content = Schema.Struct(
   {
     clients: Schema.optional(Schema.Array(Client)),
+    resources: Schema.optional(Schema.Array(Resource)),
+    builtInResources: Schema.optional(Schema.Boolean.annotations(mustBe("true or false"))),
     seed: Schema.optional(Schema.Union(Schema.String, Schema.Number).annotations(mustBe("text or a number"))),
     host: Schema.optional(text),
     port: Schema.optional(Schema.Number.annotations(mustBe("a number"))),
@@ -29,18 +33,25 @@ const Given = Schema.Struct(
   Schema.Record({ key: Schema.String, value: Schema.Unknown })
 ).annotations({ parseOptions: { errors: "all", onExcessProperty: "error" } })
 
-const decode = Schema.decodeUnknown(Given)
+const decode = Schema.decodeUnknown(Content)
 
-/** Reads the file, or says as a `SandboxError` what is wrong with it, without a value of it: it may hold secrets. */
+/** Reads a text file, or names it in a `SandboxError`. */
+export const readText = (path: string): Effect.Effect<string, SandboxError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    return yield* Effect.mapError(fs.readFileString(path), (error) => {
+      const reason = error._tag === "SystemError" ? error.reason : error._tag
+      return new SandboxError({ reason: "Options", issues: [`${path}: cannot be read (${reason})`] })
+    })
+  })
+
+/** Reads the file. A `SandboxError` names what is wrong, without values: the file may contain secrets. */
 export const read = (path: string): Effect.Effect<ServerOptions, SandboxError, FileSystem.FileSystem> => {
-  const wrong = (...issues: ReadonlyArray<string>) =>
+  const invalid = (...issues: ReadonlyArray<string>) =>
     new SandboxError({ reason: "Options", issues: issues.map((issue) => `${path}: ${issue}`) })
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const content = yield* Effect.mapError(fs.readFileString(path), (error) =>
-      wrong(`cannot be read (${error._tag === "SystemError" ? error.reason : error._tag})`)
-    )
-    const json = yield* Effect.try({ try: (): unknown => JSON.parse(content), catch: () => wrong("is not JSON") })
-    return yield* Effect.mapError(decode(json), ({ issue }) => wrong(...validationMessages(issue, "the file")))
+    const content = yield* readText(path)
+    const json = yield* Effect.try({ try: (): unknown => JSON.parse(content), catch: () => invalid("is not JSON") })
+    return yield* Effect.mapError(decode(json), ({ issue }) => invalid(...validationMessages(issue, "the file")))
   })
 }

@@ -35,7 +35,8 @@ const make = (options: Options = {}): Effect.Effect<SandboxService, SandboxError
 
 const server = Effect.tryPromise({
   try: () => import("./http/Server.js"),
-  catch: () => new SandboxError({ reason: "Listen", issues: ["a socket needs the package @effect/platform-node"] })
+  catch: () =>
+    new SandboxError({ reason: "Listen", issues: ["install @effect/platform-node@0.108, which the server needs"] })
 })
 
 const makeServer = (options: ServerOptions = {}): Effect.Effect<SandboxService, SandboxError, Scope.Scope> =>

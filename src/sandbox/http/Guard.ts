@@ -1,7 +1,6 @@
 /**
- * Keeps web pages away from what only the sandbox's user may do. A browser tells the page's own origin with every
- * request that can change something, and a page that was given this machine's address under a name of its own (DNS
- * rebinding) tells that name as `Host`.
+ * Keeps other web pages away from the control API and the pages. A browser sends the origin of a page with each request that
+ * can change something. A page that reaches this machine under a name of its own (DNS rebinding) sends that name as `Host`.
  */
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -10,12 +9,14 @@ import * as Hostname from "../config/Hostname.js"
 import type { Settings } from "../config/Options.js"
 import * as Envelope from "./Envelope.js"
 
-/** What the sandbox goes by. */
 type Names = Pick<Settings, "host" | "allowedHosts">
 
 const parsed = (url: string): URL | undefined => (URL.canParse(url) ? new URL(url) : undefined)
 
-/** Whether what somebody typed to get here is one of the sandbox's own names. */
+/** A `Host` or an `Origin` with the scheme of the sandbox, so that a default port is left out in both. */
+const withSchemeOf = (url: string, host: string): URL | undefined => parsed(`${new URL(url).protocol}//${host}`)
+
+/** Whether a host is one of the sandbox's own. */
 const isOwn = ({ hostname, port }: URL, url: string, { allowedHosts, host }: Names): boolean => {
   if (allowedHosts.has(hostname)) return true
   if (Hostname.anyAddress.has(host)) return Hostname.isAddress(hostname) || hostname === "localhost"
@@ -28,7 +29,7 @@ const isOwn = ({ hostname, port }: URL, url: string, { allowedHosts, host }: Nam
 const forbidden = (error: string): HttpServerResponse.HttpServerResponse =>
   Envelope.refusal(403, { code: "403", description: "Forbidden", error })
 
-/** The 403 of a request whose `Host` is not the sandbox's own. No browser sends a request without one. */
+/** A 403 for a `Host` that is not the sandbox's own. Browsers always send one. */
 export const foreignHost = (
   { headers }: HttpServerRequest.HttpServerRequest,
   url: string,
@@ -36,13 +37,13 @@ export const foreignHost = (
 ): Option.Option<HttpServerResponse.HttpServerResponse> => {
   const header = headers["host"]
   if (header === undefined) return Option.none()
-  const claimed = parsed(`http://${header}`)
+  const claimed = withSchemeOf(url, header)
   return claimed !== undefined && isOwn(claimed, url, names)
     ? Option.none()
     : Option.some(forbidden("Host: is not this sandbox's own, and not among allowedHosts"))
 }
 
-/** The 403 of a request that another page makes, or that has a foreign `Host`. */
+/** A 403 for a request of another page, or with a foreign `Host`. */
 export const foreignPage = (
   request: HttpServerRequest.HttpServerRequest,
   url: string,
@@ -50,7 +51,7 @@ export const foreignPage = (
 ): Option.Option<HttpServerResponse.HttpServerResponse> =>
   Option.orElse(foreignHost(request, url, names), () => {
     const { origin, host: header, "sec-fetch-site": site = "none" } = request.headers
-    const claimed = header === undefined ? new URL(url).host : parsed(`http://${header}`)?.host
+    const claimed = header === undefined ? new URL(url).host : withSchemeOf(url, header)?.host
     const foreign = origin !== undefined && parsed(origin)?.host !== claimed
     return foreign || (site !== "none" && site !== "same-origin")
       ? Option.some(forbidden("Origin: is not this sandbox's own"))

@@ -1,5 +1,6 @@
 /** The sandbox on a socket of this machine. */
 import { createServer } from "node:http"
+import { createServer as createTlsServer } from "node:https"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -8,21 +9,37 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Hostname from "../config/Hostname.js"
+import type { Settings } from "../config/Options.js"
 import { SandboxError } from "../config/SandboxError.js"
 import { type ConnectionReset, firstHalf, type SandboxApp } from "./SandboxApp.js"
 
-const urlOf = (hostname: string, port: number): string =>
-  `http://${Hostname.anyAddress.has(hostname) ? "127.0.0.1" : Hostname.bracketed(hostname)}:${port}`
+type Listening = Pick<Settings, "host" | "port" | "tls">
 
-const codeOf = (cause: unknown): string => (Predicate.hasProperty(cause, "code") ? String(cause.code) : "unknown")
+const urlOf = (hostname: string, port: number, { tls }: Listening): string => {
+  const host = Hostname.anyAddress.has(hostname) ? "127.0.0.1" : Hostname.bracketed(hostname)
+  return new URL(`${tls === undefined ? "http" : "https"}://${host}:${port}`).origin
+}
 
-/** A client that goes away in the middle of a request is no failure of this process. */
+const listenError = (cause: unknown, { host, port }: Listening): SandboxError => {
+  const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : "unknown"
+  const sentences: Readonly<Record<string, string>> = {
+    EADDRINUSE: `Port ${port} is already in use on ${host}`,
+    EACCES: `No permission to listen on port ${port}`,
+    EADDRNOTAVAIL: `${host} is not an address of this machine`,
+    ENOTFOUND: `${host} cannot be resolved`
+  }
+  const issue = `${sentences[code] ?? `Cannot listen on ${host}:${port}`} (${code})`
+  return new SandboxError({ reason: "Listen", issues: [issue] })
+}
+
+/** A client that disconnects in the middle of a request is not a failure of this process. */
 const ignoreConnectionError = (): void => {}
 
-/** A dropped connection: the socket is destroyed, after half of an answer or none, which interrupts this fiber. */
-const hangUp = ({ truncated }: ConnectionReset) =>
+/** Destroys the socket, which interrupts this fiber. */
+const resetConnection = ({ truncated }: ConnectionReset) =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const response = NodeHttpServerRequest.toServerResponse(request)
     Option.match(truncated, {
@@ -35,24 +52,23 @@ const hangUp = ({ truncated }: ConnectionReset) =>
     return Effect.never
   })
 
-/**
- * Listens until the scope closes, which cuts the connections that are still open. No request is logged or traced.
- * Gives the URL.
- */
-export const serve = (
-  app: SandboxApp,
-  options: { readonly host: string; readonly port: number }
-): Effect.Effect<string, SandboxError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const node = createServer()
-    const server = yield* NodeHttpServer.make(() => node, options).pipe(
-      Effect.mapError(({ cause }) => {
-        const issues = [`${options.host}:${options.port} cannot be listened on (${codeOf(cause)})`]
-        return new SandboxError({ reason: "Listen", issues })
+const create = ({ tls }: Listening): Effect.Effect<ReturnType<typeof createServer>, SandboxError> =>
+  tls === undefined
+    ? Effect.sync(() => createServer())
+    : Effect.try({
+        try: () => createTlsServer({ cert: tls.cert, key: Redacted.value(tls.key) }),
+        catch: () => new SandboxError({ reason: "Options", issues: ["tls: must be a certificate and its key, in PEM"] })
       })
+
+/** Listens until the scope closes, which also closes open connections. Requests are not logged or traced. Returns the URL. */
+export const serve = (app: SandboxApp, options: Listening): Effect.Effect<string, SandboxError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const node = yield* create(options)
+    const server = yield* NodeHttpServer.make(() => node, { host: options.host, port: options.port }).pipe(
+      Effect.mapError(({ cause }) => listenError(cause, options))
     )
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
-    yield* Effect.catchTag(app, "ConnectionReset", hangUp).pipe(
+    yield* Effect.catchTag(app, "ConnectionReset", resetConnection).pipe(
       Effect.interruptible,
       HttpServer.serveEffect(),
       HttpMiddleware.withTracerDisabledWhenEffect(() => true),
@@ -65,5 +81,5 @@ export const serve = (
       request.on("error", ignoreConnectionError)
       response.on("error", ignoreConnectionError)
     })
-    return server.address._tag === "TcpAddress" ? urlOf(server.address.hostname, server.address.port) : ""
+    return server.address._tag === "TcpAddress" ? urlOf(server.address.hostname, server.address.port, options) : ""
   })
