@@ -15,6 +15,7 @@ import { ControlApi, prefix } from "../../src/sandbox/control/ControlApi.js"
 import * as httpApiRoutes from "../../src/sandbox/http/httpApiRoutes.js"
 import * as LoginApi from "../../src/sandbox/login/LoginApi.js"
 import { pages } from "../../src/sandbox/page/Pages.js"
+import { builtIn } from "../../src/sandbox/resources/builtIn.js"
 import { authorizePage } from "../support/authorizePage.js"
 
 const path = new URL("../../docs/sandbox.md", import.meta.url)
@@ -80,12 +81,23 @@ describe("docs/sandbox.md", () => {
     )
   })
 
+  it("lists every built-in resource with the members that it requires", () => {
+    isTable(
+      "resources",
+      ["call", "required"],
+      builtIn.map(({ method, paths, query = [], requires = {} }) => [
+        paths.map((path) => `\`${method} ${path}\``).join(", "),
+        [...Object.keys(requires), ...query.map((name) => `?${name}`)].map((name) => `\`${name}\``).join(", ") || "-"
+      ])
+    )
+  })
+
   it("starts the sandbox with flags that there are, and shows the line that says it is ready", () => {
     const starts = scripts.filter((script) => !commands.includes(script))
     assert.isAbove(starts.length, 1)
     for (const start of starts) {
       assert.match(start, /^npx nomba-auth sandbox/)
-      for (const [flag] of start.matchAll(/--[\w-]+/g)) assert.isTrue(flags.has(flag), flag)
+      for (const [flag] of start.matchAll(/--\w[\w-]*/g)) assert.isTrue(flags.has(flag), flag)
     }
     assert.include(manual, SandboxCommand.readyLine("http://127.0.0.1:4010"))
   })
