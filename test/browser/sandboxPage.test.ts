@@ -1,4 +1,6 @@
 /** The page of the sandbox as a person meets it: in a real browser, with a pointer or with the keyboard alone. */
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type SandboxHandle, type StartOptions, startSandbox } from "nomba-auth/sandbox"
@@ -37,7 +39,7 @@ const twoClients: StartOptions = {
 }
 
 describeInBrowser("the page of a sandbox", (fresh) => {
-  it.scopedLive("says what it is, and that nobody is logged in yet", () =>
+  it.scopedLive("says what it is, and that there are no sessions yet", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       await page.getByRole("heading", { name: "Nomba sandbox", level: 1 }).waitFor()
       await page.getByText("One client has one session").waitFor()
@@ -67,7 +69,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("tells each request as it happens, in words", () =>
+  it.scopedLive("shows each request with its outcome", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       const { access, refresh: first } = await issue(sandbox)
       await row(page, "new session").waitFor()
@@ -95,11 +97,11 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("lets the keyboard alone order a fault and call it off", () =>
+  it.scopedLive("lets the keyboard alone add a fault and clear it", () =>
     onPage(fresh, async ({ page, sandbox }) => {
-      await tabTo(page, page.getByLabel("Requests", { exact: true }))
+      await tabTo(page, page.getByLabel("Applies to"))
       await page.keyboard.type("refresh")
-      await tabTo(page, page.getByLabel("Fault", { exact: true }))
+      await tabTo(page, page.getByLabel("Kind of fault"))
       await page.keyboard.type("a late")
       await tabTo(page, page.getByLabel("Delay in seconds"))
       await page.keyboard.type("0.2")
@@ -124,10 +126,10 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     ["a body that is not JSON", "issue: body is not JSON, for 1 request", "issue", "fault: body is not JSON"],
     ["a lost response", "issue: response lost, for 1 request", "issue", "no response"]
   ]
-  it.scopedLive("orders every kind of fault, which the next request meets", () =>
+  it.scopedLive("adds every kind of fault, which applies to the next request", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       for (const [index, [kind, ordered, , told]] of faults.entries()) {
-        await page.getByLabel("Fault", { exact: true }).selectOption(kind)
+        await page.getByLabel("Kind of fault").selectOption(kind)
         await page.getByRole("button", { name: "Add fault" }).click()
         await page.getByText("Added: applies to the next issue request.").waitFor()
         await page.getByText(ordered).waitFor()
@@ -140,7 +142,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("says of a fault that it ordered how long it lasts", () =>
+  it.scopedLive("says how long an added fault lasts", () =>
     onPage(fresh, async ({ page }) => {
       const order = async (until: string, amount: string | undefined, said: string) => {
         await page.locator("[name=until]").selectOption(until)
@@ -154,7 +156,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("copies the address where the browser can, and offers it nowhere else", () =>
+  it.scopedLive("offers to copy only if the browser has a clipboard", () =>
     Effect.gen(function* () {
       const copy = (page: Page) => page.getByRole("button", { name: "Copy NOMBA_BASE_URL" })
       yield* onPage(fresh, async ({ page }) => assert.isTrue(await copy(page).isVisible()))
@@ -165,7 +167,65 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("lets somebody else log in, which kills the session, and says so", () =>
+  it.scopedLive("shows how to connect, with a curl command that works, until a client logs in", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      const { accountId, clientId, clientSecret } = sandbox.credentials()
+      await page.locator("#credentials").getByText(clientSecret).waitFor()
+      const values = await page.locator("#credentials code").allTextContents()
+      assert.deepStrictEqual(values, [sandbox.url, clientId, clientSecret, accountId])
+      const command = await page.locator("#curl").textContent()
+      const { stdout } = await promisify(execFile)("sh", ["-c", command ?? ""])
+      assert.include(stdout, "access_token")
+      await page.locator("#curl-box").waitFor({ state: "hidden" })
+    })
+  )
+
+  it.scopedLive("shows no configured secret, but a place for it in the curl command", () =>
+    onPage(
+      fresh,
+      async ({ page }) => {
+        await page.getByText("the one you configured").waitFor()
+        assert.include(await page.locator("#curl").textContent(), "YOUR_CLIENT_SECRET")
+        assert.notInclude(await page.content(), "the-secret-of-the-first-client")
+      },
+      { sandbox: twoClients }
+    )
+  )
+
+  it.scopedLive("links each rejection to its cause, and collapses repeated successes", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      const { access } = await issue(sandbox)
+      for (let n = 0; n < 3; n++) await balance(sandbox, access)
+      await row(page, "token accepted × 3").waitFor()
+      assert.strictEqual(await rows(page).count(), 2)
+      await sandbox.steal()
+      await balance(sandbox, access)
+      await page.getByRole("link", { name: "Why was request 5 rejected?" }).click()
+      assert.strictEqual(new URL(page.url()).hash, "#cause-replaced")
+      await page.getByText("The token was replaced or revoked").waitFor()
+    })
+  )
+
+  it.scopedLive("adds a fault for a method and path, and a response", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      const { access } = await issue(sandbox)
+      await page.getByLabel("Applies to").selectOption("a method and path")
+      await page.getByRole("textbox", { name: "Method and path" }).fill("GET /v1/accounts/balance")
+      await page.getByRole("button", { name: "Add fault" }).click()
+      await page.getByText("GET /v1/accounts/balance: status 503, for 1 request").waitFor()
+      assert.strictEqual(await balance(sandbox, access), 503)
+      await page.getByLabel("Path", { exact: true }).fill("/v1/terminals/{id}")
+      await page.getByRole("textbox", { name: "Body" }).fill('{"id":"{{path.id}}"}')
+      await page.getByRole("button", { name: "Add response" }).click()
+      await page.getByText("GET /v1/terminals/{id}: 200").waitFor()
+      const answer = await fetch(`${sandbox.url}/v1/terminals/7`, { headers: { authorization: access } })
+      assert.deepStrictEqual(await answer.json(), { id: "7" })
+      await page.getByRole("button", { name: "Remove all" }).click()
+      await page.getByText("GET /v1/terminals/{id}: 200").waitFor({ state: "hidden" })
+    })
+  )
+
+  it.scopedLive("simulates another login, which ends the session, and says so", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       const { access } = await issue(sandbox)
       await page.getByRole("button", { name: "Simulate another login" }).click()
@@ -193,7 +253,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("moves the clock, by which tokens age", () =>
+  it.scopedLive("moves the clock, by which tokens expire", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       await issue(sandbox)
       await page.getByRole("button", { name: "+10 min" }).click()
@@ -208,7 +268,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("leaves the field of the clock to whoever fills it in", () =>
+  it.scopedLive("does not overwrite the clock field while the user fills it in", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       const field = page.getByLabel("Set to (UTC)")
       assert.match(await field.inputValue(), /^\d{4}-/)
@@ -228,7 +288,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("turns switches while the sandbox runs, and says what is refused", () =>
+  it.scopedLive("changes settings while the sandbox runs, and says what is invalid", () =>
     Effect.gen(function* () {
       const { page, problems, sandbox } = yield* openPage(fresh)
       yield* Effect.promise(async () => {
@@ -253,7 +313,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("starts over", () =>
+  it.scopedLive("resets the sandbox", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       await issue(sandbox)
       await sandbox.steal()
@@ -276,7 +336,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("tells several clients apart, and those without a session", () =>
+  it.scopedLive("shows several clients, and those without a session", () =>
     onPage(
       fresh,
       async ({ page, sandbox }) => {
@@ -311,7 +371,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     )
   })
 
-  it.scopedLive("keeps text as text even where the sandbox itself would tell it raw", () => {
+  it.scopedLive("keeps text as text even if the sandbox itself sent it raw", () => {
     const hostile = `<img src="x" onerror="document.title='taken'">`
     return onPage(
       fresh,
@@ -338,7 +398,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     )
   })
 
-  it.scopedLive("says when the connection is lost, and goes on by itself when the sandbox is back", () =>
+  it.scopedLive("says when the connection is lost, and reconnects when the sandbox is back", () =>
     Effect.gen(function* () {
       const { page, sandbox } = yield* openPage(fresh)
       yield* Effect.promise(async () => {

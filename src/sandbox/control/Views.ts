@@ -201,7 +201,8 @@ export const stateView = (emulator: EmulatorService, state: State): Effect.Effec
     clients: Array.from(emulator.settings.clients.values(), ({ accountId, clientId, clientSecret }) => ({
       clientId,
       ...(accountId === undefined ? {} : { accountId }),
-      isDefault: clientSecret === defaultClient.clientSecret
+      isDefault:
+        clientSecret !== undefined && Redacted.value(clientSecret) === Redacted.value(defaultClient.clientSecret)
     })),
     sessions: sessionViews(state),
     counters: state.counts,
