@@ -3,7 +3,6 @@ import { HttpClient } from "@effect/platform"
 import { Effect, Layer, Redacted } from "effect"
 import * as NombaAuthHttp from "../../src/layers/NombaAuthHttp.js"
 import * as NombaClientHttp from "../../src/layers/NombaClientHttp.js"
-import * as SessionSourceIssue from "../../src/layers/SessionSourceIssue.js"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import type { Connect } from "../../src/layers/store/StoreDriver.js"
 import * as TokenCacheRef from "../../src/layers/TokenCacheRef.js"
@@ -27,7 +26,6 @@ export const clientLayer = (
 ): Layer.Layer<NombaClient | TokenCache> =>
   NombaClientHttp.layer.pipe(
     Layer.provideMerge(TokenCacheRef.layer),
-    Layer.provide(SessionSourceIssue.layer),
     Layer.provide(NombaAuthHttp.layer),
     Layer.provide(
       Layer.mergeAll(

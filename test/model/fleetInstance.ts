@@ -7,9 +7,9 @@ import { clientLayer } from "./fleetClient.js"
 import type { Dice } from "./fleetNetwork.js"
 import type { Moment, Nomba } from "./fleetNomba.js"
 import type { Referee } from "./fleetReferee.js"
-import type { StoreServer } from "./fleetStore.js"
+import type { Step, StoreServer } from "./fleetStore.js"
 
-export type Point = Moment | "acquire" | "mark" | "commit" | "release" | "read" | "extend"
+export type Point = Moment | Step
 
 export interface Instance {
   readonly number: number

@@ -7,7 +7,7 @@ import type { Counts } from "../../src/sandbox/state/Counts.js"
 import * as Sessions from "../../src/sandbox/state/Sessions.js"
 import type { Ledger } from "../fleet/Ledger.js"
 import type { Process, Simulation } from "../support/simulator.js"
-import { type Dice, exchange, type Way } from "./fleetNetwork.js"
+import { type Dice, makeConnection, type Way } from "./fleetNetwork.js"
 
 export const CLIENT_ID = "fleet"
 export const BASE_URL = "https://nomba.test"
@@ -234,9 +234,8 @@ export const makeNomba = (
           return resume(Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause })))
         }
         const latency = (): number => dice.between(20, slowest)
-        exchange(
-          simulation,
-          process,
+        // Each request has a connection of its own: requests overtake each other.
+        makeConnection(simulation, process).exchange(
           {
             there: health === "silent" ? "lost" : latency(),
             serve: () => {
