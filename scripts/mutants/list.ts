@@ -77,8 +77,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "4 refresh, else start",
     breaks: "use a refresh token again after a failure that may have been processed",
     file: "src/layers/cache/Mint.ts",
-    from: '(error._tag === "Unavailable" && error.processed === "no")',
-    to: '(error._tag === "Unavailable")',
+    from: 'error._tag === "LeaseLost" || wasNotProcessed(error)',
+    to: 'error._tag === "LeaseLost" || wasNotProcessed(error) || error._tag === "Unavailable"',
     test: `${cache}/refreshElseStart.test.ts`
   },
   {
@@ -327,16 +327,16 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the store",
     breaks: "send a request without a last look at its permission",
     file: "src/layers/cache/Mint.ts",
-    from: "admit: Effect.catchAll(lease.still, () =>",
-    to: "admit: Effect.catchAll(Effect.void as typeof lease.still, () =>",
+    from: "beforeSend: Effect.catchAll(lease.still, () =>",
+    to: "beforeSend: Effect.catchAll(Effect.void as typeof lease.still, () =>",
     test: `${cache}/standstill.test.ts`
   },
   {
     rule: "the store",
     breaks: "take the last look before the secret is read",
-    file: "src/layers/auth/TokenCall.ts",
-    from: "const outgoing = yield* prepare\n      yield* (yield* AttemptGate).admit",
-    to: "yield* (yield* AttemptGate).admit\n      const outgoing = yield* prepare",
+    file: "src/layers/auth/HttpAttempt.ts",
+    from: "const request = yield* prepare\n      yield* (yield* AttemptGate).beforeSend",
+    to: "yield* (yield* AttemptGate).beforeSend\n      const request = yield* prepare",
     test: "test/layers/NombaAuthHttpRetry.test.ts",
     name: "the gate between attempts"
   },
@@ -466,6 +466,22 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "a body that breaks off"
   },
   {
+    rule: "the errors",
+    breaks: "take every failed refresh for one that was processed",
+    file: "src/schemas/AuthError.ts",
+    from: 'return error.processed === "no"',
+    to: "return false",
+    test: "test/layers/refreshNotProcessed.test.ts"
+  },
+  {
+    rule: "the errors",
+    breaks: "wait for what does not heal",
+    file: "src/schemas/AuthError.ts",
+    from: "return detail === undefined || !refusals.has(detail)",
+    to: "return true",
+    test: "test/schemas/AuthError.test.ts"
+  },
+  {
     rule: "answers",
     breaks: "show what a server echoes",
     file: "src/layers/auth/Classification.ts",
@@ -483,10 +499,27 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the client",
-    breaks: "confirm a replay whose rejection did not count",
+    breaks: "take a 403 or a 429 for a proof of the token",
     file: "src/layers/NombaClientHttp.ts",
-    from: "if (counted && answer.status < 500)",
-    to: "if (answer.status < 500)",
-    test: "test/layers/NombaClientHttpReplay.test.ts"
+    from: "if (status < 500 && status !== 403 && status !== 429 && !isRejected(judged))",
+    to: "if (status < 500 && !isRejected(judged))",
+    test: "test/layers/NombaClientHttpRejected.test.ts"
+  },
+  {
+    rule: "the client",
+    breaks: "send a payment again after a 500",
+    file: "src/layers/NombaClientHttp.ts",
+    from: "(response.status < 500 || request.method",
+    to: "(response.status < 600 || request.method",
+    test: "test/layers/NombaClientHttpRejected.test.ts"
+  },
+  {
+    rule: "the client",
+    breaks: "leave the connection of a long 401 open",
+    file: "src/layers/http/Body.ts",
+    from: "let left = statedLength(response) > DISCARD_LIMIT ? 0 : DISCARD_LIMIT",
+    to: "if (statedLength(response) > LIMIT) return Effect.void\n  let left = DISCARD_LIMIT",
+    test: "test/layers/NombaClientHttpSockets.test.ts",
+    name: "is cancelled, with a stated length"
   }
 ]

@@ -120,7 +120,7 @@ describe("whatever is answered, it is a success or one of the five errors, in ti
       fc.property(fc.tuple(rejected, rejected, any), (answers) => {
         const client = answering(answers)
         const { exit, left, texts, took } = observe(
-          Effect.flatMap(clientOver(client, scriptedCache("minted", "adopted")), (nomba) => nomba.get("/v1/x"))
+          Effect.flatMap(clientOver(client, scriptedCache("nomba", "store")), (nomba) => nomba.get("/v1/x"))
         )
         const seen = answers.slice(0, client.sent())
         const last = seen.at(-1) ?? assert.fail("nothing was sent")

@@ -20,6 +20,7 @@ import {
   Pkce,
   type PublicLogin,
   type PublicLoginService,
+  type Rejection,
   RetryPolicy,
   type Session,
   type SessionSource,
@@ -188,7 +189,7 @@ describe("the services", () => {
     expectTypeOf<NombaAuthService["exchange"]>().returns.toEqualTypeOf<Effect.Effect<Session, IssueError | Expired>>()
     expectTypeOf<TokenCacheService["get"]>().toEqualTypeOf<Effect.Effect<Redacted.Redacted<string>, AuthError>>()
     expectTypeOf<TokenCacheService["session"]>().toEqualTypeOf<Effect.Effect<HeldSession, AuthError>>()
-    expectTypeOf<TokenCacheService["invalidate"]>().returns.toEqualTypeOf<Effect.Effect<boolean>>()
+    expectTypeOf<TokenCacheService["invalidate"]>().returns.toEqualTypeOf<Effect.Effect<Rejection>>()
     expectTypeOf<PublicLoginService["login"]>().toEqualTypeOf<(session: Session) => Effect.Effect<void, Unavailable>>()
     expectTypeOf(Pkce.begin).returns.toEqualTypeOf<Effect.Effect<Pkce.Begun, ConfigError.ConfigError>>()
     expectTypeOf(Pkce.callback).returns.toEqualTypeOf<Effect.Effect<ExchangeOptions, AuthError>>()

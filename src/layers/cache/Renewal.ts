@@ -8,7 +8,13 @@ import * as Exit from "effect/Exit"
 import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { type AuthError, healsByWaiting, Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
+import {
+  type AuthError,
+  healsByWaiting,
+  secondTryMayHelp,
+  Unavailable,
+  UnexpectedResponse
+} from "../../schemas/AuthError.js"
 import { claims } from "../../schemas/Expiry.js"
 import type { Session } from "../../schemas/Session.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
@@ -174,6 +180,10 @@ export const make = (dependencies: Dependencies): Renewal => {
     })
   }
 
+  /** Nomba vouched for a token that it rejected. It is served once more, because nothing better can be had. */
+  const isIneffective = (error: AuthError): boolean =>
+    error._tag === "UnexpectedResponse" && error.reason === "RenewalIneffective"
+
   const heldBack = ({ failure }: RenewalHeldBack): Unavailable =>
     new Unavailable({
       operation: "issue",
@@ -189,7 +199,10 @@ export const make = (dependencies: Dependencies): Renewal => {
       const credentials = error._tag === "InvalidCredentials" ? yield* credentialsDigest : undefined
       history.failure = { error, count, until, credentials }
       const at = now()
-      yield* update((before) => ({ ...(healsByWaiting(error) ? State.doubt(before, at) : before), storeReadAt: at }))
+      yield* update((before) => ({
+        ...(healsByWaiting(error) || isIneffective(error) ? State.doubt(before, at) : before),
+        storeReadAt: at
+      }))
       events.publish(SessionEvent.RenewalFailed({ error, retryAfter: Duration.millis(Math.max(0, until - at)) }))
     })
 
@@ -293,9 +306,8 @@ export const make = (dependencies: Dependencies): Renewal => {
     error._tag === "Unavailable" &&
     (error.reason === "Timeout" || error.reason === "Store" || error.reason === "Network")
 
-  /** The next attempt issues, and so has a chance. */
-  const isTooOld = (error: AuthError | RenewalHeldBack): boolean =>
-    error._tag === "UnexpectedResponse" && error.reason === "AlreadyExpired" && error.operation === "refresh"
+  const mayHelp = (error: AuthError | RenewalHeldBack): boolean =>
+    error._tag !== "RenewalHeldBack" && secondTryMayHelp(error)
 
   const newOutcome = (): Outcome => ({ obtained: undefined, sharedCount: undefined, isEnded: false, hasLease: false })
 
@@ -326,7 +338,7 @@ export const make = (dependencies: Dependencies): Renewal => {
       if (result._tag === "Left" && !run.isDead()) {
         const wasStalled = isLate(result.left) && stallCount() > stallsBefore
         if (wasStalled) yield* Effect.logDebug("The process was stalled during a renewal. Renewing again.")
-        if (wasStalled || isTooOld(result.left)) result = yield* attempt
+        if (wasStalled || mayHelp(result.left)) result = yield* attempt
       }
       if (result._tag === "Right" || run.isDead()) return
       const failure =

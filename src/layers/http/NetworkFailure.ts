@@ -9,6 +9,7 @@ import * as Arr from "effect/Array"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { InvalidRequest, type Operation, Unavailable } from "../../schemas/AuthError.js"
+import type { Host } from "./Host.js"
 import { present } from "./present.js"
 
 /**
@@ -18,6 +19,7 @@ import { present } from "./present.js"
  */
 export const fromHttpClientError = (
   operation: Operation,
+  host: Host,
   error: HttpClientError.HttpClientError
 ): InvalidRequest | Unavailable => {
   if (error._tag === "RequestError" && error.reason === "InvalidUrl") {
@@ -26,7 +28,7 @@ export const fromHttpClientError = (
   if (error._tag === "RequestError" && error.reason === "Encode") {
     return new InvalidRequest({ operation, errors: ["the body cannot be encoded"] })
   }
-  return fromCause(operation, error)
+  return fromCause(operation, host, error)
 }
 
 /**
@@ -34,8 +36,9 @@ export const fromHttpClientError = (
  *
  * @since 0.1.0
  */
-export const fromCause = (operation: Operation, cause: unknown): Unavailable =>
+export const fromCause = (operation: Operation, host: Host, cause: unknown): Unavailable =>
   new Unavailable({
+    ...host,
     operation,
     reason: "Network",
     processed: wasNotProcessed(cause) ? "no" : "unknown",

@@ -322,10 +322,10 @@ describe("adopting is broken if", () => {
       const { one, two, upstream } = yield* pair
       const first = yield* one.get
       yield* upstream.steal
-      assert.isTrue(yield* one.invalidate(first))
+      assert.strictEqual(yield* one.invalidate(first), "renew")
       const second = yield* one.get
       yield* upstream.steal
-      assert.isTrue(yield* one.invalidate(second))
+      assert.strictEqual(yield* one.invalidate(second), "renew")
       assert.strictEqual(yield* getText(one), upstream.alive())
       yield* settle
       assert.strictEqual(yield* getText(two), upstream.alive())

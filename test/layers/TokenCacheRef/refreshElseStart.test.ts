@@ -373,12 +373,12 @@ describe("refreshing is broken if", () => {
     )
   }
 
-  it.scoped("a public client without a session is not told that a person has to log in", () =>
+  it.scoped("a public client without a session is not told that the user has to log in", () =>
     Effect.gen(function* () {
       const cache = yield* makeCache({ upstream: makeUpstream(), interactive: true })
       const error = yield* Effect.flip(cache.get)
       assert.strictEqual(error._tag, "Expired")
-      assert.include(error.message, "a person has to log in")
+      assert.include(error.message, "the user has to log in")
     })
   )
 

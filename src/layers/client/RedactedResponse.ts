@@ -1,7 +1,7 @@
 /**
- * What leaves `NombaClient`: answers and failures of the caller's own request, without the headers that were added to it.
+ * Responses and errors as they leave `NombaClient`: they hold the caller's own request, without the headers that were added.
  *
- * @since 0.1.0
+ * @internal
  */
 import type * as Cookies from "@effect/platform/Cookies"
 import type * as Headers from "@effect/platform/Headers"
@@ -14,23 +14,29 @@ import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { systemCode } from "../http/NetworkFailure.js"
+import type * as Host from "../http/Host.js"
+import * as NetworkFailure from "../http/NetworkFailure.js"
 
 /**
- * The answer to the caller's request. The platform's own answer keeps the request as it was sent, bearer token included,
- * and prints it; this one prints method, URL and status.
+ * The response to the caller's request. The platform's own response keeps the request as it was sent, bearer included, and
+ * prints it; this one prints method, URL and status.
  *
- * @since 0.1.0
- * @category models
+ * `body` is given if the response's own body was read before: it is another response with the same content.
  */
-export class CallersResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
+export class RedactedResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   readonly #request: HttpClientRequest.HttpClientRequest
-  readonly #answer: HttpClientResponse.HttpClientResponse
+  readonly #response: HttpClientResponse.HttpClientResponse
+  readonly #body: HttpClientResponse.HttpClientResponse
 
-  constructor(request: HttpClientRequest.HttpClientRequest, answer: HttpClientResponse.HttpClientResponse) {
+  constructor(
+    request: HttpClientRequest.HttpClientRequest,
+    response: HttpClientResponse.HttpClientResponse,
+    body: HttpClientResponse.HttpClientResponse = response
+  ) {
     super()
     this.#request = request
-    this.#answer = answer
+    this.#response = response
+    this.#body = body
   }
 
   get [HttpClientResponse.TypeId](): HttpClientResponse.TypeId {
@@ -43,34 +49,34 @@ export class CallersResponse extends Inspectable.Class implements HttpClientResp
     return this.#request
   }
   get status(): number {
-    return this.#answer.status
+    return this.#response.status
   }
   get headers(): Headers.Headers {
-    return this.#answer.headers
+    return this.#response.headers
   }
   get cookies(): Cookies.Cookies {
-    return this.#answer.cookies
+    return this.#response.cookies
   }
   get remoteAddress(): Option.Option<string> {
-    return this.#answer.remoteAddress
+    return this.#response.remoteAddress
   }
   get text(): Effect.Effect<string, HttpClientError.ResponseError> {
-    return this.#read(this.#answer.text)
+    return this.#read(this.#body.text)
   }
   get json(): Effect.Effect<unknown, HttpClientError.ResponseError> {
-    return this.#read(this.#answer.json)
+    return this.#read(this.#body.json)
   }
   get urlParamsBody(): Effect.Effect<UrlParams.UrlParams, HttpClientError.ResponseError> {
-    return this.#read(this.#answer.urlParamsBody)
+    return this.#read(this.#body.urlParamsBody)
   }
   get formData(): Effect.Effect<FormData, HttpClientError.ResponseError> {
-    return this.#read(this.#answer.formData)
+    return this.#read(this.#body.formData)
   }
   get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpClientError.ResponseError> {
-    return this.#read(this.#answer.arrayBuffer)
+    return this.#read(this.#body.arrayBuffer)
   }
   get stream(): Stream.Stream<Uint8Array, HttpClientError.ResponseError> {
-    return Stream.mapError(this.#answer.stream, (error) => responseError(this, error))
+    return Stream.mapError(this.#body.stream, (error) => responseError(this, error))
   }
 
   toJSON(): unknown {
@@ -86,13 +92,9 @@ export class CallersResponse extends Inspectable.Class implements HttpClientResp
   }
 }
 
-/**
- * A failure to read the caller's answer: the reason and a system code, not the cause, which quotes the body.
- *
- * @since 0.1.0
- */
+/** A failure to read the response: the reason and a system code, not the cause, which quotes the body. */
 export const responseError = (
-  response: CallersResponse,
+  response: RedactedResponse,
   error: HttpClientError.ResponseError
 ): HttpClientError.ResponseError =>
   new HttpClientError.ResponseError({
@@ -102,16 +104,20 @@ export const responseError = (
     ...description(error)
   })
 
-/**
- * A failure to send the caller's request: the reason and a system code, not the cause, which may quote a header.
- *
- * @since 0.1.0
- */
+/** A failure to send the request: what failed on which host, not the cause, which may quote a header. */
 export const requestError = (
   request: HttpClientRequest.HttpClientRequest,
-  error: HttpClientError.RequestError
-): HttpClientError.RequestError =>
-  new HttpClientError.RequestError({ request, reason: error.reason, ...description(error) })
+  error: HttpClientError.RequestError,
+  host: Host.Host
+): HttpClientError.RequestError => {
+  const { reason } = error
+  if (reason !== "Transport") return new HttpClientError.RequestError({ request, reason, ...description(error) })
+  const { message } = NetworkFailure.fromCause("request", host, error)
+  return new HttpClientError.RequestError({ request, reason, description: message.replace(/\.$/, "") })
+}
 
 const description = (error: HttpClientError.HttpClientError): { readonly description?: string } =>
-  Option.match(systemCode(error), { onNone: () => ({}), onSome: (description) => ({ description }) })
+  Option.match(NetworkFailure.systemCode(error), {
+    onNone: () => ({}),
+    onSome: (description) => ({ description })
+  })

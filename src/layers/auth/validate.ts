@@ -1,7 +1,7 @@
 /**
- * What is checked before anything is sent. A problem names the field and never the value.
+ * Checks inputs before anything is sent. A problem names the field and never the value.
  *
- * @since 0.1.0
+ * @internal
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -15,32 +15,20 @@ type Text = string | Redacted.Redacted<string>
 
 type Check = (field: string, input: Text) => Problem
 
-/**
- * What is wrong with an input; none where it is good.
- *
- * @since 0.1.0
- * @category models
- */
+/** What is wrong with an input; none if it is valid. */
 export type Problem = Option.Option<string>
 
-/**
- * Fails with all problems at once.
- *
- * @since 0.1.0
- */
-export const check = (
-  operation: Operation,
-  ...problems: ReadonlyArray<Problem>
-): Effect.Effect<void, InvalidRequest> => {
+/** Fails with all problems at once. */
+export const all = (operation: Operation, ...problems: ReadonlyArray<Problem>): Effect.Effect<void, InvalidRequest> => {
   const errors = problems.flatMap(Option.toArray)
   return errors.length === 0 ? Effect.void : Effect.fail(new InvalidRequest({ operation, errors }))
 }
 
-/** Anything but nothing. */
+/** Must not be blank. */
 export const required = (field: string, input: Text): Problem =>
   problem(field, input, (text) => (text.trim() === "" ? "is empty" : undefined))
 
-/** A value that a header can carry; absent is good. */
+/** Must fit in a header, or be absent. */
 export const header = (field: string, input: Text | undefined): Problem =>
   input === undefined
     ? Option.none()
@@ -48,10 +36,10 @@ export const header = (field: string, input: Text | undefined): Problem =>
         text === "" ? "is empty" : isHeaderSafe(text) ? undefined : "has characters that a header cannot carry"
       )
 
-/** A value from the configuration, which is sent byte for byte. */
+/** A setting, which is sent byte for byte. */
 export const exact = (field: string, input: Text): Problem => problem(field, input, problemOf)
 
-/** A value that must be redacted, because it would else be printed, and that is good besides. */
+/** Must be redacted, because it would be printed otherwise, and pass the check. */
 export const secret =
   (check: Check) =>
   (field: string, input: unknown): Problem => {
@@ -60,7 +48,6 @@ export const secret =
     return Option.some(`${field}: ${what}`)
   }
 
-/** A value that may be absent. */
 export const optional =
   <A>(check: (field: string, input: A) => Problem) =>
   (field: string, input: A | undefined): Problem =>
@@ -72,7 +59,7 @@ const problem = (field: string, input: Text, judge: (text: string) => string | u
     onSome: (text) => Option.map(Option.fromNullable(judge(text)), (what) => `${field}: ${what}`)
   })
 
-/** None for a redacted value that was wiped, or holds no text. */
+/** None for a redacted value that was wiped or holds no text. */
 const reveal = (input: Text): Option.Option<string> =>
   Option.filter(
     typeof input === "string" ? Option.some(input) : Option.liftThrowable(Redacted.value<unknown>)(input),

@@ -1,30 +1,24 @@
 /**
- * What an answer's headers say.
+ * Reads the headers of a response.
  *
- * @since 0.1.0
+ * @internal
  */
 import type * as Headers from "@effect/platform/Headers"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Expiry from "../../schemas/Expiry.js"
 
-/** No stated wait counts for longer than this. */
+/** Longer waits are cut to this. */
 export const MAX_WAIT: Duration.Duration = Duration.hours(1)
 
-/**
- * The server's time in milliseconds since 1970; none where an `Age` header says that the answer comes from a cache.
- *
- * @since 0.1.0
- */
+/** The server's time in milliseconds since 1970; none if an `Age` header shows that the response comes from a cache. */
 export const date = (headers: Headers.Headers): Option.Option<number> =>
   headers["age"] === undefined ? httpDate(headers["date"]) : Option.none()
 
 /**
- * The wait that the server states, between zero and an hour: `Retry-After` (RFC 9110 section 10.2.3), in seconds or as
- * a date, which is compared with the server's own; else, on a 429, the length of Nomba's rate limit window. Junk states
- * nothing.
- *
- * @since 0.1.0
+ * The wait that the server states, from zero to an hour: `Retry-After` (RFC 9110 section 10.2.3) in seconds or as a date,
+ * which is compared with the server's own; otherwise, on a 429, the length of Nomba's rate limit window. Malformed headers
+ * are ignored.
  */
 export const wait = (status: number, headers: Headers.Headers, now: number): Option.Option<Duration.Duration> =>
   retryAfter(headers, now).pipe(
@@ -32,11 +26,7 @@ export const wait = (status: number, headers: Headers.Headers, now: number): Opt
     Option.map((millis) => Duration.clamp(Duration.millis(millis), { minimum: Duration.zero, maximum: MAX_WAIT }))
   )
 
-/**
- * The server's own id of the request, unmasked.
- *
- * @since 0.1.0
- */
+/** The server's own id of the request, unmasked. */
 export const requestId = (headers: Headers.Headers): Option.Option<string> =>
   Option.fromNullable(
     headers["x-request-id"] ?? headers["x-correlation-id"] ?? headers["request-id"] ?? headers["cf-ray"]

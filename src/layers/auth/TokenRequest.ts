@@ -1,7 +1,7 @@
 /**
- * What each token operation sends, beside the headers that all of them carry. Inputs that cannot be sent are refused.
+ * The path, body and bearer of each token request. Inputs that cannot be sent are refused.
  *
- * @since 0.1.0
+ * @internal
  */
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -10,45 +10,32 @@ import * as Schema from "effect/Schema"
 import type { InvalidRequest } from "../../schemas/AuthError.js"
 import { ExchangeRequest, IssueRequest, RefreshRequest, RevokeRequest } from "../../schemas/Requests.js"
 import type { ExchangeOptions, RefreshOptions } from "../../services/NombaAuth.js"
-import * as Inputs from "./Inputs.js"
+import * as validate from "./validate.js"
 
-/**
- * @since 0.1.0
- * @category models
- */
-export interface Outgoing {
+export interface TokenRequest {
   readonly path: `/v1/auth/token/${"issue" | "refresh" | "revoke"}`
-  /** As it travels: secrets in clear. */
+  /** Contains secrets in plaintext. */
   readonly body: object
   readonly bearer?: Redacted.Redacted<string> | undefined
-  /** All that must not come back in an error. */
+  /** No error may contain these. */
   readonly secrets: ReadonlyArray<Redacted.Redacted<string>>
 }
 
-/**
- * @since 0.1.0
- * @category constructors
- */
 export const issue = <E>(
   clientId: string,
   clientSecret: Effect.Effect<Redacted.Redacted<string>, E>
-): Effect.Effect<Outgoing, E> =>
+): Effect.Effect<TokenRequest, E> =>
   Effect.map(clientSecret, (secret) => ({
     path: "/v1/auth/token/issue",
     body: encodeIssue({ grant_type: "client_credentials", client_id: clientId, client_secret: secret }),
     secrets: [secret]
   }))
 
-/**
- * The live API wants the old access token as the bearer, though it may have expired.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const refresh = (options: RefreshOptions): Effect.Effect<Outgoing, InvalidRequest> => {
+/** The live API wants the old access token as the bearer, although it may have expired. */
+export const refresh = (options: RefreshOptions): Effect.Effect<TokenRequest, InvalidRequest> => {
   const { accessToken, refreshToken } = given(options)
   return Effect.map(
-    Inputs.check("refresh", text("refreshToken", refreshToken), Inputs.optional(token)("accessToken", accessToken)),
+    validate.all("refresh", text("refreshToken", refreshToken), validate.optional(token)("accessToken", accessToken)),
     () => ({
       path: "/v1/auth/token/refresh",
       body: encodeRefresh({ grant_type: "refresh_token", refresh_token: refreshToken }),
@@ -58,18 +45,14 @@ export const refresh = (options: RefreshOptions): Effect.Effect<Outgoing, Invali
   )
 }
 
-/**
- * @since 0.1.0
- * @category constructors
- */
-export const exchange = (clientId: string, options: ExchangeOptions): Effect.Effect<Outgoing, InvalidRequest> => {
+export const exchange = (clientId: string, options: ExchangeOptions): Effect.Effect<TokenRequest, InvalidRequest> => {
   const { code, redirectUri, verifier } = given(options)
   return Effect.map(
-    Inputs.check(
+    validate.all(
       "exchange",
       text("code", code),
       text("verifier", verifier),
-      Inputs.required("redirectUri", redirectUri)
+      validate.required("redirectUri", redirectUri)
     ),
     () => ({
       path: "/v1/auth/token/issue",
@@ -85,19 +68,11 @@ export const exchange = (clientId: string, options: ExchangeOptions): Effect.Eff
   )
 }
 
-/**
- * A body for revoke.
- *
- * @since 0.1.0
- * @category models
- */
 export type RevokeBody = (accessToken: Redacted.Redacted<string>, clientId: string) => object
 
 /**
- * The bodies in the order in which they are tried: the two descriptions of the API disagree, and whether unknown members
- * are refused is not known.
- *
- * @since 0.1.0
+ * In the order in which they are tried: the two descriptions of the API disagree, and whether Nomba refuses unknown members
+ * is not known.
  */
 export const revokeBodies: Arr.NonEmptyReadonlyArray<RevokeBody> = [
   (token, clientId) => encodeBoth({ token, clientId, access_token: token }),
@@ -105,18 +80,14 @@ export const revokeBodies: Arr.NonEmptyReadonlyArray<RevokeBody> = [
   (token, clientId) => encodeLive({ clientId, access_token: token })
 ]
 
-/**
- * @since 0.1.0
- * @category constructors
- */
 export const revoke = (
   clientId: string,
   accessToken: Redacted.Redacted<string>,
   bearer: Redacted.Redacted<string> | undefined,
   body: RevokeBody
-): Effect.Effect<Outgoing, InvalidRequest> =>
+): Effect.Effect<TokenRequest, InvalidRequest> =>
   Effect.map(
-    Inputs.check("revoke", token("accessToken", accessToken), Inputs.optional(token)("bearer", bearer)),
+    validate.all("revoke", token("accessToken", accessToken), validate.optional(token)("bearer", bearer)),
     () => ({
       path: "/v1/auth/token/revoke",
       body: body(accessToken, clientId),
@@ -125,10 +96,10 @@ export const revoke = (
     })
   )
 
-const text = Inputs.secret(Inputs.required)
-const token = Inputs.secret(Inputs.header)
+const text = validate.secret(validate.required)
+const token = validate.secret(validate.header)
 
-/** What a caller without types left out is missing field by field. */
+/** Reports each missing field also for a caller without types who passed nothing. */
 const given = <A extends object>(options: A): A => ({ ...options })
 
 const encodeIssue = Schema.encodeSync(IssueRequest)
