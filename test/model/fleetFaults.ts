@@ -54,7 +54,15 @@ const stall = (fleet: Fleet, instance: Instance): Effect.Effect<void> =>
     })
   )
 
-const points: ReadonlyArray<Point> = ["sent", "processed", "answered", "acquire", "setRefreshInFlight", "commit", "release"]
+const points: ReadonlyArray<Point> = [
+  "sent",
+  "processed",
+  "answered",
+  "acquire",
+  "setRefreshInFlight",
+  "commit",
+  "release"
+]
 
 /** Someone who renews, at some point of that; a renewal is provoked by a theft, or waited for. */
 const holder = (fleet: Fleet): Effect.Effect<Option.Option<Instance>> =>

@@ -1,7 +1,7 @@
 /** One process of a fleet: the real client, cache and token operations, on a clock of its own. */
 import { Cause, Duration, Effect, Exit, Option, Random, Redacted, Stream } from "effect"
 import { NombaClient } from "../../src/services/NombaClient.js"
-import { TokenCache } from "../../src/services/TokenCache.js"
+import { type CachedSession, TokenCache } from "../../src/services/TokenCache.js"
 import type { Process, Simulation } from "../support/simulator.js"
 import { clientLayer } from "./fleetClient.js"
 import type { Dice } from "./fleetNetwork.js"
@@ -46,6 +46,11 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
   let held: string | undefined
   /** Its clock was set since the token came: it is wrong about what is left of it. */
   let isMistaken = false
+
+  const hold = (cached: CachedSession | undefined): void => {
+    isMistaken = false
+    held = cached === undefined ? undefined : Redacted.value(cached.session.accessToken)
+  }
 
   /** One request for a resource, and whether its outcome may be told to a caller. */
   const call = (client: NombaClient["Type"], own: Process): Effect.Effect<void> =>
@@ -96,10 +101,18 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
       const client = yield* NombaClient
       const { changes } = yield* TokenCache
       yield* Effect.fork(
-        Stream.runForEach(changes, (session) =>
+        Stream.runForEach(changes, (event) =>
           Effect.sync(() => {
-            isMistaken = false
-            held = Option.getOrUndefined(Option.map(session, ({ accessToken }) => Redacted.value(accessToken)))
+            switch (event._tag) {
+              case "Current":
+                return hold(Option.getOrUndefined(event.session))
+              case "Issued":
+              case "Refreshed":
+              case "Adopted":
+                return hold(event.session)
+              case "LoggedOut":
+                return hold(undefined)
+            }
           })
         )
       )

@@ -241,7 +241,9 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
           )
         }
         const send = (serve: () => void): Effect.Effect<void> =>
-          Effect.sync(() => connections.announcements.exchange({ there: oneWay(), serve, back: () => "lost" }, () => {}))
+          Effect.sync(() =>
+            connections.announcements.exchange({ there: oneWay(), serve, back: () => "lost" }, () => {})
+          )
         yield* Effect.acquireRelease(
           send(() => {
             subscribers.set(key, { process, hear })
