@@ -1,5 +1,6 @@
 /** One process of a fleet: the real client, cache and token operations, on a clock of its own. */
 import { Cause, Duration, Effect, Exit, Option, Random, Redacted, Stream } from "effect"
+import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import { NombaClient } from "../../src/services/NombaClient.js"
 import { type CachedSession, TokenCache } from "../../src/services/TokenCache.js"
 import type { Process, Simulation } from "../support/simulator.js"
@@ -95,7 +96,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
   const program = (own: Process, seed: number) => {
     const layer = clientLayer({
       client: nomba.clientFor(own, (moment) => surroundings.reached(instance, moment)),
-      connect: store.connectFor(own, (step) => surroundings.reached(instance, step))
+      store: SessionStore.fromDriver(store.connectFor(own, (step) => surroundings.reached(instance, step)))
     })
     return Effect.gen(function* () {
       const client = yield* NombaClient
