@@ -23,8 +23,8 @@ module.exports = {
     {
       name: "faces-are-imported-by-nothing",
       severity: "error",
-      from: { path: "^src/(?!(testing|sandbox|cli|promise)/)" },
-      to: { path: "^src/(testing|sandbox|cli|promise)/" }
+      from: { path: "^src/(?!(testing|sandbox|cli|promise|node)/)" },
+      to: { path: "^src/(testing|sandbox|cli|promise|node)/" }
     },
     {
       name: "sandbox-shares-the-contract-only",

@@ -7,6 +7,7 @@ export * as Nomba from "./layers/Nomba.js"
 export * as NombaAuthHttp from "./layers/NombaAuthHttp.js"
 export * as NombaClientHttp from "./layers/NombaClientHttp.js"
 export * as NombaConfigOptions from "./layers/NombaConfigOptions.js"
+export * as NombaResponse from "./layers/NombaResponse.js"
 export * as Pkce from "./layers/Pkce.js"
 export * as SessionCodec from "./layers/SessionCodec.js"
 export * as TokenCacheRef from "./layers/TokenCacheRef.js"
@@ -24,6 +25,7 @@ export {
   Unavailable,
   UnexpectedResponse
 } from "./schemas/AuthError.js"
+export { NombaRequestFailed } from "./schemas/NombaRequestFailed.js"
 export { Session } from "./schemas/Session.js"
 export { StoreKey } from "./schemas/StoreKey.js"
 export { type ExchangeOptions, NombaAuth, type NombaAuthService, type RefreshOptions } from "./services/NombaAuth.js"

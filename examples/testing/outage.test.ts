@@ -4,7 +4,7 @@ import { Nomba, RetryPolicy, TokenCache } from "nomba-auth"
 import { Sandbox } from "nomba-auth/sandbox"
 import { TokenStoreTest } from "nomba-auth/testing"
 
-const client = Nomba.layerWithoutStore({ ...Sandbox.defaultClient, environment: "sandbox" })
+const client = Nomba.layer({ ...Sandbox.defaultClient, environment: "sandbox" })
 const services = client.pipe(
   Layer.provideMerge(TokenStoreTest.layer),
   Layer.provide(Sandbox.layer()),

@@ -359,7 +359,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "the store",
     breaks: "give a session more time where the write was long under way to Redis",
-    file: "src/layers/store/redis/Scripts.ts",
+    file: "src/layers/store/redis/scripts.ts",
     from: "whole(math.min(ARGV[5], since + ARGV[4]))",
     to: "whole(since + ARGV[4])",
     test: "test/layers/TokenStoreRedis/late.test.ts",
@@ -368,7 +368,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "the store",
     breaks: "give a session more time where another Redis took the place of the one that told its time",
-    file: "src/layers/store/redis/Scripts.ts",
+    file: "src/layers/store/redis/scripts.ts",
     from: "whole(math.min(ARGV[5], since + ARGV[4]))",
     to: "ARGV[5]",
     test: "test/layers/TokenStoreRedis/late.test.ts",
@@ -377,7 +377,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "the store",
     breaks: "call Nomba for a session that could not be announced",
-    file: "src/layers/store/redis/Scripts.ts",
+    file: "src/layers/store/redis/scripts.ts",
     from: "redis.call('PUBLISH', ARGV[3], '')",
     to: "",
     test: "test/layers/TokenStoreRedis/acl.test.ts",

@@ -34,9 +34,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { PendingLogin } from "../schemas/PendingLogin.js"
 import * as BaseUrl from "./config/BaseUrl.js"
-import * as Checks from "./config/Checks.js"
 import * as Setting from "./config/Setting.js"
-import * as Source from "./config/Source.js"
 
 export { PendingLogin } from "../schemas/PendingLogin.js"
 export { callback } from "./pkce/Callback.js"
@@ -136,7 +134,8 @@ export const challenge = (verifier: Redacted.Redacted<string>): Effect.Effect<st
  * @since 0.1.0
  * @category constructors
  */
-export const begin = (options: Options): Effect.Effect<Begun, ConfigError.ConfigError> => assemble(options, Source.code)
+export const begin = (options: Options): Effect.Effect<Begun, ConfigError.ConfigError> =>
+  assemble(options, Setting.code)
 
 /**
  * Begins a login at the Nomba, and of the client, that `Nomba.layerPublicConfig` uses with the same overrides: from
@@ -147,9 +146,9 @@ export const begin = (options: Options): Effect.Effect<Begun, ConfigError.Config
  * @category constructors
  */
 export const beginConfig = (overrides: Overrides): Effect.Effect<Begun, ConfigError.ConfigError> =>
-  assemble(overrides, Source.environment)
+  assemble(overrides, Setting.environment)
 
-const assemble = (options: Overrides, source: Source.Source): Effect.Effect<Begun, ConfigError.ConfigError> =>
+const assemble = (options: Overrides, source: Setting.Source): Effect.Effect<Begun, ConfigError.ConfigError> =>
   Effect.gen(function* () {
     const { authorizePath, baseUrl, clientId, issuer, redirectUri, scope } = yield* check(options, source)
     const pending = new PendingLogin({
@@ -173,14 +172,14 @@ const assemble = (options: Overrides, source: Source.Source): Effect.Effect<Begu
     return { url: Redacted.make(url.href), pending }
   })
 
-const check = (options: Overrides, source: Source.Source) =>
+const check = (options: Overrides, source: Setting.Source) =>
   Effect.all(
     {
       clientId: Effect.flatMap(
         source.require({ option: "clientId", given: options.clientId, variables: ["NOMBA_CLIENT_ID"] }),
         Setting.text
       ),
-      baseUrl: Checks.baseUrl(source, options),
+      baseUrl: BaseUrl.choose(source, options),
       authorizePath: exact("authorizePath", options.authorizePath ?? "/v1/auth/authorize", (path) =>
         /^\/[^?#\\]*$/.test(path) ? undefined : "is not a path that begins with a slash"
       ),

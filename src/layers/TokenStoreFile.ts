@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { homedir } from "node:os"
+import { homedir, hostname } from "node:os"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import type * as ConfigError from "effect/ConfigError"
@@ -17,12 +17,11 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
 import * as Setting from "./config/Setting.js"
-import { storeSetting } from "./config/storeSetting.js"
+import { storeSetting } from "./config/StoreChoice.js"
 import * as SessionCodec from "./SessionCodec.js"
 import * as Driver from "./store/file/Driver.js"
 import * as Files from "./store/file/Files.js"
-import * as Root from "./store/file/Root.js"
-import { sweep } from "./store/file/Sweep.js"
+import * as StoreDirectory from "./store/file/StoreDirectory.js"
 import * as SessionStore from "./store/SessionStore.js"
 
 /**
@@ -74,7 +73,7 @@ export const makeConfig = (options: Options = {}): Effect.Effect<TokenStoreServi
  * import { Nomba } from "nomba-auth"
  * import { TokenStoreFile } from "nomba-auth/file"
  *
- * const NombaLive = Nomba.layerWithoutStoreConfig().pipe(
+ * const NombaLive = Nomba.layerConfig().pipe(
  *   Layer.provide(TokenStoreFile.layer({ directory: "/var/lib/shop/nomba" })),
  *   Layer.provide(FetchHttpClient.layer)
  * )
@@ -103,14 +102,14 @@ const assemble = (
     Effect.mapError(Setting.report),
     Effect.flatMap(({ codec, root }) =>
       Effect.gen(function* () {
-        const connect = Driver.connectWith({ codec, files: Files.system, root })
-        const sweepOnce = yield* Effect.once(Effect.forkDaemon(sweep(Files.system, root)))
+        const connect = Driver.connectWith({ codec, files: Files.system, root, host: hostname() })
+        const sweepOnce = yield* Effect.once(Effect.forkDaemon(StoreDirectory.sweep(Files.system, root)))
         return SessionStore.fromDriver((key, leaseTime) => Effect.zipRight(sweepOnce, connect(key, leaseTime)))
       })
     )
   )
 
-const byConvention = Root.byConvention(process.platform, homedir)
+const byConvention = StoreDirectory.byConvention(process.platform, homedir)
 
 /** A relative path would be another folder for each process that was started elsewhere. */
 const absolute = ({ origin, value }: Setting.Setting<string>): Effect.Effect<string, ConfigError.ConfigError> =>

@@ -15,14 +15,12 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
 import * as BaseUrl from "./config/BaseUrl.js"
-import * as Checks from "./config/Checks.js"
 import * as Setting from "./config/Setting.js"
-import * as Source from "./config/Source.js"
-import { only } from "./config/storeSetting.js"
+import { only } from "./config/StoreChoice.js"
 import * as SessionCodec from "./SessionCodec.js"
 import * as Driver from "./store/redis/Driver.js"
-import * as Link from "./store/redis/Link.js"
 import type { RedisClient } from "./store/redis/RedisClient.js"
+import * as RedisConnection from "./store/redis/RedisConnection.js"
 import * as SessionStore from "./store/SessionStore.js"
 
 /**
@@ -80,7 +78,7 @@ export interface ClientOptions extends Common {
  * @category constructors
  */
 export const make = (options: Options): Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope> =>
-  Effect.flatMap(settleAll(options, Source.code), open)
+  Effect.flatMap(settleAll(options, Setting.code), open)
 
 /**
  * The same, with the URL from `NOMBA_TOKEN_STORE`. Warns once where sessions go to another host in clear and the code did
@@ -92,7 +90,7 @@ export const make = (options: Options): Effect.Effect<TokenStoreService, ConfigE
 export const makeConfig = (
   overrides: Overrides = {}
 ): Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope> =>
-  settleAll({ ...overrides, codec: overrides.codec ?? SessionCodec.config }, Source.environment).pipe(
+  settleAll({ ...overrides, codec: overrides.codec ?? SessionCodec.config }, Setting.environment).pipe(
     Effect.tap((settled) => (overrides.codec === undefined ? warnOfClear(settled) : Effect.void)),
     Effect.flatMap(open)
   )
@@ -107,7 +105,7 @@ export const makeFromClient = ({
   client,
   ...common
 }: ClientOptions): Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope> =>
-  Effect.flatMap(settle(common), (settings) => build(Link.borrowed(client), settings))
+  Effect.flatMap(settle(common), (settings) => build(RedisConnection.fromClient(client), settings))
 
 /**
  * ```ts
@@ -121,7 +119,7 @@ export const makeFromClient = ({
  *   codec: SessionCodec.encrypted([{ id: "2026-11", key: Redacted.make("…") }])
  * })
  *
- * const NombaLive = Nomba.layerWithoutStoreConfig().pipe(
+ * const NombaLive = Nomba.layerConfig().pipe(
  *   Layer.provide(Store),
  *   Layer.provide(FetchHttpClient.layer)
  * )
@@ -158,7 +156,10 @@ const settle = ({
 }: Common): Effect.Effect<Driver.Settings, ConfigError.ConfigError> =>
   Effect.all({
     codec: SessionCodec.fromInput(codec),
-    commandTimeout: Checks.duration("commandTimeout", commandTimeout, { minimum: 1, maximum: "2 seconds" })
+    commandTimeout: Setting.duration(
+      { origin: "options.commandTimeout", value: commandTimeout },
+      { minimum: 1, maximum: "2 seconds" }
+    )
   })
 
 /** A Redis URL holds a password: what is wrong with it is said without quoting it. */
@@ -182,7 +183,7 @@ interface Settled {
 
 const settleAll = (
   options: Overrides & Common,
-  source: Source.Source
+  source: Setting.Source
 ): Effect.Effect<Settled, ConfigError.ConfigError> =>
   Effect.gen(function* () {
     const url = yield* source
@@ -199,7 +200,10 @@ const warnOfClear = ({ settings, url }: Settled): Effect.Effect<void> =>
       )
 
 const open = ({ settings, url }: Settled): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
-  Effect.flatMap(Link.own(url), (link) => build(link, settings))
+  Effect.flatMap(RedisConnection.fromUrl(url), (connection) => build(connection, settings))
 
-const build = (link: Link.Link, settings: Driver.Settings): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
-  Effect.map(Driver.make(link, settings), SessionStore.fromDriver)
+const build = (
+  connection: RedisConnection.RedisConnection,
+  settings: Driver.Settings
+): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
+  Effect.map(Driver.make(connection, settings), (connect) => SessionStore.fromDriver(connect))

@@ -51,10 +51,11 @@ const makeServer = (options: ServerOptions = {}): Effect.Effect<SandboxService, 
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { Nomba, TokenCache } from "nomba-auth"
+ * import { Nomba, TokenCache, TokenStoreMemory } from "nomba-auth"
  * import { Sandbox } from "nomba-auth/sandbox"
  *
  * const NombaTest = Nomba.layer({ ...Sandbox.defaultClient, environment: "sandbox" }).pipe(
+ *   Layer.provide(TokenStoreMemory.layer),
  *   Layer.provideMerge(Sandbox.layer())
  * )
  *

@@ -309,7 +309,8 @@ export const UnexpectedReason = Schema.Literal(
   "RenewalIneffective",
   "UnknownStatus",
   "OddCode",
-  "Callback"
+  "Callback",
+  "SchemaMismatch"
 )
 
 const whatIsUnexpected: Record<typeof UnexpectedReason.Type, string> = {
@@ -322,7 +323,8 @@ const whatIsUnexpected: Record<typeof UnexpectedReason.Type, string> = {
   RenewalIneffective: "a renewal that left no usable access token",
   UnknownStatus: "a status that the API does not have",
   OddCode: "a code that means neither success nor failure",
-  Callback: "a callback that does not belong to this login"
+  Callback: "a callback that does not belong to this login",
+  SchemaMismatch: "data that does not fit the schema"
 }
 
 /**

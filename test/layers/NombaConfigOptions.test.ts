@@ -1,6 +1,17 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, type ConfigError, Duration, Effect, FastCheck as fc, Layer, Option, Redacted } from "effect"
+import {
+  Cause,
+  Config,
+  type ConfigError,
+  Duration,
+  Effect,
+  FastCheck as fc,
+  Layer,
+  Option,
+  Record,
+  Redacted
+} from "effect"
 import * as BaseUrl from "../../src/layers/config/BaseUrl.js"
 import * as NombaConfigOptions from "../../src/layers/NombaConfigOptions.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
@@ -15,13 +26,25 @@ const options: NombaConfigOptions.Options = { clientId, clientSecret: Redacted.m
 const variables = { NOMBA_CLIENT_ID: clientId, NOMBA_CLIENT_SECRET: clientSecret, NOMBA_ACCOUNT_ID: accountId }
 
 const inCode = (changes: Partial<NombaConfigOptions.Options>) => NombaConfigOptions.make({ ...options, ...changes })
-const inEnvironment = (changes: Record<string, string>, overrides?: NombaConfigOptions.Overrides) =>
-  NombaConfigOptions.makeConfig(overrides).pipe(withEnvironment({ ...variables, ...changes }))
+
+/** `NOMBA_*`, some of it replaced by constants. */
+const replaced = (constants: Partial<NombaConfigOptions.Settings>) => ({
+  ...NombaConfigOptions.defaultConfig,
+  ...Record.map(constants as Readonly<Record<string, unknown>>, (value) => Config.succeed(value))
+})
+const inEnvironment = (changes: Record<string, string>, constants: Partial<NombaConfigOptions.Settings> = {}) =>
+  NombaConfigOptions.makeConfig(replaced(constants)).pipe(withEnvironment({ ...variables, ...changes }))
 
 const problems = (error: ConfigError.ConfigError): ReadonlyArray<readonly [string, string]> =>
   error._op === "And" || error._op === "Or"
     ? [...problems(error.left), ...problems(error.right)]
-    : [[error.path.join("."), error.message]]
+    : [named(error.path.join("."), error.message)]
+
+/** A message is complete without the path. */
+const named = (path: string, message: string): readonly [string, string] => {
+  assert.isTrue(message.startsWith(`${path} `), `${message} does not name ${path}`)
+  return [path, message.slice(path.length + 1)]
+}
 
 const problem = <A>(effect: Effect.Effect<A, ConfigError.ConfigError>): Effect.Effect<readonly [string, string], A> =>
   Effect.map(Effect.flip(effect), (error) => {
@@ -39,7 +62,7 @@ const printed = (error: unknown): string =>
   ].join("\n")
 
 describe("in code", () => {
-  it.effect("what is not said has its default", () =>
+  it.effect("what is not set has its default", () =>
     Effect.gen(function* () {
       const config = yield* NombaConfigOptions.make({ clientId, clientSecret: Redacted.make(clientSecret) })
       assert.strictEqual(config.baseUrl, "https://sandbox.nomba.com")
@@ -119,7 +142,13 @@ describe("in code", () => {
         assert.deepStrictEqual(yield* problem(NombaConfigOptions.make(options)), expected)
         assert.deepStrictEqual(yield* problem(Effect.scoped(Layer.build(NombaConfigOptions.layer(options)))), expected)
         if (careless === undefined) continue
-        assert.deepStrictEqual(yield* problem(inEnvironment({}, options)), expected)
+        const config = careless as Parameters<typeof NombaConfigOptions.makeConfig>[0]
+        assert.deepStrictEqual(yield* problem(NombaConfigOptions.makeConfig(config)), [
+          "config",
+          "is not an object of Configs"
+        ])
+        const more = careless as NombaConfigOptions.ConfigOptions
+        assert.deepStrictEqual(yield* problem(NombaConfigOptions.makeConfig(undefined, more)), expected)
       }
     })
   )
@@ -129,13 +158,18 @@ describe("in code", () => {
       const wiped = Redacted.make("gone")
       Redacted.unsafeWipe(wiped)
       for (const [changes, name, message] of [
-        [{ clientId: undefined }, "options.clientId", "is not set"],
+        [{ clientId: undefined }, "options.clientId", "is not set: copy it from the Nomba dashboard"],
         [{ clientId: 7 }, "options.clientId", "is not a string"],
-        [{ clientSecret: undefined }, "options.clientSecret", "is not set"],
+        [
+          { clientSecret: undefined },
+          "options.clientSecret",
+          'is not set: copy it from the Nomba dashboard, which calls it "Private Key"'
+        ],
         [{ clientSecret: Redacted.make(7) }, "options.clientSecret", "is not a string"],
         [{ clientSecret: wiped }, "options.clientSecret", "is not a string"],
         [{ environment: "live" }, "options.environment", "is neither sandbox nor production"],
         [{ environment: "toString" }, "options.environment", "is neither sandbox nor production"],
+        [{ revokeOnClose: "false" }, "options.revokeOnClose", "is neither true nor false"],
         [{ transformClient: "x" }, "options.transformClient", "is not a function"]
       ] as const) {
         const careless: object = { ...options, ...changes }
@@ -224,18 +258,20 @@ describe("from the environment", () => {
     })
   )
 
-  it.effect("a variable in whose place there is an override is not read", () =>
+  it.effect("a variable that the config replaces is not read", () =>
     Effect.gen(function* () {
       const junk = recordVariables({ NOMBA_CLIENT_ID: "", NOMBA_CLIENT_SECRET: "", NOMBA_ACCOUNT_ID: "\n" })
       const config = yield* Effect.withConfigProvider(
-        NombaConfigOptions.makeConfig({ ...options, environment: "production" }),
+        NombaConfigOptions.makeConfig(
+          replaced({ clientId, clientSecret: Redacted.make(clientSecret), accountId, environment: "production" })
+        ),
         junk.provider
       )
       assert.strictEqual(config.baseUrl, "https://api.nomba.com")
-      assert.deepStrictEqual([...junk.read], [])
+      assert.deepStrictEqual([...junk.read], ["NOMBA_BASE_URL"])
 
       const some = recordVariables(variables)
-      yield* Effect.withConfigProvider(NombaConfigOptions.makeConfig({ clientId }), some.provider)
+      yield* Effect.withConfigProvider(NombaConfigOptions.makeConfig(replaced({ clientId })), some.provider)
       assert.deepStrictEqual(
         [...some.read].sort(),
         ["NOMBA_ACCOUNT_ID", "NOMBA_BASE_URL", "NOMBA_CLIENT_SECRET", "NOMBA_ENVIRONMENT"].sort()
@@ -243,7 +279,7 @@ describe("from the environment", () => {
     })
   )
 
-  it.effect("an environment in code is not overruled by a base URL in a variable", () =>
+  it.effect("a base URL in a variable does not replace an environment in code", () =>
     Effect.gen(function* () {
       const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:1" }, { environment: "production" })
       assert.strictEqual(config.baseUrl, "https://api.nomba.com")
@@ -262,7 +298,7 @@ describe("from the environment", () => {
       const config = NombaConfigOptions.makeConfig().pipe(withEnvironment({ NOMBA_CLIENT_ID: clientId }))
       assert.deepStrictEqual(yield* problem(config), [
         "NOMBA_CLIENT_SECRET",
-        "is not set, and neither is NOMBA_PRIVATE_KEY"
+        'is not set, and neither is NOMBA_PRIVATE_KEY: copy it from the Nomba dashboard, which calls it "Private Key"'
       ])
     })
   )
@@ -270,19 +306,19 @@ describe("from the environment", () => {
   it.effect("all that is wrong is told at once, by both names", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(
-        NombaConfigOptions.makeConfig({ accountId: " x", requestTimeout: 0 }).pipe(
+        NombaConfigOptions.makeConfig(replaced({ accountId: " x", requestTimeout: 0 })).pipe(
           withEnvironment({ NOMBA_CLIENT_SECRET: "changeme", NOMBA_ENVIRONMENT: "live" })
         )
       )
       assert.deepStrictEqual(problems(error), [
-        ["NOMBA_CLIENT_ID", "is not set"],
+        ["NOMBA_CLIENT_ID", "is not set: copy it from the Nomba dashboard"],
         ["NOMBA_CLIENT_SECRET", "is a placeholder: put the real value there"],
-        ["options.accountId", "has white space around it"],
+        ["config.accountId", "has white space around it"],
         ["NOMBA_ENVIRONMENT", "is neither sandbox nor production"],
-        ["options.requestTimeout", "is not a duration from 1ms to 12s"]
+        ["config.requestTimeout", "is not a duration from 1ms to 12s"]
       ])
       assert.include(error.toString(), "NOMBA_CLIENT_ID")
-      assert.include(error.toString(), "options.accountId")
+      assert.include(error.toString(), "config.accountId")
     })
   )
 })

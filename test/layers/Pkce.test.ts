@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Either, FastCheck as fc, Random, Redacted, Schema } from "effect"
+import { Config, ConfigProvider, Effect, Either, FastCheck as fc, Random, Record, Redacted, Schema } from "effect"
 import { NombaConfigOptions, Pkce } from "nomba-auth"
 
 const options: Pkce.Options = {
@@ -170,7 +170,13 @@ describe("a login that the environment configures", () => {
         for (const override of overrides) {
           const [{ pending, url }, config] = yield* Effect.all([
             Pkce.beginConfig({ ...override, redirectUri }),
-            NombaConfigOptions.makePublicConfig({ ...override, subject: "a person" })
+            NombaConfigOptions.makePublicConfig(
+              {
+                ...NombaConfigOptions.defaultPublicConfig,
+                ...Record.map(override as Readonly<Record<string, unknown>>, (value) => Config.succeed(value))
+              },
+              { subject: "a person" }
+            )
           ]).pipe(within({ NOMBA_CLIENT_ID, ...environment }))
           const { searchParams } = new URL(text(url))
           assert.strictEqual(text(url).split("?")[0], `${config.baseUrl}/v1/auth/authorize`)

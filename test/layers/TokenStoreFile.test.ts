@@ -231,8 +231,13 @@ describe("the place of TokenStoreFile", () => {
   )
 
   for (const [value, ...parts] of [
-    ["memory", "does not bring: use Nomba.layerConfig"],
-    ["redis://user:s3cr3t@redis.example", "TokenStoreRedis", "nomba-auth/redis", "Nomba.layerWithoutStoreConfig"],
+    ["memory", "TokenStoreMemory.layer of nomba-auth"],
+    [
+      "redis://user:s3cr3t@redis.example",
+      "TokenStoreRedis",
+      "nomba-auth/redis",
+      "TokenStoreEnv.layer of nomba-auth/node"
+    ],
     ["rediss://redis.example", "TokenStoreRedis", "nomba-auth/redis"],
     ["/var/lib/nomba", "is none of memory, file:PATH and redis://…"],
     ["file:", "is not an absolute path"],

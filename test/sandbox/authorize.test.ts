@@ -2,7 +2,7 @@ import { HttpClientRequest, OpenApi } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { assertNone } from "@effect/vitest/utils"
 import { Effect, FastCheck as fc, Layer, Option, Redacted, TestClock } from "effect"
-import { Nomba, NombaAuth, NombaClient, Pkce, PublicLogin, TokenCache } from "nomba-auth"
+import { Nomba, NombaAuth, NombaClient, Pkce, PublicLogin, TokenCache, TokenStoreMemory } from "nomba-auth"
 import { NombaApi, Sandbox } from "nomba-auth/sandbox"
 import * as RedirectUri from "../../src/sandbox/authorize/RedirectUri.js"
 import { assertRefused, post } from "./support.js"
@@ -394,6 +394,7 @@ describe("the client of this project", () => {
     })
 
   const live = Nomba.layerPublic({ clientId: publicClient.clientId, subject: "ada" }).pipe(
+    Layer.provide(TokenStoreMemory.layer),
     Layer.provideMerge(Sandbox.layer({ clients: [publicClient] }))
   )
 

@@ -39,6 +39,11 @@ export class RedactedResponse extends Inspectable.Class implements HttpClientRes
     this.#body = body
   }
 
+  /** The request as it was sent, bearer included: for masking what a server echoes, and never to be shown. */
+  static sentRequest(response: HttpClientResponse.HttpClientResponse): HttpClientRequest.HttpClientRequest {
+    return response instanceof RedactedResponse ? response.#response.request : response.request
+  }
+
   get [HttpClientResponse.TypeId](): HttpClientResponse.TypeId {
     return HttpClientResponse.TypeId
   }

@@ -11,7 +11,6 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Setting from "../config/Setting.js"
-import type { Place } from "../config/Source.js"
 
 /**
  * @since 0.1.0
@@ -26,9 +25,20 @@ export interface EncryptionKey {
  * @since 0.1.0
  * @category models
  */
+export interface UsableKey {
+  readonly id: string
+  readonly key: CryptoKey
+  /** Eight hex digits of a hash of the key: they tell two keys with one id apart, and nothing about either. */
+  readonly check: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
 export interface EncryptionKeys {
-  readonly writing: { readonly id: string; readonly key: CryptoKey }
-  readonly all: ReadonlyMap<string, CryptoKey>
+  readonly writing: UsableKey
+  readonly all: ReadonlyMap<string, UsableKey>
 }
 
 /**
@@ -36,7 +46,7 @@ export interface EncryptionKeys {
  *
  * @since 0.1.0
  */
-export const place: Place = { option: "codec", given: undefined, variables: ["NOMBA_TOKEN_STORE_KEYS"] }
+export const place: Setting.SettingKey = { option: "codec", given: undefined, variables: ["NOMBA_TOKEN_STORE_KEYS"] }
 
 /**
  * From `id:base64,id2:base64`.
@@ -63,7 +73,7 @@ export const fromOptions = (
   keys: ReadonlyArray<EncryptionKey>
 ): Effect.Effect<EncryptionKeys, ConfigError.ConfigError> =>
   Effect.gen(function* () {
-    const all = new Map<string, CryptoKey>()
+    const all = new Map<string, UsableKey>()
     if (!Array.isArray(keys)) return yield* Setting.invalid(origin, "is not a list of keys")
     for (const [at, given] of keys.entries()) {
       const id: unknown = Predicate.isRecord(given) ? given["id"] : undefined
@@ -75,9 +85,9 @@ export const fromOptions = (
       }
       if (all.has(id)) return yield* Setting.invalid(origin, `two keys have the id "${id}"`)
       const bytes = yield* bytesOf(origin, id, given.key)
-      all.set(id, yield* importKey(origin, bytes))
+      all.set(id, { id, ...(yield* importKey(origin, bytes)) })
     }
-    for (const [id, key] of all) return { writing: { id, key }, all }
+    for (const writing of all.values()) return { writing, all }
     return yield* Setting.invalid(origin, "has no key")
   })
 
@@ -104,11 +114,23 @@ const bytesOf = (
   })
 }
 
-const importKey = (origin: string, bytes: Uint8Array<ArrayBuffer>): Effect.Effect<CryptoKey, ConfigError.ConfigError> =>
+const importKey = (
+  origin: string,
+  bytes: Uint8Array<ArrayBuffer>
+): Effect.Effect<Omit<UsableKey, "id">, ConfigError.ConfigError> =>
   Effect.tryPromise({
-    try: () => globalThis.crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]),
+    try: async () => {
+      const { subtle } = globalThis.crypto
+      const hash = await subtle.digest("SHA-256", Uint8Array.from([...CHECKED, ...bytes]))
+      return {
+        key: await subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]),
+        check: Encoding.encodeHex(new Uint8Array(hash).subarray(0, 4))
+      }
+    },
     catch: () => ConfigError.Unsupported([origin], "needs WebCrypto, which a browser has in a secure context only")
   })
+
+const CHECKED = new TextEncoder().encode("nomba-auth key check ")
 
 /**
  * @since 0.1.0

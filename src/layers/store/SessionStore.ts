@@ -221,7 +221,7 @@ export const make = (
       const others = Array.from(running).filter(([attempt, isAbandoned]) => attempt < owner.attempt && !isAbandoned())
       return yield* observe(
         driver.acquire(owner, {
-          notAfter: now === undefined ? undefined : Math.floor(now) + Duration.toMillis(driver.stepTimeout),
+          notAfter: now === undefined ? undefined : Math.floor(now) + Duration.toMillis(driver.acquireTimeout),
           takeOverBelow: Math.min(owner.attempt, ...others.map(([attempt]) => attempt))
         })
       )

@@ -67,7 +67,7 @@ const endingBadly = (kit: Kit): ReadonlyArray<ContractCase> =>
     ),
 
     scenario(
-      `leaves the refresh-in-flight flag for the next holder when a renewal ${how} after it began to spend`,
+      `leaves the refresh-in-flight flag for the next holder when a renewal ${how} after it began a refresh`,
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* kit.holder(key)
@@ -113,7 +113,7 @@ export const renewalFailure = (kit: Kit): ReadonlyArray<ContractCase> => [
   ...endingBadly(kit),
 
   scenario(
-    "shares no failure: each holder fails with its own",
+    "leaves no failure behind unless it is shared",
     Effect.gen(function* () {
       const key = yield* freshKey()
       const a = yield* kit.holder(key)

@@ -1,7 +1,6 @@
 /** How the store is configured, and what it says of a configuration that is wrong. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Layer, Logger, Redacted } from "effect"
-import * as Nomba from "../../../src/layers/Nomba.js"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import { withEnvironment } from "../../support/environment.js"
@@ -37,8 +36,8 @@ describe("TokenStoreRedis.layerConfig", () => {
   }
 
   const refused: ReadonlyArray<readonly [value: string, what: string]> = [
-    ["memory", "use Nomba.layerConfig"],
-    ["file:/var/lib/nomba", "TokenStoreFile of nomba-auth/file"],
+    ["memory", "TokenStoreMemory.layer of nomba-auth"],
+    ["file:/var/lib/nomba", "TokenStoreFile.layerConfig() of nomba-auth/file"],
     [`http://user:${secret}@redis.example`, "is none of memory, file:PATH and redis://…"],
     [`redis:user:${secret}@redis.example`, "is not a URL like redis://host:6379"],
     [`redis://user:${secret}@redis.example:port`, "is not a URL like redis://host:6379"],
@@ -148,11 +147,3 @@ describe("TokenStoreRedis.layer", () => {
     refuses(TokenStoreRedis.layer({ codec } as never), { NOMBA_TOKEN_STORE: "redis://127.0.0.1" }, "options.url")
   )
 })
-
-it.effect("Nomba.layerConfig sends who asks for Redis to TokenStoreRedis", () =>
-  refuses(
-    Nomba.layerConfig({ clientId: "id-1", clientSecret: Redacted.make("s-1"), environment: "sandbox" }) as never,
-    { NOMBA_TOKEN_STORE: `redis://user:${secret}@redis.example` },
-    "provide TokenStoreRedis of nomba-auth/redis to Nomba.layerWithoutStoreConfig"
-  )
-)

@@ -1,11 +1,13 @@
 /** The protocol over steps that fail, whose answers are lost, or that take their time. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, FastCheck, Fiber, Logger, LogLevel, Option, TestClock } from "effect"
-import * as SessionStore from "../../../src/layers/store/SessionStore.js"
+import { Deferred, Duration, Effect, Exit, FastCheck, Fiber, Logger, LogLevel, Option, Stream, TestClock } from "effect"
+import * as SessionStoreModule from "../../../src/layers/store/SessionStore.js"
+import type { Reading } from "../../../src/layers/store/StoreDriver.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
+import type { Unavailable } from "../../../src/schemas/AuthError.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import { HEADROOM, hasTime, RENEWAL_LIMIT } from "../../../src/services/AttemptGate.js"
-import type { Stored } from "../../../src/services/TokenStore.js"
+import type { SessionStore, Stored } from "../../../src/services/TokenStore.js"
 import {
   adoptAny,
   adoptNone,
@@ -21,6 +23,7 @@ import {
   sessionOf,
   unsaved
 } from "../../../src/testing/tokenStore/harness.js"
+import { makeHandClock } from "../../support/storeClock.js"
 import { makeFaults, outOfReach, type StoreFaults } from "../../support/storeFaults.js"
 
 const requestTimeout = Duration.seconds(10)
@@ -29,7 +32,7 @@ const requestTimeout = Duration.seconds(10)
 const behindFaults = (key: StoreKey) =>
   Effect.gen(function* () {
     const faults = makeFaults(TokenStoreMemory.connect)
-    const store = yield* SessionStore.fromDriver(faults.connect).open(key, requestTimeout)
+    const store = yield* SessionStoreModule.fromDriver(faults.connect).open(key, requestTimeout)
     return { store, faults }
   })
 
@@ -47,7 +50,7 @@ describe("a lease", () => {
         const requestTimeout = Duration.seconds(seconds)
         const connect = TokenStoreMemory.connect
         let leaseTime = Duration.zero
-        const store = SessionStore.fromDriver((key, time) => {
+        const store = SessionStoreModule.fromDriver((key, time) => {
           leaseTime = time
           return connect(key, time)
         })
@@ -67,7 +70,7 @@ describe("what is left of a session", () => {
       const key = yield* freshKey()
       const late = <A, E>(step: Effect.Effect<A, E>) => Effect.zipLeft(step, Effect.sleep("5 seconds"))
       const { store } = yield* behindFaults(key)
-      const far = yield* SessionStore.fromDriver((key, leaseTime) =>
+      const far = yield* SessionStoreModule.fromDriver((key, leaseTime) =>
         Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
           ...driver,
           read: late(driver.read),
@@ -386,3 +389,188 @@ describe("a lost answer or request", () => {
     })
   )
 })
+
+describe("the heartbeat of a shared store", () => {
+  const listen = (store: SessionStore) =>
+    Effect.gen(function* () {
+      const heard: Array<number> = []
+      yield* Effect.forkScoped(
+        Stream.runForEach(yield* store.changes, (version) => Effect.sync(() => heard.push(version)))
+      )
+      yield* Effect.yieldNow()
+      return heard
+    })
+
+  it.scoped("tells within 30 seconds that the store went back, though nothing was announced", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      let isBack = false
+      const open = SessionStoreModule.fromDriver((key, leaseTime) =>
+        Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
+          ...driver,
+          read: Effect.map(driver.read, (reading) => (isBack ? { ...reading, entry: Option.none() } : reading))
+        }))
+      ).open(key, requestTimeout)
+      const store = yield* open
+      const heard = yield* listen(store)
+      const { version } = yield* put(store, sessionOf("held"))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(heard, [version, version])
+      isBack = true
+      yield* TestClock.adjust("30 seconds")
+      assert.deepStrictEqual(heard.slice(2), [0])
+    })
+  )
+
+  it.scoped("tells a version whose announcement was lost", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      const heard = yield* listen(b.store)
+      b.faults.cut(true)
+      const { version } = yield* put(a.store, sessionOf("held"))
+      yield* TestClock.adjust("1 second")
+      b.faults.cut(false)
+      assert.deepStrictEqual(heard, [])
+      yield* TestClock.adjust("29 seconds")
+      assert.deepStrictEqual(heard, [version])
+    })
+  )
+
+  it.scoped("beats only while somebody listens, and not at all in a store of one process", () =>
+    Effect.gen(function* () {
+      const { a } = yield* two
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(a.faults.count("read"), 0)
+      yield* Effect.scoped(Effect.zipRight(listen(a.store), TestClock.adjust("1 minute")))
+      assert.strictEqual(a.faults.count("read"), 2)
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(a.faults.count("read"), 2)
+
+      const faults = makeFaults(TokenStoreMemory.connect)
+      const local = SessionStoreModule.fromDriver(faults.connect, { isShared: false })
+      yield* listen(yield* local.open(yield* freshKey(), requestTimeout))
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(faults.count("read"), 0)
+    })
+  )
+})
+
+describe("a local clock that is set back", () => {
+  it.scoped("gives a session no more time while its commit is under way", () =>
+    Effect.gen(function* () {
+      const hand = makeHandClock(1_000_000)
+      let monotonic = 0n
+      const clock = { ...hand.clock, unsafeCurrentTimeNanos: () => monotonic }
+      const [arrived, gate] = yield* Effect.all([Deferred.make<void>(), Deferred.make<void>()])
+      const { faults, store } = yield* Effect.withClock(behindFaults(yield* freshKey()), clock)
+      faults.next("commit", { arrived, gate })
+      const fiber = yield* Effect.fork(Effect.withClock(put(store, sessionOf("new")), clock))
+      yield* Deferred.await(arrived)
+      hand.now -= 60_000
+      monotonic += 5_000_000_000n
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepStrictEqual((yield* Fiber.join(fiber)).remaining, Duration.subtract(LIFETIME, "5 seconds"))
+    })
+  )
+})
+
+describe("renew", () => {
+  it.scoped("does not offer a session whose refresh is in flight while another process holds the lease", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      yield* put(a.store, sessionOf("old"))
+      const slow = yield* makeObtain(sessionOf("new"), { gated: true, beforeGate: (lease) => lease.beginRefresh })
+      const first = yield* Effect.fork(renew(a.store, adoptNone, slow.obtain))
+      yield* slow.arrived
+      const state = yield* b.store.readVersioned
+      assert.isTrue(state.isLeased)
+      assert.isTrue(Option.getOrThrow(state.stored).refreshInFlight)
+      const offered: Array<Stored> = []
+      const adopt = (stored: Stored): boolean => {
+        offered.push(stored)
+        return true
+      }
+      const second = yield* Effect.fork(renew(b.store, adopt, slow.obtain))
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(offered, 0)
+      yield* slow.open
+      yield* Fiber.join(first)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual((yield* Fiber.join(second)).session, sessionOf("new"))
+    })
+  )
+
+  it.scoped("shows obtain a session whose refresh a crashed holder left in flight", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      yield* put(a.store, sessionOf("old"))
+      const crashed = yield* makeObtain(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.beginRefresh })
+      yield* Effect.fork(renew(a.store, adoptNone, crashed.obtain))
+      yield* crashed.arrived
+      a.faults.every("extend", "request lost")
+      yield* TestClock.adjust("20 seconds")
+      const next = yield* makeObtain(sessionOf("next"))
+      yield* renew(b.store, (_) => !_.refreshInFlight, next.obtain)
+      assert.isTrue(Option.getOrThrow(next.current()).refreshInFlight)
+    })
+  )
+
+  it.scoped("ends an abandoned renewal that waits, and lets no abandoned renewal extend its lease", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      let isAbandoned = false
+      const slow = yield* makeObtain(sessionOf("slow"), { gated: true, afterGate: (lease) => lease.extend })
+      const holder = yield* Effect.fork(renew(a.store, adoptAny, slow.obtain, { isAbandoned: () => isAbandoned }))
+      yield* slow.arrived
+      const waiter = yield* Effect.fork(renew(b.store, adoptAny, slow.obtain, { isAbandoned: () => isAbandoned }))
+      yield* TestClock.adjust("1 second")
+      isAbandoned = true
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(Option.exists(yield* Fiber.poll(waiter), Exit.isInterrupted))
+      const extended = a.faults.count("extend")
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(a.faults.count("extend"), extended)
+      yield* slow.open
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(Option.exists(yield* Fiber.poll(holder), Exit.isInterrupted))
+    })
+  )
+
+  it.scoped("writes a version above the highest seen and not below the store's time", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(1_000_000)
+      const { a } = yield* two
+      const versions = [yield* put(a.store, sessionOf("a")), yield* put(a.store, sessionOf("b"))]
+      yield* TestClock.adjust("1 minute")
+      versions.push(yield* put(a.store, sessionOf("c")))
+      assert.deepStrictEqual(
+        versions.map((_) => _.version),
+        [1_000_000, 1_000_001, 1_060_000]
+      )
+    })
+  )
+})
+
+it.scoped("a session that is restored carries no refresh token that may be spent", () =>
+  Effect.gen(function* () {
+    const key = yield* freshKey()
+    let isBack = false
+    let first = 0
+    const reading = <A extends Reading>(step: Effect.Effect<A, Unavailable>) =>
+      Effect.map(step, (reading) => (isBack ? { ...reading, entry: Option.none() } : reading))
+    const store = yield* SessionStoreModule.fromDriver((key, leaseTime) =>
+      Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
+        ...driver,
+        read: reading(driver.read),
+        acquire: (owner, options) => reading(driver.acquire(owner, options)),
+        commit: (owner, expected, write) => driver.commit(owner, isBack ? first : expected, write)
+      }))
+    ).open(key, requestTimeout)
+    const live = yield* put(store, sessionOf("live"))
+    first = live.version
+    isBack = true
+    const restored = Option.getOrThrow(yield* store.restore(Option.some({ ...live, refreshInFlight: true })))
+    assert.deepStrictEqual(restored.session.accessToken, live.session.accessToken)
+    assert.isTrue(Option.isNone(restored.session.refreshToken))
+  })
+)

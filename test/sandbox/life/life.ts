@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict"
 import { Cause, Effect, Exit, Fiber, Layer, Option, Predicate, Redacted, TestClock } from "effect"
-import { type AuthError, Nomba, NombaClient, TokenCache } from "nomba-auth"
+import { type AuthError, Nomba, NombaClient, TokenCache, TokenStoreMemory } from "nomba-auth"
 import { Sandbox, type SandboxService } from "nomba-auth/sandbox"
 import type { Row } from "./rows.js"
 
@@ -157,7 +157,10 @@ export const live = (row: Row): Effect.Effect<void> =>
 
       yield* TestClock.adjust("2 minutes")
       yield* reached("the next call logs in again", { issue: 1 }, balance)
-    }).pipe(Effect.provide(Nomba.layer({ ...defaultClient, baseUrl: sandbox.url })), Effect.orDie)
+    }).pipe(
+      Effect.provide(Layer.provide(Nomba.layer({ ...defaultClient, baseUrl: sandbox.url }), TokenStoreMemory.layer)),
+      Effect.orDie
+    )
 
     yield* TestClock.adjust("2 minutes")
     const wrong = { ...another, clientSecret: Redacted.make("q1/W2+e3R4t5Y6u7I8o9P0a1S2d3F4g5H6j7K8l9Z0=") }
@@ -165,7 +168,9 @@ export const live = (row: Row): Effect.Effect<void> =>
       "wrong credentials are refused",
       { issue: 1 },
       Effect.flatMap(TokenCache, (cache) => cache.get).pipe(
-        Effect.provide(Layer.orDie(Nomba.layer({ ...wrong, baseUrl: sandbox.url })))
+        Effect.provide(
+          Layer.orDie(Layer.provide(Nomba.layer({ ...wrong, baseUrl: sandbox.url }), TokenStoreMemory.layer))
+        )
       )
     )
     const error: Option.Option<AuthError> = Exit.isFailure(refused) ? Cause.failureOption(refused.cause) : Option.none()

@@ -9,6 +9,7 @@ import {
 } from "../../../src/schemas/AuthError.js"
 import { Session } from "../../../src/schemas/Session.js"
 import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
+import { ifFree, ownerOf } from "../../support/storeFaults.js"
 import { during, ended, settle } from "../../support/time.js"
 import {
   down,
@@ -21,6 +22,9 @@ import {
   type Upstream,
   unreachable
 } from "../../support/upstream.js"
+
+/** What another process knows of the same session: nothing but what is stored. */
+const otherProcess = () => makeFaultyStore().store
 
 const sent = (upstream: Upstream): ReadonlyArray<string> =>
   upstream.calls.map(({ operation, token }) => (token === undefined ? operation : `${operation} ${token}`))
@@ -49,51 +53,47 @@ const refused: ReadonlyArray<AuthError> = [
 
 const described = (error: AuthError): string => `${error._tag}${error._tag === "Unavailable" ? ` ${error.reason}` : ""}`
 
-describe("refreshing is broken if", () => {
+describe("a renewal refreshes, otherwise issues", () => {
   for (const error of doubtful) {
-    it.scoped(
-      `with a live token, an answer that is lost (${described(error)}) is followed by the same refresh token`,
-      () =>
-        Effect.gen(function* () {
-          const upstream = makeUpstream()
-          const cache = yield* makeCache({ upstream })
-          yield* cache.get
-          yield* TestClock.adjust("25 minutes")
-          upstream.script({ operation: "refresh", lose: error })
-          assert.strictEqual(yield* getText(cache), "access-1")
-          yield* settle
-          assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
+    it.scoped(`with a live token, the renewal after a lost refresh (${described(error)}) issues`, () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        yield* cache.get
+        yield* TestClock.adjust("25 minutes")
+        upstream.script({ operation: "refresh", lose: error })
+        assert.strictEqual(yield* getText(cache), "access-1")
+        yield* settle
+        assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
 
-          assert.strictEqual(yield* getText(cache), "access-1")
-          yield* TestClock.adjust("1 second")
-          assert.strictEqual(yield* getText(cache), "access-1")
-          yield* settle
-          assert.strictEqual(yield* getText(cache), "access-3")
-          assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue"])
-        })
+        assert.strictEqual(yield* getText(cache), "access-1")
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* getText(cache), "access-1")
+        yield* settle
+        assert.strictEqual(yield* getText(cache), "access-3")
+        assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue"])
+      })
     )
 
-    it.scoped(
-      `without a live token, an answer that is lost (${described(error)}) is not followed by a start at once`,
-      () =>
-        Effect.gen(function* () {
-          const upstream = makeUpstream()
-          const cache = yield* makeCache({ upstream })
-          yield* cache.get
-          yield* TestClock.adjust("1 hour")
-          upstream.script({ operation: "refresh", lose: error })
-          assert.strictEqual(yield* getText(cache), "access-3")
-          assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue"])
+    it.scoped(`without a live token, the same renewal issues after a lost refresh (${described(error)})`, () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        yield* cache.get
+        yield* TestClock.adjust("1 hour")
+        upstream.script({ operation: "refresh", lose: error })
+        assert.strictEqual(yield* getText(cache), "access-3")
+        assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue"])
 
-          yield* TestClock.adjust("1 hour")
-          upstream.script({ operation: "refresh", lose: error })
-          assert.strictEqual(yield* getText(cache), "access-5")
-          assert.deepStrictEqual(spentTwice(upstream), [])
-        })
+        yield* TestClock.adjust("1 hour")
+        upstream.script({ operation: "refresh", lose: error })
+        assert.strictEqual(yield* getText(cache), "access-5")
+        assert.deepStrictEqual(spentTwice(upstream), [])
+      })
     )
   }
 
-  it.scoped("another cache uses the refresh token whose answer was lost", () =>
+  it.scoped("and no cache sends a refresh token again whose answer was lost", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -103,14 +103,15 @@ describe("refreshing is broken if", () => {
       upstream.script({ operation: "refresh", lose: timedOut })
       yield* cache.get
       yield* settle
-      assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-3")
+      const cold = yield* makeCache({ upstream, config, store: otherProcess() })
+      assert.strictEqual(yield* getText(cold), "access-3")
       assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue"])
     })
   )
 
   for (const error of unprocessed) {
     it.scoped(
-      `the refresh token is thrown away although the request was not processed (${described(error)} ${error.detail})`,
+      `and sends the refresh token again if its request was not processed (${described(error)} ${error.detail})`,
       () =>
         Effect.gen(function* () {
           const upstream = makeUpstream()
@@ -121,13 +122,17 @@ describe("refreshing is broken if", () => {
           upstream.script({ operation: "refresh", refuse: error })
           assert.strictEqual(yield* getText(cache), "access-1")
           yield* settle
-          assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-2")
+          yield* TestClock.adjust("1 second")
+          const cold = yield* makeCache({ upstream, config })
+          yield* cold.get
+          yield* settle
+          assert.strictEqual(yield* getText(cold), "access-2")
           assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "refresh refresh-1"])
         })
     )
   }
 
-  it.scoped("without a live token, a refresh that was not processed is followed by a start", () =>
+  it.scoped("and does not issue, without a live token, after a refresh that was not processed", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
@@ -142,7 +147,7 @@ describe("refreshing is broken if", () => {
   )
 
   for (const error of refused) {
-    it.scoped(`a refusal (${described(error)}) is not followed by one start, or by more than one`, () =>
+    it.scoped(`and issues once after a refused refresh (${described(error)})`, () =>
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const cache = yield* makeCache({ upstream })
@@ -161,7 +166,7 @@ describe("refreshing is broken if", () => {
     )
   }
 
-  it.scoped("the old access token is not sent along as the bearer", () =>
+  it.scoped("and sends the old access token with the refresh", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const seen: Array<string | undefined> = []
@@ -184,7 +189,7 @@ describe("refreshing is broken if", () => {
     })
   )
 
-  it.scoped("a session that somebody ended costs more than one start", () =>
+  it.scoped("and issues once for a session that was ended elsewhere", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
@@ -192,6 +197,7 @@ describe("refreshing is broken if", () => {
       yield* upstream.steal
       yield* cache.invalidate(dead)
       upstream.script({ operation: "issue", refuse: down })
+      assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Unavailable")
       assert.strictEqual(yield* getText(cache), "access-1")
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(yield* getText(cache), "access-3")
@@ -199,13 +205,14 @@ describe("refreshing is broken if", () => {
     })
   )
 
-  it.scoped("a session that somebody ended is refreshed because its token was rejected once more when it was old", () =>
+  it.scoped("and does not refresh a session that was ended, although its token is rejected again when it is old", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
       const dead = yield* cache.get
       yield* cache.invalidate(dead)
       upstream.script({ operation: "issue", refuse: down })
+      yield* Effect.flip(cache.get)
       assert.strictEqual(yield* getText(cache), "access-1")
       yield* TestClock.adjust("1795 seconds")
       yield* cache.invalidate(dead)
@@ -214,7 +221,7 @@ describe("refreshing is broken if", () => {
     })
   )
 
-  it.scoped("a session that somebody ended is taken over while another is started", () =>
+  it.scoped("and lets nobody adopt a session that was ended while another is issued", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -233,36 +240,34 @@ describe("refreshing is broken if", () => {
     })
   )
 
-  it.scoped(
-    "a session that somebody ended is refreshed when the next one could not be written, and was ended too",
-    () =>
-      Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const faulty = makeFaultyStore()
-        const cache = yield* makeCache({ upstream, store: faulty.store })
-        yield* cache.invalidate(yield* cache.get)
-        faulty.before = at("commit")(storeDown)
-        yield* cache.invalidate(yield* cache.get)
-        faulty.before = () => Effect.void
-        assert.strictEqual(yield* getText(cache), "access-3")
-        assert.deepStrictEqual(sent(upstream), ["issue", "issue", "issue"])
-      })
+  it.scoped("and does not refresh an ended session although the next one could not be saved and was ended too", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      const cache = yield* makeCache({ upstream, store: faulty.store })
+      yield* cache.invalidate(yield* cache.get)
+      faulty.before = at("commit")(storeDown)
+      yield* cache.invalidate(yield* cache.get)
+      faulty.before = () => Effect.void
+      assert.strictEqual(yield* getText(cache), "access-3")
+      assert.deepStrictEqual(sent(upstream), ["issue", "issue", "issue"])
+    })
   )
 
-  it.scoped("a session is given up for all although Nomba could not be asked for another", () =>
+  it.scoped("and does not give a session up for all if Nomba could not be reached", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
       const cache = yield* makeCache({ upstream, config })
       yield* cache.invalidate(yield* cache.get)
       upstream.script({ operation: "issue", refuse: unreachable })
-      assert.strictEqual(yield* getText(cache), "access-1")
-      assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-1")
+      yield* Effect.flip(cache.get)
+      assert.strictEqual(yield* getText(yield* makeCache({ upstream, config, store: otherProcess() })), "access-1")
       assert.deepStrictEqual(sent(upstream), ["issue", "issue"])
     })
   )
 
-  it.scoped("a session that came after one that somebody ended is not refreshed", () =>
+  it.scoped("and refreshes the session that came after an ended one", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
@@ -274,7 +279,7 @@ describe("refreshing is broken if", () => {
     })
   )
 
-  it.scoped("a token that was rejected at the end of its time is not refreshed", () =>
+  it.scoped("and refreshes if the token was rejected at the end of its lifetime", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
@@ -286,7 +291,7 @@ describe("refreshing is broken if", () => {
     })
   )
 
-  it.scoped("a person has to log in because a token was rejected, although its refresh token was not tried", () =>
+  it.scoped("and tries the refresh token of a public client whose access token was rejected", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -298,7 +303,7 @@ describe("refreshing is broken if", () => {
     })
   )
 
-  it.scoped("a session without a refresh token is refreshed, or not started anew", () =>
+  it.scoped("and issues if the session has no refresh token", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const bare = Effect.map(
@@ -313,7 +318,7 @@ describe("refreshing is broken if", () => {
     })
   )
 
-  it.scoped("a holder died while it refreshed, and the next one waits for it or sends the same refresh token", () =>
+  it.scoped("and issues after a holder crashed during its refresh", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -322,8 +327,8 @@ describe("refreshing is broken if", () => {
       yield* cache.get
       yield* TestClock.adjust("25 minutes")
       const dead = yield* faulty.elsewhere(config.storeKey)
-      yield* dead.acquire("dead")
-      yield* dead.mark("dead", true)
+      yield* dead.acquire(ownerOf("dead"), ifFree)
+      yield* dead.setRefreshInFlight(ownerOf("dead"), true)
       assert.strictEqual(yield* getText(cache), "access-1")
       // The lease runs out after 25 s, which leaves too little time for a call within these 30 s.
       yield* TestClock.adjust("30 seconds")
@@ -336,7 +341,7 @@ describe("refreshing is broken if", () => {
     })
   )
 
-  it.scoped("a public client whose refresh token is in doubt is sent to log in without a try", () =>
+  it.scoped("and tries a refresh token of a public client again before the end user has to log in", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -345,8 +350,11 @@ describe("refreshing is broken if", () => {
       yield* TestClock.adjust("25 minutes")
       const publicClient = yield* makeCache({ upstream, config, interactive: true })
       upstream.script({ operation: "refresh", refuse: timedOut })
-      yield* Effect.exit(publicClient.get)
+      assert.strictEqual(yield* getText(publicClient), "access-1")
+      yield* settle
       yield* TestClock.adjust("1 second")
+      yield* publicClient.get
+      yield* settle
       assert.strictEqual(yield* getText(publicClient), "access-2")
       assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "refresh refresh-1"])
     })
@@ -354,8 +362,8 @@ describe("refreshing is broken if", () => {
 
   for (const interactive of [true, false]) {
     const client = interactive ? "a public client" : "a client with a secret"
-    const loss = interactive ? "forgets the refresh token that stayed good" : "sends the old refresh token again"
-    it.scoped(`${client} ${loss} when a refresh brought no new one`, () =>
+    const next = interactive ? "sends the old one again" : "issues"
+    it.scoped(`and ${client} ${next} after a refresh that brought no new refresh token`, () =>
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const config = makeConfig()
@@ -373,41 +381,43 @@ describe("refreshing is broken if", () => {
     )
   }
 
-  it.scoped("a public client without a session is not told that the user has to log in", () =>
+  it.scoped("and tells a public client without a session that a person has to log in", () =>
     Effect.gen(function* () {
       const cache = yield* makeCache({ upstream: makeUpstream(), interactive: true })
       const error = yield* Effect.flip(cache.get)
       assert.strictEqual(error._tag, "Expired")
-      assert.include(error.message, "the user has to log in")
+      assert.include(error.message, "a person has to log in")
     })
   )
 
-  it.scoped("a mark that may not have been written lets the refresh token be sent", () =>
-    Effect.gen(function* () {
-      const upstream = makeUpstream()
-      const faulty = makeFaultyStore()
-      const cache = yield* makeCache({ upstream, store: faulty.store })
-      yield* cache.get
-      yield* TestClock.adjust("25 minutes")
-      faulty.before = at("mark")(storeDown)
-      assert.strictEqual(yield* getText(cache), "access-1")
-      yield* settle
-      assert.deepStrictEqual(sent(upstream), ["issue"])
-      faulty.before = () => Effect.void
-      faulty.after = at("mark")(storeDown)
-      yield* TestClock.adjust("1 second")
-      yield* cache.get
-      yield* settle
-      assert.deepStrictEqual(sent(upstream), ["issue"])
-      faulty.after = () => Effect.void
-      yield* TestClock.adjust("2 seconds")
-      yield* cache.get
-      yield* settle
-      assert.deepStrictEqual(sent(upstream), ["issue", "issue"])
-    })
+  it.scoped(
+    "and sends the refresh token only after the store confirmed the refresh-in-flight flag, which spends it only if sent",
+    () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const faulty = makeFaultyStore()
+        const cache = yield* makeCache({ upstream, store: faulty.store })
+        yield* cache.get
+        yield* TestClock.adjust("25 minutes")
+        faulty.before = at("setRefreshInFlight")(storeDown)
+        assert.strictEqual(yield* getText(cache), "access-1")
+        yield* settle
+        assert.deepStrictEqual(sent(upstream), ["issue"])
+        faulty.before = () => Effect.void
+        faulty.after = at("setRefreshInFlight")(storeDown)
+        yield* TestClock.adjust("1 second")
+        yield* cache.get
+        yield* settle
+        assert.deepStrictEqual(sent(upstream), ["issue"])
+        faulty.after = () => Effect.void
+        yield* TestClock.adjust("2 seconds")
+        yield* cache.get
+        yield* settle
+        assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
+      })
   )
 
-  it.scoped("the lease was lost before a retry, and the retry is sent all the same", () =>
+  it.scoped("and sends no retry after the lease was lost", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig({ requestTimeout: Duration.seconds(1) })
@@ -420,14 +430,14 @@ describe("refreshing is broken if", () => {
       yield* Effect.fork(cache.get)
       yield* TestClock.adjust("7 seconds")
       const elsewhere = yield* faulty.elsewhere(config.storeKey)
-      assert.isTrue((yield* elsewhere.acquire("another")).held)
+      assert.isTrue((yield* elsewhere.acquire(ownerOf("another"), ifFree)).held)
       faulty.before = () => Effect.void
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
     })
   )
 
-  it.scoped("a caller who gives up takes the mark or the answer with it", () =>
+  it.scoped("and keeps the answer although the caller was interrupted", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })

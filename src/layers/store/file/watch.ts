@@ -1,9 +1,9 @@
 /**
- * The changes of a folder, as they come, told by the system where it can and found by looking where it cannot.
+ * The changes of a folder: the system tells of them if it can, and polling finds the others.
  *
  * @since 0.1.0
  */
-import { type FSWatcher, watch } from "node:fs"
+import { type FSWatcher, watch as watchFolder } from "node:fs"
 import { basename } from "node:path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,19 +12,16 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { sleep } from "../../wait/quietly.js"
 
-/** How often is looked beside what the system tells. */
+/** Poll interval beside the system's notifications. */
 const POLL: Duration.Duration = Duration.seconds(1)
 
-/** So long after the first is waited for more: one change is told several times. */
+/** How long further notifications are collected: the system tells of one change several times. */
 const GATHER: Duration.Duration = Duration.millis(5)
 
 /**
- * Watches from now on: emits whenever something may have changed in a folder, which need not exist yet. Keeps no process
- * alive, and ends with no failure: without the system's help it looks each second.
- *
- * @since 0.1.0
+ * Emits whenever something may have changed in a folder, which need not exist yet. Never fails and keeps no process alive.
  */
-export const signals = (folder: string): Effect.Effect<Stream.Stream<void>, never, Scope.Scope> =>
+export const watch = (folder: string): Effect.Effect<Stream.Stream<void>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const nudges = yield* Queue.sliding<void>(1)
     const watcher = yield* Effect.acquireRelease(
@@ -46,13 +43,13 @@ const makeWatcher = (folder: string, nudge: () => void) => {
   return {
     close,
     /**
-     * Watches from now on if it can: not where the folder does not exist, or too many are watched. A folder that is
-     * removed tells its own name, and is to be watched anew when it is back.
+     * Fails silently if the folder does not exist or too many are watched. A folder that is removed tells its own name, and
+     * is watched again when it is back.
      */
     ensure: (): void => {
       if (watcher !== undefined) return
       try {
-        watcher = watch(folder, { persistent: false }, (_, name) => {
+        watcher = watchFolder(folder, { persistent: false }, (_, name) => {
           if (name === basename(folder)) close()
           nudge()
         }).on("error", close)

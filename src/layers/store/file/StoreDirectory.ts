@@ -1,16 +1,23 @@
 /**
- * The folder that all keys' folders are in: where it is, and whether it is this user's alone.
+ * The folder that all keys' folders are in: where it is, whether only this user can open it, and what is removed from it.
  *
  * @since 0.1.0
  */
 import { createHash } from "node:crypto"
 import * as Path from "node:path"
+import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { Unavailable } from "../../../schemas/AuthError.js"
+import * as LeasedEntry from "../LeasedEntry.js"
+import { RETENTION } from "../StoreDriver.js"
+import * as envelope from "./envelope.js"
 import { FileFailure, type Files } from "./Files.js"
+import * as VersionedFile from "./VersionedFile.js"
 
 /**
  * Where programs of a user keep such things: `$XDG_STATE_HOME` or `~/.local/state`, on macOS
@@ -92,15 +99,51 @@ const remedies: Readonly<Record<string, (path: string) => string>> = {
   EROFS: (path) => `The disk of ${path} may only be read: name a folder on another.`
 }
 
+/** For messages. */
+export const targetOf = (path: string): string => `file store at ${path}`
+
 /**
  * What the system said of a step in the folder, with the path and what to do.
  *
  * @since 0.1.0
  */
-export const outOfReach = (path: string, { code }: FileFailure): Unavailable =>
+export const unavailable = (path: string, { code }: FileFailure): Unavailable =>
   new Unavailable({
     operation: "store",
     reason: "Store",
     detail: code,
-    hint: remedies[code]?.(path) ?? `The folder is ${path}.`
+    target: targetOf(path),
+    hint: remedies[code]?.(path)
+  })
+
+/**
+ * Removes from the folders of all keys what expired, or was set aside, longer ago than the retention. Leaves an entry whose
+ * lease is held, and what cannot be removed, for the next time.
+ *
+ * A folder stays, with a file that says nothing: its number refuses the late write of a process that was stalled.
+ */
+export const sweep = (files: Files, root: string): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    yield* check(files, root)
+    const now = yield* Clock.currentTimeMillis
+    const names = yield* files.list(root)
+    const folders = names.filter((name) => /^[\da-f]{64}$/.test(name))
+    yield* Effect.forEach(folders, (name) => Effect.ignore(sweepFolder(files, Path.join(root, name), now)), {
+      discard: true
+    })
+  }).pipe(Effect.ignore)
+
+const sweepFolder = (files: Files, folder: string, now: number): Effect.Effect<void, FileFailure> =>
+  Effect.gen(function* () {
+    const before = now - Duration.toMillis(RETENTION)
+    const file = VersionedFile.make(files, folder)
+    yield* file.clean(before)
+    const { number, text } = yield* file.load
+    const read = Option.flatMap(text, (_) => Either.getRight(envelope.readAny(_)))
+    if (Option.isNone(read)) return
+    const { entry, host, key } = read.value
+    if (nameOf(key) !== Path.basename(folder) || LeasedEntry.isLeased(entry, now)) return
+    if (entry.content === undefined) return yield* file.forget(number)
+    if (entry.content.until > before) return
+    if (yield* file.replace(number, envelope.write(key, host, LeasedEntry.empty))) yield* file.forget(number + 1)
   })

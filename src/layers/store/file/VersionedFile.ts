@@ -30,7 +30,7 @@ export interface Found {
  * @since 0.1.0
  * @category models
  */
-export interface Register {
+export interface VersionedFile {
   /** The number of the newest text. */
   readonly newest: Effect.Effect<number, FileFailure>
   readonly load: Effect.Effect<Found, FileFailure>
@@ -84,7 +84,7 @@ const on =
  * @since 0.1.0
  * @category constructors
  */
-export const make = (files: Files, folder: string): Register => {
+export const make = (files: Files, folder: string): VersionedFile => {
   const pathOf = (name: string): string => Path.join(folder, name)
 
   const names = Effect.catchIf(files.list(folder), on("ENOENT"), () => Effect.succeed([]))
