@@ -160,17 +160,25 @@ export const make = (dependencies: Dependencies): Renewal => {
       })
       if (renewed._tag === "Ended") return
       yield* keep(run, renewed.stored, since, renewed.operation, deadline)
-      const { cached, epoch, rejections } = current()
+      const { epoch, rejections } = current()
       const isOvertaken = epoch !== since.epoch || rejections !== since.rejections || run.isDead()
-      // A token request that leaves the next one due has not helped, even if the old token can still be served.
-      const isNew = renewed.operation === "issue" || renewed.operation === "refresh"
-      const helped = isNew ? State.isFresh(cached, now()) : State.isServed(cached, now())
-      if (!isOvertaken && !helped) yield* notHelped(renewed)
+      if (!isOvertaken && !hasHelped(renewed.operation)) yield* notHelped(renewed, progress)
     })
 
-  const notHelped = (renewed: RenewalAttempt.Renewed & { readonly _tag: "Stored" }): UnexpectedResponse => {
+  /** A token request that leaves the next one due has not helped, even if the old token can still be served. */
+  const hasHelped = (operation: Obtained["operation"] | undefined): boolean =>
+    operation === "issue" || operation === "refresh"
+      ? State.isFresh(current().cached, now())
+      : State.isServed(current().cached, now())
+
+  const notHelped = (
+    renewed: RenewalAttempt.Renewed & { readonly _tag: "Stored" },
+    { obtained }: RenewalAttempt.Progress
+  ): UnexpectedResponse => {
     const operation = renewed.operation === "refresh" ? "refresh" : "issue"
-    const wasKnown = RenewalHistory.isRejected(history, Redacted.value(renewed.stored.session.accessToken))
+    const wasKnown =
+      obtained?.isRepeated === true ||
+      RenewalHistory.isRejected(history, Redacted.value(renewed.stored.session.accessToken))
     return State.isUsable(renewed.stored) || wasKnown
       ? new UnexpectedResponse({ operation, reason: "RenewalIneffective" })
       : new UnexpectedResponse({
@@ -190,7 +198,7 @@ export const make = (dependencies: Dependencies): Renewal => {
     Effect.gen(function* () {
       if (operation !== undefined && run.isDead() && lastSender > run.generation) return
       const { before } = yield* adoption.take(State.adopt, stored, since, operation)
-      if (State.isServed(current().cached, now())) history.failure = undefined
+      if (hasHelped(operation)) history.failure = undefined
       if (stored.saved) return
       if (before.epoch !== since.epoch) return yield* saving.discard(stored.session)
       yield* Effect.ignore(hardTimeout(Duration.millis(Math.max(0, deadline - now())))(saving.once.run))

@@ -22,7 +22,15 @@ import * as State from "./State.js"
 /** What is known about an attempt while it runs, and after it failed. */
 export interface Progress {
   /** What Nomba answered, as soon as it has: it is never dropped. */
-  obtained: { readonly stored: Stored; readonly at: number; readonly operation: Obtained["operation"] } | undefined
+  obtained:
+    | {
+        readonly stored: Stored
+        readonly at: number
+        readonly operation: Obtained["operation"]
+        /** Nomba had given this token before. */
+        readonly isRepeated: boolean
+      }
+    | undefined
   /** How many failures in a row the fleet has counted with this one. */
   sharedCount: number | undefined
   /** Another process ended the session. */
@@ -145,12 +153,12 @@ export const make = ({
           return yield* closed
         }
         onRequest(true)
-        const obtained = boundIfRepeated(
-          yield* Effect.onError(obtain(found, lease), () => Effect.sync(() => onRequest(false)))
-        )
+        const answer = yield* Effect.onError(obtain(found, lease), () => Effect.sync(() => onRequest(false)))
+        const isRepeated = history.tokens.has(Redacted.value(answer.session.accessToken))
+        const obtained = boundIfRepeated(answer)
         const { operation, remaining, session } = obtained
         const stored = { session, remaining, version: lease.version, refreshInFlight: false, saved: false }
-        progress.obtained = { stored, operation, at: now() }
+        progress.obtained = { stored, operation, isRepeated, at: now() }
         adoption.obtained(session, operation)
         return obtained
       })
