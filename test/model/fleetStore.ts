@@ -191,7 +191,7 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
     const extend = (owner: Owner) => LeasedEntry.extend(entry, owner, now(), leaseTime)
     return {
       leaseTime,
-      stepTimeout: Duration.millis(COMMAND_TIMEOUT),
+      acquireTimeout: Duration.millis(COMMAND_TIMEOUT),
       read: look(run("read", reading)),
       acquire: (owner, options) =>
         look(
