@@ -46,9 +46,22 @@ export const good: Conditions = {
 /** A moment in the life of a token request. */
 export type Moment = "sent" | "processed" | "answered"
 
+/** A request for a resource. */
+export interface Use {
+  readonly token: string
+  readonly path: string
+  readonly status: number
+}
+
 export interface Nomba {
-  /** Nomba as one process reaches it. */
-  readonly clientFor: (process: Process, reached: (moment: Moment) => void) => HttpClient.HttpClient
+  /** Nomba as one process reaches it. `used` is told of each request for a resource when it arrives. */
+  readonly clientFor: (
+    process: Process,
+    reached: (moment: Moment) => void,
+    used?: (use: Use) => void
+  ) => HttpClient.HttpClient
+  /** The same for another program with the same credentials: each session that it starts is a theft. */
+  readonly rivalClientFor: (process: Process) => HttpClient.HttpClient
   conditions: Conditions
   /** Someone outside the fleet logs in with the same credentials. */
   readonly steal: () => void
@@ -61,8 +74,8 @@ export interface Nomba {
   /** When it was granted, by this Nomba's clock; 0 where there is none. */
   readonly issuedAt: () => number
   readonly lastTheft: () => number
-  /** For how long a token has not been alive, in milliseconds; 0 if it is. */
-  readonly deadFor: (token: string) => number
+  /** How long ago the lifetime of a token was over, in milliseconds; negative before that. */
+  readonly expiredFor: (token: string) => number
   /** How late, beside all else, the answer to the next call of each kind is, in milliseconds. */
   readonly delays: Map<"issue" | "refresh", number>
   readonly counts: {
@@ -74,8 +87,6 @@ export interface Nomba {
     /** POSTs over the limit of their window. */
     limited: number
     thefts: number
-    /** Sessions that ended before their lifetime was over: by a theft, a grant, a revocation or a reused refresh token. */
-    ended: number
     /** Refresh tokens that came a second time. */
     reused: number
   }
@@ -113,26 +124,20 @@ export const makeNomba = (
   dice: Dice,
   { lifetime = LIFETIME, note = () => {}, reuseEndsSession = false, skew }: Settings
 ): Nomba => {
-  const counts = { calls: 0, tokenCalls: 0, refused: 0, rejected: 0, limited: 0, thefts: 0, ended: 0, reused: 0 }
+  const counts = { calls: 0, tokenCalls: 0, refused: 0, rejected: 0, limited: 0, thefts: 0, reused: 0 }
   const encoder = new TextEncoder()
   let state = SandboxState.initial(
     Schema.decodeSync(Switches)({ refreshReuse: reuseEndsSession ? "killsSession" : "refused" })
   )
   const expiries = new Map<string, number>()
-  const endings = new Map<string, number>()
   let granting: Sessions.Session | undefined
   let window = { start: 0, used: 0 }
   let serial = 0
   let lastTheft = Number.NEGATIVE_INFINITY
 
   const apply = <A>(transition: SandboxState.Transition<A>): A => {
-    const before = current()
     const [answer, next] = transition(state)
     state = next
-    if (Option.isSome(before) && Option.getOrUndefined(current())?.tokenId !== before.value.tokenId) {
-      endings.set(before.value.tokenId, simulation.now())
-      if (now() < before.value.expiresAt) counts.ended += 1
-    }
     return answer
   }
 
@@ -241,8 +246,13 @@ export const makeNomba = (
     return window.used <= rateLimit.limit
   }
 
-  const serve = (request: HttpClientRequest.HttpClientRequest): Answer => {
-    if (isForToken(request) && !request.url.endsWith("/revoke")) counts.tokenCalls += 1
+  const serve = (request: HttpClientRequest.HttpClientRequest, isRival: boolean): Answer => {
+    if (isForToken(request) && !request.url.endsWith("/revoke")) {
+      if (isRival) {
+        counts.thefts += 1
+        lastTheft = simulation.now()
+      } else counts.tokenCalls += 1
+    }
     const at = now()
     if (healthFor(request) === "failing") return { status: 503, at }
     if (request.method === "POST" && !isWithinLimit()) {
@@ -275,7 +285,12 @@ export const makeNomba = (
   const healthFor = (request: HttpClientRequest.HttpClientRequest): Conditions["health"] =>
     nomba.conditions.affected === "everything" || isForToken(request) ? nomba.conditions.health : "well"
 
-  const clientFor: Nomba["clientFor"] = (process, reached) =>
+  const clientOf = (
+    process: Process,
+    reached: (moment: Moment) => void,
+    used: (use: Use) => void,
+    isRival: boolean
+  ): HttpClient.HttpClient =>
     HttpClient.make((request) =>
       Effect.async((resume) => {
         const { slowest } = nomba.conditions
@@ -296,8 +311,12 @@ export const makeNomba = (
           {
             there: health === "silent" ? "lost" : latency(),
             serve: () => {
-              const answer = serve(request)
+              const answer = serve(request, isRival)
               pass("processed")
+              if (!isTokenRequest) {
+                const token = Option.getOrElse(bearerOf(request.headers), () => "")
+                used({ token, status: answer.status, path: request.url.slice(BASE_URL.length) })
+              }
               return answer
             },
             back: (): Way => (dice.chance(nomba.conditions.answerLost) ? "lost" : latency() + delayOf(request))
@@ -311,7 +330,14 @@ export const makeNomba = (
     )
 
   const nomba: Nomba = {
-    clientFor,
+    clientFor: (process, reached, used = () => {}) => clientOf(process, reached, used, false),
+    rivalClientFor: (process) =>
+      clientOf(
+        process,
+        () => {},
+        () => {},
+        true
+      ),
     conditions: good,
     steal,
     stealAfterNextGrant: undefined,
@@ -319,11 +345,7 @@ export const makeNomba = (
     remaining: () => Option.match(current(), { onNone: () => 0, onSome: ({ expiresAt }) => expiresAt - now() }),
     issuedAt: () => Option.match(current(), { onNone: () => 0, onSome: (_) => _.issuedAt }),
     lastTheft: () => lastTheft,
-    deadFor: (token) => {
-      const expired = now() - (expiries.get(token) ?? Number.NEGATIVE_INFINITY)
-      const ended = simulation.now() - (endings.get(token) ?? Number.POSITIVE_INFINITY)
-      return Math.max(0, expired, ended)
-    },
+    expiredFor: (token) => now() - (expiries.get(token) ?? Number.POSITIVE_INFINITY),
     delays: new Map(),
     counts,
     sandbox: () => state.counts

@@ -31,14 +31,21 @@ export interface Program {
 }
 
 /** Runs it until it is ready. */
-export const startProgram = (simulation: Simulation, nomba: Nomba, dice: Dice): Program => {
+export const startProgram = (
+  simulation: Simulation,
+  nomba: Nomba,
+  dice: Dice,
+  { isRival = false }: { readonly isRival?: boolean } = {}
+): Program => {
   const process = simulation.process()
   const tokenRequests: Array<number> = []
   const warnings: Array<Warning> = []
   const layer = clientLayer({
-    client: nomba.clientFor(process, (moment) => {
-      if (moment === "sent") tokenRequests.push(simulation.now())
-    }),
+    client: isRival
+      ? nomba.rivalClientFor(process)
+      : nomba.clientFor(process, (moment) => {
+          if (moment === "sent") tokenRequests.push(simulation.now())
+        }),
     store: TokenStoreMemory.make
   })
   const hear = hearing((message) => warnings.push({ at: simulation.now(), message }))
