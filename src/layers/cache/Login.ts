@@ -57,6 +57,7 @@ export const make = ({
               if (own < lastLoginKept) return closed
               since = current()
               version = lease.version
+              adoption.obtained(session, "issue")
               return Effect.succeed({ session, remaining: remaining() })
             })
         })

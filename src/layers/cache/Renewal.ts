@@ -110,7 +110,7 @@ export const make = (dependencies: Dependencies): Renewal => {
       history.failure = { error, count, until, credentials }
       const at = now()
       yield* update((before) => ({
-        ...(healsByWaiting(error) || isIneffective(error) ? State.doubt(before, at) : before),
+        ...(healsByWaiting(error) || isIneffective(error) ? State.doubt(before, timeline) : before),
         storeReadAt: at
       }))
       events.publish(SessionEvent.RenewalFailed({ error, retryAfter: Duration.millis(Math.max(0, until - at)) }))

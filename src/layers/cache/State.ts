@@ -193,10 +193,13 @@ export const logIn = (state: State, stored: Stored, arrival: Arrival): State => 
 })
 
 /** A renewal failed in a way that heals by waiting, so nobody knows whether the rejected token is really dead. */
-export const doubt = (state: State, now: number): State =>
-  isLive(state.cached, now) && state.cached.rejected
-    ? { ...state, cached: { ...state.cached, rejected: false, renewAfter: Math.min(state.cached.renewAfter, now) } }
-    : state
+export const doubt = (state: State, timeline: Timeline.Timeline): State => {
+  const now = timeline.now()
+  const { cached } = state
+  if (!isLive(cached, now) || !cached.rejected) return state
+  const renewAfter = Math.min(cached.renewAfter, now)
+  return { ...state, cached: { ...cached, rejected: false, renewAfter, freshUntil: timeline.mark(renewAfter) } }
+}
 
 /** Nomba answered 401 to this token. Nothing happens unless it is the cached one and not known as rejected. */
 export const reject = (state: State, token: Redacted.Redacted<string>): State =>

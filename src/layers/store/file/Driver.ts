@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import { Unavailable } from "../../../schemas/AuthError.js"
 import type { StoredContent } from "../../../schemas/StoredSession.js"
 import type { SessionCodec } from "../../SessionCodec.js"
-import { atMost, STORE_LIMIT } from "../../wait/atMost.js"
+import { hardTimeout, STORE_LIMIT } from "../../wait.js"
 import * as LeasedEntry from "../LeasedEntry.js"
 import { anotherVersion } from "../refusals.js"
 import type { Connect, Reading, StoreDriver } from "../StoreDriver.js"
@@ -78,7 +78,7 @@ export const connectWith = (dependencies: Dependencies): Connect => {
 
     const bounded = <A>(step: Effect.Effect<A, StepError>): Effect.Effect<A, Unavailable> =>
       Effect.uninterruptible(turns.withPermits(1)(step)).pipe(
-        atMost(STORE_LIMIT),
+        hardTimeout(STORE_LIMIT),
         Effect.mapError(toUnavailable),
         Effect.interruptible,
         Effect.forkDaemon,

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { sleep } from "../../wait/quietly.js"
+import { unrefSleep } from "../../wait.js"
 
 /** Poll interval beside the system's notifications. */
 const POLL: Duration.Duration = Duration.seconds(1)
@@ -30,8 +30,8 @@ export const watch = (folder: string): Effect.Effect<Stream.Stream<void>, never,
     )
     const ensure = Effect.sync(watcher.ensure)
     yield* ensure
-    const nudged = Effect.zipRight(Queue.take(nudges), sleep(GATHER))
-    return Stream.repeatEffect(Effect.zipRight(ensure, Effect.raceFirst(nudged, sleep(POLL))))
+    const nudged = Effect.zipRight(Queue.take(nudges), unrefSleep(GATHER))
+    return Stream.repeatEffect(Effect.zipRight(ensure, Effect.raceFirst(nudged, unrefSleep(POLL))))
   })
 
 const makeWatcher = (folder: string, nudge: () => void) => {

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option } from "effect"
 import * as Files from "../../../src/layers/store/file/Files.js"
-import * as Register from "../../../src/layers/store/file/Register.js"
+import * as VersionedFile from "../../../src/layers/store/file/VersionedFile.js"
 import { temporaryFolder } from "../../support/fileStore.js"
 
 const folderOf = Effect.map(temporaryFolder, (root) => join(root, "key"))
@@ -21,16 +21,16 @@ const stalledAt = (step: "write" | "link") =>
     return { files, arrived: Deferred.await(arrived), open: Deferred.succeed(gate, undefined) }
   })
 
-const replaced = (register: Register.Register, number: number, text: string) =>
+const replaced = (register: VersionedFile.VersionedFile, number: number, text: string) =>
   Effect.map(register.replace(number, text), (isReplaced) => assert.isTrue(isReplaced))
 
-const holds = (register: Register.Register, number: number, text: string | undefined) =>
+const holds = (register: VersionedFile.VersionedFile, number: number, text: string | undefined) =>
   Effect.map(register.load, (found) => assert.deepStrictEqual(found, { number, text: Option.fromNullable(text) }))
 
 describe("a text in a folder", () => {
   it.scopedLive("is nothing at first, though the folder is missing", () =>
     Effect.gen(function* () {
-      const register = Register.make(Files.system, yield* folderOf)
+      const register = VersionedFile.make(Files.system, yield* folderOf)
       yield* holds(register, 0, undefined)
       assert.strictEqual(yield* register.newest, 0)
     })
@@ -42,11 +42,11 @@ describe("a text in a folder", () => {
       for (const number of [0, 1, 2]) {
         const answers = yield* Effect.forEach(
           Array.from({ length: 16 }, (_, at) => at),
-          (at) => Register.make(Files.system, folder).replace(number, `${number}-${at}`),
+          (at) => VersionedFile.make(Files.system, folder).replace(number, `${number}-${at}`),
           { concurrency: "unbounded" }
         )
         assert.strictEqual(answers.filter((_) => _).length, 1)
-        const found = yield* Register.make(Files.system, folder).load
+        const found = yield* VersionedFile.make(Files.system, folder).load
         assert.deepStrictEqual(found, { number: number + 1, text: Option.some(`${number}-${answers.indexOf(true)}`) })
       }
     })
@@ -55,11 +55,11 @@ describe("a text in a folder", () => {
   it.scopedLive("loses no change of many who write together, and never goes back for who reads", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
-      const lines = (found: Register.Found): ReadonlyArray<string> =>
+      const lines = (found: VersionedFile.Found): ReadonlyArray<string> =>
         Option.match(found.text, { onNone: () => [], onSome: (text) => text.split("\n") })
       const append = (line: string) =>
         Effect.gen(function* () {
-          const register = Register.make(Files.system, folder)
+          const register = VersionedFile.make(Files.system, folder)
           while (true) {
             const found = yield* register.load
             if (lines(found).includes(line)) return
@@ -68,7 +68,7 @@ describe("a text in a folder", () => {
         })
       const reader = yield* Effect.fork(
         Effect.gen(function* () {
-          const register = Register.make(Files.system, folder)
+          const register = VersionedFile.make(Files.system, folder)
           for (let last: ReadonlyArray<string> = []; last.length < 120; ) {
             const all = lines(yield* register.load)
             assert.deepStrictEqual(all.slice(0, last.length), last)
@@ -96,10 +96,10 @@ describe("a text in a folder", () => {
       it.scopedLive(`is not replaced by who was stopped before its ${step} until ${what}`, () =>
         Effect.gen(function* () {
           const folder = yield* folderOf
-          const register = Register.make(Files.system, folder)
+          const register = VersionedFile.make(Files.system, folder)
           yield* replaced(register, 0, "first")
           const { arrived, files, open } = yield* stalledAt(step)
-          const late = yield* Effect.fork(Register.make(files, folder).replace(1, "late"))
+          const late = yield* Effect.fork(VersionedFile.make(files, folder).replace(1, "late"))
           yield* arrived
           for (let change = 0; change < changes; change++) yield* replaced(register, 1 + change, `change ${change}`)
           yield* open
@@ -115,7 +115,7 @@ describe("a text in a folder", () => {
   it.scopedLive("keeps the one before it, and no more", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
-      const register = Register.make(Files.system, folder)
+      const register = VersionedFile.make(Files.system, folder)
       for (let number = 0; number < 12; number++) yield* replaced(register, number, String(number))
       assert.deepStrictEqual(readdirSync(folder), ["0000000011.json", "0000000012.json"])
     })
@@ -124,10 +124,10 @@ describe("a text in a folder", () => {
   it.scopedLive("is read though it is replaced meanwhile", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
-      const register = Register.make(Files.system, folder)
+      const register = VersionedFile.make(Files.system, folder)
       yield* replaced(register, 0, "old")
       let reads = 0
-      const slow = Register.make(
+      const slow = VersionedFile.make(
         {
           ...Files.system,
           read: (path) =>
@@ -149,9 +149,9 @@ describe("a text in a folder", () => {
   it.scopedLive("is looked for twice where nothing is found", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
-      yield* replaced(Register.make(Files.system, folder), 0, "there")
+      yield* replaced(VersionedFile.make(Files.system, folder), 0, "there")
       let lists = 0
-      const blind = Register.make(
+      const blind = VersionedFile.make(
         {
           ...Files.system,
           list: (path) => Effect.suspend(() => (lists++ === 0 ? Effect.succeed([]) : Files.system.list(path)))
@@ -166,15 +166,15 @@ describe("a text in a folder", () => {
     Effect.gen(function* () {
       const gone = { ...Files.system, read: () => new Files.FileFailure({ code: "ENOENT" }) }
       const folder = yield* folderOf
-      yield* replaced(Register.make(Files.system, folder), 0, "there")
-      assert.strictEqual((yield* Effect.flip(Register.make(gone, folder).load)).code, "EBUSY")
+      yield* replaced(VersionedFile.make(Files.system, folder), 0, "there")
+      assert.strictEqual((yield* Effect.flip(VersionedFile.make(gone, folder).load)).code, "EBUSY")
     })
   )
 
   it.scopedLive("begins anew where its folder was removed", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
-      const register = Register.make(Files.system, folder)
+      const register = VersionedFile.make(Files.system, folder)
       yield* replaced(register, 0, "old")
       rmSync(folder, { recursive: true })
       yield* holds(register, 0, undefined)
@@ -188,13 +188,13 @@ describe("a text in a folder", () => {
       for (const isRemoved of [true, false]) {
         const folder = yield* folderOf
         const { arrived, files, open } = yield* stalledAt("link")
-        const late = yield* Effect.fork(Register.make(files, folder).replace(0, "late"))
+        const late = yield* Effect.fork(VersionedFile.make(files, folder).replace(0, "late"))
         yield* arrived
         const [temporary = ""] = readdirSync(folder)
         if (isRemoved) rmSync(folder, { recursive: true })
         else {
           utimesSync(join(folder, temporary), new Date(), Date.now() / 1000 - 61)
-          yield* replaced(Register.make(Files.system, folder), 0, "other")
+          yield* replaced(VersionedFile.make(Files.system, folder), 0, "other")
         }
         yield* open
         assert.strictEqual((yield* Effect.flip(Fiber.join(late))).code, "ENOENT")
@@ -216,7 +216,7 @@ describe("beside a text", () => {
         writeFileSync(join(folder, name), "")
         utimesSync(join(folder, name), new Date(), Date.now() / 1000 - age)
       }
-      yield* replaced(Register.make(Files.system, folder), 0, "text")
+      yield* replaced(VersionedFile.make(Files.system, folder), 0, "text")
       assert.deepStrictEqual(readdirSync(folder), ["0000000001.json", "alive.tmp"])
     })
   )
@@ -233,7 +233,7 @@ describe("beside a text", () => {
               new Files.FileFailure({ code: "ENOSPC" })
             )
         }
-        const failure = yield* Effect.flip(Register.make(full, folder).replace(0, "text"))
+        const failure = yield* Effect.flip(VersionedFile.make(full, folder).replace(0, "text"))
         assert.strictEqual(failure.code, "ENOSPC")
         assert.deepStrictEqual(
           readdirSync(folder).filter((name) => name.endsWith(".tmp")),
@@ -246,7 +246,7 @@ describe("beside a text", () => {
   it.scopedLive("what was set aside is left alone, and set aside once", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
-      const register = Register.make(Files.system, folder)
+      const register = VersionedFile.make(Files.system, folder)
       yield* replaced(register, 0, "damaged")
       yield* replaced(register, 1, "next")
       const names = yield* Effect.all([register.setAside(1), register.setAside(1)])

@@ -7,7 +7,7 @@ const text = Redacted.value<string>
 
 const begin = (changes: Partial<Pkce.Options> = {}) =>
   Effect.map(
-    Pkce.begin({
+    Pkce.authorizationUrl({
       clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33",
       redirectUri,
       baseUrl: "https://nomba.test",
@@ -100,6 +100,42 @@ describe("a callback", () => {
     })
   )
 
+  it.live("at another origin or path than the redirect URI's is refused and leaves the login pending", () =>
+    Effect.gen(function* () {
+      const loopback = "http://127.0.0.1:53211/callback"
+      const native = "com.example.shop:/callback"
+      for (const [redirect, elsewhere, ...issues] of [
+        [redirectUri, "https://evil.example/callback", "origin"],
+        [redirectUri, "http://shop.example/callback", "origin"],
+        [redirectUri, "https://shop.example:8443/callback", "origin"],
+        [redirectUri, "https://user@shop.example/callback", "origin"],
+        [redirectUri, "//evil.example/callback", "origin"],
+        [redirectUri, "https://shop.example/callback/", "path"],
+        [redirectUri, "https://shop.example/Callback", "path"],
+        [redirectUri, "/", "path"],
+        [redirectUri, "com.example.shop:/", "origin", "path"],
+        [loopback, "http://localhost:53211/callback", "origin"],
+        [loopback, "https://127.0.0.1:53211/callback", "origin"],
+        [native, "com.example.other:/callback", "origin"],
+        [native, "com.example.shop:/other", "path"]
+      ] as const) {
+        const { pending, state } = yield* begin({ redirectUri: redirect })
+        const query = `?code=good&state=${state}`
+        const error = yield* Effect.flip(Pkce.callback(pending, `${elsewhere}${query}`))
+        assert.deepStrictEqual(
+          issuesOf(error),
+          issues.map((part) => `callback: ${part} is not the redirect URI's`),
+          elsewhere
+        )
+        const uri = new URL(redirect)
+        // A loopback address may have another port each time (RFC 8252 section 7.3).
+        if (redirect === loopback) uri.port = "50000"
+        uri.search = query
+        assert.strictEqual(text((yield* Pkce.callback(pending, uri)).code), "good")
+      }
+    })
+  )
+
   it.live("that is hostile is refused, with no value of it in the error", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* refused(() => []), ["state: missing"])
@@ -187,11 +223,11 @@ describe("a callback", () => {
     Effect.gen(function* () {
       for (const [code, tag, message] of [
         ["access_denied", "Expired", 'The login was denied (code access_denied, "no ***").'],
-        ["invalid_request", "InvalidRequest", 'Nomba refused the authorize call (code invalid_request, "no ***").'],
+        ["invalid_request", "InvalidRequest", 'Nomba rejected the authorize request (code invalid_request, "no ***").'],
         ["unsupported_response_type", "InvalidRequest", "unsupported_response_type"],
         ["invalid_scope", "InvalidRequest", "invalid_scope"],
         ["unauthorized_client", "InvalidCredentials", "Check the client id"],
-        ["server_error", "Unavailable", 'Nomba failed (authorize) (code server_error, "no ***").'],
+        ["server_error", "Unavailable", 'Nomba failed (authorize, code server_error, "no ***").'],
         ["temporarily_unavailable", "Unavailable", "temporarily_unavailable"]
       ] as const) {
         const { pending, state } = yield* begin()

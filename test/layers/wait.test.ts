@@ -1,13 +1,12 @@
-/** Waiting for an answer, and standing still meanwhile. */
+/** Time-outs in a process that stalls while it waits. */
 import * as Net from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, type Scope } from "effect"
 import { vi } from "vitest"
-import { atMost } from "../../../src/layers/wait/atMost.js"
-import * as patiently from "../../../src/layers/wait/patiently.js"
-import { serveTcp } from "../../support/server.js"
-import { standStill } from "../../support/standStill.js"
-import { simulated } from "../../support/time.js"
+import { firstOf, hardTimeout, stallCount, stallTolerantSleep, stallTolerantTimeout } from "../../src/layers/wait.js"
+import { serveTcp } from "../support/server.js"
+import { standStill } from "../support/standStill.js"
+import { simulated } from "../support/time.js"
 
 interface Wire {
   /** What comes next. */
@@ -36,33 +35,36 @@ const wire: Effect.Effect<Wire, never, Scope.Scope> = Effect.gen(function* () {
   }
 })
 
-/** Stands still again and again, each time for one step of a time-out of 1 s, and does something before the last time. */
-const standStillOften = (times: number, beforeTheLast: () => void): void =>
+/** Stalls the process repeatedly, each time for one step of a time-out of 1 s, and acts before the last time. */
+const stallRepeatedly = (times: number, beforeTheLast: () => void): void =>
   void setImmediate(() => {
     if (times === 1) beforeTheLast()
     standStill(110)
-    if (times > 1) standStillOften(times - 1, beforeTheLast)
+    if (times > 1) stallRepeatedly(times - 1, beforeTheLast)
   })
 
-const brief = patiently.timeoutFail({ duration: "50 millis", onTimeout: () => "late" })
+const brief = stallTolerantTimeout({ duration: "50 millis", onTimeout: () => "late" })
 
-describe.sequential("an answer that is there when its time is over, because the process stood still", () => {
+describe.sequential("a time-out of a stalled process", () => {
   type Within = (answer: Effect.Effect<string>) => Effect.Effect<string, unknown>
   const ways: ReadonlyArray<readonly [name: string, within: Within]> = [
-    ["counts", patiently.timeoutFail({ duration: "1 second", onTimeout: () => "late" })],
-    ["counts in a step of a store", atMost(Duration.seconds(1))]
+    [
+      "takes the answer that has arrived: stallTolerantTimeout",
+      stallTolerantTimeout({ duration: "1 second", onTimeout: () => "late" })
+    ],
+    ["takes the answer that has arrived: hardTimeout", hardTimeout(Duration.seconds(1))]
   ]
   for (const [name, within] of ways) {
     it.scopedLive(name, () =>
       Effect.gen(function* () {
         const { answer, send } = yield* wire
-        standStillOften(10, () => send("answer"))
+        stallRepeatedly(10, () => send("answer"))
         assert.strictEqual(yield* within(answer), "answer")
       })
     )
   }
 
-  it.scopedLive("counts where it takes several turns, and the process stands still in each", () =>
+  it.scopedLive("takes an answer that needs several turns of the event loop, with a stall in each", () =>
     Effect.gen(function* () {
       const { answer, ask, onAsked, send } = yield* wire
       onAsked(() => {
@@ -73,14 +75,14 @@ describe.sequential("an answer that is there when its time is over, because the 
         Effect.sync(() => ask("question")),
         answer
       )
-      const within = patiently.timeoutFail({ duration: "500 millis", onTimeout: () => "late" })
+      const within = stallTolerantTimeout({ duration: "500 millis", onTimeout: () => "late" })
       assert.deepStrictEqual(yield* within(Effect.all([asked, asked, asked])), Array(3).fill("answer"))
     })
   )
 })
 
-describe.sequential("an answer that does not come", () => {
-  it.live("is waited for no longer, where the caller cannot be interrupted either", () =>
+describe.sequential("stallTolerantTimeout", () => {
+  it.live("ends the wait, also in an uninterruptible region", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* Effect.flip(brief(Effect.never)), "late")
       const masked = Effect.uninterruptible(brief(Effect.interruptible(Effect.never)))
@@ -88,23 +90,43 @@ describe.sequential("an answer that does not come", () => {
     })
   )
 
-  it.live("is waited for no longer on a platform that does not tell its turns", () =>
+  it.live("ends the wait on a platform without setImmediate", () =>
     Effect.gen(function* () {
       vi.stubGlobal("setImmediate", undefined)
       assert.strictEqual(yield* Effect.flip(brief(Effect.never)), "late")
     }).pipe(Effect.ensuring(Effect.sync(() => vi.unstubAllGlobals())))
   )
 
-  it("is waited for as long as another clock says, and nothing real beside it", () => {
+  it("counts with a clock of the program, without real time", () => {
     const [waited, error] = simulated(Effect.timed(Effect.flip(brief(Effect.never))))
     assert.deepStrictEqual([Duration.toMillis(waited), error], [50, "late"])
-    const [slept] = simulated(Effect.timed(patiently.sleep("50 millis")))
+    const [slept] = simulated(Effect.timed(stallTolerantSleep("50 millis")))
     assert.strictEqual(Duration.toMillis(slept), 50)
   })
 
-  it.live("has the clock that its time-out was given, and not another", () =>
+  it.live("leaves the clock of its effect as it was", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* brief(Effect.clock), yield* Effect.clock)
+    })
+  )
+})
+
+describe.sequential("stallCount", () => {
+  it.live("counts a stall that a sleep has noticed", () =>
+    Effect.gen(function* () {
+      const before = stallCount()
+      setImmediate(() => standStill(1_200))
+      yield* stallTolerantSleep("100 millis")
+      assert.isAbove(stallCount(), before)
+    })
+  )
+})
+
+describe("firstOf", () => {
+  it.effect("ends with the first effect in an uninterruptible region", () =>
+    Effect.gen(function* () {
+      const first = Effect.uninterruptible(firstOf(Effect.succeed("first"), Effect.never))
+      assert.strictEqual(yield* first, "first")
     })
   )
 })
