@@ -71,6 +71,11 @@ export const rejected = (backoff: RejectionBackoff, now: number, random: number)
   return { ...backoff, recent: [...recent, now].slice(-FREE), until: now + wait }
 }
 
-/** Three early rejections within a minute are worth one warning a minute. */
-export const isWarningDue = ({ recent, warnedAt }: RejectionBackoff, now: number): boolean =>
-  recent.filter((at) => now - at < MINUTE).length >= WARN_FROM && now - warnedAt >= MINUTE
+/**
+ * Three early rejections within a minute are worth one warning a minute. Answers when the first of them happened, if the
+ * warning is due.
+ */
+export const warningDueSince = ({ recent, warnedAt }: RejectionBackoff, now: number): number | undefined => {
+  const latest = recent.filter((at) => now - at < MINUTE)
+  return latest.length >= WARN_FROM && now - warnedAt >= MINUTE ? latest[0] : undefined
+}
