@@ -104,7 +104,9 @@ const { values } = parseArgs({ options: { only: { type: "string" }, trace: { typ
 
 const missing = ["spin", "gcc"].filter((program) => spawnSync(program, ["-V"]).error !== undefined)
 if (missing.length > 0) {
-  console.log(`The protocol was not checked: ${missing.join(" and ")} not found. Install with: apt-get install spin gcc`)
+  console.log(
+    `The protocol was not checked: ${missing.join(" and ")} not found. Install with: apt-get install spin gcc`
+  )
   process.exit(process.env["CI"] === "true" ? 1 : 0)
 }
 

@@ -5,31 +5,10 @@
  * happen: another process runs, a message is lost or late, a process crashes or stalls, the store goes back.
  * docs/protocol.md explains the model, its assumptions, and what each invariant promises.
  *
- * Options: -DPROCESSES=n, -DFLIGHTS=n (operations that process 0 can run side by side), -DSESSIONS=n, -DROLLBACKS=n,
- * -DCRASHES=n, -DLOGOUTS=n (bounds of a run before it becomes calm), -DFAULT_X (breaks one rule; see scripts/protocol.ts).
+ * runs.ts defines the bounds of each run: PROCESSES, FLIGHTS (operations that process 0 can run side by side), SESSIONS (how
+ * many Nomba grants), ROLLBACKS, CRASHES and LOGOUTS (how often), LOSSES (0 or 1: messages can be lost), FAILURES (0 or 1:
+ * Nomba can state that it fails), CALM (1: everything that fails can stop). FAULT_X breaks one rule.
  */
-
-#ifndef PROCESSES
-#define PROCESSES 2
-#endif
-#ifndef FLIGHTS
-#define FLIGHTS 1
-#endif
-#ifndef SESSIONS
-#define SESSIONS 3
-#endif
-#ifndef ROLLBACKS
-#define ROLLBACKS 1
-#endif
-#ifndef CRASHES
-#define CRASHES 1
-#endif
-#ifndef FAILURES
-#define FAILURES 1
-#endif
-#ifndef LOGOUTS
-#define LOGOUTS 1
-#endif
 
 /* Renewals that a process may need once nothing fails any more: requests that are still in the air can undo some. */
 #define TRIES 4
@@ -69,7 +48,7 @@ unsigned spent : 16;        /* one bit a session: its refresh token was used */
 byte air[ACTORS];           /* what is on its way, 0 for nothing */
 byte airSession[ACTORS];
 bit waits[ACTORS];          /* the sender still waits for the answer */
-bit late[ACTORS];           /* the sender lost its lease, crashed or gave up after it sent */
+bit late[ACTORS];           /* its lease ended after it sent */
 byte answer[ACTORS];
 
 /* ---------------------------------------------------------------- the store */
@@ -119,6 +98,9 @@ bit begun;
 bit calm;                   /* nothing fails any more */
 byte tries[PROCESSES];
 
+/* A command, a request or an answer is lost, or its time-out falls due. */
+#define LOST (!calm && LOSSES)
+
 #define RENEWAL 1
 #define LOGOUT 2
 
@@ -152,13 +134,14 @@ byte tries[PROCESSES];
 #endif
 
 #ifdef FAULT_ADOPT_ENDED
-#define IS_ENDED_HERE(p, s) false
+#define WAS_ENDED(p, s) false
 #else
-#define IS_ENDED_HERE(p, s) ((s) <= ended[p])
+#define WAS_ENDED(p, s) ((s) <= ended[p])
 #endif
 
-#define ADOPTABLE(p) (store.session != 0 && !IS_ENDED_HERE(p, store.session) && !IS_EARLIER(p, store.session) && !store.tombstone && (!store.refreshing || lease == 0) \
-  && IS_NEWS(p, store.version))
+/* A session with a refresh in flight is adopted only while nobody holds the lease: its access token may still live. */
+#define ADOPTABLE(p) (store.session != 0 && !store.tombstone && (!store.refreshing || lease == 0) \
+  && IS_NEWS(p, store.version) && !IS_EARLIER(p, store.session) && !WAS_ENDED(p, store.session))
 
 /* Whether reading the store changes anything for the process. */
 #define STORE_IS_NEWS(p) (store.version > seen[p] || ADOPTABLE(p))
@@ -210,21 +193,21 @@ inline forget(p) {
 /* The process reads the store. */
 inline see(p) {
   d_step {
-  if
-  :: store.version > seen[p] -> seen[p] = store.version
-  :: else
-  fi;
-  if
-  :: store.tombstone && store.version > tombstoneSeen[p] ->
-    tombstoneSeen[p] = store.version;
-    ended[p] = (held[p] > ended[p] && store.version > heldVersion[p] -> held[p] : ended[p]);
     if
-    :: store.version > heldVersion[p] IS_NOT_OVERLOOKED -> forget(p)
+    :: store.version > seen[p] -> seen[p] = store.version
     :: else
-    fi
-  :: else
-  fi;
-  know(p, store.session)
+    fi;
+    if
+    :: store.tombstone && store.version > tombstoneSeen[p] ->
+      tombstoneSeen[p] = store.version;
+      ended[p] = (held[p] > ended[p] && store.version > heldVersion[p] -> held[p] : ended[p]);
+      if
+      :: store.version > heldVersion[p] IS_NOT_OVERLOOKED -> forget(p)
+      :: else
+      fi
+    :: else
+    fi;
+    know(p, store.session)
   }
 }
 
@@ -274,6 +257,7 @@ inline look(p) {
 #define MAY_BE_SPENT(p) (refreshing || sent[p] >= session)
 #endif
 
+/* The process of the actor `a`. */
 #define P PROCESS(a)
 
 /* A dead flight whose process has sent something newer. */
@@ -301,24 +285,24 @@ inline look(p) {
 /* The operation is over. */
 inline leave() {
   d_step {
-  operation[a] = 0;
-  permitted[a] = 0;
-  leaseLost[a] = 0;
-  version = 0;
-  session = 0;
-  request = 0;
-  result = 0;
-  tombstone = 0;
-  refreshing = 0;
-  marked = 0;
-  stated = 0
+    operation[a] = 0;
+    permitted[a] = 0;
+    leaseLost[a] = 0;
+    version = 0;
+    session = 0;
+    request = 0;
+    result = 0;
+    tombstone = 0;
+    refreshing = 0;
+    marked = 0;
+    stated = 0
   }
 }
 
 /*
- * One operation after another. An actor pauses at four places: before an operation, while it waits for the lease, before
- * it sends a request, and while it waits for the answer. What lies between two pauses is one command to the store and the
- * decisions that follow from its answer.
+ * One operation after another. An actor pauses before an operation, before it sends a request, and while it waits for the
+ * answer; in a calm also while it waits for the lease. Between two pauses lie the commands to the store and the decisions
+ * that follow from their answers. A command that is lost stands for a crash or a stall at that place too.
  */
 proctype Actor(byte a) {
   byte version;             /* what the acquire read */
@@ -333,125 +317,126 @@ proctype Actor(byte a) {
   byte result;              /* the session to write, 0 for a tombstone */
 
 idle:
-  {
-    atomic {
-      if
-      :: !calm && STORE_IS_NEWS(P) -> look(P); goto idle
-      :: !calm && logouts < LOGOUTS && MAY_BEGIN(a) -> begun = 1; logouts++; operation[a] = LOGOUT
-      /* Either nobody in this process renews, or who does has outlived its limit and counts as dead. */
-      :: !calm && flight[P] != a + 1 && MAY_BEGIN(a) -> begun = 1; operation[a] = RENEWAL; flight[P] = a + 1
-      :: !calm && flight[P] != a + 1 && held[P] != 0 && held[P] != live ->
-        rejected[P] = 1;
-        operation[a] = RENEWAL;
-        flight[P] = a + 1
-      :: calm && (!LEADS(a) || (held[P] != 0 && held[P] == live)) -> goto finished
-      :: calm && LEADS(a) && !(held[P] != 0 && held[P] == live) && flight[P] == 0 ->
-        rejected[P] = (held[P] != 0);
-        tries[P]++;
-        holds(SOMEBODY_CAN_RENEW, tries[P] <= TRIES);
-        operation[a] = RENEWAL;
-        flight[P] = a + 1
-      fi;
+  atomic {
+    if
+    :: !calm && STORE_IS_NEWS(P) -> look(P); goto idle
+    :: !calm && logouts < LOGOUTS && MAY_BEGIN(a) -> begun = 1; logouts++; operation[a] = LOGOUT
+    /* Either nobody in this process renews, or who does has outlived its limit and counts as dead. */
+    :: !calm && flight[P] != a + 1 && MAY_BEGIN(a) -> begun = 1; operation[a] = RENEWAL; flight[P] = a + 1
+    :: !calm && flight[P] != a + 1 && held[P] != 0 && held[P] != live ->
+      rejected[P] = 1;
+      operation[a] = RENEWAL;
+      flight[P] = a + 1
+    :: calm && (!LEADS(a) || (held[P] != 0 && held[P] == live)) -> goto finished
+    :: calm && LEADS(a) && !(held[P] != 0 && held[P] == live) && flight[P] == 0 ->
+      rejected[P] = (held[P] != 0);
+      tries[P]++;
+      holds(SOMEBODY_CAN_RENEW, tries[P] <= TRIES);
+      operation[a] = RENEWAL;
+      flight[P] = a + 1
+    fi;
 
-      /* Blocks while another holds the lease: the waiter wakes when the lease is free or there is something to adopt. */
-acquire:
-      if
-      /* It gives up: the command was lost, or the wait has ended. */
-      :: !calm ->
+    /*
+     * The acquire. While another holds the lease it waits, until the lease is free or there is something to adopt. Before
+     * the calm it gives up at once instead, and may come back at any time: a waiter keeps nothing over its wait.
+     */
+    if
+    :: !calm ->
 #ifdef FAULT_LATE_ACQUIRE
-        lateAcquire = a + 1;
+      lateAcquire = a + 1;
 #endif
 #ifdef FAULT_WAITER_WITHOUT_LEASE
-        if
-        :: !CAN_ACQUIRE(a) -> version = store.version; request = ISSUE; permitted[a] = 1; goto send
-        :: true
-        fi;
-#endif
-        goto release
-      :: operation[a] == RENEWAL && ADOPTABLE(P) -> see(P); adopt(P); goto release
-#ifdef FAULT_FAILURE_BLOCKS_ADOPTION
-      :: operation[a] == RENEWAL && failure ->
-        holds(FAILURE_NEVER_BLOCKS_ADOPTION, !ADOPTABLE(P));
-        goto release
-#endif
-      :: !calm && operation[a] == RENEWAL && failure && !ADOPTABLE(P) && !UNSAVED(P) -> see(P); goto release
-      :: CAN_ACQUIRE(a) && (operation[a] == LOGOUT || (!ADOPTABLE(P) && (!failure || UNSAVED(P)))) ->
-        if
-        :: lease != 0 && lease != a + 1 && waits[lease - 1] -> late[lease - 1] = 1
-        :: else
-        fi;
-        lease = a + 1;
-        abandoned = 0;
-        permitted[a] = 1;
-        leaseLost[a] = 0;
-        if
-        :: !calm -> goto release
-        :: true -> see(P)
-        fi;
-        version = store.version;
-        session = store.session;
-        tombstone = store.tombstone;
-        refreshing = store.refreshing
+      if
+      :: !CAN_ACQUIRE(a) -> version = store.version; request = ISSUE; permitted[a] = 1; goto send
+      :: true
       fi;
+#endif
+      goto release
+    :: operation[a] == RENEWAL && ADOPTABLE(P) -> see(P); adopt(P); goto release
+#ifdef FAULT_FAILURE_BLOCKS_ADOPTION
+    :: operation[a] == RENEWAL && failure ->
+      holds(FAILURE_NEVER_BLOCKS_ADOPTION, !ADOPTABLE(P));
+      goto release
+#endif
+    :: !calm && operation[a] == RENEWAL && failure && !ADOPTABLE(P) && !UNSAVED(P) -> see(P); goto release
+    :: CAN_ACQUIRE(a) && (operation[a] == LOGOUT || (!ADOPTABLE(P) && (!failure || UNSAVED(P)))) ->
+      if
+      :: lease != 0 && lease != a + 1 && waits[lease - 1] -> late[lease - 1] = 1
+      :: else
+      fi;
+      lease = a + 1;
+      abandoned = 0;
+      permitted[a] = 1;
+      leaseLost[a] = 0;
+      if
+      :: LOST -> goto release
+      :: true -> see(P)
+      fi;
+      version = store.version;
+      session = store.session;
+      tombstone = store.tombstone;
+      refreshing = store.refreshing
+    fi;
 
 decide:
+    if
+    :: operation[a] == LOGOUT ->
       if
-      :: operation[a] == LOGOUT ->
+      :: UNSAVED(P) -> session = held[P]
+      :: else
+      fi;
+      result = 0;
+      if
+      :: session == 0 -> goto commit
+      :: else -> request = REVOKE; goto send
+      fi
+
+    /* A session that Nomba granted and the store did not take. */
+    :: operation[a] == RENEWAL && UNSAVED(P) ->
+      if
+      :: session >= held[P] && !tombstone && version != heldVersion[P] ->
+        adopt(P);
+        goto release
+      :: else -> result = held[P]; goto commit
+      fi
+
+    :: operation[a] == RENEWAL && !UNSAVED(P) ->
+      if
+      /* The store went back: this process knows better. */
+      :: WENT_BACK(P, version) && SAW_TOMBSTONE_LAST(P) ->
+#ifdef FAULT_ROLLBACK_ENDS_TOMBSTONE
         if
-        :: UNSAVED(P) -> session = held[P]
+        :: session != 0 && !tombstone -> adopt(P); goto release
         :: else
         fi;
-        result = 0;
-        if
-        :: session == 0 -> goto commit
-        :: else -> request = REVOKE; goto send
-        fi
-
-      /* A session that Nomba granted and the store did not take. */
-      :: operation[a] == RENEWAL && UNSAVED(P) ->
-        if
-        :: session >= held[P] && !tombstone && version != heldVersion[P] ->
-          hold(P, session, version, 0);
-          goto release
-        :: else -> result = held[P]; goto commit
-        fi
-
-      :: operation[a] == RENEWAL && !UNSAVED(P) ->
-        if
-        /* The store went back: this process knows better. */
-        :: WENT_BACK(P, version) && SAW_TOMBSTONE_LAST(P) ->
-#ifdef FAULT_ROLLBACK_ENDS_TOMBSTONE
-          if
-          :: session != 0 && !tombstone -> adopt(P); goto release
-          :: else
-          fi;
 #endif
-          result = 0; goto commit
-        :: WENT_BACK(P, version) && !SAW_TOMBSTONE_LAST(P) && held[P] != 0 && !rejected[P] && IS_LATEST(P) ->
-          result = held[P]; goto commit
-        :: !WENT_BACK(P, version) && session != 0 && !tombstone && IS_EARLIER(P, session) ->
-          result = held[P]; goto commit
-        :: else ->
-          if
-          :: session != 0 && !tombstone && !refreshing && IS_NEWS(P, version) && !IS_ENDED_HERE(P, session) -> adopt(P); goto release
-          :: else
-          fi;
+        result = 0; goto commit
+      :: WENT_BACK(P, version) && !SAW_TOMBSTONE_LAST(P) && held[P] != 0 && !rejected[P] && IS_LATEST(P) ->
+        result = held[P]; goto commit
+      :: !WENT_BACK(P, version) && session != 0 && !tombstone && IS_EARLIER(P, session) ->
+        result = held[P]; goto commit
+      :: else ->
+        if
+        :: session != 0 && !tombstone && !refreshing && IS_NEWS(P, version) && !WAS_ENDED(P, session) ->
+          adopt(P); goto release
+        :: else
+        fi;
 #ifdef FAULT_FLAG_BLOCKS
-          if
-          :: refreshing -> goto release
-          :: else
-          fi;
+        if
+        :: refreshing -> goto release
+        :: else
+        fi;
 #endif
-          if
-          :: session == 0 || tombstone || WENT_BACK(P, version) || MAY_BE_SPENT(P) -> request = ISSUE
-          :: else -> request = REFRESH
-          fi;
-          tombstone = 0;
-          refreshing = 0;
-          goto send
-        fi
+        if
+        :: session == 0 || tombstone || WENT_BACK(P, version) || MAY_BE_SPENT(P) -> request = ISSUE
+        :: else -> request = REFRESH
+        fi;
+        tombstone = 0;
+        refreshing = 0;
+        goto send
       fi
-    }
+    fi
+  }
 
 #ifdef FAULT_NO_FLAG
 #define MUST_ASK(a) (!permitted[a])
@@ -460,238 +445,238 @@ decide:
 #endif
 
 send:
-    /* Sets the flag, or asks whether the lease is still its own, where that was not just confirmed; then sends. */
-    skip;
-    atomic {
-      calm || request == REVOKE || granted < SESSIONS || (request == REFRESH && session != live);
-      if
+  skip;                   /* the pause in which it can stall */
+  /* Sets the flag, or asks whether the lease is still its own if it was not just confirmed. Then it sends. */
+  atomic {
+    if
+    :: down[a] -> goto crashed
+    :: !down[a] && (calm || request == REVOKE || granted < SESSIONS || (request == REFRESH && session != live))
+    fi;
+    if
 #ifndef FAULT_DEAD_FLIGHT_SENDS
-      :: DEAD(a) -> goto release
+    :: DEAD(a) -> goto release
 #endif
 #ifndef FAULT_NO_FLAG
-      :: !DEAD(a) && request == REFRESH ->
-        marked = 1;
+    :: !DEAD(a) && request == REFRESH ->
+      marked = 1;
+      if
+      :: LOST -> goto release
+      :: OWNS(a) && store.version == version ->
+        replicate();
+        store.refreshing = 1;
         if
-        :: !calm -> goto release
-        :: OWNS(a) && store.version == version ->
-          replicate();
-          store.refreshing = 1;
-          if
-          :: !calm -> goto release
-          :: true
-          fi
-        :: !(OWNS(a) && store.version == version) -> goto release
+        :: LOST -> goto release
+        :: true
         fi
+      :: !(OWNS(a) && store.version == version) -> goto release
+      fi
 #endif
 #ifndef FAULT_SEND_AFTER_STALL
-      :: !DEAD(a) && MUST_ASK(a) ->
-        if
-        :: !calm -> goto release
-        :: OWNS(a)
-        :: !OWNS(a) -> goto release
-        fi
-#endif
-      :: else
-      fi;
-      holds(ONE_REQUEST_AT_A_TIME, (OWNS(a) || leaseLost[a]) && ALONE(a));
+    :: !DEAD(a) && MUST_ASK(a) ->
       if
-      :: request == REFRESH ->
-        holds(NO_SPENT_REFRESH_TOKEN_SENT,
-          !SPENT(session) || (rollbacks > 0 && session >= known[P] && session > sent[P]));
-        noteSent(P, session)
-      :: else
-      fi;
-      marked = 0;
-      permitted[a] = 0;
-      air[a] = request;
-      airSession[a] = (request == ISSUE -> 0 : session);
-      answer[a] = 0;
-      waits[a] = 1;
-      late[a] = 0;
+      :: LOST -> goto release
+      :: OWNS(a)
+      :: !OWNS(a) -> goto release
+      fi
+#endif
+    :: else
+    fi;
+    holds(ONE_REQUEST_AT_A_TIME, (OWNS(a) || leaseLost[a]) && ALONE(a));
+    if
+    :: request == REFRESH ->
+      holds(NO_SPENT_REFRESH_TOKEN_SENT,
+        !SPENT(session) || (rollbacks > 0 && session >= known[P] && session > sent[P]));
+      noteSent(P, session)
+    :: else
+    fi;
+    marked = 0;
+    permitted[a] = 0;
+    air[a] = request;
+    airSession[a] = (request == ISSUE -> 0 : session);
+    answer[a] = 0;
+    waits[a] = 1;
+    late[a] = 0;
 #if FLIGHTS > 1
-      newest[P] = a + 1
+    newest[P] = a + 1
 #endif
-    }
+  }
 
-    atomic {
+  atomic {
+    if
+    :: down[a] -> goto crashed
+    :: !down[a] && answer[a] != 0 ->
+      result = answer[a];
+      answer[a] = 0;
+      waits[a] = 0;
+      late[a] = 0;
       if
-      :: answer[a] != 0 ->
-        result = answer[a];
-        answer[a] = 0;
-        waits[a] = 0;
-        late[a] = 0;
-        if
-        :: request == REVOKE -> result = 0; goto commit
-        :: request != REVOKE && result == REFUSED -> result = 0; request = ISSUE; goto send
-        :: else
-        fi
-      /* The time-out, or an answer that cannot be used: the request may have been processed, or still may be. */
-      :: !calm ->
-        answer[a] = 0;
-        waits[a] = 0;
-        if
-        :: air[a] != 0 -> late[a] = 1
-        :: air[a] = 0; airSession[a] = 0; late[a] = 0
-        fi;
-        if
-        :: request == REVOKE -> result = 0; goto commit
-        :: request == REFRESH ->
-          if
-          :: goto release   /* it still has a live access token */
-#ifdef FAULT_REFRESH_RETRIED
-          :: goto send
-#endif
-          :: request = ISSUE; goto send
-          fi
-        :: request == ISSUE -> goto release
-        fi
-      /* It certainly was not processed. */
-      :: !calm && air[a] != 0 ->
-        air[a] = 0;
-        airSession[a] = 0;
-        waits[a] = 0;
-        late[a] = 0;
-        if
-        :: request == REFRESH -> noteSent(P, session - 1); marked = 1
-        :: else
-        fi;
-        goto release
-      /* Nomba states that it fails. */
-      :: !calm && request != REVOKE ->
-        air[a] = 0;
-        airSession[a] = 0;
-        answer[a] = 0;
-        waits[a] = 0;
-        late[a] = 0;
-        stated = FAILURES;
-        goto release
+      :: request == REVOKE -> result = 0; goto commit
+      :: request != REVOKE && result == REFUSED -> result = 0; request = ISSUE; goto send
+      :: else
+      fi
+    /* The time-out, or an answer that cannot be used: the request may have been processed, or still may be. */
+    :: !down[a] && LOST ->
+      answer[a] = 0;
+      waits[a] = 0;
+      late[a] = 0;
+      if
+      :: true
+      :: air[a] != 0 -> air[a] = 0; airSession[a] = 0
       fi;
-
-      /* Nomba granted a session. */
-      know(P, result);
       if
+      :: request == REVOKE -> result = 0; goto commit
+      :: request == REFRESH ->
+        if
+        :: goto release   /* it still has a live access token */
+#ifdef FAULT_REFRESH_RETRIED
+        :: goto send
+#endif
+        :: request = ISSUE; goto send
+        fi
+      :: request == ISSUE -> goto release
+      fi
+    /* It certainly was not processed. */
+    :: !down[a] && LOST && air[a] != 0 ->
+      air[a] = 0;
+      airSession[a] = 0;
+      waits[a] = 0;
+      late[a] = 0;
+      if
+      :: request == REFRESH -> noteSent(P, session - 1); marked = 1
+      :: else
+      fi;
+      goto release
+    /* Nomba states that it fails. */
+    :: !down[a] && !calm && FAILURES && request != REVOKE ->
+      air[a] = 0;
+      airSession[a] = 0;
+      answer[a] = 0;
+      waits[a] = 0;
+      late[a] = 0;
+      stated = 1;
+      goto release
+    fi;
+
+    /* Nomba granted a session. */
+    know(P, result);
+    if
 #ifndef FAULT_DEAD_FLIGHT_UNFENCED
-      :: OVERTAKEN(a) -> goto release
+    :: OVERTAKEN(a) -> goto release
 #endif
 #ifndef FAULT_KEEP_AFTER_LOGOUT
-      :: !OVERTAKEN(a) && tombstoneSeen[P] > version -> goto release
+    :: !OVERTAKEN(a) && tombstoneSeen[P] > version -> goto release
 #endif
-      :: else ->
-        holds(TOMBSTONE_STANDS, tombstoneSeen[P] <= version);
-        hold(P, result, version, 1)
-      fi;
+    :: else ->
+      holds(TOMBSTONE_STANDS, tombstoneSeen[P] <= version);
+      hold(P, result, version, 1)
+    fi;
 
 commit:
-      if
-      :: !calm -> goto unwritten
+    if
+    :: LOST -> goto unwritten
 #ifdef FAULT_COMMIT_UNCHECKED
-      :: true ->
+    :: true ->
 #else
-      :: OWNS(a) && store.version == version && !OVERTAKEN(a) ->
+    :: OWNS(a) && store.version == version && !OVERTAKEN(a) ->
 #endif
-        holds(TOMBSTONE_STANDS, result == 0 || (result > ended[P] && (!store.tombstone || version == store.version)));
-        holds(LIVE_SESSION_KEPT, result == 0 || result == live || store.session == 0 || store.session != live);
-        replicate();
+      holds(TOMBSTONE_STANDS, result == 0 || (result > ended[P] && (!store.tombstone || version == store.version)));
+      holds(LIVE_SESSION_KEPT, result == 0 || result == live || store.session == 0 || store.session != live);
+      replicate();
 #ifdef FAULT_VERSION_WITHOUT_CLOCK
-        store.version = (seen[P] > version -> seen[P] : version) + 1;
+      store.version = (seen[P] > version -> seen[P] : version) + 1;
 #else
-        store.version = top + 1;
+      store.version = top + 1;
 #endif
-        top = (store.version > top -> store.version : top);
-        store.session = result;
-        store.tombstone = (result == 0);
-        store.refreshing = 0;
-        failure = 0;
+      top = (store.version > top -> store.version : top);
+      store.session = result;
+      store.tombstone = (result == 0);
+      store.refreshing = 0;
+      failure = 0;
+      if
+      :: LOST -> goto unwritten
+      :: true -> see(P)
+      fi;
+      if
+      :: result == 0 ->
         if
-        :: !calm -> goto unwritten
-        :: true -> see(P)
-        fi;
-        if
-        :: result == 0 ->
-          if
-          :: session > ended[P] -> ended[P] = session
-          :: else
-          fi;
-          forget(P)
-        :: result != 0 && held[P] == result -> heldVersion[P] = store.version; unsaved[P] = 0
+        :: session > ended[P] -> ended[P] = session
         :: else
         fi;
-        if
-        :: result == 0 && operation[a] == RENEWAL ->
-          version = store.version;
-          session = 0;
-          tombstone = 1;
-          refreshing = 0;
-          goto decide
-        :: else -> goto release
-        fi
-#ifndef FAULT_COMMIT_UNCHECKED
-      :: else -> goto unwritten
-#endif
+        forget(P)
+      :: result != 0 && held[P] == result -> heldVersion[P] = store.version; unsaved[P] = 0
+      :: else
       fi;
+      if
+      :: result == 0 && operation[a] == RENEWAL ->
+        version = store.version;
+        session = 0;
+        tombstone = 1;
+        refreshing = 0;
+        goto decide
+      :: else -> goto release
+      fi
+#ifndef FAULT_COMMIT_UNCHECKED
+    :: else -> goto unwritten
+#endif
+    fi;
 
 unwritten:
 #ifdef FAULT_UNSAVED_DROPPED
-      if
-      :: UNSAVED(P) -> hold(P, 0, 0, 0)
-      :: else
-      fi;
+    if
+    :: UNSAVED(P) -> hold(P, 0, 0, 0)
+    :: else
+    fi;
 #endif
 
 release:
+    if
+    :: LOST              /* lost */
+    :: true ->
       if
-      :: !calm              /* lost */
-      :: true ->
-        if
 #ifdef FAULT_FAILURE_UNOWNED
-        :: stated ->
-          holds(FAILURE_LEFT_BY_HOLDER, OWNS(a));
-          failure = 1
+      :: stated ->
+        holds(FAILURE_LEFT_BY_HOLDER, OWNS(a));
+        failure = 1
 #endif
-        :: OWNS(a) ->
+      :: OWNS(a) ->
 #ifdef FAULT_FLAG_TAKEN_BACK
-          if
-          :: request == REFRESH && store.version == version -> store.refreshing = 0
-          :: else
-          fi;
-#endif
-#ifndef FAULT_FLAG_LEFT
-          /* The same step takes the flag back if nothing was sent. */
-          if
-          :: marked && store.version == version -> store.refreshing = 0
-          :: else
-          fi;
-#endif
-          holds(FLAG_MEANS_SENT, !(marked && store.version == version && store.refreshing));
-          if
-          :: stated -> failure = 1
-          :: else
-          fi;
-          lease = 0
+        if
+        :: request == REFRESH && store.version == version -> store.refreshing = 0
         :: else
         fi;
-#ifdef FAULT_RELEASE_UNCHECKED
-        lease = 0
 #endif
-      fi;
-      if
-      :: lease == a + 1 -> abandoned = 1
+#ifndef FAULT_FLAG_LEFT
+        /* The same step takes the flag back if nothing was sent. */
+        if
+        :: marked && store.version == version -> store.refreshing = 0
+        :: else
+        fi;
+#endif
+        holds(FLAG_MEANS_SENT, !(marked && store.version == version && store.refreshing));
+        if
+        :: stated -> failure = 1
+        :: else
+        fi;
+        lease = 0
       :: else
       fi;
-      if
-      :: flight[P] == a + 1 -> flight[P] = 0
-      :: else
-      fi;
-      leave();
-      goto idle
-    }
-  } unless {
-    atomic {
-      down[a];
-      down[a] = 0;
-      leave();
-      goto idle
-    }
+#ifdef FAULT_RELEASE_UNCHECKED
+      lease = 0
+#endif
+    fi;
+    if
+    :: lease == a + 1 -> abandoned = 1
+    :: else
+    fi;
+    if
+    :: flight[P] == a + 1 -> flight[P] = 0
+    :: else
+    fi;
+
+crashed:
+    down[a] = 0;
+    leave();
+    goto idle
   }
 
 finished:
@@ -725,7 +710,7 @@ end:
       airSession[a] = 0;
       if
       :: waits[a] -> answer[a] = reply
-      :: else -> late[a] = 0
+      :: else
       fi;
       reply = 0
     }
@@ -766,8 +751,8 @@ end:
       i = 0;
       do
       :: i < ACTORS && PROCESS(i) == q ->
-        down[i] = 1;
-        late[i] = (air[i] != 0);
+        down[i] = (operation[i] != 0);
+        late[i] = 0;
         waits[i] = 0;
         answer[i] = 0;
         operation[i] = 0;
