@@ -77,7 +77,7 @@ bit unsaved[PROCESSES];     /* Nomba granted it, the store does not have it; hel
 bit rejected[PROCESSES];    /* Nomba answered 401 to it */
 byte seen[PROCESSES];       /* the highest version it has seen in the store */
 byte tombstoneSeen[PROCESSES];  /* the highest version at which it has seen a tombstone */
-byte sent[PROCESSES];       /* the last session whose refresh token it sent */
+byte sentOver[PROCESSES];   /* the highest version over which it sent a request that may have been processed */
 byte flight[PROCESSES];     /* the actor whose renewal callers join + 1 */
 #if FLIGHTS > 1
 byte newest[PROCESSES];     /* the actor that sent the newest request + 1 */
@@ -85,7 +85,7 @@ byte newest[PROCESSES];     /* the actor that sent the newest request + 1 */
 bit down[ACTORS];           /* it crashed and starts again */
 
 byte ended[PROCESSES];      /* the last session it knows to be ended by a logout */
-byte known[PROCESSES];      /* only for an invariant: the last session it has had or seen */
+byte known[PROCESSES];      /* the last session it has had or seen, by Nomba's time */
 
 byte operation[ACTORS];     /* what it does now */
 bit permitted[ACTORS];      /* the store has confirmed the lease for the next request */
@@ -178,10 +178,10 @@ inline forget(p) {
  */
 #if ROLLBACKS > 0
 #define know(p, s) known[p] = ((s) > known[p] -> (s) : known[p])
-#define noteSent(p, s) sent[p] = (s)
+#define noteSent(p, v) sentOver[p] = (v)
 #else
 #define know(p, s) skip
-#define noteSent(p, s) skip
+#define noteSent(p, v) skip
 #endif
 
 #ifdef FAULT_TOMBSTONE_OVERLOOKED
@@ -242,19 +242,20 @@ inline look(p) {
 #endif
 
 /* Only the session that the store held last is written back: an older one may be spent. */
-#ifdef FAULT_WRITE_BACK_OLDER
-#define IS_LATEST(p) true
-#else
 #define IS_LATEST(p) (heldVersion[p] == seen[p])
-#endif
 
-/* The flag says that the refresh token of the session may be spent, and the process remembers what it sent itself. */
+/*
+ * The flag says that the refresh token may be spent. A store that went back may have lost it, so that a process refreshes
+ * no session over which it has sent a request itself, and none that Nomba granted before one that it has had or seen.
+ */
 #if defined(FAULT_FLAG_IGNORED)
-#define MAY_BE_SPENT(p) (sent[p] >= session)
+#define MAY_BE_SPENT(p) false
 #elif defined(FAULT_FORGETS_WHAT_IT_SENT)
-#define MAY_BE_SPENT(p) refreshing
+#define MAY_BE_SPENT(p) (refreshing || session < known[p])
+#elif defined(FAULT_ROLLBACK_IGNORED)
+#define MAY_BE_SPENT(p) (refreshing || sentOver[p] >= version)
 #else
-#define MAY_BE_SPENT(p) (refreshing || sent[p] >= session)
+#define MAY_BE_SPENT(p) (refreshing || sentOver[p] >= version || session < known[p])
 #endif
 
 /* The process of the actor `a`. */
@@ -416,11 +417,6 @@ decide:
       :: !WENT_BACK(P, version) && session != 0 && !tombstone && IS_EARLIER(P, session) ->
         result = held[P]; goto commit
       :: else ->
-        if
-        :: session != 0 && !tombstone && !refreshing && IS_NEWS(P, version) && !WAS_ENDED(P, session) ->
-          adopt(P); goto release
-        :: else
-        fi;
 #ifdef FAULT_FLAG_BLOCKS
         if
         :: refreshing -> goto release
@@ -485,8 +481,11 @@ send:
     if
     :: request == REFRESH ->
       holds(NO_SPENT_REFRESH_TOKEN_SENT,
-        !SPENT(session) || (rollbacks > 0 && session >= known[P] && session > sent[P]));
-      noteSent(P, session)
+        !SPENT(session) || (rollbacks > 0 && session >= known[P] && version > sentOver[P]))
+    :: else
+    fi;
+    if
+    :: request != REVOKE -> noteSent(P, version)
     :: else
     fi;
     marked = 0;
@@ -542,7 +541,7 @@ send:
       waits[a] = 0;
       late[a] = 0;
       if
-      :: request == REFRESH -> noteSent(P, session - 1); marked = 1
+      :: request == REFRESH -> noteSent(P, version - 1); marked = 1
       :: else
       fi;
       goto release
@@ -561,10 +560,10 @@ send:
     know(P, result);
     if
 #ifndef FAULT_DEAD_FLIGHT_UNFENCED
-    :: OVERTAKEN(a) -> goto release
+    :: OVERTAKEN(a) || IS_EARLIER(P, result) -> goto release
 #endif
 #ifndef FAULT_KEEP_AFTER_LOGOUT
-    :: !OVERTAKEN(a) && tombstoneSeen[P] > version -> goto release
+    :: tombstoneSeen[P] > version -> goto release
 #endif
     :: else ->
       holds(TOMBSTONE_STANDS, tombstoneSeen[P] <= version);
@@ -772,7 +771,7 @@ end:
       rejected[q] = 0;
       seen[q] = 0;
       tombstoneSeen[q] = 0;
-      sent[q] = 0;
+      sentOver[q] = 0;
       flight[q] = 0;
 #if FLIGHTS > 1
       newest[q] = 0;
