@@ -10,7 +10,10 @@ const matches = (text: string, pattern: RegExp) => new Set(Array.from(text.match
 
 describe("the protocol model", () => {
   it("breaks a rule for each switch, and has no other", () => {
-    assert.sameMembers([...matches(model, /\bFAULT_([A-Z]+(?:_[A-Z]+)*)\b/g)], [...switches.map(({ name }) => name), "X"])
+    assert.sameMembers(
+      [...matches(model, /\bFAULT_([A-Z]+(?:_[A-Z]+)*)\b/g)],
+      [...switches.map(({ name }) => name), "X"]
+    )
   })
 
   it("has a switch for each invariant, and no other", () => {

@@ -46,8 +46,18 @@ const breaks = (fault: string, expected: string, bounds: Partial<Bounds> = {}): 
 })
 
 export const passing: ReadonlyArray<Run> = [
-  passes("two processes: crash, logout, Nomba fails", { CRASHES: 1, LOGOUTS: 1, FAILURES: 1 }),
-  passes("two processes: the store goes back", { ROLLBACKS: 1 })
+  passes("two processes: crash, logout, a failing Nomba", { CRASHES: 1, LOGOUTS: 1, FAILURES: 1 }),
+  passes("two processes, three sessions: crash", { SESSIONS: 3, CRASHES: 1 }),
+  passes("two processes: the store goes back", { ROLLBACKS: 1 }),
+  passes("two processes: logout, the store goes back, no message is lost", { ROLLBACKS: 1, LOGOUTS: 1, LOSSES: 0 }),
+  passes("one process with two flights: crash, logout", { PROCESSES: 1, FLIGHTS: 2, CRASHES: 1, LOGOUTS: 1 }),
+  passes("one process with two flights: the store goes back", { PROCESSES: 1, FLIGHTS: 2, ROLLBACKS: 1 }),
+  passes("two processes, one with two flights: no message is lost", { FLIGHTS: 2, LOSSES: 0 }),
+  passes("three processes: crash, no message is lost", { PROCESSES: 3, SESSIONS: 2, CRASHES: 1, LOSSES: 0 }),
+  passes("two processes: crash, then calm", { CRASHES: 1, CALM: 1 }),
+  passes("two processes: logout, then calm", { LOGOUTS: 1, CALM: 1 }),
+  passes("two processes: the store goes back, no message is lost, then calm", { ROLLBACKS: 1, LOSSES: 0, CALM: 1 }),
+  passes("three processes: crash, no message is lost, then calm", { PROCESSES: 3, CRASHES: 1, LOSSES: 0, CALM: 1 })
 ]
 
 export const switches: ReadonlyArray<Run> = [
