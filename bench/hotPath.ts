@@ -5,7 +5,7 @@
 
 import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { Clock, Duration, Effect, Layer, Option, Redacted, Ref } from "effect"
-import { Nomba, TokenCache } from "nomba-auth"
+import { Nomba, TokenCache, TokenStoreMemory } from "nomba-auth"
 
 const ROUNDS = 300
 const CALLS = 2_000
@@ -23,7 +23,7 @@ const client = Nomba.layer({
   clientId: "6f1c5a52-5d4f-4b3b-9c5e-0f6f0e7d1a11",
   clientSecret: Redacted.make("c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXM="),
   environment: "sandbox"
-}).pipe(Layer.provide(upstream))
+}).pipe(Layer.provide([TokenStoreMemory.layer, upstream]))
 
 const repeat = <E>(get: Effect.Effect<unknown, E>): Effect.Effect<number, E> =>
   Effect.gen(function* () {

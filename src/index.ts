@@ -1,5 +1,5 @@
 /**
- * A valid Nomba access token, always, for every fiber, process and host, from one session.
+ * Keeps one valid Nomba access token for your whole app: every request, process and server, from one session.
  *
  * @since 0.1.0
  */
@@ -7,6 +7,7 @@ export * as Nomba from "./layers/Nomba.js"
 export * as NombaAuthHttp from "./layers/NombaAuthHttp.js"
 export * as NombaClientHttp from "./layers/NombaClientHttp.js"
 export * as NombaConfigOptions from "./layers/NombaConfigOptions.js"
+export * as NombaResponse from "./layers/NombaResponse.js"
 export * as Pkce from "./layers/Pkce.js"
 export * as SessionCodec from "./layers/SessionCodec.js"
 export * as TokenCacheRef from "./layers/TokenCacheRef.js"
@@ -24,6 +25,7 @@ export {
   Unavailable,
   UnexpectedResponse
 } from "./schemas/AuthError.js"
+export { NombaRequestFailed } from "./schemas/NombaRequestFailed.js"
 export { Session } from "./schemas/Session.js"
 export { StoreKey } from "./schemas/StoreKey.js"
 export { type ExchangeOptions, NombaAuth, type NombaAuthService, type RefreshOptions } from "./services/NombaAuth.js"

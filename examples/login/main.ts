@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { FetchHttpClient } from "@effect/platform"
 import { Console, Deferred, Effect, Layer, Redacted } from "effect"
-import { Nomba, NombaAuth, NombaClient, Pkce, PublicLogin } from "nomba-auth"
+import { Nomba, NombaAuth, NombaClient, Pkce, PublicLogin, TokenStoreMemory } from "nomba-auth"
 
 /** Listens on a port that the system chooses, until a browser comes back. */
 const listen = Effect.gen(function* () {
@@ -26,13 +26,13 @@ const listen = Effect.gen(function* () {
 
 const login = Effect.gen(function* () {
   const { redirectUri, visited } = yield* listen
-  const { pending, url } = yield* Pkce.beginConfig({ redirectUri })
+  const { pending, url } = yield* Pkce.authorizationUrlConfig({ redirectUri })
   yield* Console.log(`Log in at ${Redacted.value(url)}`)
   const callback = yield* visited
   const auth = yield* NombaAuth
-  const person = yield* PublicLogin
+  const publicLogin = yield* PublicLogin
   const session = yield* Effect.flatMap(Pkce.callback(pending, callback), auth.exchange)
-  yield* person.login(session)
+  yield* publicLogin.login(session)
 }).pipe(Effect.scoped)
 
 const balance = Effect.gen(function* () {
@@ -42,6 +42,8 @@ const balance = Effect.gen(function* () {
 })
 
 // NOMBA_* from the environment
-const NombaLive = Nomba.layerPublicConfig({ subject: "this machine" }).pipe(Layer.provide(FetchHttpClient.layer))
+const NombaLive = Nomba.layerPublicConfig(Nomba.defaultPublicConfig, { subject: "this machine" }).pipe(
+  Layer.provide([TokenStoreMemory.layer, FetchHttpClient.layer])
+)
 
 await Effect.runPromise(login.pipe(Effect.zipRight(balance), Effect.flatMap(Console.log), Effect.provide(NombaLive)))

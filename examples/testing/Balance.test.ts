@@ -28,20 +28,20 @@ it.effect("asks for the configuration when Nomba refuses the credentials", () =>
   }).pipe(Effect.provide(services))
 )
 
-it.effect("says that the balance is unknown while Nomba grants no token, and goes on afterwards", () =>
+it.effect("says that the balance is unknown while Nomba issues no token, and recovers", () =>
   Effect.gen(function* () {
     const balance = yield* Balance
     const test = yield* NombaTest
     yield* test.fail("issue", new Unavailable({ operation: "issue", reason: "ServerError", status: 503 }))
     const error = yield* Effect.flip(balance.amount)
     assert.strictEqual(error._tag, "BalanceUnknown")
-    yield* TestClock.adjust("1 second") // until then the failure is remembered, and nobody asks Nomba
+    yield* TestClock.adjust("1 second") // until then the cache remembers the failure and sends no token request
     assert.strictEqual(yield* balance.amount, "1500.00")
     assert.deepInclude(yield* test.calls, { issue: 2, request: 1 })
   }).pipe(Effect.provide(services))
 )
 
-it.effect("says so while the balance is out of reach, too", () =>
+it.effect("says that the balance is unknown if the call itself fails", () =>
   Effect.gen(function* () {
     const balance = yield* Balance
     const test = yield* NombaTest
@@ -53,7 +53,7 @@ it.effect("says so while the balance is out of reach, too", () =>
   }).pipe(Effect.provide(services))
 )
 
-it.effect("takes no answer for a balance whose code says that it failed", () =>
+it.effect("does not take a response for a balance if its code says that the call failed", () =>
   Effect.gen(function* () {
     const balance = yield* Balance
     const test = yield* NombaTest

@@ -1,18 +1,15 @@
-import { HttpClientResponse } from "@effect/platform"
 import { Context, Data, Duration, Effect, Layer, Schema } from "effect"
-import { NombaClient } from "nomba-auth"
+import { NombaClient, NombaResponse } from "nomba-auth"
 
-/** Nomba cannot be asked now; try again after a while. */
+/** Nomba cannot be asked now; try again later. */
 export class BalanceUnknown extends Data.TaggedError("BalanceUnknown")<{ readonly retryAfter: Duration.Duration }> {}
 
-/** Somebody has to look at the configuration. */
+/** The configuration is wrong; a developer has to fix it. */
 export class Misconfigured extends Data.TaggedError("Misconfigured")<{ readonly advice: string }> {}
 
-const Envelope = Schema.Struct({ code: Schema.String })
-const Answer = Schema.Struct({ data: Schema.Struct({ amount: Schema.String }) })
+const Amount = Schema.Struct({ amount: Schema.String })
 
-const unknown = new BalanceUnknown({ retryAfter: Duration.seconds(1) })
-const isPassing = (status: number) => status === 429 || status >= 500
+const unknown = (retryAfter: Duration.Duration = Duration.seconds(1)) => new BalanceUnknown({ retryAfter })
 
 /** A service of your own. */
 export class Balance extends Context.Tag("app/Balance")<
@@ -22,28 +19,20 @@ export class Balance extends Context.Tag("app/Balance")<
   static readonly layer = Layer.effect(
     Balance,
     Effect.map(NombaClient, (nomba) => ({
-      amount: Effect.gen(function* () {
-        const response = yield* nomba.get("/v1/accounts/balance")
-        yield* HttpClientResponse.filterStatusOk(response)
-        // An answer of 200 with another code than "00" is none: the code says what the status should have been.
-        const { code } = yield* HttpClientResponse.schemaBodyJson(Envelope)(response)
-        if (code !== "00") {
-          return yield* isPassing(Number(code)) ? unknown : Effect.dieMessage(`The balance was refused: code ${code}`)
-        }
-        const { data } = yield* HttpClientResponse.schemaBodyJson(Answer)(response)
-        return data.amount
-      }).pipe(
+      amount: nomba.get("/v1/accounts/balance").pipe(
+        Effect.flatMap(NombaResponse.data(Amount)),
+        Effect.map(({ amount }) => amount),
         Effect.catchTags({
           InvalidCredentials: (error) => new Misconfigured({ advice: error.message }),
-          Unavailable: (error) => new BalanceUnknown({ retryAfter: error.retryAfter ?? Duration.seconds(1) }),
-          // The call of the balance itself: no answer came, or one that says that it failed.
-          RequestError: (error) => (error.reason === "Transport" ? unknown : Effect.die(error)),
-          ResponseError: (error) => (isPassing(error.response.status) ? unknown : Effect.die(error)),
-          // The rest would be a bug of this service or a change of the API: nothing its callers can do.
+          Unavailable: (error) => unknown(error.retryAfter),
+          // The call itself failed: Nomba said so, or no response came.
+          NombaRequestFailed: (error) => (error.retryable ? unknown(error.retryAfter) : Effect.die(error)),
+          RequestError: (error) => (error.reason === "Transport" ? unknown() : Effect.die(error)),
+          // The rest is a bug in this service or a change of the API: its callers can do nothing about it.
+          ResponseError: Effect.die,
           Expired: Effect.die,
           InvalidRequest: Effect.die,
-          UnexpectedResponse: Effect.die,
-          ParseError: Effect.die
+          UnexpectedResponse: Effect.die
         })
       )
     }))

@@ -1,7 +1,7 @@
-/** The part of the tour that harms nothing, against the environment that `NOMBA_*` names. */
+/** The demo against the environment that `NOMBA_*` names. It ends the session of every other program with these credentials. */
 import { FetchHttpClient, HttpClient } from "@effect/platform"
 import { type ConfigError, Duration, Effect, Layer, Ref } from "effect"
-import { Nomba, TokenCache } from "nomba-auth"
+import { Nomba, TokenCache, TokenStoreMemory } from "nomba-auth"
 import { count, ms, note, print, type Step, steps, timed, title } from "./report.js"
 
 const promises = (requests: Effect.Effect<number>): ReadonlyArray<Step<TokenCache>> => [
@@ -49,7 +49,11 @@ export const live: Effect.Effect<boolean> = Effect.gen(function* () {
   yield* title("nomba-auth against the environment that NOMBA_* names")
   yield* note("Nomba keeps one session per client: this logs every other instance with these credentials out.\n")
   return yield* steps(promises(Ref.get(requests)), { stopAtFailure: true }).pipe(
-    Effect.provide(Nomba.layerConfig({ transformClient: counting }).pipe(Layer.provide(FetchHttpClient.layer)))
+    Effect.provide(
+      Nomba.layerConfig(Nomba.defaultConfig, { transformClient: counting }).pipe(
+        Layer.provide([TokenStoreMemory.layer, FetchHttpClient.layer])
+      )
+    )
   )
 }).pipe(
   Effect.catchAll((error: ConfigError.ConfigError) =>

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "@effect/platform"
 import { Duration, Effect, Layer, Redacted } from "effect"
-import { Nomba, NombaAuth, NombaClient, RetryPolicy, TokenCache } from "nomba-auth"
+import { Nomba, NombaAuth, NombaClient, RetryPolicy, TokenCache, TokenStoreMemory } from "nomba-auth"
 import { Sandbox, type SandboxService } from "nomba-auth/sandbox"
 import { count, ms, note, print, type Step, steps, timed, title } from "./report.js"
 
@@ -28,7 +28,7 @@ const clients = {
 
 /** The library, as a program would provide it. */
 const nomba = (sandbox: SandboxService, client: Client) =>
-  Nomba.layer({ ...client, baseUrl: sandbox.url }).pipe(Layer.provide(FetchHttpClient.layer))
+  Nomba.layer({ ...client, baseUrl: sandbox.url }).pipe(Layer.provide([TokenStoreMemory.layer, FetchHttpClient.layer]))
 
 /** How many token requests the sandbox has seen. */
 const tokenRequests = (sandbox: SandboxService): Effect.Effect<number> =>

@@ -1,14 +1,15 @@
 /**
- * The whole client: a session with Nomba, kept valid, and an `HttpClient` that uses it.
+ * The whole client: one session with Nomba that is kept valid, and an `HttpClient` that uses it.
  *
- * Each call of a layer function makes a client of its own: bind the layer to a `const`. Clients with the same credentials
- * share their session.
+ * Each call of a layer function makes a new client, so bind the layer to a `const`. Clients with the same credentials share
+ * their session through the token store that you provide.
  *
- * The `HttpClient` that they require must neither retry nor follow redirects: see `transformClient`.
+ * The `HttpClient` that you provide must neither retry nor follow redirects: see `transformClient`.
  *
  * @since 0.1.0
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -18,32 +19,50 @@ import { NombaConfig, type NombaConfigService } from "../services/NombaConfig.js
 import type { PublicLogin } from "../services/PublicLogin.js"
 
 import type { TokenCache } from "../services/TokenCache.js"
-import type { TokenStore } from "../services/TokenStore.js"
+import { TokenStore } from "../services/TokenStore.js"
 import * as Setting from "./config/Setting.js"
-import { storeSetting } from "./config/storeSetting.js"
+import * as StoreChoice from "./config/StoreChoice.js"
+import * as UserAgent from "./http/UserAgent.js"
 import * as NombaAuthHttp from "./NombaAuthHttp.js"
 import * as NombaClientHttp from "./NombaClientHttp.js"
 import * as NombaConfigOptions from "./NombaConfigOptions.js"
 
 import * as TokenCacheRef from "./TokenCacheRef.js"
-import * as TokenStoreMemory from "./TokenStoreMemory.js"
 
 /**
+ * The settings of a client, as plain data.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Settings = NombaConfigOptions.Settings
+
+/**
+ * The settings of a public client, as plain data.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PublicSettings = NombaConfigOptions.PublicSettings
+
+/**
+ * The settings, `transformClient`, and a secret that may be read at each issue.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Options = NombaConfigOptions.Options
 
 /**
- * Options that take the place of what the environment says.
+ * What a `Config` cannot hold: `transformClient`, and a secret that is read at each issue.
  *
  * @since 0.1.0
  * @category models
  */
-export type Overrides = NombaConfigOptions.Overrides
+export type ConfigOptions = NombaConfigOptions.ConfigOptions
 
 /**
- * What a program says about a public client.
+ * The settings of a public client, and `transformClient`.
  *
  * @since 0.1.0
  * @category models
@@ -51,15 +70,15 @@ export type Overrides = NombaConfigOptions.Overrides
 export type PublicOptions = NombaConfigOptions.PublicOptions
 
 /**
- * Options of a public client that take the place of what the environment says.
+ * What a `Config` of a public client cannot hold: the subject and `transformClient`.
  *
  * @since 0.1.0
  * @category models
  */
-export type PublicOverrides = NombaConfigOptions.PublicOverrides
+export type PublicConfigOptions = NombaConfigOptions.PublicConfigOptions
 
 /**
- * What the layers give.
+ * The services that the layers provide.
  *
  * @since 0.1.0
  * @category models
@@ -67,7 +86,7 @@ export type PublicOverrides = NombaConfigOptions.PublicOverrides
 export type Services = NombaAuth | TokenCache | NombaClient
 
 /**
- * What the layers of a public client give.
+ * The services that the layers of a public client provide.
  *
  * @since 0.1.0
  * @category models
@@ -75,78 +94,89 @@ export type Services = NombaAuth | TokenCache | NombaClient
 export type PublicServices = Services | PublicLogin
 
 /**
- * Configured in code, with the session kept in this process.
+ * Reads `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (or `NOMBA_PRIVATE_KEY`), `NOMBA_ACCOUNT_ID`, and `NOMBA_BASE_URL` (or
+ * `NOMBA_ENVIRONMENT`, by default the sandbox). Spread it to replace some of them.
+ *
+ * @since 0.1.0
+ * @category config
+ */
+export const defaultConfig: typeof NombaConfigOptions.defaultConfig = NombaConfigOptions.defaultConfig
+
+/**
+ * Reads the same variables, without the secret.
+ *
+ * @since 0.1.0
+ * @category config
+ */
+export const defaultPublicConfig: typeof NombaConfigOptions.defaultPublicConfig = NombaConfigOptions.defaultPublicConfig
+
+/**
+ * A client that is configured in code. It reads no environment variable.
  *
  * ```ts
  * import { FetchHttpClient } from "@effect/platform"
  * import { Layer, Redacted } from "effect"
- * import { Nomba } from "nomba-auth"
+ * import { Nomba, TokenStoreMemory } from "nomba-auth"
  *
- * const NombaLive = Nomba.layer({
+ * export const NombaLive = Nomba.layer({
  *   clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33",
  *   clientSecret: Redacted.make("…"),
  *   accountId: "f666ef9b-888e-4799-85ce-acb505b28023",
  *   environment: "production"
- * }).pipe(Layer.provide(FetchHttpClient.layer))
+ * }).pipe(Layer.provide([TokenStoreMemory.layer, FetchHttpClient.layer]))
  * ```
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options): Layer.Layer<Services, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  compose(NombaConfigOptions.layer(options)).pipe(Layer.provide(TokenStoreMemory.layer))
+export const layer = (
+  options: Options
+): Layer.Layer<Services, ConfigError.ConfigError, HttpClient.HttpClient | TokenStore> =>
+  compose(NombaConfigOptions.make(options))
 
 /**
- * Configured by the environment (`NOMBA_CLIENT_ID` and so on), with the session kept in this process. It fails where
- * `NOMBA_TOKEN_STORE` asks for another store.
+ * A client that is configured by `Config`, by default by the environment variables `NOMBA_*`. `NOMBA_TOKEN_STORE` must be
+ * absent or `memory` if you provide `TokenStoreMemory.layer`.
+ *
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Config, Layer } from "effect"
+ * import { Nomba, TokenStoreMemory } from "nomba-auth"
+ *
+ * export const NombaLive = Nomba.layerConfig({
+ *   ...Nomba.defaultConfig,
+ *   clientId: Config.string("SHOP_NOMBA_ID"),
+ *   requestTimeout: Config.succeed("5 seconds")
+ * }).pipe(Layer.provide([TokenStoreMemory.layer, FetchHttpClient.layer]))
+ * ```
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerConfig = (
-  overrides?: Overrides
-): Layer.Layer<Services, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  compose(inMemory(NombaConfigOptions.makeConfig(overrides))).pipe(Layer.provide(TokenStoreMemory.layer))
-
-/**
- * Configured in code, with the session in a `TokenStore` of your own, which other processes may share.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layerWithoutStore = (
-  options: Omit<Options, "revokeOnClose">
+  config: Config.Config.Wrap<Settings> = defaultConfig,
+  options: ConfigOptions = {}
 ): Layer.Layer<Services, ConfigError.ConfigError, HttpClient.HttpClient | TokenStore> =>
-  compose(NombaConfigOptions.layer(options))
+  compose(fromEnvironment(NombaConfigOptions.makeConfig(config, options)))
 
 /**
- * Configured by the environment, with the session in a `TokenStore` of your own. `NOMBA_TOKEN_STORE` is not read.
+ * A public client, which has no secret: an end user logs in (`Pkce`, `NombaAuth.exchange`, `PublicLogin.login`). It is for one
+ * end user or installation, the `subject`. Before the login, and after Nomba refuses to renew the session, everything that
+ * needs a token fails with `Expired`. `NombaAuth.issue` always fails with `InvalidRequest`.
  *
- * @since 0.1.0
- * @category layers
- */
-export const layerWithoutStoreConfig = (
-  overrides?: Omit<Overrides, "revokeOnClose">
-): Layer.Layer<Services, ConfigError.ConfigError, HttpClient.HttpClient | TokenStore> =>
-  compose(NombaConfigOptions.layerConfig(overrides))
-
-/**
- * A public client, which has no secret: a person logs in (`Pkce`, `NombaAuth.exchange`, `PublicLogin.login`), and the
- * session is kept in this process. It is for one person or installation, the `subject`; while nobody has logged in, and
- * when Nomba no longer renews the session, what needs a token fails with `Expired`. `NombaAuth.issue` always fails, with
- * `InvalidRequest`. Ahead of the live API.
+ * It is ahead of the live API: Nomba has not opened PKCE yet.
  *
  * ```ts
  * import { FetchHttpClient } from "@effect/platform"
  * import { Layer } from "effect"
- * import { Nomba } from "nomba-auth"
+ * import { Nomba, TokenStoreMemory } from "nomba-auth"
  *
- * const NombaOf = (userId: string) =>
+ * export const NombaOf = (userId: string) =>
  *   Nomba.layerPublic({
  *     clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33",
  *     subject: userId,
  *     environment: "production"
- *   }).pipe(Layer.provide(FetchHttpClient.layer))
+ *   }).pipe(Layer.provide([TokenStoreMemory.layer, FetchHttpClient.layer]))
  * ```
  *
  * @since 0.1.0
@@ -154,71 +184,70 @@ export const layerWithoutStoreConfig = (
  */
 export const layerPublic = (
   options: PublicOptions
-): Layer.Layer<PublicServices, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  composePublic(NombaConfigOptions.layerPublic(options)).pipe(Layer.provide(TokenStoreMemory.layer))
+): Layer.Layer<PublicServices, ConfigError.ConfigError, HttpClient.HttpClient | TokenStore> =>
+  composePublic(NombaConfigOptions.makePublic(options))
 
 /**
- * A public client configured by the environment, but for its subject, with the session kept in this process. It fails
- * where `NOMBA_TOKEN_STORE` asks for another store. No secret is read.
+ * A public client that is configured by `Config`. The subject is in the options, because no variable holds it.
+ *
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Layer } from "effect"
+ * import { Nomba, TokenStoreMemory } from "nomba-auth"
+ *
+ * export const NombaLive = Nomba.layerPublicConfig(Nomba.defaultPublicConfig, { subject: "this machine" }).pipe(
+ *   Layer.provide([TokenStoreMemory.layer, FetchHttpClient.layer])
+ * )
+ * ```
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerPublicConfig = (
-  overrides: PublicOverrides
-): Layer.Layer<PublicServices, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  composePublic(inMemory(NombaConfigOptions.makePublicConfig(overrides))).pipe(Layer.provide(TokenStoreMemory.layer))
-
-/**
- * A public client configured in code, with the session in a `TokenStore` of your own: a person who logs in at one process
- * is logged in at all of them.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layerPublicWithoutStore = (
-  options: Omit<PublicOptions, "revokeOnClose">
+  config: Config.Config.Wrap<Omit<PublicSettings, "subject">> = defaultPublicConfig,
+  options: PublicConfigOptions
 ): Layer.Layer<PublicServices, ConfigError.ConfigError, HttpClient.HttpClient | TokenStore> =>
-  composePublic(NombaConfigOptions.layerPublic(options))
+  composePublic(fromEnvironment(NombaConfigOptions.makePublicConfig(config, options)))
+
+type MakeConfig<R> = Effect.Effect<NombaConfigService, ConfigError.ConfigError, R>
+
+/** A process with a private session would end the session of the fleet that `NOMBA_TOKEN_STORE` was set for. */
+const fromEnvironment = (config: MakeConfig<never>): MakeConfig<TokenStore> =>
+  Effect.gen(function* () {
+    const { isShared } = yield* TokenStore
+    const store = isShared ? Effect.succeedNone : StoreChoice.storeSetting("memory")
+    const checked = yield* Effect.all({ config, store }, { mode: "validate" }).pipe(Effect.mapError(Setting.report))
+    return checked.config
+  })
+
+const refuseSharedRevoke = (config: NombaConfigService): MakeConfig<TokenStore> =>
+  Effect.gen(function* () {
+    const { isShared } = yield* TokenStore
+    return config.revokeOnClose && isShared
+      ? yield* Setting.invalid(
+          "revokeOnClose",
+          "would end the session of the processes that share this token store: leave it out, or provide TokenStoreMemory.layer"
+        )
+      : config
+  })
+
+const compose = (config: MakeConfig<TokenStore>) => composeWith(TokenCacheRef.layer, config)
+
+const composePublic = (config: MakeConfig<TokenStore>) => composeWith(TokenCacheRef.layerPublic, config)
 
 /**
- * A public client configured by the environment, with the session in a `TokenStore` of your own. `NOMBA_TOKEN_STORE` is
- * not read.
- *
- * @since 0.1.0
- * @category layers
+ * Built on its own, so that each value is a client of its own. A layer is shared by its identity: without this, every client
+ * of a program would get the configuration of the first.
  */
-export const layerPublicWithoutStoreConfig = (
-  overrides: Omit<PublicOverrides, "revokeOnClose">
-): Layer.Layer<PublicServices, ConfigError.ConfigError, HttpClient.HttpClient | TokenStore> =>
-  composePublic(NombaConfigOptions.layerPublicConfig(overrides))
-
-const inMemory = (
-  config: Effect.Effect<NombaConfigService, ConfigError.ConfigError>
-): Layer.Layer<NombaConfig, ConfigError.ConfigError> =>
-  Layer.effect(
-    NombaConfig,
-    Effect.all({ config, store: storeSetting("memory") }, { mode: "validate" }).pipe(
-      Effect.mapBoth({ onFailure: Setting.report, onSuccess: ({ config }) => config })
-    )
-  )
-
-const compose = <E>(config: Layer.Layer<NombaConfig, E>) => composeWith(TokenCacheRef.layer, config)
-
-const composePublic = <E>(config: Layer.Layer<NombaConfig, E>) => composeWith(TokenCacheRef.layerPublic, config)
-
-/**
- * Built on its own, and then once for each value: a layer is shared by its identity, so that the constant ones below
- * would else give every client of a program the first one's configuration.
- */
-const composeWith = <Cache, E>(
+const composeWith = <Cache>(
   cache: Layer.Layer<Cache | TokenCache, never, NombaAuth | NombaConfig | TokenStore>,
-  config: Layer.Layer<NombaConfig, E>
-): Layer.Layer<Services | Cache, E, HttpClient.HttpClient | TokenStore> =>
+  config: MakeConfig<TokenStore>
+): Layer.Layer<Services | Cache, ConfigError.ConfigError, HttpClient.HttpClient | TokenStore> =>
   NombaClientHttp.layer.pipe(
     Layer.provideMerge(cache),
     Layer.provideMerge(NombaAuthHttp.layer),
-    Layer.provide(config),
+    Layer.provide(Layer.effect(NombaConfig, Effect.flatMap(config, refuseSharedRevoke))),
+    Layer.provide(UserAgent.layer),
     Layer.build,
     Layer.scopedContext
   )

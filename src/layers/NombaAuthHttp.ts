@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as HttpClient from "@effect/platform/HttpClient"
-import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,23 +11,30 @@ import * as Exit from "effect/Exit"
 import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Ref from "effect/Ref"
-import type { AuthError, InvalidRequest, RevokeError, Unavailable } from "../schemas/AuthError.js"
+import {
+  type AuthError,
+  type InvalidRequest,
+  type RevokeError,
+  type Unavailable,
+  wasNotProcessed
+} from "../schemas/AuthError.js"
 import { NombaAuth, type NombaAuthService } from "../services/NombaAuth.js"
-import { NombaConfig } from "../services/NombaConfig.js"
+import { NombaConfig, type NombaConfigService } from "../services/NombaConfig.js"
 import { RetryPolicy } from "../services/RetryPolicy.js"
-import * as Attempts from "./auth/Attempts.js"
 import * as Classification from "./auth/Classification.js"
 import * as ClientSecret from "./auth/ClientSecret.js"
-import { toSession } from "./auth/Grant.js"
-import * as Outgoing from "./auth/Outgoing.js"
-import * as TokenCall from "./auth/TokenCall.js"
+import * as HttpAttempt from "./auth/HttpAttempt.js"
+import * as RetryLoop from "./auth/RetryLoop.js"
+import * as TokenRequest from "./auth/TokenRequest.js"
 import * as GuardedClient from "./http/GuardedClient.js"
+import * as Host from "./http/Host.js"
 
 /**
- * The operations, each in a span of its own (`NombaAuth.issue` …) that carries the outcome, the number of attempts and
- * the last status. The `RetryPolicy` is read here, once. Redirects are not followed and no trace header is sent.
- * A client beneath that repeats an attempt is stopped, because a single-use token would be spent twice.
+ * The token operations, each in a span (`NombaAuth.issue` …) with the outcome, the number of attempts and the last status.
+ * The `RetryPolicy` is read here, once. Redirects are not followed, and no trace header is sent. If the client beneath
+ * repeats a request by itself it is stopped, because a single-use token would be sent twice.
+ *
+ * Logs a warning if no account id is set and the host is one of Nomba's, which require it.
  *
  * @since 0.1.0
  * @category constructors
@@ -38,51 +44,53 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
     const config = yield* NombaConfig
     const policy = yield* RetryPolicy
     const guarded = yield* GuardedClient.make(yield* HttpClient.HttpClient)
-    const client = yield* GuardedClient.transformed(guarded, config.transformClient)
+    const client = yield* GuardedClient.applyTransform(guarded, config.transformClient)
     const clientSecret = yield* ClientSecret.make(config)
-    const call = TokenCall.make(config, GuardedClient.withoutRepeats(client), clientSecret.known)
-    const rules = Classification.rulesOf(config.origins)
-    const revokeBodies = yield* Ref.make(Outgoing.revokeBodies)
+    const attempt = HttpAttempt.make(config, GuardedClient.singleSend(client), clientSecret.known)
+    const rules = Classification.rulesOf(config)
+    const revokeBodies = makeRevokeBodies()
+    yield* warnOfMissingAccountId(config)
 
     const operation = <A, E extends AuthError>(
       name: Classification.TokenOperation,
       mayRepeat: (error: Unavailable) => boolean,
-      run: (attempts: Attempts.Attempts) => Effect.Effect<A, E>
+      run: (loop: RetryLoop.RetryLoop) => Effect.Effect<A, E>
     ): Effect.Effect<A, E> =>
-      Attempts.open({ policy, needed: config.requestTimeout, mayRepeat }).pipe(
+      RetryLoop.start({ policy, needed: config.requestTimeout, mayRepeat }).pipe(
         Effect.flatMap(run),
         Effect.onExit((exit) => Effect.annotateCurrentSpan("nomba.outcome", outcome(exit))),
         Effect.withSpan(`NombaAuth.${name}`, { kind: "client", captureStackTrace: false })
       )
 
-    const grant = <E>(
+    const requestSession = <E extends AuthError>(
       rules: Classification.Rules<E>,
-      outgoing: Effect.Effect<Outgoing.Outgoing, InvalidRequest | Unavailable>
-    ) => Effect.flatMap(call(rules, outgoing), toSession(rules.operation))
+      request: Effect.Effect<TokenRequest.TokenRequest, InvalidRequest | Unavailable>
+    ) => Effect.flatMap(attempt(rules, request), HttpAttempt.decodeSession(rules.operation))
 
     return NombaAuth.of({
       issue: operation("issue", constTrue, ({ run }) =>
-        run(grant(rules.issue, Outgoing.issue(config.clientId, clientSecret.read)))
+        run(requestSession(rules.issue, TokenRequest.issue(config.clientId, clientSecret.read)))
       ),
 
       refresh: (options) =>
-        operation("refresh", wasNotProcessed, ({ run }) => run(grant(rules.refresh, Outgoing.refresh(options)))),
+        operation("refresh", wasNotProcessed, ({ run }) =>
+          run(requestSession(rules.refresh, TokenRequest.refresh(options)))
+        ),
 
       revoke: (accessToken, options) =>
-        operation("revoke", constTrue, ({ passage, run }) =>
-          firstAccepted(
-            revokeBodies,
+        operation("revoke", constTrue, ({ run, waitForNextAttempt }) =>
+          revokeBodies.tryBodies(
             (body) =>
               Effect.asVoid(
-                run(call(rules.revoke, Outgoing.revoke(config.clientId, accessToken, options?.bearer, body)))
+                run(attempt(rules.revoke, TokenRequest.revoke(config.clientId, accessToken, options?.bearer, body)))
               ),
-            passage(Duration.zero)
+            waitForNextAttempt(Duration.zero)
           )
         ),
 
       exchange: (options) =>
         operation("exchange", wasNotProcessed, ({ run }) =>
-          run(grant(rules.exchange, Outgoing.exchange(config.clientId, options)))
+          run(requestSession(rules.exchange, TokenRequest.exchange(config.clientId, options)))
         )
     })
   }
@@ -96,40 +104,43 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
  */
 export const layer: Layer.Layer<NombaAuth, never, NombaConfig | HttpClient.HttpClient> = Layer.effect(NombaAuth, make)
 
-/** A refresh token and an authorization code are single-use: after a request that may have been processed, they are spent. */
-const wasNotProcessed = (error: Unavailable): boolean => error.processed === "no"
-
-type RevokeBodies = Arr.NonEmptyReadonlyArray<Outgoing.RevokeBody>
+const warnOfMissingAccountId = (config: NombaConfigService): Effect.Effect<void> =>
+  Option.isNone(config.accountId) && Host.isNomba(config.baseUrl)
+    ? Effect.logWarning(
+        `The account id is not set (NOMBA_ACCOUNT_ID or options.accountId). ${Host.of(config).target} answers 401 to requests without it.`
+      )
+    : Effect.void
 
 /**
- * Sends the body in front, and one after the other for as long as the server says that it is the body which is wrong. A
- * refused body goes to the back at once: where a rate limit lets one request through, the next attempt has to go on from
- * there.
+ * Tries the bodies of revoke until Nomba accepts one. A body that it refuses goes to the back at once, so that the next
+ * revoke begins with another one even if the rate limit allowed a single request.
  */
-const firstAccepted = (
-  bodies: Ref.Ref<RevokeBodies>,
-  send: (body: Outgoing.RevokeBody) => Effect.Effect<void, RevokeError>,
-  hasTime: Effect.Effect<boolean>,
-  left: number = Outgoing.revokeBodies.length
-): Effect.Effect<void, RevokeError> =>
-  Effect.flatMap(Ref.get(bodies), ([body]) =>
-    Effect.catchIf(send(body), isRefusedBody, (error) =>
-      Effect.zipRight(
-        Ref.update(bodies, toTheBack(body)),
-        Effect.if(left > 1 ? hasTime : Effect.succeed(false), {
-          onTrue: () => firstAccepted(bodies, send, hasTime, left - 1),
-          onFalse: () => Effect.fail(error)
-        })
-      )
-    )
-  )
+const makeRevokeBodies = () => {
+  let bodies: ReadonlyArray<TokenRequest.RevokeBody> = TokenRequest.revokeBodies
 
-const toTheBack =
-  (refused: Outgoing.RevokeBody) =>
-  ([body, ...others]: RevokeBodies): RevokeBodies =>
-    body === refused && Arr.isNonEmptyArray(others) ? [...others, body] : [body, ...others]
+  const rotate = (refused: TokenRequest.RevokeBody): void => {
+    if (bodies[0] === refused) bodies = [...bodies.slice(1), refused]
+  }
 
-const isRefusedBody = (error: RevokeError): error is InvalidRequest =>
+  const tryBodies = (
+    send: (body: TokenRequest.RevokeBody) => Effect.Effect<void, RevokeError>,
+    hasTime: Effect.Effect<boolean>
+  ): Effect.Effect<void, RevokeError> =>
+    Effect.gen(function* () {
+      for (let left = TokenRequest.revokeBodies.length; ; left--) {
+        const [body = TokenRequest.revokeBodies[0]] = bodies
+        const error = yield* Effect.match(send(body), { onFailure: (error) => error, onSuccess: () => undefined })
+        if (error === undefined) return
+        if (!isRefusedBody(error)) return yield* error
+        rotate(body)
+        if (left <= 1 || !(yield* hasTime)) return yield* error
+      }
+    })
+
+  return { tryBodies }
+}
+
+const isRefusedBody = (error: RevokeError): boolean =>
   error._tag === "InvalidRequest" && [400, 422].includes(Classification.effectiveStatus(error) ?? 0)
 
 const outcome = (exit: Exit.Exit<unknown, AuthError>): string =>

@@ -7,86 +7,135 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { type AuthError, UnexpectedResponse } from "../schemas/AuthError.js"
+import * as ErrorResponse from "../schemas/ErrorResponse.js"
 import { NombaClient, type NombaClientService } from "../services/NombaClient.js"
 import { NombaConfig } from "../services/NombaConfig.js"
 import { TokenCache } from "../services/TokenCache.js"
 import * as Authorization from "./client/Authorization.js"
-import * as CallersHeaders from "./client/CallersHeaders.js"
-import { CallersResponse, requestError, responseError } from "./client/CallersResponse.js"
 import * as Destination from "./client/Destination.js"
-import { isReplayable } from "./client/isReplayable.js"
+import { RedactedResponse, requestError, responseError } from "./client/RedactedResponse.js"
+import { checkHeaders, isReplayable, SentRequest } from "./client/RequestChecks.js"
 import * as Body from "./http/Body.js"
 import * as GuardedClient from "./http/GuardedClient.js"
+import * as Host from "./http/Host.js"
+import * as NetworkFailure from "./http/NetworkFailure.js"
 
 type Request = HttpClientRequest.HttpClientRequest
-type Answer = HttpClientResponse.HttpClientResponse
+type Response = HttpClientResponse.HttpClientResponse
 type Failure = HttpClientError.HttpClientError | AuthError
 
+/** A request as it was sent, and what came back. */
+interface Attempt {
+  readonly token: Redacted.Redacted<string>
+  readonly sent: SentRequest
+  readonly response: Response
+  /** The body, if the response's own was read to look for an expired bearer. */
+  readonly peeked?: Body.Peeked
+}
+
 /**
+ * The client of Nomba's resources.
+ *
+ * A rejected token is reported to the `TokenCache`, and the request is sent again with the token that the cache has then:
+ * once, and once more if that token was adopted from the store. A token is rejected by a 401, or by any error that says
+ * `JWT expired at …`. After a 5xx only GET and HEAD are sent again, because a payment may have been booked.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenCache | HttpClient.HttpClient> =
   Effect.gen(function* () {
-    const { accountId, baseUrl, transformClient } = yield* NombaConfig
+    const config = yield* NombaConfig
     const cache = yield* TokenCache
     const guarded = yield* GuardedClient.make(yield* HttpClient.HttpClient)
-    const client = yield* GuardedClient.transformed(guarded, transformClient)
-    const resolve = Destination.make(baseUrl)
-    const authorize = Authorization.make(accountId)
+    const client = yield* GuardedClient.applyTransform(guarded, config.transformClient)
+    const resolve = Destination.make(config.baseUrl)
+    const authorize = Authorization.make(config.accountId)
+    const host = Host.of(config)
 
-    const send = (request: Request, url: string, token: Redacted.Redacted<string>): Effect.Effect<Answer, Failure> => {
-      const authorized = authorize(request, url, token)
-      return Either.isLeft(authorized)
-        ? Effect.fail(authorized.left)
-        : Effect.matchEffect(client.execute(authorized.right), {
-            onFailure: (error) => toAnswer(request, error),
-            onSuccess: refuseRedirect
-          })
+    /** A status is not a failure here, even if the client beneath makes it one. */
+    const toResponse = (request: Request, error: HttpClientError.HttpClientError): Effect.Effect<Response, Failure> => {
+      if (error._tag === "RequestError") {
+        return Effect.fail(NetworkFailure.blockedPort("request", host, error) ?? requestError(request, error, host))
+      }
+      return error.reason === "StatusCode"
+        ? refuseRedirect(error.response)
+        : Effect.fail(responseError(new RedactedResponse(request, error.response), error))
     }
 
-    const replay = (
+    const send = (
       request: Request,
       url: string,
-      rejected: { readonly token: Redacted.Redacted<string>; readonly answer: Answer },
-      mayRepeat: boolean
-    ): Effect.Effect<Answer, Failure> =>
-      Effect.gen(function* () {
-        const counted = yield* cache.invalidate(rejected.token)
-        if (!isReplayable(request.body)) return rejected.answer
-        const { origin, session } = yield* Effect.tapError(cache.session, () => discard(rejected.answer))
-        const token = session.accessToken
-        if (Equal.equals(token, rejected.token)) return rejected.answer
-        yield* discard(rejected.answer)
-        const answer = yield* send(request, url, token)
-        if (answer.status !== 401) {
-          if (counted && answer.status < 500) yield* cache.confirm(token)
-          return answer
-        }
-        return mayRepeat && origin === "store" ? yield* replay(request, url, { token, answer }, false) : answer
+      token: Redacted.Redacted<string>,
+      isReplay: boolean
+    ): Effect.Effect<Attempt, Failure> =>
+      Effect.clockWith((clock) => {
+        const authorized = authorize(request, url, token)
+        if (Either.isLeft(authorized)) return Effect.fail(authorized.left)
+        const sent = new SentRequest(request, url, clock.unsafeCurrentTimeMillis(), isReplay)
+        return Effect.matchEffect(client.execute(authorized.right), {
+          onFailure: (error) =>
+            Effect.flatMap(toResponse(request, error), (response) => judge({ token, sent, response })),
+          onSuccess: (response) =>
+            Effect.flatMap(refuseRedirect(response), (response) => judge({ token, sent, response }))
+        })
       })
 
-    const execute = (request: Request): Effect.Effect<Answer, Failure> => {
-      const url = Either.flatMap(CallersHeaders.check(request), ({ url }) => resolve(url))
-      return Either.isLeft(url)
-        ? Effect.fail(url.left)
-        : Effect.flatMap(cache.get, (token) =>
-            Effect.flatMap(send(request, url.right, token), (answer) =>
-              answer.status === 401
-                ? Effect.map(
-                    replay(request, url.right, { token, answer }, true),
-                    (answer) => new CallersResponse(request, answer)
-                  )
-                : Effect.succeed(new CallersResponse(request, answer))
-            )
-          )
+    /** Tells the cache that the token was accepted, if the response proves it, and looks for an expired bearer. */
+    const judge = (attempt: Attempt): Effect.Effect<Attempt> => {
+      const { response, sent, token } = attempt
+      const { status } = response
+      if (status < 400) return Effect.as(cache.confirm(token, sent), attempt)
+      if (status === 401) return Effect.succeed(attempt)
+      return Effect.gen(function* () {
+        const peeked = yield* Body.peek(response)
+        const judged = { ...attempt, peeked }
+        if (status < 500 && status !== 403 && status !== 429 && !isRejected(judged)) yield* cache.confirm(token, sent)
+        return judged
+      })
+    }
+
+    const recover = Effect.fnUntraced(function* (request: Request, url: string, first: Attempt) {
+      let attempt = first
+      let mayReuseToken = true
+      let renewals = 0
+      while (isRejected(attempt)) {
+        const remedy = yield* cache.invalidate(attempt.token, attempt.sent)
+        if (remedy === "None" || !mayReplay(request, attempt)) return attempt
+        if (remedy === "SameToken" && mayReuseToken) {
+          mayReuseToken = false
+          yield* discard(attempt)
+          attempt = yield* send(request, url, attempt.token, true)
+          continue
+        }
+        const rejected = attempt
+        const { origin, session } = yield* Effect.tapError(cache.session, () => discard(rejected))
+        if (Equal.equals(session.accessToken, attempt.token)) return attempt
+        yield* discard(attempt)
+        attempt = yield* send(request, url, session.accessToken, true)
+        renewals += 1
+        if (renewals === 2 || origin !== "store") return attempt
+      }
+      return attempt
+    })
+
+    const execute = (request: Request): Effect.Effect<Response, Failure> => {
+      const url = Either.flatMap(checkHeaders(request), ({ url }) => resolve(url))
+      if (Either.isLeft(url)) return Effect.fail(url.left)
+      return Effect.flatMap(cache.get, (token) =>
+        Effect.flatMap(send(request, url.right, token, false), (attempt) =>
+          isRejected(attempt)
+            ? Effect.map(recover(request, url.right, attempt), (attempt) => redacted(request, attempt))
+            : Effect.succeed(redacted(request, attempt))
+        )
+      )
     }
 
     return HttpClient.makeWith((request: Effect.Effect<Request>) => Effect.flatMap(request, execute), Effect.succeed)
@@ -101,22 +150,25 @@ export const layer: Layer.Layer<NombaClient, never, NombaConfig | TokenCache | H
   make
 )
 
-/** A status is not a failure here, even where the client beneath makes it one. */
-const toAnswer = (request: Request, error: HttpClientError.HttpClientError): Effect.Effect<Answer, Failure> => {
-  if (error._tag === "RequestError") return Effect.fail(requestError(request, error))
-  return error.reason === "StatusCode"
-    ? refuseRedirect(error.response)
-    : Effect.fail(responseError(new CallersResponse(request, error.response), error))
-}
+/** Whether the response says that the token is no longer good. */
+const isRejected = ({ peeked, response }: Attempt): boolean =>
+  response.status === 401 ||
+  (peeked !== undefined && Option.exists(peeked.text, (text) => ErrorResponse.isJwtExpired(Body.parseJson(text))))
 
-const refuseRedirect = (answer: Answer): Effect.Effect<Answer, UnexpectedResponse> =>
-  GuardedClient.isRedirect(answer.status)
-    ? Effect.zipRight(discard(answer), Effect.fail(redirected(answer.status)))
-    : Effect.succeed(answer)
+const mayReplay = (request: Request, { response }: Attempt): boolean =>
+  isReplayable(request.body) && (response.status < 500 || request.method === "GET" || request.method === "HEAD")
+
+const redacted = (request: Request, { peeked, response }: Attempt): Response =>
+  new RedactedResponse(request, response, peeked?.response)
+
+const discard = ({ peeked, response }: Attempt): Effect.Effect<void> =>
+  peeked === undefined ? Body.discard(response) : peeked.cancel
+
+const refuseRedirect = (response: Response): Effect.Effect<Response, UnexpectedResponse> =>
+  GuardedClient.isRedirect(response.status)
+    ? Effect.zipRight(Body.discard(response), Effect.fail(redirected(response.status)))
+    : Effect.succeed(response)
 
 /** A browser does not tell the status of a redirect. */
 const redirected = (status: number): UnexpectedResponse =>
   new UnexpectedResponse({ operation: "request", reason: "Redirect", ...(status === 0 ? {} : { status }) })
-
-/** Lets go of an answer that nobody will see, and of its connection, which else would wait for the garbage collector. */
-const discard = (answer: Answer): Effect.Effect<void> => Body.read(answer, Duration.seconds(1))

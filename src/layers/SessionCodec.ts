@@ -1,43 +1,62 @@
 /**
- * How a session becomes the text that a shared store keeps: in clear, or encrypted.
+ * How a session becomes the text that a shared store keeps: plaintext or encrypted.
  *
- * The text is one line of three or four words: the format and its version, the algorithm, and what the algorithm needs.
+ * The text is one line: a format with its number, the algorithm, and what the algorithm needs.
  *
  * ```text
- * nomba-session-1 plain {"accessToken":"…",…}
- * nomba-session-1 aes-256-gcm <id of the key> <base64 of the nonce, the ciphertext and the tag>
+ * nomba-auth/1 plain {"format":1,…}
+ * nomba-auth/1 aes-256-gcm <key id> <key check> <base64 of nonce, ciphertext and tag>
  * ```
  *
- * A codec is a value of the store's layer. It is not a service that could be provided beside it: forgotten, or provided
- * in the wrong place, that would leave the tokens in clear without a word.
+ * A codec is an option of the store's layer and not a service: a service that you forgot to provide would leave the
+ * tokens in plaintext without a word.
  *
  * @since 0.1.0
  */
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import type { Unavailable } from "../schemas/AuthError.js"
-import { Session } from "../schemas/Session.js"
+import * as StoredSession from "../schemas/StoredSession.js"
 import type { StoreKey } from "../schemas/StoreKey.js"
-import * as Source from "./config/Source.js"
+import * as Setting from "./config/Setting.js"
 import * as EncryptionKeys from "./store/EncryptionKeys.js"
 import { anotherVersion, damaged, notOurs } from "./store/refusals.js"
 
 /**
- * Makes text of sessions, and sessions of text. The text belongs to the key that it was made for.
+ * Where a text belongs. Encryption authenticates both, so that a text is refused under another key or version.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TextPlace {
+  readonly key: StoreKey
+  readonly version: number
+}
+
+/**
+ * A session or a tombstone.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StoredContent = StoredSession.StoredContent
+
+/**
+ * Encodes sessions and tombstones as text, and decodes them.
  *
  * @since 0.1.0
  * @category models
  */
 export interface SessionCodec {
-  /** Fails with `Unavailable` (`StoreCodec`) when the session cannot be written. */
-  readonly encode: (key: StoreKey, session: Session) => Effect.Effect<string, Unavailable>
+  /** Fails with `Unavailable` (`StoreCodec`) if the session cannot be written. */
+  readonly encode: (place: TextPlace, content: StoredContent) => Effect.Effect<string, Unavailable>
   /**
-   * Fails with `Unavailable`: `StoreUnreadable` when the text is damaged, so that nobody can read it; `StoreCodec` when it
-   * is a program with another codec, other keys or another version that can, or when it was tampered with.
+   * Fails with `Unavailable`: `StoreUnreadable` if no program can read the text, because it is damaged, was changed or was
+   * moved; `StoreCodec` if a program with another codec, another key or a later version can.
    */
-  readonly decode: (key: StoreKey, text: string) => Effect.Effect<Session, Unavailable>
+  readonly decode: (place: TextPlace, text: string) => Effect.Effect<StoredContent, Unavailable>
 }
 
 /**
@@ -49,7 +68,7 @@ export interface SessionCodec {
 export type Input = SessionCodec | Effect.Effect<SessionCodec, ConfigError.ConfigError>
 
 /**
- * One key of AES-256: 32 random bytes in base64, as `openssl rand -base64 32` prints them. The `id` is written beside what
+ * One key of AES-256: 32 random bytes in base64, as `openssl rand -base64 32` prints them. The `id` is stored beside what
  * it encrypts and named in errors: up to 32 letters, digits, dots, dashes and underscores, for instance a date.
  *
  * @since 0.1.0
@@ -58,26 +77,28 @@ export type Input = SessionCodec | Effect.Effect<SessionCodec, ConfigError.Confi
 export type EncryptionKey = EncryptionKeys.EncryptionKey
 
 /**
- * Sessions in clear, for a store that nobody else can read.
+ * Plaintext, for a store that nobody else can read.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const plain: SessionCodec = {
-  encode: (_, session) => Effect.map(toJson(session), (json) => [FORMAT, PLAIN, json].join(" ")),
-  decode: (_, text) =>
-    Effect.flatMap(algorithmOf(text), ({ algorithm, rest }): Effect.Effect<Session, Unavailable> => {
-      if (algorithm === PLAIN) return fromJson(rest)
-      return algorithm === AES ? notOurs(`It is encrypted ${withKey(rest)}, and this program has no keys.`) : damaged
-    })
+  encode: (_, content) => Effect.map(toJson(content), (json) => [FORMAT, PLAIN, json].join(" ")),
+  decode: Effect.fnUntraced(function* (_, text) {
+    const { algorithm, rest } = yield* parse(text)
+    if (algorithm === PLAIN) return yield* fromJson(rest)
+    const { id } = yield* parseEncrypted(algorithm, rest)
+    return yield* notOurs(`It is encrypted with the key "${id}", and this program has no keys.`)
+  })
 }
 
 /**
- * Sessions encrypted with AES-256-GCM. The first key encrypts, and all of them decrypt, so that a key is replaced in
- * three steps: add the new one behind the old, everywhere; put it first, everywhere; remove the old one.
+ * Encrypts with AES-256-GCM. The first key encrypts and all of them decrypt, so that you replace a key in three steps: add
+ * the new one behind the old, everywhere; put it first, everywhere; remove the old one.
  *
- * The id of the encryption key and the store's key are authenticated with the session: what is moved to another place, or
- * changed by a single bit, is refused. Fails with a `ConfigError` that names the id of the key and what is wrong with it.
+ * The id of the encryption key, the store's key and the version are authenticated with the session or tombstone: a text
+ * that was moved, put back under a new version, or changed by a single bit is refused. Fails with a `ConfigError` that
+ * names the id of the key and what is wrong with it.
  *
  * ```ts
  * import { Redacted } from "effect"
@@ -99,18 +120,18 @@ export const encrypted = (keys: ReadonlyArray<EncryptionKey>): Effect.Effect<Ses
  * @category constructors
  */
 export const encryptedConfig: Effect.Effect<SessionCodec, ConfigError.ConfigError> = Effect.flatMap(
-  Source.environment.require(EncryptionKeys.place),
+  Setting.environment.require(EncryptionKeys.settingKey),
   (setting) => Effect.map(EncryptionKeys.fromText(setting), encryptedWith)
 )
 
 /**
- * Encrypted where `NOMBA_TOKEN_STORE_KEYS` is set, else in clear: what the stores' `layerConfig` does unless it is told.
+ * Encrypts if `NOMBA_TOKEN_STORE_KEYS` is set, otherwise plaintext: the default of the stores' `layerConfig`.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const config: Effect.Effect<SessionCodec, ConfigError.ConfigError> = Effect.flatMap(
-  Source.environment.find(EncryptionKeys.place),
+  Setting.environment.find(EncryptionKeys.settingKey),
   Option.match({
     onNone: () => Effect.succeed(plain),
     onSome: (setting) => Effect.map(EncryptionKeys.fromText(setting), encryptedWith)
@@ -126,82 +147,102 @@ export const config: Effect.Effect<SessionCodec, ConfigError.ConfigError> = Effe
 export const fromInput = (input: Input): Effect.Effect<SessionCodec, ConfigError.ConfigError> =>
   Effect.isEffect(input) ? input : Effect.succeed(input)
 
-const FORMAT = "nomba-session-1"
+const FORMAT = "nomba-auth/1"
 const PLAIN = "plain"
 const AES = "aes-256-gcm"
 
-const json = Schema.parseJson(Session)
+const toJson = (content: StoredContent): Effect.Effect<string, Unavailable> =>
+  Effect.mapError(StoredSession.encode(content), () => notOurs("The session cannot be written as text."))
 
-const toJson = (session: Session): Effect.Effect<string, Unavailable> =>
-  Effect.mapError(Schema.encode(json)(session), () => notOurs("The session cannot be written as text."))
+const fromJson = (text: string): Effect.Effect<StoredContent, Unavailable> =>
+  Either.match(StoredSession.decode(text), {
+    onLeft: (problem) => (problem === "LaterFormat" ? anotherVersion : damaged),
+    onRight: (content) => Effect.succeed(content)
+  })
 
-const fromJson = (text: string): Effect.Effect<Session, Unavailable> =>
-  Effect.mapError(Schema.decode(json)(text), () => damaged)
+const shape = /^nomba-auth\/(?<format>[1-9]\d{0,5}) (?<algorithm>[a-z\d-]{1,32}) (?<rest>.+)$/s
 
-const shape = /^nomba-session-(?<version>\d{1,6}) (?<algorithm>[a-z\d-]{1,32}) (?<rest>.+)$/s
-
-const algorithmOf = (
-  text: string
-): Effect.Effect<{ readonly algorithm: string; readonly rest: string }, Unavailable> => {
-  const { algorithm, rest, version } = shape.exec(text)?.groups ?? {}
+const parse = (text: string): Effect.Effect<{ readonly algorithm: string; readonly rest: string }, Unavailable> => {
+  const { algorithm, format, rest } = shape.exec(text)?.groups ?? {}
   if (algorithm === undefined || rest === undefined) return damaged
-  return version === "1" ? Effect.succeed({ algorithm, rest }) : anotherVersion
+  return format === "1" ? Effect.succeed({ algorithm, rest }) : anotherVersion
 }
 
-const sealed = /^(?<id>[\w.-]{1,32}) (?<base64>[A-Za-z\d+/]+={0,2})$/
+const encryptedShape = /^(?<id>[\w.-]{1,32}) (?<check>[\da-f]{8}) (?<base64>[A-Za-z\d+/]+={0,2})$/
 
-const withKey = (rest: string): string => {
-  const id = sealed.exec(rest)?.groups?.["id"]
-  return id === undefined ? "with a key" : `with the key "${id}"`
+interface Encrypted {
+  readonly id: string
+  readonly check: string
+  readonly bytes: Uint8Array<ArrayBuffer>
 }
 
-const encryptedWith = (keys: EncryptionKeys.EncryptionKeys): SessionCodec => {
-  /** What a text is bound to. No word of it but the last can have a space in it. */
-  const bound = (id: string, key: StoreKey): Uint8Array<ArrayBuffer> => utf8([FORMAT, AES, id, key].join(" "))
-  const ids = Array.from(keys.all.keys(), (id) => `"${id}"`).join(", ")
+/** Damage in any part is damage, whoever has the key. */
+const parseEncrypted = (algorithm: string, text: string): Effect.Effect<Encrypted, Unavailable> => {
+  const { base64, check, id } = (algorithm === AES ? encryptedShape.exec(text) : null)?.groups ?? {}
+  if (id === undefined || check === undefined || base64 === undefined) return damaged
+  return Option.match(EncryptionKeys.fromBase64(base64), {
+    onNone: () => damaged,
+    onSome: (bytes) => Effect.succeed({ id, check, bytes })
+  })
+}
 
-  const open = (key: StoreKey, rest: string): Effect.Effect<Session, Unavailable> => {
-    const { base64 = "", id = "" } = sealed.exec(rest)?.groups ?? {}
-    const bytes = EncryptionKeys.fromBase64(base64)
-    if (Option.isNone(bytes)) return damaged
-    const own = keys.all.get(id)
-    if (own === undefined) return notOurs(`It is encrypted with the key "${id}", and this program has ${ids}.`)
-    return Effect.tryPromise({
+const encryptedWith = ({ all, writing }: EncryptionKeys.EncryptionKeys): SessionCodec => {
+  const ids = Array.from(all.keys(), (id) => `"${id}"`).join(", ")
+
+  /** The key that wrote a text. The check tells another key by the same id from damage, which the ciphertext cannot. */
+  const keyOf = ({ check, id }: Encrypted): Effect.Effect<EncryptionKeys.UsableKey, Unavailable> => {
+    const key = all.get(id)
+    if (key !== undefined) return Effect.succeed(key)
+    if (Array.from(all.values()).some((_) => _.check === check)) return damaged
+    return notOurs(`It is encrypted with the key "${id}", and this program has ${ids}.`)
+  }
+
+  const decrypt = Effect.fnUntraced(function* (place: TextPlace, encrypted: Encrypted) {
+    const { bytes, check, id } = encrypted
+    const own = yield* keyOf(encrypted)
+    const plaintext = yield* Effect.tryPromise({
       try: () =>
         globalThis.crypto.subtle.decrypt(
-          { name: "AES-GCM", iv: bytes.value.subarray(0, NONCE_BYTES), additionalData: bound(id, key) },
-          own,
-          bytes.value.subarray(NONCE_BYTES)
+          { name: "AES-GCM", iv: bytes.subarray(0, NONCE_BYTES), additionalData: authenticated(id, place) },
+          own.key,
+          bytes.subarray(NONCE_BYTES)
         ),
-      catch: () =>
-        notOurs(`It does not open with the key "${id}": that id is another key elsewhere, or the entry was changed.`)
-    }).pipe(Effect.flatMap((clear) => fromJson(new TextDecoder().decode(clear))))
-  }
+      catch: () => (own.check === check ? damaged : anotherKey(id))
+    })
+    return check === own.check ? new TextDecoder().decode(plaintext) : yield* damaged
+  })
 
   return {
-    encode: (key, session) =>
-      Effect.gen(function* () {
-        const clear = yield* toJson(session)
-        const { id, key: own } = keys.writing
-        const nonce = globalThis.crypto.getRandomValues(new Uint8Array(NONCE_BYTES))
-        const cipher = yield* Effect.tryPromise({
-          try: () =>
-            globalThis.crypto.subtle.encrypt(
-              { name: "AES-GCM", iv: nonce, additionalData: bound(id, key) },
-              own,
-              utf8(clear)
-            ),
-          catch: () => notOurs(`The session could not be encrypted with the key "${id}".`)
-        })
-        return [FORMAT, AES, id, EncryptionKeys.toBase64(nonce, new Uint8Array(cipher))].join(" ")
-      }),
-    decode: (key, text) =>
-      Effect.flatMap(algorithmOf(text), ({ algorithm, rest }): Effect.Effect<Session, Unavailable> => {
-        if (algorithm === AES) return open(key, rest)
-        return algorithm === PLAIN ? notOurs("It is not encrypted, and this program wants it to be.") : damaged
+    encode: Effect.fnUntraced(function* (place, content) {
+      const json = yield* toJson(content)
+      const { check, id, key } = writing
+      const nonce = globalThis.crypto.getRandomValues(new Uint8Array(NONCE_BYTES))
+      const ciphertext = yield* Effect.tryPromise({
+        try: () =>
+          globalThis.crypto.subtle.encrypt(
+            { name: "AES-GCM", iv: nonce, additionalData: authenticated(id, place) },
+            key,
+            utf8(json)
+          ),
+        catch: () => notOurs(`The session could not be encrypted with the key "${id}".`)
       })
+      return [FORMAT, AES, id, check, EncryptionKeys.toBase64(nonce, new Uint8Array(ciphertext))].join(" ")
+    }),
+    decode: Effect.fnUntraced(function* (place, text) {
+      const { algorithm, rest } = yield* parse(text)
+      if (algorithm === PLAIN) return yield* notOurs("It is not encrypted, and this program requires encryption.")
+      const encrypted = yield* parseEncrypted(algorithm, rest)
+      return yield* fromJson(yield* decrypt(place, encrypted))
+    })
   }
 }
+
+/** What a text is bound to. No word but the last can contain a space. */
+const authenticated = (id: string, { key, version }: TextPlace): Uint8Array<ArrayBuffer> =>
+  utf8([FORMAT, AES, id, version, key].join(" "))
+
+const anotherKey = (id: string): Unavailable =>
+  notOurs(`It is encrypted with another key by the id "${id}": give each key an id of its own.`)
 
 /** NIST SP 800-38D, section 8.2: 96 bits. A random one is good for 2^32 texts of a key (section 8.3). */
 const NONCE_BYTES = 12

@@ -86,7 +86,7 @@ const driverOf = (slot: Slot, clock: Clock.Clock, leaseTime: Duration.Duration):
   let isOpen = true
   return {
     leaseTime,
-    stepTimeout: Duration.seconds(1),
+    acquireTimeout: Duration.seconds(1),
     read: at((now) => readingOf(slot, now)),
     acquire: (owner, options) =>
       at((now) => {

@@ -1,6 +1,9 @@
 /**
- * The five things that can go wrong, one tag for each thing a caller does differently. None of them carries a request,
- * a response, a header, a body or a cause, because those carry secrets.
+ * The five errors of this library: one tag for each thing a caller does differently. None of them carries a request, a
+ * response, a header, a body or a cause, because those hold secrets.
+ *
+ * What a failure means for a retry, a refresh token or a token in hand is decided by the functions at the end of this
+ * file and nowhere else.
  *
  * @since 0.1.0
  */
@@ -9,8 +12,7 @@ import * as Schema from "effect/Schema"
 import { MESSAGE_LIMIT, oneLine } from "./SafeText.js"
 
 /**
- * What was being done: one of the token operations, a person's login (`authorize`), a resource `request`, or a token
- * `store`.
+ * What failed: a token operation, a user's login (`authorize`), a call to a resource (`request`), or the token `store`.
  *
  * @since 0.1.0
  * @category models
@@ -25,35 +27,45 @@ export type Operation = typeof Operation.Type
 
 const common = {
   operation: Operation,
-  /** How long to wait: what the server stated, or what is left of the pause after a failed renewal. */
+  /** How long to wait: what the server stated, or what is left of the backoff after a failed renewal. */
   retryAfter: Schema.optional(Schema.Duration),
-  /** What to check or do, in a sentence. */
+  /** What to check or do. */
   hint: Schema.optional(Schema.String)
 }
 
 const answered = {
-  /** The HTTP status; absent when nothing was sent, and in what a login's callback says. */
+  /** The HTTP status. Absent if nothing was sent, and in the errors of a login's callback. */
   status: Schema.optional(Schema.Int),
-  /** Nomba's own `code`, or the `error` of a login's callback (RFC 6749 section 4.1.2.1); secrets masked. */
+  /** Nomba's `code`, or the `error` of a login's callback (RFC 6749 section 4.1.2.1); secrets are masked. */
   code: Schema.optional(Schema.String),
-  /** Nomba's own `description` (or `message`), secrets masked. */
+  /** Nomba's `description` (or `message`); secrets are masked. */
   description: Schema.optional(Schema.String)
 }
 
+/** Nomba's list of details; secrets are masked. */
+const errors = Schema.optionalWith(Schema.Array(Schema.String), { default: () => [] })
+
 interface Answered {
+  readonly operation: Operation
   readonly status?: number | undefined
   readonly code?: string | undefined
   readonly description?: string | undefined
 }
 
+const parts = (error: Answered): ReadonlyArray<string> => [
+  ...(error.status === undefined ? [] : [`HTTP ${error.status}`]),
+  ...(error.code === undefined ? [] : [`code ${error.code}`]),
+  ...(error.description === undefined ? [] : [`"${error.description}"`])
+]
+
 const facts = (error: Answered): string => {
-  const parts = [
-    ...(error.status === undefined ? [] : [`HTTP ${error.status}`]),
-    ...(error.code === undefined ? [] : [`code ${error.code}`]),
-    ...(error.description === undefined ? [] : [`"${error.description}"`])
-  ]
-  return parts.length === 0 ? "" : ` (${parts.join(", ")})`
+  const known = parts(error)
+  return known.length === 0 ? "" : ` (${known.join(", ")})`
 }
+
+const operationAndFacts = (error: Answered): string => ` (${[error.operation, ...parts(error)].join(", ")})`
+
+const listed = (details: ReadonlyArray<string>): string => (details.length === 0 ? "" : `: ${details.join("; ")}`)
 
 const seconds = (duration: Duration.Duration): string => `${Math.ceil(Duration.toSeconds(duration) * 10) / 10} s`
 
@@ -66,10 +78,12 @@ const sentence = (
   return oneLine(`${oneLine(text, MESSAGE_LIMIT - Math.min(hint.length + wait.length, 350))}${hint}${wait}`)
 }
 
+const isUnsent = (error: Answered): boolean => error.status === undefined && error.code === undefined
+
 /**
- * The request is wrong and will not get better by repeating it: HTTP 400 and every other 4xx without a tag of its own,
- * an HTTP 200 whose `code` says it failed, or an input that was refused before anything was sent (`status` is absent
- * then). Fix the call.
+ * The request is wrong, and repeating it does not help: HTTP 400 and every other 4xx without a tag of its own, an HTTP 200
+ * whose `code` reports a failure, or an input that was refused before anything was sent (`status` is then absent). Fix
+ * the call.
  *
  * @since 0.1.0
  * @category errors
@@ -77,22 +91,21 @@ const sentence = (
 export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("nomba-auth/InvalidRequest")("InvalidRequest", {
   ...common,
   ...answered,
-  /** Nomba's list of details, secrets masked; or, for a refused input, what is wrong with it. */
-  errors: Schema.optionalWith(Schema.Array(Schema.String), { default: () => [] })
+  /** Nomba's list of details, secrets masked; for a refused input, what is wrong with it. */
+  errors
 }) {
   override get message(): string {
-    const details = this.errors.length === 0 ? "" : `: ${this.errors.join("; ")}`
+    const details = listed(this.errors)
+    if (!isUnsent(this)) return sentence(`Nomba rejected the ${this.operation} request${facts(this)}${details}.`, this)
     return sentence(
-      this.status === undefined && this.code === undefined
-        ? `The ${this.operation} call was not sent${details}.`
-        : `Nomba refused the ${this.operation} call${facts(this)}${details}.`,
+      `${this.operation === "request" ? "Request not sent" : `The ${this.operation} request was not sent`}${details}.`,
       this
     )
   }
 }
 
 /**
- * Where each part of the credentials came from, in words: `NOMBA_CLIENT_ID`, `options.clientId`, `not set`.
+ * Where each part of the credentials came from: `NOMBA_CLIENT_ID`, `options.clientId`, `not set`.
  *
  * @since 0.1.0
  * @category models
@@ -104,56 +117,94 @@ export const Origins = Schema.Struct({
   environment: Schema.String
 })
 
+/** The origin of an account id that nobody gave. */
+const NOT_SET = "not set"
+
+const MAYBE_FORBIDDEN =
+  "This machine's IP address may not be allowed, or the account id may be a sub-account's: it must be the parent's."
+
 /**
- * Nomba does not know these credentials: HTTP 401 (or code 01) on issue, HTTP 403 on any operation. Fix the client id,
- * the client secret, the account id or the environment; the message says where each came from.
+ * Nomba does not accept these credentials: HTTP 401 (or code 01) on issue, HTTP 403 on any token operation. Fix the client
+ * id, the client secret, the account id or the environment. The message says where each came from and begins with the
+ * likeliest cause.
  *
  * @since 0.1.0
  * @category errors
  */
 export class InvalidCredentials extends Schema.TaggedError<InvalidCredentials>("nomba-auth/InvalidCredentials")(
   "InvalidCredentials",
-  { ...common, ...answered, origins: Schema.optional(Origins) }
+  { ...common, ...answered, errors, origins: Schema.optional(Origins) }
 ) {
   override get message(): string {
-    const from = this.origins
+    const { origins: from } = this
+    const isForbidden = this.status === 403 || this.code === "403"
+    const what = isForbidden
+      ? `Nomba denied access on ${this.operation}`
+      : this.operation === "issue"
+        ? "Nomba rejected the credentials when requesting a token"
+        : `Nomba rejected the credentials on ${this.operation}`
     const check =
       from === undefined
         ? "Check the client id, the client secret, the account id and the environment."
         : `Check the client id (${from.clientId}), the client secret (${from.clientSecret}), the account id (${from.accountId}) and the environment (${from.environment}).`
-    return sentence(`Nomba refused the credentials on ${this.operation}${facts(this)}.`, {
-      hint: this.hint === undefined ? check : `${check} ${this.hint}`,
+    return sentence(`${what}${facts(this)}${listed(this.errors)}.`, {
+      hint: [
+        ...(from?.accountId === NOT_SET ? ["Likeliest cause: account id: not set."] : []),
+        ...(isForbidden ? [MAYBE_FORBIDDEN] : []),
+        check,
+        ...(this.hint === undefined ? [] : [this.hint])
+      ].join(" "),
       retryAfter: this.retryAfter
     })
   }
 }
 
 /**
- * What was presented is no longer good: HTTP 401 (or code 01 or 02) on refresh, revoke and exchange; a public client
- * that has no session, because a person has to log in; or a login that was denied. Get a new session.
+ * The token or code that was presented is no longer good: HTTP 401 (or code 01 or 02) on refresh, revoke and exchange;
+ * HTTP 404 on refresh; a bearer that Nomba calls expired; a public client without a session; or a login that was denied.
+ * Get a new session.
  *
  * @since 0.1.0
  * @category errors
  */
 export class Expired extends Schema.TaggedError<Expired>("nomba-auth/Expired")("Expired", { ...common, ...answered }) {
   override get message(): string {
-    if (this.status === undefined && this.code === undefined) {
-      return sentence("There is no session: a person has to log in.", this)
-    }
-    const what =
-      this.operation === "authorize"
-        ? "The login was denied"
-        : this.operation === "refresh"
-          ? "Nomba refused the refresh token as invalid or expired"
-          : this.operation === "exchange"
-            ? "Nomba refused the authorization code as invalid or expired"
-            : `Nomba refused the access token on ${this.operation}`
-    return sentence(`${what}${facts(this)}.`, this)
+    if (isUnsent(this)) return sentence("There is no session: the user has to log in.", this)
+    return sentence(`${whatExpired(this.operation)}${facts(this)}.`, this)
+  }
+}
+
+const whatExpired = (operation: Operation): string => {
+  switch (operation) {
+    case "authorize":
+      return "The login was denied"
+    case "refresh":
+      return "Nomba rejected the refresh token as invalid or expired"
+    case "exchange":
+      return "Nomba rejected the authorization code as invalid or expired"
+    case "issue":
+    case "revoke":
+    case "request":
+    case "store":
+      return `Nomba rejected the access token on ${operation}`
   }
 }
 
 /**
- * Why something is out of reach.
+ * Why something is not available.
+ *
+ * | reason | means |
+ * |---|---|
+ * | `Network` | no connection to Nomba, or it broke |
+ * | `Timeout` | no complete answer in time, or HTTP 408 |
+ * | `RateLimited` | HTTP 429 |
+ * | `ServerError` | HTTP 5xx |
+ * | `SessionContested` | Nomba rejects each new token soon after it was obtained, so renewals are spaced out |
+ * | `Store` | the token store is down or refuses a command |
+ * | `StoreUnreadable` | the stored session is damaged |
+ * | `StoreCodec` | the stored session has another format or key |
+ * | `Secret` | the source of the client secret failed |
+ * | `Closed` | the layer was closed |
  *
  * @since 0.1.0
  * @category models
@@ -163,29 +214,23 @@ export const UnavailableReason = Schema.Literal(
   "Timeout",
   "RateLimited",
   "ServerError",
+  "SessionContested",
   "Store",
   "StoreUnreadable",
   "StoreCodec",
   "Secret",
-  "Closed",
-  "SessionContested"
+  "Closed"
 )
 
-const whatIsUnavailable: Record<typeof UnavailableReason.Type, string> = {
-  Network: "Nomba could not be reached",
-  Timeout: "Nomba did not answer in time",
-  RateLimited: "Nomba's rate limit is reached",
-  ServerError: "Nomba failed",
-  Store: "The token store is out of reach",
-  StoreUnreadable: "What the token store holds cannot be read",
-  StoreCodec: "What the token store holds does not fit the codec or the keys of this program",
-  Secret: "The client secret could not be read",
-  Closed: "The layer that holds the session was closed",
-  SessionContested: "The session is contested"
-}
+/** Failed DNS look-ups. */
+const isUnresolved = (detail: string | undefined): boolean =>
+  detail !== undefined && /^(?:ENOTFOUND|EAI_[A-Z]+)$/.test(detail)
+
+/** What a store answers, such as `OOM`, in contrast to what its connection failed with. */
+const isReply = (detail: string | undefined): boolean => detail !== undefined && /^(?!E[A-Z])[A-Z]+$/.test(detail)
 
 /**
- * Something is out of reach for now: network, time-out, HTTP 408, 429 and 5xx, a token store, the source of the client
+ * Something is not available for now: network, time-out, HTTP 408, 429 and 5xx, a token store, the source of the client
  * secret. The retry policy has already been applied: wait.
  *
  * @since 0.1.0
@@ -197,56 +242,94 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("nomba-auth/Una
   reason: UnavailableReason,
   /** A system code such as `ECONNREFUSED`. */
   detail: Schema.optional(Schema.String),
+  /** The host or store it failed on: `api.nomba.com`, `Redis at cache:6379`. */
+  target: Schema.optional(Schema.String),
+  /** The variable or option that names the target: `NOMBA_ENVIRONMENT=production`, `options.baseUrl`. */
+  setting: Schema.optional(Schema.String),
   /**
-   * `no` when the request certainly was not processed (refused, DNS, TLS handshake, 429), so that repeating it with the
-   * same single-use token is safe; `unknown` otherwise.
+   * `no` if the request certainly was not processed (connection refused, DNS, TLS handshake, 429), so that repeating it
+   * with the same single-use token is safe; otherwise `unknown`. Cloudflare Workers do not tell why a connection failed, so
+   * there it is always `unknown`.
    */
   processed: Schema.optionalWith(Schema.Literal("no", "unknown"), { default: () => "unknown" as const })
 }) {
   override get message(): string {
-    const detail = this.detail === undefined ? "" : ` [${this.detail}]`
-    const isOfStore = this.operation === "store" && this.reason === "Timeout"
-    const what = isOfStore ? "The renewal could not end in time" : whatIsUnavailable[this.reason]
-    return sentence(`${what} (${this.operation})${facts(this)}${detail}.`, this)
+    return sentence(`${whatIsUnavailable(this)}.`, this)
+  }
+}
+
+const whatIsUnavailable = (error: Unavailable): string => {
+  const setting = error.setting === undefined ? "" : ` (${error.setting})`
+  const nomba = `${error.target ?? "Nomba"}${setting}`
+  const store = `${error.target ?? "the token store"}${setting}`
+  const detail = error.detail === undefined ? "" : `: ${error.detail}`
+  switch (error.reason) {
+    case "Network":
+      if (error.status !== undefined) return `The response of ${nomba} was cut off${operationAndFacts(error)}${detail}`
+      if (isUnresolved(error.detail)) return `Cannot resolve ${nomba}${detail}`
+      if (error.processed === "no") return `Cannot connect to ${nomba}${detail}`
+      return `The connection to ${nomba} failed${operationAndFacts(error)}${detail}`
+    case "Timeout":
+      return error.operation === "store"
+        ? `The renewal did not finish in time${facts(error)}${detail}`
+        : `${nomba} did not answer in time${operationAndFacts(error)}${detail}`
+    case "RateLimited":
+      return `Nomba's rate limit is reached${operationAndFacts(error)}${detail}`
+    case "ServerError":
+      return `Nomba failed${operationAndFacts(error)}${detail}`
+    case "SessionContested":
+      return `Nomba keeps rejecting new access tokens${operationAndFacts(error)}${detail}`
+    case "Store":
+      return isReply(error.detail)
+        ? `${error.target ?? "The token store"}${setting} refused a command${detail}`
+        : `Cannot connect to ${store}${detail}`
+    case "StoreUnreadable":
+      return `The session in ${store} is damaged and cannot be read${detail}`
+    case "StoreCodec":
+      return `The session in ${store} has a format or key that this program does not have${detail}`
+    case "Secret":
+      return `The client secret could not be read${detail}`
+    case "Closed":
+      return "The layer that holds the session was closed"
   }
 }
 
 /**
- * What was not the contract about an answer.
+ * Why a response was unexpected.
  *
  * @since 0.1.0
  * @category models
  */
 export const UnexpectedReason = Schema.Literal(
   "NotJson",
-  "NotNomba",
+  "HtmlResponse",
   "TooLarge",
   "Redirect",
   "NoUsableToken",
-  "DeadOnArrival",
-  "OddStatus",
+  "AlreadyExpired",
+  "RenewalIneffective",
+  "UnknownStatus",
   "OddCode",
   "Callback",
-  "RenewalIneffective",
-  "AlreadyExpired"
+  "SchemaMismatch"
 )
 
 const whatIsUnexpected: Record<typeof UnexpectedReason.Type, string> = {
   NotJson: "a success that is not a JSON object",
-  NotNomba: "an HTML page, which comes from a firewall or portal and not from Nomba",
-  TooLarge: "an answer of more than 1 MiB",
-  Redirect: "a redirect, which is never followed with credentials",
+  HtmlResponse: "an HTML page, which comes from a firewall or portal and not from Nomba",
+  TooLarge: "a response of more than 1 MiB",
+  Redirect: "a redirect, which is not followed with credentials",
   NoUsableToken: "a success without a usable access token",
-  DeadOnArrival: "a token that was dead on arrival",
-  OddStatus: "a status that the API does not have",
-  OddCode: "a code that tells neither success nor failure",
-  Callback: "a callback that does not fit this login",
-  RenewalIneffective: "a renewal that brought no usable token",
-  AlreadyExpired: "a token that was expired on arrival"
+  AlreadyExpired: "an access token that had already expired",
+  RenewalIneffective: "a renewal that left no usable access token",
+  UnknownStatus: "a status that the API does not have",
+  OddCode: "a code that means neither success nor failure",
+  Callback: "a callback that does not belong to this login",
+  SchemaMismatch: "data that does not fit the schema"
 }
 
 /**
- * The answer is not the contract's. Report it: `issues` holds paths and kinds, never values.
+ * The response breaks the API's contract. Report it: `issues` holds paths and kinds, never values.
  *
  * @since 0.1.0
  * @category errors
@@ -265,9 +348,9 @@ export class UnexpectedResponse extends Schema.TaggedError<UnexpectedResponse>("
 ) {
   override get message(): string {
     const status = this.status === undefined ? "" : `, HTTP ${this.status}`
-    const issues = this.issues.length === 0 ? "" : `: ${this.issues.join("; ")}`
     const request = this.requestId === undefined ? "" : ` Request id: ${this.requestId}.`
-    return sentence(`Unexpected answer (${this.operation}${status}): ${whatIsUnexpected[this.reason]}${issues}.`, {
+    const what = `${whatIsUnexpected[this.reason]}${listed(this.issues)}`
+    return sentence(`Unexpected response (${this.operation}${status}): ${what}.`, {
       hint: `${request}${this.hint === undefined ? "" : ` ${this.hint}`}`.trim() || undefined,
       retryAfter: this.retryAfter
     })
@@ -275,7 +358,7 @@ export class UnexpectedResponse extends Schema.TaggedError<UnexpectedResponse>("
 }
 
 /**
- * Everything that getting a token can fail with.
+ * Every error that getting a token can fail with.
  *
  * @since 0.1.0
  * @category errors
@@ -300,7 +383,104 @@ export type ExchangeError = AuthError
 export const AuthError = Schema.Union(InvalidRequest, InvalidCredentials, Expired, Unavailable, UnexpectedResponse)
 
 /**
- * The same failure with another wait.
+ * Whether the failure is one of circumstances, and says nothing about the request, the credentials or the session. Only
+ * such a failure is given to the `RetryPolicy`.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isTransient = (error: AuthError): error is Unavailable => {
+  switch (error._tag) {
+    case "Unavailable":
+      return true
+    case "InvalidRequest":
+    case "InvalidCredentials":
+    case "Expired":
+    case "UnexpectedResponse":
+      return false
+  }
+}
+
+/**
+ * Whether the request certainly was not processed, so that a single-use token or code that it carried is still good.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const wasNotProcessed = (error: AuthError): boolean => {
+  switch (error._tag) {
+    case "Unavailable":
+      return error.processed === "no"
+    case "InvalidRequest":
+      return isUnsent(error)
+    case "InvalidCredentials":
+    case "Expired":
+    case "UnexpectedResponse":
+      return false
+  }
+}
+
+/** What Redis answers to a user that it does not let in or does not allow the command. */
+const refusals = new Set(["NOPERM", "WRONGPASS", "NOAUTH"])
+
+/**
+ * Whether the failure is over after a while without a change of the program, its settings or the stored session. Any other
+ * failure has to be shown, and must not be covered up by a token that Nomba has rejected.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const healsByWaiting = (error: AuthError): boolean => {
+  switch (error._tag) {
+    case "Unavailable":
+      return reasonHeals(error)
+    case "InvalidRequest":
+    case "InvalidCredentials":
+    case "Expired":
+    case "UnexpectedResponse":
+      return false
+  }
+}
+
+const reasonHeals = ({ detail, reason }: Unavailable): boolean => {
+  switch (reason) {
+    case "Network":
+    case "Timeout":
+    case "RateLimited":
+    case "ServerError":
+    case "SessionContested":
+    case "Secret":
+      return true
+    case "Store":
+      return detail === undefined || !refusals.has(detail)
+    case "StoreUnreadable":
+    case "StoreCodec":
+    case "Closed":
+      return false
+  }
+}
+
+/**
+ * Whether the next renewal may succeed at once, so that no backoff is due: Nomba answered with a token that had expired
+ * on arrival. The spent refresh token is replaced by a new session then.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const secondTryMayHelp = (error: AuthError): boolean => {
+  switch (error._tag) {
+    case "UnexpectedResponse":
+      return error.reason === "AlreadyExpired" && error.operation === "refresh"
+    case "InvalidRequest":
+    case "InvalidCredentials":
+    case "Expired":
+    case "Unavailable":
+      return false
+  }
+}
+
+/**
+ * The same error with another wait.
  *
  * @since 0.1.0
  * @category combinators
@@ -309,7 +489,7 @@ export const withRetryAfter = <E extends AuthError>(error: E, retryAfter: Durati
   rebuild(error, { retryAfter })
 
 /**
- * The same failure with advice.
+ * The same error with advice.
  *
  * @since 0.1.0
  * @category combinators
@@ -323,7 +503,3 @@ const rebuild = <E extends AuthError>(
   const Class = error.constructor as new (props: E) => E
   return new Class({ ...error, ...change })
 }
-
-export const healsByWaiting = (error: AuthError): boolean =>
-  (error._tag === "Unavailable" && error.reason !== "StoreCodec" && error.reason !== "StoreUnreadable") ||
-  (error._tag === "UnexpectedResponse" && error.reason === "RenewalIneffective")

@@ -21,6 +21,16 @@ export interface Envelope {
   readonly oddCode: Option.Option<string>
 }
 
+/** Seen live with 400 and 500. The second form is that of a gateway behind Nomba. */
+const jwtExpired = /^(?:Internal Server Error: INTERNAL: )?JWT expired at /
+
+/** Whether a body says that the bearer has expired, whatever the status. */
+export const isJwtExpired = (body: unknown): boolean =>
+  ["description", "message", "detail"].some((name) => {
+    const text = member(body, name)
+    return typeof text === "string" && jwtExpired.test(text.trimStart())
+  })
+
 /** A JSON object's own member; never one that it inherits. */
 export const member = (value: unknown, name: string): unknown =>
   isObject(value) && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined

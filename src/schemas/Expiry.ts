@@ -61,7 +61,7 @@ export interface Lifetime {
  * @since 0.1.0
  * @category models
  */
-export interface DeadOnArrival {
+export interface AlreadyExpired {
   /** What this machine's clock said when the request was sent. */
   readonly local: DateTime.Utc
   /** What the server's clock said, where the answer tells. */
@@ -78,7 +78,7 @@ const utc = (millis: number): DateTime.Utc =>
  *
  * @since 0.1.0
  */
-export const lifetime = (sources: Sources): Either.Either<Lifetime, DeadOnArrival> => {
+export const lifetime = (sources: Sources): Either.Either<Lifetime, AlreadyExpired> => {
   const { claims, date, expiresAt, expiresIn, sentAt } = sources
   const server = Option.orElse(date, () => claims.iat)
   const stated = [

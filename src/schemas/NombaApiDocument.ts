@@ -34,20 +34,25 @@ const tidy = (node: unknown): unknown => {
 
 /**
  * What `NombaApi` does to its document: platform's decode error leaves every 400, and with it the two schemas it needs;
- * `additionalProperties` and empty lists go; the contact, the terms and the external page come.
+ * `additionalProperties` and empty lists go; the contact, the terms, the licence of this document and the external page come. An
+ * operation without a bearer says so with an empty `security`, which linters ask for.
  *
  * @since 0.1.0
  */
 export const withoutPlatformExtras = (document: Record<string, unknown>): Record<string, unknown> => {
   const { openapi, info, servers, tags, paths, components } = tidy(document) as OpenApi.OpenAPISpec
   const { ErrorResponse, SuccessResponse, TokenResponse } = components.schemas
-  for (const { post } of Object.values(paths)) Object.assign(post?.responses[400] ?? {}, { description: malformed })
+  for (const { post } of Object.values(paths)) {
+    Object.assign(post?.responses[400] ?? {}, { description: malformed })
+    if (post !== undefined) post.security ??= []
+  }
   return {
     openapi,
     info: {
       ...info,
       contact: { name: "Nomba Developer Support", url: "https://developer.nomba.com" },
-      termsOfService: "https://nomba.com/terms"
+      termsOfService: "https://nomba.com/terms",
+      license: { name: "MIT", identifier: "MIT" }
     },
     externalDocs: {
       description: "Nomba's own page on authentication",

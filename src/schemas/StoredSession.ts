@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -25,13 +26,20 @@ export interface StoredContent {
   readonly tombstone: boolean
 }
 
+/** A duration without an end has no text. */
+const Milliseconds = Schema.transform(Schema.NonNegative.pipe(Schema.finite()), Schema.DurationFromSelf, {
+  strict: true,
+  decode: (millis) => Duration.millis(millis),
+  encode: (duration) => Duration.toMillis(duration)
+})
+
 /**
  * How each field of `Session` is stored. A field that is added to `Session` does not compile until it is decided here.
  */
 const members = {
   accessToken: AccessToken,
   refreshToken: Schema.optionalWith(Secret, { as: "Option" }),
-  lifetime: Schema.DurationFromMillis,
+  lifetime: Milliseconds,
   issuedAt: Schema.DateTimeUtc,
   clock: Schema.Literal("server", "local"),
   tokenType: Schema.String,

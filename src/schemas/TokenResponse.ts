@@ -1,6 +1,6 @@
 /**
- * The tolerant decoder of what issue, refresh and exchange really answer. It accepts both dialects of the API and
- * whatever else has been seen; the contract (`NombaApi`) is what the sandbox serves, never what the client decodes with.
+ * The tolerant decoder of the responses to issue, refresh and exchange. It accepts both dialects of the API and every
+ * variation that was seen live. The contract (`NombaApi`) is what the sandbox serves; the client does not decode with it.
  *
  * @since 0.1.0
  */
@@ -14,49 +14,49 @@ import { isHeaderSafe } from "./Secrets.js"
 import { Session } from "./Session.js"
 
 /**
- * What of the HTTP exchange the session depends on; times in milliseconds since 1970.
+ * What the session depends on beside the response's body. Times are milliseconds since 1970.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Exchange {
+export interface ResponseFacts {
   /** When the request was sent, by this machine's clock. */
   readonly sentAt: number
-  /** The answer's `Date` header; none where there is an `Age` header. */
+  /** The response's `Date` header; none if there is an `Age` header. */
   readonly date: Option.Option<number>
-  /** What was sent in confidence: a member that is printed in clear must not echo it. */
+  /** What the request carried: a member that is printed must not echo it. */
   readonly secrets: ReadonlyArray<Redacted.Redacted<string>>
 }
 
 /**
- * A good answer.
+ * A session, decoded.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Granted {
   readonly session: Session
-  /** Members that were skipped because they are malformed, as `path: kind`; a good token is not thrown away over them. */
+  /** Members that were skipped because they are malformed, as `path: kind`. They do not cost a usable token. */
   readonly warnings: ReadonlyArray<string>
 }
 
 /**
- * Why an answer grants nothing. `issues` holds paths, kinds and clock readings, never what the server sent.
+ * Why a response contains no session. `issues` holds paths, kinds and clock readings, never what the server sent.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Refused {
-  readonly reason: "NoUsableToken" | "DeadOnArrival"
+  readonly reason: "NoUsableToken" | "AlreadyExpired"
   readonly issues: ReadonlyArray<string>
 }
 
 /**
- * Reads the session from a successful answer's JSON.
+ * Decodes the session of a successful response's JSON.
  *
  * @since 0.1.0
  */
-export const decode = (body: unknown, exchange: Exchange): Either.Either<Granted, Refused> => {
+export const decode = (body: unknown, facts: ResponseFacts): Either.Either<Granted, Refused> => {
   const data = ErrorResponse.member(body, "data")
   const warnings = Option.toArray(ErrorResponse.decode(body).oddCode)
 
@@ -75,21 +75,21 @@ export const decode = (body: unknown, exchange: Exchange): Either.Either<Granted
 
   const refreshToken = optional("refresh_token", token)
   const plain = printable([
-    ...exchange.secrets,
+    ...facts.secrets,
     ...[accessToken, ...Option.toArray(refreshToken)].map((token) => Redacted.make(token))
   ])
   const tokenType = Option.getOrElse(optional("token_type", plain), () => "Bearer")
   const businessId = optional("businessId", plain)
   const expiry = Expiry.lifetime({
-    sentAt: exchange.sentAt,
-    date: exchange.date,
+    sentAt: facts.sentAt,
+    date: facts.date,
     claims: Expiry.claims(accessToken),
     expiresIn: optional("expires_in", duration),
     expiresAt: optional("expiresAt", date)
   })
   return Either.mapBoth(expiry, {
     onLeft: ({ local, server }): Refused => ({
-      reason: "DeadOnArrival",
+      reason: "AlreadyExpired",
       issues: [
         `Nomba's clock: ${Option.match(server, { onNone: () => "not stated", onSome: (at) => at.toJSON() })}`,
         `this machine's clock: ${local.toJSON()}`,
@@ -110,7 +110,7 @@ export const decode = (body: unknown, exchange: Exchange): Either.Either<Granted
 }
 
 /**
- * Whether a successful answer has an access token that can be used.
+ * Whether a successful response has a usable access token.
  *
  * @since 0.1.0
  */
@@ -130,12 +130,12 @@ const problemOf = (accessToken: unknown): string => {
 const nonEmpty = (value: unknown): Option.Option<string> =>
   typeof value === "string" && value.trim() !== "" ? Option.some(value) : Option.none()
 
-/** What is longer is no token: no server takes a header of that size, and not all of it could be masked. */
+/** Longer text is not a token: no server accepts a header of that size, and it could not be masked whole. */
 const token = (value: unknown): Option.Option<string> =>
   Option.filter(nonEmpty(value), (text) => text.length <= SECRET_LIMIT)
 
 /** One line of at most a hundred characters without any of the secrets. */
-const printable = (secrets: Exchange["secrets"]): ((value: unknown) => Option.Option<string>) => {
+const printable = (secrets: ResponseFacts["secrets"]): ((value: unknown) => Option.Option<string>) => {
   const mask = masking(secrets)
   return (value) => Option.filter(nonEmpty(value), (text) => mask(text, 100) === text)
 }

@@ -71,6 +71,8 @@ export interface NombaAuthService {
 }
 
 /**
+ * The four token requests: `issue`, `refresh`, `revoke` and `exchange`. It holds no token; `TokenCache` does.
+ *
  * @since 0.1.0
  * @category services
  */

@@ -21,6 +21,9 @@ import type { AuthError } from "../schemas/AuthError.js"
 export type NombaClientService = HttpClient.HttpClient.With<HttpClientError.HttpClientError | AuthError>
 
 /**
+ * An `HttpClient` for Nomba's API: it adds the base URL, the access token and the account id, and on a 401 renews the token
+ * and sends the request once more.
+ *
  * @since 0.1.0
  * @category services
  */

@@ -39,6 +39,8 @@ export interface NombaConfigService {
 }
 
 /**
+ * The validated settings of a client. `Nomba.layer` and `Nomba.layerConfig` build it.
+ *
  * @since 0.1.0
  * @category services
  */

@@ -25,7 +25,7 @@ export interface PublicLoginService {
 }
 
 /**
- * Only of a public client (`Nomba.layerPublic`): one with a secret starts its sessions by itself.
+ * Starts using the session of an end user who has logged in. Only for a public client (`Nomba.layerPublic`).
  *
  * @since 0.1.0
  * @category services

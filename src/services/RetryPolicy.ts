@@ -1,5 +1,5 @@
 /**
- * Whether a token operation is repeated, and after what delay.
+ * Whether a token request is retried, and after what delay.
  *
  * @since 0.1.0
  */
@@ -9,37 +9,37 @@ import * as Schedule from "effect/Schedule"
 import type { Unavailable } from "../schemas/AuthError.js"
 
 /**
- * A schedule over the failures of one token operation. It decides *whether* the operation is repeated and our delay; a
- * wait that the server states takes the place of that delay. Only `Unavailable` reaches it, and of a refresh or an
- * exchange only a failure that certainly was not processed.
+ * A schedule over the failures of one token request. It decides *whether* the request is retried and the delay; a wait that
+ * Nomba states replaces that delay. It sees `Unavailable` only, and of a refresh or an exchange only a failure that certainly
+ * was not processed.
  *
  * @since 0.1.0
  * @category models
  */
 export type RetryPolicyService = Schedule.Schedule<unknown, Unavailable>
 
-/**
- * Exponential from 200 ms, jittered by a fifth, each delay at most 5 s, four retries.
- *
- * @since 0.1.0
- * @category configuration
- */
-export const defaultSchedule: RetryPolicyService = Schedule.exponential("200 millis").pipe(
+const defaultSchedule: RetryPolicyService = Schedule.exponential("200 millis").pipe(
   Schedule.jittered,
   Schedule.union(Schedule.spaced("5 seconds")),
   Schedule.intersect(Schedule.recurs(4))
 )
 
 /**
- * The policy, with a default so that nobody has to provide it. It is read once, when the `NombaAuth` layer is built:
- * provide its layer *under* `Nomba` (`Layer.provide`) or around the whole program. Merged beside `Nomba`, or provided
- * nearer to the call, it has no effect.
+ * Retries failed token requests. You need not provide it: by default a request is retried four times, after 200 ms, 400 ms and
+ * so on, each delay varied by 20 % and at most 5 s.
+ *
+ * It is read once, when the `NombaAuth` layer is built: provide it *under* `Nomba` (`Layer.provide`) or around the whole program. It
+ * has no effect if it is merged beside `Nomba` or provided nearer to the call.
  *
  * ```ts
  * import { Layer, Schedule } from "effect"
  * import { Nomba, RetryPolicy } from "nomba-auth"
  *
- * const patient = Nomba.layerConfig().pipe(Layer.provide(RetryPolicy.layer(Schedule.spaced("2 seconds"))))
+ * export const patient = Nomba.layerConfig().pipe(Layer.provide(RetryPolicy.layer(Schedule.spaced("2 seconds"))))
+ *
+ * export const twice = Nomba.layerConfig().pipe(
+ *   Layer.provide(RetryPolicy.layerWith((schedule) => Schedule.intersect(schedule, Schedule.recurs(2))))
+ * )
  * ```
  *
  * @since 0.1.0
@@ -49,7 +49,14 @@ export class RetryPolicy extends Context.Reference<RetryPolicy>()("nomba-auth/Re
   defaultValue: (): RetryPolicyService => defaultSchedule
 }) {
   /**
-   * Repeats by the given schedule.
+   * Four retries, exponential from 200 ms, jittered by 20 %, each delay at most 5 s.
+   *
+   * @since 0.1.0
+   */
+  static readonly defaultSchedule: RetryPolicyService = defaultSchedule
+
+  /**
+   * Retries by the given schedule.
    *
    * @since 0.1.0
    */
@@ -57,7 +64,15 @@ export class RetryPolicy extends Context.Reference<RetryPolicy>()("nomba-auth/Re
     Layer.succeed(RetryPolicy, schedule)
 
   /**
-   * Never repeats, and so never waits.
+   * Retries by a schedule that is made of the default one.
+   *
+   * @since 0.1.0
+   */
+  static readonly layerWith = (make: (schedule: RetryPolicyService) => RetryPolicyService): Layer.Layer<RetryPolicy> =>
+    Layer.sync(RetryPolicy, () => make(defaultSchedule))
+
+  /**
+   * Never retries, and so never waits.
    *
    * @since 0.1.0
    */

@@ -18,6 +18,9 @@ import { reading } from "./tokenStore/reading.js"
 import { renewalFailure } from "./tokenStore/renewalFailure.js"
 import { renewing } from "./tokenStore/renewing.js"
 import { saving } from "./tokenStore/saving.js"
+import { sharedFailure } from "./tokenStore/sharedFailure.js"
+import { abandonedLease, lostSteps } from "./tokenStore/takeOver.js"
+import { wentBack } from "./tokenStore/wentBack.js"
 
 export { faultyTokenStore } from "./tokenStore/faultyTokenStore.js"
 export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tokenStore/Options.js"
@@ -45,7 +48,7 @@ export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tok
  * @category testing
  */
 export const tokenStoreContract = (options: TokenStoreContractOptions): ReadonlyArray<ContractCase> => {
-  const { corrupt, faulty } = options
+  const { corrupt, faulty, snapshot } = options
   const kit = makeKit(options)
   return [
     ...reading(kit),
@@ -58,7 +61,11 @@ export const tokenStoreContract = (options: TokenStoreContractOptions): Readonly
     ...logout(kit),
     ...logoutLeaseLoss(kit),
     ...login(kit),
+    ...sharedFailure(kit),
+    ...abandonedLease(kit),
     ...(faulty === undefined ? [] : outages(kit, faulty)),
+    ...(faulty === undefined ? [] : lostSteps(kit, faulty)),
+    ...(snapshot === undefined ? [] : wentBack(kit, snapshot)),
     ...(corrupt === undefined ? [] : unreadable(kit, corrupt))
   ]
 }

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import { Nomba, NombaAuth, NombaClient, Pkce, PublicLogin, TokenCache } from "nomba-auth"
+import { Nomba, NombaAuth, NombaClient, Pkce, PublicLogin, TokenCache, TokenStoreMemory } from "nomba-auth"
 
 declare const CLIENT_ID: string
 
@@ -15,7 +15,7 @@ const KEPT = "pending login"
 const Kept = Schema.parseJson(Pkce.PendingLogin)
 
 const leave = Effect.gen(function* () {
-  const { pending, url } = yield* Pkce.begin({
+  const { pending, url } = yield* Pkce.authorizationUrl({
     clientId: CLIENT_ID,
     redirectUri: `${location.origin}/callback`,
     baseUrl
@@ -61,7 +61,7 @@ Effect.runFork(
     Effect.catchAll((error) => show({ failed: error._tag, message: error.message })),
     Effect.provide(
       Nomba.layerPublic({ clientId: CLIENT_ID, subject: "ada", baseUrl }).pipe(
-        Layer.provide(FetchHttpClient.layer),
+        Layer.provide([TokenStoreMemory.layer, FetchHttpClient.layer]),
         Layer.orDie
       )
     )

@@ -2,15 +2,26 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit, Option, PubSub, Stream, TestClock } from "effect"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
-import type { Connect, Entry, Next } from "../../src/layers/store/StoreDriver.js"
+import {
+  type Connect,
+  type Owner,
+  ownerText,
+  type Reading,
+  type StoreDriver,
+  type Write
+} from "../../src/layers/store/StoreDriver.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
 import { Session } from "../../src/schemas/Session.js"
 import type { StoreKey } from "../../src/schemas/StoreKey.js"
+import type { SharedFailure } from "../../src/services/TokenStore.js"
 import { faultyTokenStore, tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
 
-interface Place {
-  content: (Omit<Next, "remaining"> & { version: number; marked: boolean; expiry: number }) | undefined
-  lease: { owner: string; expiry: number }
+interface Slot {
+  content:
+    | (Omit<Write, "remaining" | "expiresAt"> & { refreshInFlight: Option.Option<Owner>; expiry: number })
+    | undefined
+  lease: { owner: Owner; expiry: number } | undefined
+  failure: (Omit<SharedFailure, "wait"> & { expiry: number }) | undefined
   isReadable: boolean
   readonly changes: PubSub.PubSub<number>
 }
@@ -18,138 +29,186 @@ interface Place {
 /** What may be wrong with a store: each answers what it should not. */
 interface Defects {
   readonly nameOf: (key: StoreKey) => string
-  readonly givesRightToAll: boolean
-  readonly writesWithoutRight: boolean
-  readonly extendsWhatHasRunOut: boolean
-  readonly marksWithoutRight: boolean
-  readonly freesAnyRight: boolean
-  readonly neverMarks: boolean
-  readonly keepsMark: boolean
-  readonly keepsVersion: boolean
-  readonly countsVersions: boolean
-  readonly tellsNobody: boolean
+  readonly givesLeaseToAll: boolean
+  readonly writesWithoutLease: boolean
+  readonly writesAnyVersion: boolean
+  readonly extendsAnExpiredLease: boolean
+  readonly flagsWithoutLease: boolean
+  readonly freesAnyLease: boolean
+  readonly neverFlags: boolean
+  readonly keepsFlag: boolean
+  readonly leavesFlagOnRelease: boolean
+  readonly announcesNothing: boolean
   readonly countsNothingDown: boolean
   readonly dropsWhatATombstoneKeeps: boolean
   readonly forgetsOnClose: boolean
+  readonly takesLateAcquires: boolean
+  readonly neverTakesOver: boolean
+  readonly takesOverAnyAttempt: boolean
+  readonly forgetsFailures: boolean
+  readonly keepsFailures: boolean
+  readonly takesFailuresFromAnyone: boolean
   readonly write: (session: Session) => Session
 }
 
 const sound: Defects = {
   nameOf: (key) => key,
-  givesRightToAll: false,
-  writesWithoutRight: false,
-  extendsWhatHasRunOut: false,
-  marksWithoutRight: false,
-  freesAnyRight: false,
-  neverMarks: false,
-  keepsMark: false,
-  keepsVersion: false,
-  countsVersions: false,
-  tellsNobody: false,
+  givesLeaseToAll: false,
+  writesWithoutLease: false,
+  writesAnyVersion: false,
+  extendsAnExpiredLease: false,
+  flagsWithoutLease: false,
+  freesAnyLease: false,
+  neverFlags: false,
+  keepsFlag: false,
+  leavesFlagOnRelease: false,
+  announcesNothing: false,
   countsNothingDown: false,
   dropsWhatATombstoneKeeps: false,
   forgetsOnClose: false,
+  takesLateAcquires: false,
+  neverTakesOver: false,
+  takesOverAnyAttempt: false,
+  forgetsFailures: false,
+  keepsFailures: false,
+  takesFailuresFromAnyone: false,
   write: (session) => session
 }
 
 const unreadable = new Unavailable({ operation: "store", reason: "StoreUnreadable" })
 
 const plainStore = (defects: Defects) => {
-  const places = new Map<string, Place>()
-  const placeOf = (key: StoreKey): Effect.Effect<Place> =>
+  const slots = new Map<string, Slot>()
+  const slotOf = (key: StoreKey): Effect.Effect<Slot> =>
     Effect.gen(function* () {
-      const place = places.get(defects.nameOf(key)) ?? {
+      const slot: Slot = slots.get(defects.nameOf(key)) ?? {
         content: undefined,
-        lease: { owner: "", expiry: 0 },
+        lease: undefined,
+        failure: undefined,
         isReadable: true,
         changes: yield* PubSub.sliding<number>(16)
       }
-      places.set(defects.nameOf(key), place)
-      return place
+      slots.set(defects.nameOf(key), slot)
+      return slot
     })
 
   const connect: Connect = (key, leaseTime) =>
     Effect.gen(function* () {
-      const place = yield* placeOf(key)
-      const announce = Effect.suspend(() => PubSub.publish(place.changes, place.content?.version ?? 0)).pipe(
-        Effect.unless(() => defects.tellsNobody)
+      const slot = yield* slotOf(key)
+      const at = <A>(run: (now: number) => A): Effect.Effect<A> => Effect.map(Clock.currentTimeMillis, run)
+      const announce = Effect.suspend(() => PubSub.publish(slot.changes, slot.content?.version ?? 0)).pipe(
+        Effect.unless(() => defects.announcesNothing)
       )
-      const isHeldBy = (owner: string, now: number) => place.lease.owner === owner && now < place.lease.expiry
-      const extend = (owner: string, now: number) => {
-        const ours = isHeldBy(owner, now) || (defects.extendsWhatHasRunOut && place.lease.owner === owner)
-        if (ours) place.lease = { owner, expiry: now + Duration.toMillis(leaseTime) }
-        return ours
+      const isOwner = (owner: Owner) => slot.lease !== undefined && ownerText(slot.lease.owner) === ownerText(owner)
+      const isLeased = (now: number) => slot.lease !== undefined && now < slot.lease.expiry
+      const give = (owner: Owner, now: number) => {
+        slot.lease = { owner, expiry: now + Duration.toMillis(leaseTime) }
       }
-      const entryAt = (now: number): Effect.Effect<Option.Option<Entry>, Unavailable> =>
-        place.isReadable
-          ? Effect.succeed(
-              Option.map(Option.fromNullable(place.content), ({ expiry, marked, session, tombstone, version }) => ({
-                version,
-                session,
-                tombstone,
-                marked,
+      const extend = (owner: Owner, now: number) => {
+        const isOurs = isOwner(owner) && (isLeased(now) || defects.extendsAnExpiredLease)
+        if (isOurs) give(owner, now)
+        return isOurs || defects.givesLeaseToAll
+      }
+      const isAbandoned = (owner: Owner, takeOverBelow: number) =>
+        slot.lease?.owner.store === owner.store &&
+        !defects.neverTakesOver &&
+        (slot.lease.owner.attempt < takeOverBelow || defects.takesOverAnyAttempt)
+      const readingAt = (now: number): Effect.Effect<Reading, Unavailable> =>
+        slot.isReadable
+          ? Effect.succeed({
+              now,
+              isLeased: isLeased(now),
+              failure: Option.map(Option.fromNullable(slot.failure), ({ expiry, ...failure }) => ({
+                ...failure,
+                wait: Duration.millis(Math.max(0, expiry - now))
+              })),
+              entry: Option.map(Option.fromNullable(slot.content), ({ expiry, ...content }) => ({
+                ...content,
                 remaining: Duration.millis(defects.countsNothingDown ? 600_000 : Math.max(0, expiry - now))
               }))
-            )
+            })
           : unreadable
       yield* Effect.addFinalizer(() =>
         Effect.sync(() => {
-          if (defects.forgetsOnClose) place.content = undefined
+          if (defects.forgetsOnClose) slot.content = undefined
         })
       )
-      return {
+      const driver: StoreDriver = {
         leaseTime,
-        read: Effect.flatMap(Clock.currentTimeMillis, entryAt),
-        acquire: (owner) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) => {
-            if (now >= place.lease.expiry) place.lease = { owner, expiry: now + Duration.toMillis(leaseTime) }
-            return Effect.map(entryAt(now), (entry) => ({
-              held: isHeldBy(owner, now) || defects.givesRightToAll,
-              entry
-            }))
+        acquireTimeout: Duration.seconds(1),
+        read: Effect.flatten(at(readingAt)),
+        acquire: (owner, { notAfter = Number.POSITIVE_INFINITY, takeOverBelow }) =>
+          Effect.flatten(
+            at((now) => {
+              const mayTake = !isLeased(now) || isAbandoned(owner, takeOverBelow)
+              if (mayTake && (now <= notAfter || defects.takesLateAcquires)) give(owner, now)
+              const held = (isOwner(owner) && isLeased(now)) || defects.givesLeaseToAll
+              return Effect.map(readingAt(now), (reading) => ({ ...reading, held }))
+            })
+          ),
+        extend: (owner) => at((now) => extend(owner, now)),
+        setRefreshInFlight: (owner, inFlight) =>
+          at((now) => {
+            const isOurs = extend(owner, now) || defects.flagsWithoutLease
+            if (isOurs && slot.content !== undefined && !defects.neverFlags) {
+              slot.content.refreshInFlight = inFlight ? Option.some(owner) : Option.none()
+            }
+            return isOurs
           }),
-        extend: (owner) => Effect.map(Clock.currentTimeMillis, (now) => extend(owner, now) || defects.givesRightToAll),
-        mark: (owner, marked) =>
-          Effect.map(Clock.currentTimeMillis, (now) => {
-            const ours = extend(owner, now) || defects.marksWithoutRight || defects.givesRightToAll
-            if (ours && place.content !== undefined && !defects.neverMarks) place.content.refreshInFlight = marked
-            return ours
-          }),
-        commit: (owner, basis, { remaining, session, tombstone }) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) => {
-            const previous = place.content?.version ?? 0
-            const permitted = isHeldBy(owner, now) || defects.writesWithoutRight || defects.givesRightToAll
-            if (!permitted || previous !== basis) return Effect.succeedNone
-            place.content = {
-              version:
-                defects.keepsVersion && previous > 0
-                  ? previous
-                  : Math.max(previous + 1, defects.countsVersions ? 0 : now),
+        commit: (owner, expectedVersion, { expiresAt, remaining, session, tombstone, version }) =>
+          Effect.gen(function* () {
+            const now = yield* Clock.currentTimeMillis
+            const stored = slot.content?.version ?? 0
+            const isPermitted =
+              (isOwner(owner) && isLeased(now)) || defects.writesWithoutLease || defects.givesLeaseToAll
+            if (!isPermitted || stored !== expectedVersion) return false
+            if (version <= stored && !defects.writesAnyVersion) return false
+            slot.content = {
+              version,
               session:
                 tombstone && defects.dropsWhatATombstoneKeeps ? Option.none() : Option.map(session, defects.write),
               tombstone,
-              marked: defects.keepsMark && place.content?.refreshInFlight === true,
-              expiry: now + Duration.toMillis(remaining)
+              refreshInFlight: defects.keepsFlag ? (slot.content?.refreshInFlight ?? Option.none()) : Option.none(),
+              expiry: Math.min(expiresAt, now + Duration.toMillis(remaining))
             }
-            return Effect.as(announce, Option.some(place.content.version))
+            if (!defects.keepsFailures) slot.failure = undefined
+            yield* announce
+            return true
           }),
-        release: (owner) =>
-          Effect.suspend(() => {
-            if (place.lease.owner !== owner && !defects.freesAnyRight) return Effect.void
-            place.lease = { owner: "", expiry: 0 }
-            return Effect.asVoid(announce)
+        release: (owner, { cancelRefresh, failure }) =>
+          Effect.gen(function* () {
+            const now = yield* Clock.currentTimeMillis
+            const isOurs = isOwner(owner) && isLeased(now)
+            if ((isOurs || defects.takesFailuresFromAnyone) && Option.isSome(failure) && !defects.forgetsFailures) {
+              const { wait, ...rest } = failure.value
+              slot.failure = { ...rest, expiry: now + Duration.toMillis(wait) }
+            }
+            if (!isOurs && !defects.freesAnyLease) return
+            if (cancelRefresh && slot.content !== undefined && !defects.leavesFlagOnRelease) {
+              slot.content.refreshInFlight = Option.none()
+            }
+            slot.lease = undefined
+            yield* announce
           }),
-        changes: Stream.fromPubSub(place.changes, { scoped: true }),
-        leave: Effect.succeed(false)
+        changes: Stream.fromPubSub(slot.changes, { scoped: true }),
+        close: Effect.succeed(false)
       }
+      return driver
     })
 
   return tokenStoreContract({
     store: Effect.succeed(SessionStore.fromDriver(connect)),
     faulty: faultyTokenStore(connect),
     corrupt: (key) =>
-      Effect.map(placeOf(key), (place) => {
-        place.isReadable = false
+      Effect.map(slotOf(key), (slot) => {
+        slot.isReadable = false
+      }),
+    snapshot: (key) =>
+      Effect.map(slotOf(key), (slot) => {
+        const kept = slot.content && { ...slot.content }
+        return Effect.sync(() => {
+          slot.content = kept && { ...kept }
+        })
       }),
     pass: TestClock.adjust
   })
@@ -173,46 +232,67 @@ describe("the contract of token stores notices a store that", () => {
     )
 
   notices(
-    "gives its right to everybody",
-    { givesRightToAll: true },
-    "never lets two mints run at once",
+    "gives its lease to everybody",
+    { givesLeaseToAll: true },
+    "never lets two renewals run at once",
     "waits with a logout",
     "lets one logout run at a time"
   )
-  notices("writes without a right", { writesWithoutRight: true }, "refuses a late write by a holder whose lease")
+  notices("writes without a lease", { writesWithoutLease: true }, "refuses a late write by a holder whose lease")
+  notices("writes any version", { writesAnyVersion: true }, "refuses a commit whose version is not above")
   notices(
     "extends a lease that has run out",
-    { extendsWhatHasRunOut: true },
-    "refuses to check for a holder whose lease has run out",
-    "refuses to spend for a holder whose lease has run out"
+    { extendsAnExpiredLease: true },
+    "refuses to extend for a holder whose lease has run out",
+    "refuses to beginRefresh for a holder whose lease has run out"
   )
   notices(
-    "marks without a right",
-    { marksWithoutRight: true },
-    "refuses to spend for a holder that another has overtaken"
+    "sets the refresh-in-flight flag without a lease",
+    { flagsWithoutLease: true },
+    "refuses to beginRefresh for a holder that another has overtaken"
   )
-  notices("lets anybody free the right", { freesAnyRight: true }, "leaves the right to its new holder")
+  notices("lets anybody free the lease", { freesAnyLease: true }, "leaves the lease to its new holder")
   notices(
-    "loses the mark",
-    { neverMarks: true },
-    "leaves the mark for the next holder when a mint fails",
-    "tells the next holder of the mark"
-  )
-  notices(
-    "keeps the mark of a session that was replaced",
-    { keepsMark: true },
-    "leaves the mark for the next holder when a mint dies",
-    "takes a mark with it"
+    "loses the refresh-in-flight flag",
+    { neverFlags: true },
+    "leaves the refresh-in-flight flag for the next holder when a renewal fails",
+    "shows the next holder the refresh-in-flight flag"
   )
   notices(
-    "keeps its version",
-    { keepsVersion: true },
-    "never lets a version fall over",
-    "shows the mint what is held",
-    "drops an unsaved session"
+    "keeps the flag of a session that was replaced",
+    { keepsFlag: true },
+    "leaves the refresh-in-flight flag for the next holder when a renewal dies",
+    "takes a refresh-in-flight flag with it"
   )
-  notices("counts its versions", { countsVersions: true }, "goes on above the versions it had")
-  notices("tells nobody", { tellsNobody: true }, "announces each session")
+  notices(
+    "leaves an unused flag when the lease is released",
+    { leavesFlagOnRelease: true },
+    "takes the refresh-in-flight flag back with the lease"
+  )
+  notices(
+    "gives the lease to an acquire that is late",
+    { takesLateAcquires: true },
+    "gives no lease to an acquire that arrives after"
+  )
+  notices("never takes a lease over", { neverTakesOver: true }, "takes over the lease of a renewal of the same process")
+  notices(
+    "takes over the lease of any attempt of the same store",
+    { takesOverAnyAttempt: true },
+    "does not take over the lease of a renewal whose caller waits"
+  )
+  notices("forgets failures", { forgetsFailures: true }, "holds back a waiter and a newcomer")
+  notices("keeps a failure after a commit", { keepsFailures: true }, "shows the next renewal the last failure")
+  notices(
+    "takes a failure from a process without the lease",
+    { takesFailuresFromAnyone: true },
+    "takes no failure from a process that lost its lease"
+  )
+  notices(
+    "announces nothing",
+    { announcesNothing: true },
+    "announces each session",
+    "hears a commit of another process"
+  )
   notices("counts nothing down", { countsNothingDown: true }, "counts down")
   notices(
     "drops what a tombstone keeps",
@@ -229,9 +309,9 @@ describe("the contract of token stores notices a store that", () => {
     ["ignores the case of a key", (key: StoreKey) => key.toLowerCase()],
     ["cuts a key off", (key: StoreKey) => key.slice(0, 255)],
     ["normalises a key", (key: StoreKey) => decodeURIComponent(key).normalize("NFC")],
-    ["has one place for all", () => ""]
+    ["has one entry for all", () => ""]
   ] as const) {
     notices(what, { nameOf }, "keeps the sessions and tombstones of keys that look alike apart")
   }
-  notices("has one right for all", { nameOf: () => "" }, "announces each session")
+  notices("has one lease for all", { nameOf: () => "" }, "announces each session")
 })

@@ -8,10 +8,10 @@ import * as Redacted from "effect/Redacted"
 import * as Nomba from "../../src/layers/Nomba.js"
 import * as SessionCodec from "../../src/layers/SessionCodec.js"
 import * as Driver from "../../src/layers/store/redis/Driver.js"
-import * as Link from "../../src/layers/store/redis/Link.js"
+import * as RedisConnection from "../../src/layers/store/redis/RedisConnection.js"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
-import { defaultClient } from "../../src/sandbox/Options.js"
+import { defaultClient } from "../../src/sandbox/config/Options.js"
 import type { NombaClient } from "../../src/services/NombaClient.js"
 import type { TokenCache } from "../../src/services/TokenCache.js"
 import { TokenStore } from "../../src/services/TokenStore.js"
@@ -38,14 +38,14 @@ const redisStore = (port: number): Layer.Layer<TokenStore> =>
   Layer.scoped(
     TokenStore,
     Effect.gen(function* () {
-      const link = yield* Link.own(Redacted.make(`redis://127.0.0.1:${port}`))
-      const connect = yield* Driver.make(link, { codec: SessionCodec.plain, commandTimeout: Duration.seconds(1) })
+      const connection = yield* RedisConnection.fromUrl(Redacted.make(`redis://127.0.0.1:${port}`))
+      const connect = yield* Driver.make(connection, { codec: SessionCodec.plain, commandTimeout: Duration.seconds(1) })
       return SessionStore.fromDriver(waiting.store(connect))
     })
   )
 
 const runtime = ManagedRuntime.make(
-  Nomba.layerWithoutStore({
+  Nomba.layer({
     ...defaultClient,
     baseUrl: options.baseUrl,
     requestTimeout: options.requestTimeout,

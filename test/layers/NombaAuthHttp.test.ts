@@ -270,7 +270,7 @@ describe("the session", () => {
       assert.deepInclude(error, {
         operation: "issue",
         status: 200,
-        reason: "DeadOnArrival",
+        reason: "AlreadyExpired",
         issues: ["Nomba's clock: 2025-08-13T16:00:00.000Z", "this machine's clock: 2025-08-13T15:20:00.000Z"],
         requestId: "req-1"
       })

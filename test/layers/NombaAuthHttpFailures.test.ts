@@ -1,9 +1,9 @@
 import { HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Stream, TestClock } from "effect"
+import { Duration, Effect, Fiber, Logger, Option, Stream, TestClock } from "effect"
 import type { AuthError } from "../../src/schemas/AuthError.js"
 import { granted, once } from "../support/auth.js"
-import { config } from "../support/config.js"
+import { clientSecret, config } from "../support/config.js"
 import { type Answer, fake, json, type Sent, text, unreachable } from "../support/http.js"
 import { type Named, type Operation, operations } from "../support/operations.js"
 
@@ -23,7 +23,7 @@ describe("each status has one meaning for each operation", () => {
   const limited = { _tag: "Unavailable", reason: "RateLimited", processed: "no" }
   const server = { _tag: "Unavailable", reason: "ServerError", processed: "unknown" }
   const redirect = { _tag: "UnexpectedResponse", reason: "Redirect" }
-  const odd = { _tag: "UnexpectedResponse", reason: "OddStatus" }
+  const odd = { _tag: "UnexpectedResponse", reason: "UnknownStatus" }
   const same = (expected: object) => ({ issue: expected, refresh: expected, revoke: expected, exchange: expected })
 
   const table: ReadonlyArray<readonly [number, Record<Operation, object>]> = [
@@ -36,7 +36,7 @@ describe("each status has one meaning for each operation", () => {
     [401, { issue: credentials, refresh: expired, revoke: expired, exchange: expired }],
     [402, same(invalid)],
     [403, same(credentials)],
-    [404, same(invalid)],
+    [404, { ...same(invalid), refresh: expired }],
     [405, same(invalid)],
     [408, same(timeout)],
     [409, same(invalid)],
@@ -106,7 +106,7 @@ describe("each status has one meaning for each operation", () => {
       assert.deepInclude(error, { code: "17", description: "bad request", errors: ["first", "second"] })
       assert.strictEqual(
         error.message,
-        'Nomba refused the refresh call (HTTP 400, code 17, "bad request"): first; second.'
+        'Nomba rejected the refresh request (HTTP 400, code 17, "bad request"): first; second.'
       )
     })
   )
@@ -140,12 +140,74 @@ describe("each status has one meaning for each operation", () => {
       for (const answer of [() => json(401, {}), () => json(200, { code: "02" })]) {
         const error = yield* failing(named("revoke"), answer)
         assert.strictEqual(error._tag, "Expired")
-        for (const cause of ["accountId header is absent", "account id is wrong", "token is dead"]) {
+        for (const cause of ["accountId header is absent", "account id is wrong", "token has already expired"]) {
           assert.include(error.message, cause)
         }
       }
     })
   )
+
+  it.effect("rejected credentials carry Nomba's errors without the secrets in them", () =>
+    Effect.gen(function* () {
+      for (const status of [401, 403]) {
+        const error = yield* failing(named("issue"), () =>
+          json(status, { errors: ["no such client", `secret ${clientSecret} is wrong`] })
+        )
+        assert.deepInclude(error, {
+          _tag: "InvalidCredentials",
+          errors: ["no such client", "secret *** is wrong"]
+        })
+        assert.include(error.message, "no such client; secret *** is wrong")
+      }
+    })
+  )
+
+  it.effect("rejected credentials without an account id say so first", () =>
+    Effect.gen(function* () {
+      const missing = { accountId: Option.none(), origins: { ...config().origins, accountId: "not set" } }
+      const error = yield* failing(named("issue"), () => json(401, { description: "x".repeat(600) }), missing)
+      assert.include(error.message, "Likeliest cause: account id: not set. Check the client id")
+    })
+  )
+
+  it.effect("a 403 also suspects the IP address and a sub-account's id", () =>
+    Effect.gen(function* () {
+      for (const one of operations) {
+        for (const answer of [() => json(403, {}), () => json(200, { code: "403" })]) {
+          const { message } = yield* failing(one, answer)
+          assert.include(message, `Nomba denied access on ${one.operation}`)
+          assert.include(message, "IP address may not be allowed")
+          assert.include(message, "account id may be a sub-account's")
+        }
+      }
+    })
+  )
+
+  for (const text of ["JWT expired at 2026-11-27T03:35:49Z", "Internal Server Error: INTERNAL: JWT expired at now"]) {
+    for (const member of ["description", "message", "detail"]) {
+      it.effect(`a bearer that ${member} calls expired (${text.slice(0, 8)}) is Expired, whatever the status`, () =>
+        Effect.gen(function* () {
+          for (const [status, code] of [
+            [400, "400"],
+            [500, "500"],
+            [422, undefined],
+            [200, "400"],
+            [200, "17"]
+          ] as const) {
+            for (const one of operations) {
+              const error = yield* failing(one, () => json(status, { code, [member]: text }))
+              const hasBearer = one.operation === "refresh" || one.operation === "revoke"
+              assert.strictEqual(error._tag === "Expired", hasBearer, `${status} on ${one.operation}`)
+            }
+          }
+          assert.strictEqual(
+            (yield* failing(named("refresh"), () => json(429, { [member]: "Your JWT expired at noon" })))._tag,
+            "Unavailable"
+          )
+        })
+      )
+    }
+  }
 
   it.effect("a 404 points to the base URL", () =>
     Effect.gen(function* () {
@@ -183,7 +245,7 @@ describe("a code other than 00 is a failure, whatever the status and `data` say"
     ["429", { issue: "RateLimited", refresh: "RateLimited", revoke: "RateLimited", exchange: "RateLimited" }],
     ["500", { issue: "ServerError", refresh: "ServerError", revoke: "ServerError", exchange: "ServerError" }],
     ["302", { issue: "Redirect", refresh: "Redirect", revoke: "Redirect", exchange: "Redirect" }],
-    ["100", { issue: "OddStatus", refresh: "OddStatus", revoke: "OddStatus", exchange: "OddStatus" }]
+    ["100", { issue: "UnknownStatus", refresh: "UnknownStatus", revoke: "UnknownStatus", exchange: "UnknownStatus" }]
   ]
   for (const [code, expected] of table) {
     for (const one of operations) {
@@ -223,12 +285,12 @@ describe("a code other than 00 is a failure, whatever the status and `data` say"
   it.effect("a status that came from the code is told as such", () =>
     Effect.gen(function* () {
       for (const [code, what] of [
-        [302, "a redirect, which is never followed with credentials: code: 302"],
+        [302, "a redirect, which is not followed with credentials: code: 302"],
         ["100", "a status that the API does not have: code: 100"]
       ] as const) {
         const error = yield* failing(named("issue"), () => json(200, { code }))
         assert.deepInclude(error, { _tag: "UnexpectedResponse", issues: [`code: ${code}`] })
-        assert.strictEqual(error.message, `Unexpected answer (issue, HTTP 200): ${what}.`)
+        assert.strictEqual(error.message, `Unexpected response (issue, HTTP 200): ${what}.`)
       }
       assert.deepInclude(yield* failing(named("issue"), () => json(302, { code: 302 })), { issues: [] })
     })
@@ -251,6 +313,15 @@ describe("a code other than 00 is a failure, whatever the status and `data` say"
 })
 
 describe("a success that is not the contract's", () => {
+  it.effect("a token that has already expired is told with the operation that brought it", () =>
+    Effect.gen(function* () {
+      for (const operation of ["issue", "refresh", "exchange"] as const) {
+        const error = yield* failing(named(operation), () => granted({ expires_in: 0 }))
+        assert.deepInclude(error, { _tag: "UnexpectedResponse", reason: "AlreadyExpired", operation })
+      }
+    })
+  )
+
   const notJson: ReadonlyArray<readonly [string, () => Response]> = [
     ["HTML", () => text(200, "<html>ok</html>", { "content-type": "text/html" })],
     ["cut in half", () => text(200, '{"code":"00","data":{"access_tok')],
@@ -317,7 +388,7 @@ describe("a page in place of a refusal comes from a firewall", () => {
         Effect.gen(function* () {
           for (const one of operations) {
             const error = yield* failing(one, answer)
-            assert.deepInclude(error, { _tag: "UnexpectedResponse", reason: "NotNomba", status })
+            assert.deepInclude(error, { _tag: "UnexpectedResponse", reason: "HtmlResponse", status })
           }
         })
       )
@@ -394,7 +465,10 @@ describe("bodies that do not end well", () => {
           processed: "unknown",
           status: 200
         })
-        assert.match(error.message, /\(HTTP 200\) \[ECONNRESET\]\. The answer began, and broke off\.$/)
+        assert.strictEqual(
+          error.message,
+          `The response of nomba.test (options.environment) was cut off (${one.operation}, HTTP 200): ECONNRESET.`
+        )
       }
     })
   )
@@ -485,6 +559,72 @@ describe("bodies that do not end well", () => {
           named("issue")
         )
         assert.deepInclude(error, { _tag: "Unavailable", reason: "Network", processed: "unknown" })
+      }
+    })
+  )
+})
+
+describe("Unavailable names the host and where it is configured", () => {
+  const production = { baseUrl: "https://api.nomba.com" }
+  for (const [environment, changes, target, setting] of [
+    ["https://api.nomba.com from NOMBA_ENVIRONMENT", production, "api.nomba.com", "NOMBA_ENVIRONMENT=production"],
+    ["https://api.nomba.com from options.environment", production, "api.nomba.com", "options.environment=production"],
+    ["https://api.nomba.com by default", production, "api.nomba.com", undefined],
+    [
+      "http://127.0.0.1:4010/x from NOMBA_BASE_URL",
+      { baseUrl: "http://127.0.0.1:4010/x" },
+      "127.0.0.1:4010",
+      "NOMBA_BASE_URL"
+    ]
+  ] as const) {
+    it.effect(environment, () =>
+      Effect.gen(function* () {
+        const origins = { ...config().origins, environment }
+        const host = setting === undefined ? { target } : { target, setting }
+        const over = (answer: (sent: Sent) => Answer) => failing(named("refresh"), answer, { ...changes, origins })
+        for (const status of [408, 429, 500, 503]) {
+          assert.deepInclude(yield* over(() => json(status, {})), { _tag: "Unavailable", ...host })
+        }
+        const unresolved = yield* over((sent) => unreachable(sent, Object.assign(new Error(), { code: "ENOTFOUND" })))
+        assert.deepInclude(unresolved, host)
+        const where = setting === undefined ? target : `${target} (${setting})`
+        assert.strictEqual(unresolved.message, `Cannot resolve ${where}: ENOTFOUND.`)
+        const fiber = yield* Effect.fork(over(() => Effect.never))
+        yield* TestClock.adjust("10 seconds")
+        const late = yield* fiber
+        assert.deepInclude(late, { reason: "Timeout", ...host })
+        assert.strictEqual(late.message, `${where} did not answer in time (refresh).`)
+      })
+    )
+  }
+})
+
+describe("a missing account id", () => {
+  const warnings = (changes: Parameters<typeof once>[1]) =>
+    Effect.gen(function* () {
+      const logged: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => logged.push(`${logLevel.label} ${message}`))
+      yield* Effect.provide(
+        once(
+          fake(() => granted()),
+          changes
+        ),
+        Logger.replace(Logger.defaultLogger, logger)
+      )
+      return logged
+    })
+
+  it.effect("is one warning when the layer is built, if the host is one of Nomba's", () =>
+    Effect.gen(function* () {
+      const accountId = Option.none()
+      for (const host of ["api.nomba.com", "sandbox.nomba.com"]) {
+        assert.deepStrictEqual(yield* warnings({ accountId, baseUrl: `https://${host}` }), [
+          `WARN The account id is not set (NOMBA_ACCOUNT_ID or options.accountId). ${host} answers 401 to requests without it.`
+        ])
+        assert.deepStrictEqual(yield* warnings({ baseUrl: `https://${host}` }), [])
+      }
+      for (const host of ["notnomba.com", "nomba.com.evil.example", "localhost:4010"]) {
+        assert.deepStrictEqual(yield* warnings({ accountId, baseUrl: `https://${host}` }), [])
       }
     })
   )

@@ -172,14 +172,14 @@ describe("when it is repeated", () => {
   for (const [headers, wait] of [
     [{ "retry-after": "3" }, 3000],
     [{ "retry-after": " 3 " }, 3000],
-    [{ "retry-after": "0" }, 0],
+    [{ "retry-after": "0" }, 1000],
     [{ "retry-after": "3", "x-rate-limit-window": "5s" }, 3000],
     [{ "x-rate-limit-window": "5s" }, 5000],
     [{ "x-rate-limit-window": "1500" }, 1500],
     [{ "x-rate-limit-window": "1500ms" }, 1500],
     [{ "retry-after": "Thu, 01 Jan 1970 00:00:04 GMT" }, 4000],
     [{ "retry-after": "Wed, 13 Aug 2025 15:00:07 GMT", date: "Wed, 13 Aug 2025 15:00:00 GMT" }, 7000],
-    [{ "retry-after": "Wed, 13 Aug 2025 15:00:00 GMT", date: "Wed, 13 Aug 2025 15:00:07 GMT" }, 0],
+    [{ "retry-after": "Wed, 13 Aug 2025 15:00:00 GMT", date: "Wed, 13 Aug 2025 15:00:07 GMT" }, 1000],
     [{ "retry-after": "junk" }, 1000],
     [{ "retry-after": "junk", "x-rate-limit-window": "2s" }, 2000],
     [{ "retry-after": "-3" }, 1000],
@@ -265,13 +265,13 @@ describe("the gate between attempts", () => {
     return {
       asked,
       provided: Effect.provideService(AttemptGate, {
-        admit: Effect.void,
-        open: (needed) =>
+        beforeSend: Effect.void,
+        start: (needed) =>
           Effect.sync(() => {
-            asked.push(["open", Duration.toMillis(needed)])
+            asked.push(["start", Duration.toMillis(needed)])
             return (wait) =>
               Effect.sync(() => {
-                asked.push(["passage", Duration.toMillis(wait)])
+                asked.push(["wait", Duration.toMillis(wait)])
                 return answers[n++] ?? false
               })
           })
@@ -285,10 +285,10 @@ describe("the gate between attempts", () => {
       const { http, times } = yield* timed((_, n) => json(503, {}, n === 2 ? { "retry-after": "7" } : {}))
       yield* Effect.flip((yield* withPolicy(everySecond, http)).issue).pipe(provided)
       assert.deepStrictEqual(asked, [
-        ["open", 10_000],
-        ["passage", 1000],
-        ["passage", 7000],
-        ["passage", 1000]
+        ["start", 10_000],
+        ["wait", 1000],
+        ["wait", 7000],
+        ["wait", 1000]
       ])
       assert.strictEqual(times.length, 4)
     })
@@ -305,10 +305,10 @@ describe("the gate between attempts", () => {
       const result = yield* ending(
         auth.issue.pipe(
           Effect.provideService(AttemptGate, {
-            admit: Effect.flatMap(Clock.currentTimeMillis, (now) =>
+            beforeSend: Effect.flatMap(Clock.currentTimeMillis, (now) =>
               asked.push(now - start) < 3 ? Effect.void : closed
             ),
-            open: () => Effect.succeed((wait) => Effect.as(Effect.sleep(wait), asked.length < 3))
+            start: () => Effect.succeed((wait) => Effect.as(Effect.sleep(wait), asked.length < 3))
           })
         )
       )
@@ -352,8 +352,8 @@ describe("the gate between attempts", () => {
       ).pipe(provided)
       yield* Effect.flip(issue(yield* once(fake(() => json(503, {}))))).pipe(provided)
       assert.deepStrictEqual(asked, [
-        ["open", 10_000],
-        ["open", 10_000]
+        ["start", 10_000],
+        ["start", 10_000]
       ])
     })
   )
@@ -364,8 +364,8 @@ describe("the gate between attempts", () => {
       const { http, times } = yield* timed(() => json(400, {}))
       yield* Effect.flip((yield* once(http)).revoke(Redacted.make("t"))).pipe(provided)
       assert.deepStrictEqual(asked.slice(1), [
-        ["passage", 0],
-        ["passage", 0]
+        ["wait", 0],
+        ["wait", 0]
       ])
       assert.strictEqual(times.length, 2)
     })

@@ -312,7 +312,10 @@ describe("a request that gets no answer", () => {
       const error = yield* Effect.flip(nomba.execute(request))
       assert(error instanceof HttpClientError.RequestError)
       assert.strictEqual(error.request, request)
-      assert.strictEqual(error.message, "Transport: ECONNREFUSED (GET /v1/x)")
+      assert.strictEqual(
+        error.message,
+        "Transport: Cannot connect to nomba.test (options.environment): ECONNREFUSED (GET /v1/x)"
+      )
       assert.isUndefined(error.cause)
     })
   )
@@ -464,7 +467,7 @@ describe("as an HttpClient like any other", () => {
 
   it.effect("HttpApiClient.makeWith derives a client from it, which has its failures too", () =>
     Effect.gen(function* () {
-      const cache = scriptedCache("minted")
+      const cache = scriptedCache("nomba")
       const http = script(
         () => json(200, { amount: 7 }),
         () => text(401, null),

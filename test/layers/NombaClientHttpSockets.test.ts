@@ -16,7 +16,7 @@ const clients: ReadonlyArray<readonly [string, Layer.Layer<HttpClient.HttpClient
 const over = (
   layer: Layer.Layer<HttpClient.HttpClient>,
   baseUrl: string,
-  cache = scriptedCache("minted"),
+  cache = scriptedCache("nomba"),
   changes: Partial<NombaConfigService> = {}
 ) =>
   Effect.flatMap(Layer.build(layer), (context) =>
@@ -89,6 +89,25 @@ describe.each(clients)("over %s and sockets", (_, layer) => {
     })
   )
 
+  for (const stated of [true, false]) {
+    it.scopedLive(`a 401 with a body over 1 MiB is cancelled, ${stated ? "with" : "without"} a stated length`, () =>
+      Effect.gen(function* () {
+        const size = 8 * 1024 * 1024
+        const ended = yield* Deferred.make<void>()
+        const server = yield* serve((request, response) => {
+          if (request.headers.authorization === "Bearer token-2") return response.end("{}")
+          response.once("close", () => Deferred.unsafeDone(ended, Effect.void))
+          response.writeHead(401, stated ? { "content-length": size } : {})
+          // It never ends: only the client can let go of it.
+          return response.write("x".repeat(size - 1))
+        })
+        const nomba = yield* over(layer, server.url)
+        assert.strictEqual((yield* nomba.get("/v1/x")).status, 200)
+        yield* Deferred.await(ended)
+      })
+    )
+  }
+
   it.scopedLive("a stream is sent once", () =>
     Effect.gen(function* () {
       const server = yield* serve((_, response) => response.writeHead(401).end("no"))
@@ -132,9 +151,13 @@ describe.each(clients)("over %s and sockets", (_, layer) => {
 
   it.scopedLive("a closed port is a failure with its system code", () =>
     Effect.gen(function* () {
-      const nomba = yield* over(layer, `http://127.0.0.1:${yield* closedPort}`)
+      const host = `127.0.0.1:${yield* closedPort}`
+      const nomba = yield* over(layer, `http://${host}`)
       const error = yield* Effect.flip(nomba.get("/v1/x"))
-      assert.strictEqual(error.message, "Transport: ECONNREFUSED (GET /v1/x)")
+      assert.strictEqual(
+        error.message,
+        `Transport: Cannot connect to ${host} (options.environment): ECONNREFUSED (GET /v1/x)`
+      )
     })
   )
 })

@@ -1,6 +1,17 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, type ConfigError, Duration, Effect, FastCheck as fc, Layer, Option, Redacted } from "effect"
+import {
+  Cause,
+  Config,
+  type ConfigError,
+  Duration,
+  Effect,
+  FastCheck as fc,
+  Layer,
+  Option,
+  Record,
+  Redacted
+} from "effect"
 import * as BaseUrl from "../../src/layers/config/BaseUrl.js"
 import * as NombaConfigOptions from "../../src/layers/NombaConfigOptions.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
@@ -15,13 +26,25 @@ const options: NombaConfigOptions.Options = { clientId, clientSecret: Redacted.m
 const variables = { NOMBA_CLIENT_ID: clientId, NOMBA_CLIENT_SECRET: clientSecret, NOMBA_ACCOUNT_ID: accountId }
 
 const inCode = (changes: Partial<NombaConfigOptions.Options>) => NombaConfigOptions.make({ ...options, ...changes })
-const inEnvironment = (changes: Record<string, string>, overrides?: NombaConfigOptions.Overrides) =>
-  NombaConfigOptions.makeConfig(overrides).pipe(withEnvironment({ ...variables, ...changes }))
+
+/** `NOMBA_*`, some of it replaced by constants. */
+const replaced = (constants: Partial<NombaConfigOptions.Settings>) => ({
+  ...NombaConfigOptions.defaultConfig,
+  ...Record.map(constants as Readonly<Record<string, unknown>>, (value) => Config.succeed(value))
+})
+const inEnvironment = (changes: Record<string, string>, constants: Partial<NombaConfigOptions.Settings> = {}) =>
+  NombaConfigOptions.makeConfig(replaced(constants)).pipe(withEnvironment({ ...variables, ...changes }))
 
 const problems = (error: ConfigError.ConfigError): ReadonlyArray<readonly [string, string]> =>
   error._op === "And" || error._op === "Or"
     ? [...problems(error.left), ...problems(error.right)]
-    : [[error.path.join("."), error.message]]
+    : [named(error.path.join("."), error.message)]
+
+/** A message is complete without the path. */
+const named = (path: string, message: string): readonly [string, string] => {
+  assert.isTrue(message.startsWith(`${path} `), `${message} does not name ${path}`)
+  return [path, message.slice(path.length + 1)]
+}
 
 const problem = <A>(effect: Effect.Effect<A, ConfigError.ConfigError>): Effect.Effect<readonly [string, string], A> =>
   Effect.map(Effect.flip(effect), (error) => {
@@ -39,7 +62,7 @@ const printed = (error: unknown): string =>
   ].join("\n")
 
 describe("in code", () => {
-  it.effect("what is not said has its default", () =>
+  it.effect("what is not set has its default", () =>
     Effect.gen(function* () {
       const config = yield* NombaConfigOptions.make({ clientId, clientSecret: Redacted.make(clientSecret) })
       assert.strictEqual(config.baseUrl, "https://sandbox.nomba.com")
@@ -115,11 +138,17 @@ describe("in code", () => {
     Effect.gen(function* () {
       for (const careless of [undefined, null, "x", [], 7] as ReadonlyArray<unknown>) {
         const options = careless as NombaConfigOptions.Options
-        const expected = ["options", "is not an object"] as const
+        const expected = ["options", "must be an object"] as const
         assert.deepStrictEqual(yield* problem(NombaConfigOptions.make(options)), expected)
         assert.deepStrictEqual(yield* problem(Effect.scoped(Layer.build(NombaConfigOptions.layer(options)))), expected)
         if (careless === undefined) continue
-        assert.deepStrictEqual(yield* problem(inEnvironment({}, options)), expected)
+        const config = careless as Parameters<typeof NombaConfigOptions.makeConfig>[0]
+        assert.deepStrictEqual(yield* problem(NombaConfigOptions.makeConfig(config)), [
+          "config",
+          "must be an object with a Config for each setting"
+        ])
+        const more = careless as NombaConfigOptions.ConfigOptions
+        assert.deepStrictEqual(yield* problem(NombaConfigOptions.makeConfig(undefined, more)), expected)
       }
     })
   )
@@ -129,14 +158,19 @@ describe("in code", () => {
       const wiped = Redacted.make("gone")
       Redacted.unsafeWipe(wiped)
       for (const [changes, name, message] of [
-        [{ clientId: undefined }, "options.clientId", "is not set"],
-        [{ clientId: 7 }, "options.clientId", "is not a string"],
-        [{ clientSecret: undefined }, "options.clientSecret", "is not set"],
-        [{ clientSecret: Redacted.make(7) }, "options.clientSecret", "is not a string"],
-        [{ clientSecret: wiped }, "options.clientSecret", "is not a string"],
-        [{ environment: "live" }, "options.environment", "is neither sandbox nor production"],
-        [{ environment: "toString" }, "options.environment", "is neither sandbox nor production"],
-        [{ transformClient: "x" }, "options.transformClient", "is not a function"]
+        [{ clientId: undefined }, "options.clientId", "is not set: copy it from the Nomba dashboard"],
+        [{ clientId: 7 }, "options.clientId", "must be a string"],
+        [
+          { clientSecret: undefined },
+          "options.clientSecret",
+          'is not set: copy it from the Nomba dashboard, which calls it "Private Key"'
+        ],
+        [{ clientSecret: Redacted.make(7) }, "options.clientSecret", "must be a string"],
+        [{ clientSecret: wiped }, "options.clientSecret", "must be a string"],
+        [{ environment: "live" }, "options.environment", "must be sandbox or production"],
+        [{ environment: "toString" }, "options.environment", "must be sandbox or production"],
+        [{ revokeOnClose: "false" }, "options.revokeOnClose", "must be true or false"],
+        [{ transformClient: "x" }, "options.transformClient", "must be a function from HttpClient to HttpClient"]
       ] as const) {
         const careless: object = { ...options, ...changes }
         assert.deepStrictEqual(yield* problem(NombaConfigOptions.make(careless as NombaConfigOptions.Options)), [
@@ -160,7 +194,7 @@ describe("in code", () => {
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* problem(inCode({ requestTimeout: input })), [
           "options.requestTimeout",
-          "is not a duration from 1ms to 12s"
+          'must be a duration from 1ms to 12s, such as "5 seconds"'
         ])
       })
     )
@@ -224,18 +258,20 @@ describe("from the environment", () => {
     })
   )
 
-  it.effect("a variable in whose place there is an override is not read", () =>
+  it.effect("a variable that the config replaces is not read", () =>
     Effect.gen(function* () {
       const junk = recordVariables({ NOMBA_CLIENT_ID: "", NOMBA_CLIENT_SECRET: "", NOMBA_ACCOUNT_ID: "\n" })
       const config = yield* Effect.withConfigProvider(
-        NombaConfigOptions.makeConfig({ ...options, environment: "production" }),
+        NombaConfigOptions.makeConfig(
+          replaced({ clientId, clientSecret: Redacted.make(clientSecret), accountId, environment: "production" })
+        ),
         junk.provider
       )
       assert.strictEqual(config.baseUrl, "https://api.nomba.com")
-      assert.deepStrictEqual([...junk.read], [])
+      assert.deepStrictEqual([...junk.read], ["NOMBA_BASE_URL"])
 
       const some = recordVariables(variables)
-      yield* Effect.withConfigProvider(NombaConfigOptions.makeConfig({ clientId }), some.provider)
+      yield* Effect.withConfigProvider(NombaConfigOptions.makeConfig(replaced({ clientId })), some.provider)
       assert.deepStrictEqual(
         [...some.read].sort(),
         ["NOMBA_ACCOUNT_ID", "NOMBA_BASE_URL", "NOMBA_CLIENT_SECRET", "NOMBA_ENVIRONMENT"].sort()
@@ -243,17 +279,17 @@ describe("from the environment", () => {
     })
   )
 
-  it.effect("an environment in code is not overruled by a base URL in a variable", () =>
+  it.effect("a base URL in a variable does not replace an environment in code", () =>
     Effect.gen(function* () {
-      const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:1" }, { environment: "production" })
+      const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:4010" }, { environment: "production" })
       assert.strictEqual(config.baseUrl, "https://api.nomba.com")
     })
   )
 
   it.effect("a base URL makes the environment's name irrelevant", () =>
     Effect.gen(function* () {
-      const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:1", NOMBA_ENVIRONMENT: "live" })
-      assert.strictEqual(config.origins.environment, "http://localhost:1 from NOMBA_BASE_URL")
+      const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:4010", NOMBA_ENVIRONMENT: "live" })
+      assert.strictEqual(config.origins.environment, "http://localhost:4010 from NOMBA_BASE_URL")
     })
   )
 
@@ -262,7 +298,7 @@ describe("from the environment", () => {
       const config = NombaConfigOptions.makeConfig().pipe(withEnvironment({ NOMBA_CLIENT_ID: clientId }))
       assert.deepStrictEqual(yield* problem(config), [
         "NOMBA_CLIENT_SECRET",
-        "is not set, and neither is NOMBA_PRIVATE_KEY"
+        'is not set, and neither is NOMBA_PRIVATE_KEY: copy it from the Nomba dashboard, which calls it "Private Key"'
       ])
     })
   )
@@ -270,19 +306,19 @@ describe("from the environment", () => {
   it.effect("all that is wrong is told at once, by both names", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(
-        NombaConfigOptions.makeConfig({ accountId: " x", requestTimeout: 0 }).pipe(
+        NombaConfigOptions.makeConfig(replaced({ accountId: " x", requestTimeout: 0 })).pipe(
           withEnvironment({ NOMBA_CLIENT_SECRET: "changeme", NOMBA_ENVIRONMENT: "live" })
         )
       )
       assert.deepStrictEqual(problems(error), [
-        ["NOMBA_CLIENT_ID", "is not set"],
+        ["NOMBA_CLIENT_ID", "is not set: copy it from the Nomba dashboard"],
         ["NOMBA_CLIENT_SECRET", "is a placeholder: put the real value there"],
-        ["options.accountId", "has white space around it"],
-        ["NOMBA_ENVIRONMENT", "is neither sandbox nor production"],
-        ["options.requestTimeout", "is not a duration from 1ms to 12s"]
+        ["config.accountId", "has white space around it: remove it"],
+        ["NOMBA_ENVIRONMENT", "must be sandbox or production"],
+        ["config.requestTimeout", 'must be a duration from 1ms to 12s, such as "5 seconds"']
       ])
       assert.include(error.toString(), "NOMBA_CLIENT_ID")
-      assert.include(error.toString(), "options.accountId")
+      assert.include(error.toString(), "config.accountId")
     })
   )
 })
@@ -438,22 +474,22 @@ describe("a base URL", () => {
   )
 
   it.effect.each([
-    ["api.nomba.com", "is not an absolute URL"],
-    ["https://", "is not an absolute URL"],
-    ["ftp://api.nomba.com", "does not begin with https://"],
-    ["localhost:3000", "does not begin with https://"],
-    ["https://hunter2@api.nomba.com", "has a user name or password in it"],
-    ["https://me:hunter2@api.nomba.com", "has a user name or password in it"],
-    ["https://:hunter2@api.nomba.com", "has a user name or password in it"],
-    ["https://api.nomba.com/?key=hunter2", "has a query or a fragment"],
-    ["https://api.nomba.com?", "has a query or a fragment"],
-    ["https://api.nomba.com/#hunter2", "has a query or a fragment"],
-    ["http://api.nomba.com", "is plain http, which only a loopback address may be"],
-    ["http://127.0.0.1.nomba.com", "is plain http, which only a loopback address may be"],
-    ["http://localhost.nomba.com", "is plain http, which only a loopback address may be"],
-    ["http://128.0.0.1", "is plain http, which only a loopback address may be"],
-    ["http://[::2]", "is plain http, which only a loopback address may be"],
-    ["http://0.0.0.0", "is plain http, which only a loopback address may be"]
+    ["api.nomba.com", "is not an absolute URL such as https://api.nomba.com"],
+    ["https://", "is not an absolute URL such as https://api.nomba.com"],
+    ["ftp://api.nomba.com", "must begin with https://"],
+    ["localhost:3000", "must begin with https://"],
+    ["https://hunter2@api.nomba.com", "has a user name or password in it: remove it"],
+    ["https://me:hunter2@api.nomba.com", "has a user name or password in it: remove it"],
+    ["https://:hunter2@api.nomba.com", "has a user name or password in it: remove it"],
+    ["https://api.nomba.com/?key=hunter2", "has a query or a fragment: remove it"],
+    ["https://api.nomba.com?", "has a query or a fragment: remove it"],
+    ["https://api.nomba.com/#hunter2", "has a query or a fragment: remove it"],
+    ["http://api.nomba.com", "uses plain http: use https, or http to a loopback address"],
+    ["http://127.0.0.1.nomba.com", "uses plain http: use https, or http to a loopback address"],
+    ["http://localhost.nomba.com", "uses plain http: use https, or http to a loopback address"],
+    ["http://128.0.0.1", "uses plain http: use https, or http to a loopback address"],
+    ["http://[::2]", "uses plain http: use https, or http to a loopback address"],
+    ["http://0.0.0.0", "uses plain http: use https, or http to a loopback address"]
   ] as const)("%s %s", ([given, message]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(inCode({ baseUrl: given }))

@@ -1,3 +1,4 @@
+import type { HttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { Nomba, NombaAuth, NombaConfigOptions, PublicLogin, TokenCache, TokenStoreMemory } from "nomba-auth"
@@ -12,6 +13,9 @@ const built = <E>(
   layer: Layer.Layer<Nomba.PublicServices, E>
 ): Effect.Effect<Context.Context<Nomba.PublicServices>, E, Scope.Scope> => Layer.build(layer)
 
+const over = (http: { readonly layer: Layer.Layer<HttpClient.HttpClient> }) =>
+  Layer.provide([TokenStoreMemory.layer, http.layer])
+
 const tokenOf = (context: Context.Context<Nomba.PublicServices>) =>
   Effect.map(Context.get(context, TokenCache).get, Redacted.value)
 
@@ -19,7 +23,7 @@ describe("the layer of a public client", () => {
   it.scoped("keeps a session for each subject, shared by the layers of one", () =>
     Effect.gen(function* () {
       const layerOf = (subject: string, extra: Partial<Nomba.PublicOptions> = {}) =>
-        Nomba.layerPublic({ clientId, subject, ...extra }).pipe(Layer.provide(refusing().layer))
+        Nomba.layerPublic({ clientId, subject, ...extra }).pipe(over(refusing()))
       const ada = yield* built(layerOf("ada"))
       const grace = yield* built(layerOf("grace"))
       const elsewhere = yield* built(layerOf("ada", { environment: "production" }))
@@ -44,13 +48,13 @@ describe("the layer of a public client", () => {
   it.scoped("cannot issue, sends nothing, and says why", () =>
     Effect.gen(function* () {
       const http = refusing()
-      const context = yield* built(Nomba.layerPublic({ clientId, subject: "ada" }).pipe(Layer.provide(http.layer)))
+      const context = yield* built(Nomba.layerPublic({ clientId, subject: "ada" }).pipe(over(http)))
       const error = yield* Effect.flip(Context.get(context, NombaAuth).issue)
       assert.strictEqual(error._tag, "InvalidRequest")
       assert.include(error.message, "a public client has none")
       assert.strictEqual(http.sent.length, 0)
       const denied = fake(() => json(403, {}))
-      const other = yield* built(Nomba.layerPublic({ clientId, subject: "grace" }).pipe(Layer.provide(denied.layer)))
+      const other = yield* built(Nomba.layerPublic({ clientId, subject: "grace" }).pipe(over(denied)))
       const secret = Redacted.make("a code")
       const exchange = Context.get(other, NombaAuth).exchange({ code: secret, verifier: secret, redirectUri: "a:b" })
       assert.include((yield* Effect.flip(exchange)).message, "the client secret (a public client has none)")
@@ -60,33 +64,21 @@ describe("the layer of a public client", () => {
   it.scoped("reads everything from the environment but a secret and the subject", () =>
     Effect.gen(function* () {
       const { provider, read } = recordVariables({ NOMBA_CLIENT_ID: clientId, NOMBA_ENVIRONMENT: "production" })
-      const config = yield* Effect.withConfigProvider(NombaConfigOptions.makePublicConfig({ subject: "ada" }), provider)
+      const config = yield* Effect.withConfigProvider(
+        NombaConfigOptions.makePublicConfig(undefined, { subject: "ada" }),
+        provider
+      )
       assert.strictEqual(config.baseUrl, "https://api.nomba.com")
       assert.deepStrictEqual(
         [...read].filter((name) => /SECRET|PRIVATE|SUBJECT/.test(name)),
         []
       )
-      const layer = Nomba.layerPublicConfig({ subject: "ada" }).pipe(Layer.provide(refusing().layer))
+      const layer = Nomba.layerPublicConfig(Nomba.defaultPublicConfig, { subject: "ada" }).pipe(over(refusing()))
       const context = yield* withEnvironment({ NOMBA_CLIENT_ID: clientId })(built(layer))
       assert.strictEqual((yield* Effect.flip(tokenOf(context)))._tag, "Expired")
       const shared = { NOMBA_CLIENT_ID: clientId, NOMBA_TOKEN_STORE: "redis://127.0.0.1" }
       const error = yield* Effect.flip(withEnvironment(shared)(built(layer)))
       assert.include(String(error), "NOMBA_TOKEN_STORE")
-      const own = Nomba.layerPublicWithoutStoreConfig({ subject: "ada" }).pipe(
-        Layer.provide([refusing().layer, TokenStoreMemory.layer])
-      )
-      yield* withEnvironment(shared)(built(own))
-    })
-  )
-
-  it.scoped("takes a store of the program's own", () =>
-    Effect.gen(function* () {
-      const layer = Nomba.layerPublicWithoutStore({ clientId, subject: "ada" }).pipe(
-        Layer.provide([refusing().layer, TokenStoreMemory.layer])
-      )
-      const context = yield* built(layer)
-      yield* Context.get(context, PublicLogin).login(sessionOf("token-of-ada"))
-      assert.strictEqual(yield* tokenOf(context), "token-of-ada")
     })
   )
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Effect, FastCheck as fc, Redacted } from "effect"
+import { Arbitrary, Duration, Effect, FastCheck as fc, Option, Redacted } from "effect"
 import * as SessionCodec from "../../src/layers/SessionCodec.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
 import { Session } from "../../src/schemas/Session.js"
@@ -8,13 +8,27 @@ import { freshKey, sessionOf } from "../../src/testing/tokenStore/harness.js"
 import { keyOf, newKey } from "../support/encryption.js"
 import { withEnvironment } from "../support/environment.js"
 
-const sessions = Arbitrary.make(Session)
+const sessions = Arbitrary.make(Session).chain((session) =>
+  fc.nat().map((millis) => new Session({ ...session, lifetime: Duration.millis(millis) }))
+)
 const storeKeys = fc.fullUnicodeString({ minLength: 1 }).map((text) => StoreKey.make(text))
 const ids = fc.stringMatching(/^[A-Za-z0-9._-]{1,32}$/)
 const keys = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString("base64"))
 
-const held = sessionOf("held")
-const here = StoreKey.make("https%3A%2F%2Fnomba.test|client|client_credentials|")
+const contentOf = (session: Session, tombstone = false): SessionCodec.StoredContent => ({
+  session: Option.some(session),
+  tombstone
+})
+const contents = fc
+  .tuple(fc.option(sessions), fc.boolean())
+  .map(([session, tombstone]): SessionCodec.StoredContent => ({ session: Option.fromNullable(session), tombstone }))
+
+const held = contentOf(sessionOf("held"))
+const here: SessionCodec.TextPlace = {
+  key: StoreKey.make("https%3A%2F%2Fnomba.test|client|client_credentials|"),
+  version: 7
+}
+const places = fc.record({ key: storeKeys, version: fc.nat() })
 
 /** A failure with this reason, whose message has the parts. */
 const refuses = <A>(effect: Effect.Effect<A, Unavailable>, reason: Unavailable["reason"], ...parts: Array<string>) =>
@@ -28,24 +42,44 @@ const refuses = <A>(effect: Effect.Effect<A, Unavailable>, reason: Unavailable["
 const flip = (text: string, at: number, bit: number): string =>
   text.slice(0, at) + String.fromCharCode(text.charCodeAt(at) ^ (1 << bit)) + text.slice(at + 1)
 
-describe("in clear", () => {
-  it.live.prop("a session is read as it was written", { session: sessions, key: storeKeys }, ({ key, session }) =>
+describe("SessionCodec.plain", () => {
+  it.live.prop("decodes what it encoded", { content: contents, place: places }, ({ content, place }) =>
     Effect.gen(function* () {
-      const text = yield* SessionCodec.plain.encode(key, session)
-      assert.deepStrictEqual(yield* SessionCodec.plain.decode(key, text), session)
+      const text = yield* SessionCodec.plain.encode(place, content)
+      assert.deepStrictEqual(yield* SessionCodec.plain.decode(place, text), content)
     })
   )
 
   it.live("the text says what it is", () =>
     Effect.map(SessionCodec.plain.encode(here, held), (text) => {
-      assert.match(text, /^nomba-session-1 plain \{.*\}$/)
+      assert.match(text, /^nomba-auth\/1 plain \{"format":1,.*\}$/)
       assert.include(text, "held-refresh")
     })
   )
 
-  it.live("what is no session is unreadable", () =>
+  it.live("does not write a lifetime without an end", () =>
+    refuses(
+      SessionCodec.plain.encode(here, contentOf(new Session({ ...sessionOf("held"), lifetime: Duration.infinity }))),
+      "StoreCodec",
+      "cannot be written"
+    )
+  )
+
+  it.live("calls damage StoreUnreadable", () =>
     Effect.forEach(
-      ["", "{}", "nomba-session-1", "nomba-session-1 plain", "nomba-session-1 plain {}", "nomba-session-1 rot13 abc"],
+      [
+        "",
+        "{}",
+        "nomba-auth/1",
+        "nomba-auth/1 plain",
+        "nomba-auth/1 plain {}",
+        "nomba-auth/1 rot13 abc",
+        "nomba-auth/0 plain {}",
+        "nomba-auth/1 aes-256-gcm",
+        "nomba-auth/1 aes-256-gcm a 0011aabb A",
+        // Of a format that was never published.
+        'nomba-session-1 plain {"accessToken":"a"}'
+      ],
       (text) => refuses(SessionCodec.plain.decode(here, text), "StoreUnreadable")
     )
   )
@@ -59,20 +93,20 @@ describe("in clear", () => {
   )
 
   it.live("what another version wrote is left to it", () =>
-    refuses(SessionCodec.plain.decode(here, "nomba-session-2 plain {}"), "StoreCodec", "another version")
+    refuses(SessionCodec.plain.decode(here, "nomba-auth/2 plain {}"), "StoreCodec", "later version")
   )
 })
 
-describe("encrypted", () => {
+describe("SessionCodec.encrypted", () => {
   it.live.prop(
-    "a session is read as it was written, with any keys and under any store key",
-    { session: sessions, storeKey: storeKeys, id: ids, key: keys },
-    ({ id, key, session, storeKey }) =>
+    "decodes what it encoded, with any key and at any place",
+    { content: contents, place: places, id: ids, key: keys },
+    ({ content, id, key, place }) =>
       Effect.gen(function* () {
         const codec = yield* SessionCodec.encrypted([keyOf(id, key)])
-        const text = yield* codec.encode(storeKey, session)
-        assert.isTrue(text.startsWith(`nomba-session-1 aes-256-gcm ${id} `))
-        assert.deepStrictEqual(yield* codec.decode(storeKey, text), session)
+        const text = yield* codec.encode(place, content)
+        assert.isTrue(text.startsWith(`nomba-auth/1 aes-256-gcm ${id} `))
+        assert.deepStrictEqual(yield* codec.decode(place, text), content)
       })
   )
 
@@ -81,11 +115,11 @@ describe("encrypted", () => {
       const codec = yield* SessionCodec.encrypted([keyOf("a")])
       const texts = yield* Effect.all(Array.from({ length: 64 }, () => codec.encode(here, held)))
       assert.strictEqual(new Set(texts).size, 64)
-      const nonces = texts.map((text) => text.split(" ")[3]?.slice(0, 16))
+      const nonces = texts.map((text) => text.split(" ")[4]?.slice(0, 16))
       assert.strictEqual(new Set(nonces).size, 64)
       for (const text of texts) {
         assert.notInclude(text, "held")
-        assert.notInclude(Buffer.from(text.split(" ")[3] ?? "", "base64").toString("latin1"), "held")
+        assert.notInclude(Buffer.from(text.split(" ")[4] ?? "", "base64").toString("latin1"), "held")
       }
     })
   )
@@ -103,42 +137,66 @@ describe("encrypted", () => {
     })
   )
 
-  it.live("a changed cipher is told from damage, with the key's id", () =>
+  it.live("calls a changed or shortened ciphertext StoreUnreadable, whoever has the key", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.encrypted([keyOf("k-1")])
+      const other = yield* SessionCodec.encrypted([keyOf("k-2")])
       const text = yield* codec.encode(here, held)
-      const [format, algorithm, id, base64 = ""] = text.split(" ")
+      const [format, algorithm, id, check, base64 = ""] = text.split(" ")
       const bytes = Buffer.from(base64, "base64")
+      const withBytes = (bytes: Buffer) => [format, algorithm, id, check, bytes.toString("base64")].join(" ")
       for (const at of [0, 11, 12, bytes.length - 17, bytes.length - 1]) {
         const changed = Buffer.from(bytes)
         changed[at] = (changed[at] ?? 0) ^ 1
-        const tampered = [format, algorithm, id, changed.toString("base64")].join(" ")
-        yield* refuses(codec.decode(here, tampered), "StoreCodec", `"k-1"`, "changed")
+        yield* refuses(codec.decode(here, withBytes(changed)), "StoreUnreadable")
       }
       for (const length of [0, 1, 12, 27, bytes.length - 1]) {
-        const cut = [format, algorithm, id, bytes.subarray(0, length).toString("base64")].join(" ")
-        yield* Effect.flip(codec.decode(here, cut))
+        yield* refuses(codec.decode(here, withBytes(bytes.subarray(0, length))), "StoreUnreadable")
       }
-      yield* refuses(codec.decode(here, `${text}=`), "StoreUnreadable")
-      yield* refuses(codec.decode(here, text.slice(0, -1)), "StoreUnreadable")
+      const damage = [
+        `${text}=`,
+        text.slice(0, -1),
+        text.replace(base64, `?${base64.slice(1)}`),
+        text.replace(" k-1 ", "  ")
+      ]
+      for (const damaged of damage) {
+        for (const reader of [codec, other, SessionCodec.plain]) {
+          yield* refuses(reader.decode(here, damaged), "StoreUnreadable")
+        }
+      }
     })
   )
 
-  it.live.prop("a text under another store key is refused", { one: storeKeys, other: storeKeys }, ({ one, other }) =>
+  it.live.prop("refuses a text under another store key", { one: places, other: storeKeys }, ({ one, other }) =>
     Effect.gen(function* () {
-      if (one === other) return
+      if (one.key === other) return
       const codec = yield* SessionCodec.encrypted([keyOf("k-1")])
       const text = yield* codec.encode(one, held)
-      yield* refuses(codec.decode(other, text), "StoreCodec", `"k-1"`)
+      yield* refuses(codec.decode({ ...one, key: other }, text), "StoreUnreadable")
     })
   )
 
-  it.live("a text under another id of the same key is refused: the id is authenticated", () =>
+  it.live("refuses an old session or tombstone that was put back under another version", () =>
+    Effect.gen(function* () {
+      const codec = yield* SessionCodec.encrypted([keyOf("k-1")])
+      const tombstone: SessionCodec.StoredContent = { session: Option.none(), tombstone: true }
+      for (const content of [held, tombstone, contentOf(sessionOf("kept"), true)]) {
+        const text = yield* codec.encode(here, content)
+        for (const version of [here.version + 1, here.version - 1]) {
+          yield* refuses(codec.decode({ ...here, version }, text), "StoreUnreadable")
+        }
+      }
+    })
+  )
+
+  it.live("refuses a text under another id of the same key", () =>
     Effect.gen(function* () {
       const key = newKey()
       const codec = yield* SessionCodec.encrypted([keyOf("a", key), keyOf("b", key)])
       const text = yield* codec.encode(here, held)
-      yield* refuses(codec.decode(here, text.replace(" a ", " b ")), "StoreCodec", `"b"`)
+      yield* refuses(codec.decode(here, text.replace(" a ", " b ")), "StoreUnreadable")
+      const one = yield* SessionCodec.encrypted([keyOf("a", key)])
+      yield* refuses(one.decode(here, text.replace(" a ", " c ")), "StoreUnreadable")
     })
   )
 
@@ -152,7 +210,7 @@ describe("encrypted", () => {
     })
   )
 
-  it.live("what is in clear is refused: whoever writes to the store could else slip in a session", () =>
+  it.live("refuses plaintext, which anyone who can write to the store could slip in", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.encrypted([keyOf("a")])
       const text = yield* SessionCodec.plain.encode(here, held)
@@ -271,7 +329,7 @@ describe("from the environment", () => {
   it.live("set, it is encryption in either case", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.config.pipe(set(`a:${young}`))
-      assert.include(yield* codec.encode(yield* freshKey(), held), "aes-256-gcm a ")
+      assert.include(yield* codec.encode({ key: yield* freshKey(), version: 1 }, held), "aes-256-gcm a ")
     })
   )
 })

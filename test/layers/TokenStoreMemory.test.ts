@@ -7,6 +7,7 @@ import { TokenStore } from "../../src/services/TokenStore.js"
 import { faultyTokenStore, tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
 import {
   adoptAny,
+  down,
   freshKey,
   holds,
   holdsNothing,
@@ -114,6 +115,37 @@ describe("what TokenStoreMemory keeps", () => {
         beforeGate: (lease) => Effect.sync(() => assert.strictEqual(lease.version, 0))
       })
       yield* Effect.flatMap(open(key), (_) => renew(_, adoptAny, obtain))
+    })
+  )
+
+  it.scoped("is not walked through at each opening, and goes when it is of no use", () =>
+    Effect.gen(function* () {
+      for (let keys = 0; keys < 5_000; keys++) yield* leaveBehind(yield* freshKey(), withoutRefresh("held"))
+      yield* TestClock.adjust("1 hour")
+      const before = yield* TokenStoreMemory.size
+      assert.isAtLeast(before, 5_000)
+      for (let keys = 0; keys < 5_000; keys++) yield* Effect.scoped(Effect.flatMap(freshKey(), open))
+      assert.isAtMost(yield* TokenStoreMemory.size, 5_000)
+    })
+  )
+
+  it.scoped("keeps a shared failure for a layer that is built after it, and drops it after ten minutes", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const { obtain } = yield* makeObtain(sessionOf("never"), { afterGate: () => Effect.fail(down) })
+      const failure = { reason: "RateLimited", status: Option.some(429), wait: Duration.minutes(1), count: 2 } as const
+      yield* Effect.scoped(
+        Effect.flatMap(open(key), (_) => Effect.flip(renew(_, adoptAny, obtain, { share: () => Option.some(failure) })))
+      )
+      const state = yield* Effect.scoped(Effect.flatMap(open(key), (_) => _.readVersioned))
+      assert.deepStrictEqual(state.failure, Option.some(failure))
+      yield* TestClock.adjust("11 minutes")
+      let last: Option.Option<unknown> = Option.some("not asked")
+      const next = yield* makeObtain(sessionOf("next"), {
+        beforeGate: (lease) => Effect.sync(() => (last = lease.failure))
+      })
+      yield* Effect.scoped(Effect.flatMap(open(key), (_) => renew(_, adoptAny, next.obtain)))
+      assert.deepStrictEqual(last, Option.none())
     })
   )
 

@@ -124,7 +124,7 @@ describe("a transformClient", () => {
         Effect.asVoid(clientOver(http, undefined, { transformClient }))
       ]) {
         const exit = yield* Effect.exit(build)
-        assert.include(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", "is not an HttpClient")
+        assert.include(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", "did not return an HttpClient")
       }
     })
   )

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
-import { Nomba, NombaAuth, Pkce, PublicLogin, TokenCache } from "nomba-auth"
+import { Nomba, NombaAuth, Pkce, PublicLogin, TokenCache, TokenStoreMemory } from "nomba-auth"
 import { fake, json } from "../support/http.js"
 import { leaks, printed } from "../support/leaks.js"
 import { sessionOf } from "../support/tokenCache.js"
@@ -20,7 +20,7 @@ const isSilent = <A, E>(what: string, effect: Effect.Effect<A, E>, secrets: Read
     )
   )
 
-const begun = Effect.map(Pkce.begin(options), ({ pending, url }) => ({
+const begun = Effect.map(Pkce.authorizationUrl(options), ({ pending, url }) => ({
   pending,
   url,
   state: Redacted.value(pending.state),
@@ -44,7 +44,7 @@ describe("of a login nothing secret is to be read", () => {
       yield* isSilent("what was begun", Effect.succeed({ pending, url }), [state, verifier])
       yield* isSilent("its parts", Effect.all([Effect.succeed(pending), Effect.succeed(url)]), [state, verifier])
       const wrong = { ...options, redirectUri: `http://evil.example/${code}`, clientId: ` ${code}` }
-      yield* isSilent("wrong options", Pkce.begin(wrong), [code])
+      yield* isSilent("wrong options", Pkce.authorizationUrl(wrong), [code])
     })
   )
 
@@ -74,7 +74,9 @@ describe("of a login nothing secret is to be read", () => {
       const { verifier } = yield* begun
       const echo = fake(() => json(401, { code: "02", description: `no: ${code} ${verifier}`, errors: [verifier] }))
       const context = yield* Layer.build(
-        Nomba.layerPublic({ clientId: options.clientId, subject: "a person" }).pipe(Layer.provide(echo.layer))
+        Nomba.layerPublic({ clientId: options.clientId, subject: "a person" }).pipe(
+          Layer.provide([TokenStoreMemory.layer, echo.layer])
+        )
       )
       const secrets = [code, verifier]
       const granted = { code: Redacted.make(code), verifier: Redacted.make(verifier), redirectUri: options.redirectUri }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Effect, Option, Redacted } from "effect"
 import * as SessionCodec from "../../src/layers/SessionCodec.js"
 import { StoreKey } from "../../src/schemas/StoreKey.js"
 import { sessionOf } from "../../src/testing/tokenStore/harness.js"
@@ -9,9 +9,9 @@ import { leaks, printed } from "../support/leaks.js"
 
 const [first, second, foreign] = [newKey(), newKey(), newKey()]
 const token = "eyJhbGciOiJIUzI1NiJ9.e30.held_access-token"
-const session = sessionOf(token)
+const session: SessionCodec.StoredContent = { session: Option.some(sessionOf(token)), tombstone: false }
 const secrets = [first, second, foreign, token, `${token}-refresh`]
-const here = StoreKey.make("a|b|client_credentials|")
+const here: SessionCodec.TextPlace = { key: StoreKey.make("a|b|client_credentials|"), version: 7 }
 
 const isSilent = <A, E>(what: string, effect: Effect.Effect<A, E>) =>
   Effect.map(printed(effect), (texts) =>
@@ -42,16 +42,16 @@ describe("no key and no token is to be read", () => {
       const text = yield* codec.encode(here, session)
       const cases = [
         codec.decode(here, yield* others.encode(here, session)),
-        codec.decode(StoreKey.make("elsewhere"), text),
+        codec.decode({ ...here, key: StoreKey.make("elsewhere") }, text),
         codec.decode(here, clear),
-        codec.decode(here, `nomba-session-1 aes-256-gcm ${first} ${first}`),
-        codec.decode(here, `nomba-session-1 aes-256-gcm a ${first}`),
+        codec.decode(here, `nomba-auth/1 aes-256-gcm ${first} ${first}`),
+        codec.decode(here, `nomba-auth/1 aes-256-gcm a ${first}`),
         SessionCodec.plain.decode(here, text),
         SessionCodec.plain.decode(here, clear.slice(0, -1)),
         SessionCodec.plain.decode(here, clear.replace(`"server"`, "7")),
         SessionCodec.plain.decode(here, clear.replace("held_access", "held access")),
-        SessionCodec.plain.decode(here, `nomba-session-9 ${token}`),
-        SessionCodec.plain.decode(here, `nomba-session-1 ${token} ${token}`)
+        SessionCodec.plain.decode(here, `nomba-auth/9 ${token}`),
+        SessionCodec.plain.decode(here, `nomba-auth/1 ${token} ${token}`)
       ]
       for (const [at, one] of cases.entries()) {
         yield* Effect.flip(one)

@@ -232,8 +232,8 @@ export const makeWorld = (isPublic: boolean) => {
       reported.set(token, simulation.now())
       const shouldLive = simulation.now() < (grants.get(token)?.expiresAt ?? 0) - MARGIN
       start(
-        Effect.map(fed.cache.invalidate(Redacted.make(token)), (counts) => {
-          if (counts && shouldLive) ended.add(token)
+        Effect.map(fed.cache.invalidate(Redacted.make(token)), () => {
+          if (shouldLive) ended.add(token)
         })
       )
     },

@@ -4,12 +4,16 @@ import { Cause, Duration, Effect, Equal, FastCheck as fc, Schema } from "effect"
 import {
   AuthError,
   Expired,
+  healsByWaiting,
   InvalidCredentials,
   InvalidRequest,
+  isTransient,
+  secondTryMayHelp,
   Unavailable,
   UnavailableReason,
   UnexpectedReason,
   UnexpectedResponse,
+  wasNotProcessed,
   withHint,
   withRetryAfter
 } from "../../src/schemas/AuthError.js"
@@ -21,42 +25,97 @@ const origins = {
   environment: "options.environment"
 }
 
-describe("the messages", () => {
+describe("AuthError.message", () => {
   for (const [error, message] of [
     [
       new InvalidRequest({ operation: "refresh", errors: ["refreshToken: is empty"] }),
-      "The refresh call was not sent: refreshToken: is empty."
+      "The refresh request was not sent: refreshToken: is empty."
+    ],
+    [
+      new InvalidRequest({ operation: "request", errors: ["the URL is outside NOMBA_BASE_URL"] }),
+      "Request not sent: the URL is outside NOMBA_BASE_URL."
     ],
     [
       new InvalidRequest({ operation: "issue", status: 400, code: "17", description: "bad", errors: ["a", "b"] }),
-      'Nomba refused the issue call (HTTP 400, code 17, "bad"): a; b.'
+      'Nomba rejected the issue request (HTTP 400, code 17, "bad"): a; b.'
     ],
     [
-      new InvalidCredentials({ operation: "issue", status: 401, origins }),
-      "Nomba refused the credentials on issue (HTTP 401). Check the client id (NOMBA_CLIENT_ID), the client secret (NOMBA_PRIVATE_KEY), the account id (not set) and the environment (options.environment)."
+      new InvalidCredentials({ operation: "issue", status: 401, errors: ["no such client"], origins }),
+      "Nomba rejected the credentials when requesting a token (HTTP 401): no such client. Likeliest cause: account id: not set. Check the client id (NOMBA_CLIENT_ID), the client secret (NOMBA_PRIVATE_KEY), the account id (not set) and the environment (options.environment)."
+    ],
+    [
+      new InvalidCredentials({
+        operation: "issue",
+        status: 401,
+        origins: { ...origins, accountId: "NOMBA_ACCOUNT_ID" }
+      }),
+      "Nomba rejected the credentials when requesting a token (HTTP 401). Check the client id (NOMBA_CLIENT_ID), the client secret (NOMBA_PRIVATE_KEY), the account id (NOMBA_ACCOUNT_ID) and the environment (options.environment)."
     ],
     [
       new InvalidCredentials({ operation: "refresh", status: 403 }),
-      "Nomba refused the credentials on refresh (HTTP 403). Check the client id, the client secret, the account id and the environment."
+      "Nomba denied access on refresh (HTTP 403). This machine's IP address may not be allowed, or the account id may be a sub-account's: it must be the parent's. Check the client id, the client secret, the account id and the environment."
     ],
     [
       new Expired({ operation: "refresh", status: 401 }),
-      "Nomba refused the refresh token as invalid or expired (HTTP 401)."
+      "Nomba rejected the refresh token as invalid or expired (HTTP 401)."
     ],
     [
       new Expired({ operation: "exchange", status: 401 }),
-      "Nomba refused the authorization code as invalid or expired (HTTP 401)."
+      "Nomba rejected the authorization code as invalid or expired (HTTP 401)."
     ],
-    [new Expired({ operation: "revoke", status: 401 }), "Nomba refused the access token on revoke (HTTP 401)."],
-    [new Expired({ operation: "store" }), "There is no session: a person has to log in."],
+    [new Expired({ operation: "revoke", status: 401 }), "Nomba rejected the access token on revoke (HTTP 401)."],
+    [new Expired({ operation: "store" }), "There is no session: the user has to log in."],
+    [
+      new Unavailable({
+        operation: "issue",
+        reason: "Network",
+        detail: "ENOTFOUND",
+        target: "api.nomba.com",
+        setting: "NOMBA_ENVIRONMENT=production",
+        processed: "no"
+      }),
+      "Cannot resolve api.nomba.com (NOMBA_ENVIRONMENT=production): ENOTFOUND."
+    ],
     [
       new Unavailable({
         operation: "issue",
         reason: "Network",
         detail: "ECONNREFUSED",
+        processed: "no",
         retryAfter: Duration.millis(1240)
       }),
-      "Nomba could not be reached (issue) [ECONNREFUSED]. Try again after 1.3 s."
+      "Cannot connect to Nomba: ECONNREFUSED. Try again after 1.3 s."
+    ],
+    [
+      new Unavailable({ operation: "refresh", reason: "Network", detail: "ECONNRESET", target: "api.nomba.com" }),
+      "The connection to api.nomba.com failed (refresh): ECONNRESET."
+    ],
+    [
+      new Unavailable({ operation: "issue", reason: "Network", status: 200, detail: "ECONNRESET" }),
+      "The response of Nomba was cut off (issue, HTTP 200): ECONNRESET."
+    ],
+    [
+      new Unavailable({ operation: "issue", reason: "ServerError", status: 503, description: "down" }),
+      'Nomba failed (issue, HTTP 503, "down").'
+    ],
+    [
+      new Unavailable({
+        operation: "store",
+        reason: "Store",
+        detail: "ECONNREFUSED",
+        target: "Redis at cache:6379",
+        setting: "NOMBA_TOKEN_STORE"
+      }),
+      "Cannot connect to Redis at cache:6379 (NOMBA_TOKEN_STORE): ECONNREFUSED."
+    ],
+    [
+      new Unavailable({ operation: "store", reason: "Store", detail: "NOPERM", target: "Redis at cache:6379" }),
+      "Redis at cache:6379 refused a command: NOPERM."
+    ],
+    [new Unavailable({ operation: "store", reason: "Store" }), "Cannot connect to the token store."],
+    [
+      new Unavailable({ operation: "refresh", reason: "SessionContested", retryAfter: Duration.seconds(4) }),
+      "Nomba keeps rejecting new access tokens (refresh). Try again after 4 s."
     ],
     [
       new UnexpectedResponse({
@@ -66,7 +125,7 @@ describe("the messages", () => {
         issues: ["data.access_token: missing"],
         requestId: "r-1"
       }),
-      "Unexpected answer (issue, HTTP 200): a success without a usable access token: data.access_token: missing. Request id: r-1."
+      "Unexpected response (issue, HTTP 200): a success without a usable access token: data.access_token: missing. Request id: r-1."
     ]
   ] as const) {
     it(message, () => {
@@ -102,7 +161,7 @@ describe("the messages", () => {
       }
     })
 
-  it("are one line under 500 characters, whatever is in them", () => {
+  it("is one line under 500 characters, whatever is in them", () => {
     fc.assert(
       fc.property(arbitrary, (error) => {
         assert.isBelow(error.message.length, 500)
@@ -111,7 +170,7 @@ describe("the messages", () => {
     )
   })
 
-  it("keep their advice and their wait beside a description of any length", () => {
+  it("keeps its advice and its wait beside a description of any length", () => {
     const error = new Unavailable({
       operation: "issue",
       reason: "RateLimited",
@@ -122,7 +181,7 @@ describe("the messages", () => {
     assert.match(error.message, /Do this\. Try again after 5 s\.$/)
   })
 
-  it("come back from what they are encoded to", () => {
+  it("is the same after encoding and decoding", () => {
     fc.assert(
       fc.property(arbitrary, (error) => {
         const json = JSON.parse(JSON.stringify(Schema.encodeSync(AuthError)(error)))
@@ -131,6 +190,77 @@ describe("the messages", () => {
         assert.strictEqual(decoded.message, error.message)
       })
     )
+  })
+})
+
+/** The compiler asks for a line for each tag and each reason, and the tests below for each that the schemas have. */
+describe("the guards", () => {
+  const no = { isTransient: false, wasNotProcessed: false, healsByWaiting: false, secondTryMayHelp: false }
+  const transient = { ...no, isTransient: true }
+  const heals = { ...transient, healsByWaiting: true }
+
+  const decisions = (error: AuthError) => ({
+    isTransient: isTransient(error),
+    wasNotProcessed: wasNotProcessed(error),
+    healsByWaiting: healsByWaiting(error),
+    secondTryMayHelp: secondTryMayHelp(error)
+  })
+
+  const tags: Record<AuthError["_tag"], readonly [AuthError, object]> = {
+    InvalidRequest: [new InvalidRequest({ operation: "refresh", status: 400 }), no],
+    InvalidCredentials: [new InvalidCredentials({ operation: "issue", status: 401 }), no],
+    Expired: [new Expired({ operation: "refresh", status: 401 }), no],
+    Unavailable: [new Unavailable({ operation: "issue", reason: "Network" }), heals],
+    UnexpectedResponse: [new UnexpectedResponse({ operation: "issue", reason: "NotJson" }), no]
+  }
+
+  it("have an answer for each tag", () => {
+    assert.sameMembers(
+      Object.keys(tags),
+      AuthError.members.map((member) => member._tag)
+    )
+    for (const [error, expected] of Object.values(tags)) assert.deepStrictEqual(decisions(error), expected, error._tag)
+  })
+
+  const reasons: Record<typeof UnavailableReason.Type, object> = {
+    Network: heals,
+    Timeout: heals,
+    RateLimited: heals,
+    ServerError: heals,
+    SessionContested: heals,
+    Secret: heals,
+    Store: heals,
+    StoreUnreadable: transient,
+    StoreCodec: transient,
+    Closed: transient
+  }
+
+  it("have an answer for each reason of Unavailable, and wasNotProcessed for what it says", () => {
+    assert.sameMembers(Object.keys(reasons), [...UnavailableReason.literals])
+    for (const reason of UnavailableReason.literals) {
+      const error = new Unavailable({ operation: "store", reason })
+      assert.deepStrictEqual(decisions(error), reasons[reason], reason)
+      assert.isTrue(wasNotProcessed(new Unavailable({ ...error, processed: "no" })), reason)
+    }
+  })
+
+  it("count a request that was not sent as not processed", () => {
+    assert.isTrue(wasNotProcessed(new InvalidRequest({ operation: "refresh", errors: ["refreshToken: is empty"] })))
+    assert.isFalse(wasNotProcessed(new InvalidRequest({ operation: "authorize", code: "invalid_scope" })))
+  })
+
+  it("know that no wait mends a Redis user's missing rights", () => {
+    for (const detail of ["NOPERM", "WRONGPASS", "NOAUTH"]) {
+      assert.isFalse(healsByWaiting(new Unavailable({ operation: "store", reason: "Store", detail })), detail)
+    }
+    assert.isTrue(healsByWaiting(new Unavailable({ operation: "store", reason: "Store", detail: "ECONNREFUSED" })))
+  })
+
+  it("know that a second try may help if a refresh brought a token that had expired", () => {
+    for (const operation of ["refresh", "issue"] as const) {
+      const error = new UnexpectedResponse({ operation, reason: "AlreadyExpired" })
+      assert.strictEqual(secondTryMayHelp(error), operation === "refresh")
+    }
   })
 })
 

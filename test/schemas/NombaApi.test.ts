@@ -13,7 +13,11 @@ const read = (path: string): string => readFileSync(new URL(path, import.meta.ur
 const spec: unknown = Yaml.parse(read("../fixtures/nomba-authentication-openapi.yml"))
 const document = OpenApi.fromApi(NombaApi)
 
-const prose = new Set(["description", "summary", "example", "examples"])
+const prose = new Set(["description", "summary", "example", "examples", "license"])
+
+/** No security at all, which is what an absent member means too. */
+const isOpen = (key: string, value: unknown): boolean =>
+  key === "security" && Array.isArray(value) && value.length === 0
 
 /** What a document demands, without what it says to people. Names under `properties` are names, whatever they are. */
 const structure = (node: unknown, names = false): unknown => {
@@ -21,7 +25,7 @@ const structure = (node: unknown, names = false): unknown => {
   if (typeof node !== "object" || node === null) return node
   return Object.fromEntries(
     Object.entries(node)
-      .filter(([key]) => names || !prose.has(key))
+      .filter(([key, value]) => names || !(prose.has(key) || isOpen(key, value)))
       .map(([key, value]) => [key, structure(value, key === "properties" && !names)])
   )
 }
@@ -34,6 +38,15 @@ const prosePairs = (node: unknown): ReadonlyArray<readonly [string, unknown]> =>
 describe("NombaApi", () => {
   it("demands exactly what Nomba's description demands", () => {
     assert.deepStrictEqual(structure(document), structure(spec))
+  })
+
+  it("asks for the bearer on revoke alone", () => {
+    const security = Object.entries(document.paths).map(([path, { post }]) => [path, post?.security])
+    assert.deepStrictEqual(security, [
+      ["/v1/auth/token/issue", []],
+      ["/v1/auth/token/refresh", []],
+      ["/v1/auth/token/revoke", [{ bearerAuth: [] }]]
+    ])
   })
 
   it("sees a difference when there is one", () => {

@@ -2,15 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Either, FastCheck as fc, Option, Redacted } from "effect"
 import * as TokenResponse from "../../src/schemas/TokenResponse.js"
 
-const exchange: TokenResponse.Exchange = { sentAt: Date.UTC(2025, 7, 13, 12), date: Option.none(), secrets: [] }
+const exchange: TokenResponse.ResponseFacts = { sentAt: Date.UTC(2025, 7, 13, 12), date: Option.none(), secrets: [] }
 
-const decode = (data: unknown, changes: Partial<TokenResponse.Exchange> = {}) =>
+const decode = (data: unknown, changes: Partial<TokenResponse.ResponseFacts> = {}) =>
   TokenResponse.decode({ code: "00", data }, { ...exchange, ...changes })
 
-const granted = (data: unknown, changes?: Partial<TokenResponse.Exchange>): TokenResponse.Granted =>
+const granted = (data: unknown, changes?: Partial<TokenResponse.ResponseFacts>): TokenResponse.Granted =>
   Either.getOrThrowWith(decode(data, changes), (refused) => new Error(refused.issues.join()))
 
-const refused = (data: unknown, changes?: Partial<TokenResponse.Exchange>): TokenResponse.Refused =>
+const refused = (data: unknown, changes?: Partial<TokenResponse.ResponseFacts>): TokenResponse.Refused =>
   Either.getOrThrowWith(Either.flip(decode(data, changes)), () => new Error("granted"))
 
 describe("a session", () => {
@@ -159,7 +159,7 @@ describe("an answer that grants nothing", () => {
   it("a token dead on arrival names the clocks, and what was skipped", () => {
     const dead = refused({ access_token: "t", expires_in: 0, expiresAt: "junk" })
     assert.deepStrictEqual(dead, {
-      reason: "DeadOnArrival",
+      reason: "AlreadyExpired",
       issues: [
         "Nomba's clock: not stated",
         "this machine's clock: 2025-08-13T12:00:00.000Z",

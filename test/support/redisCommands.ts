@@ -1,5 +1,5 @@
 /** What a client asks of a Redis server, read off the wire. */
-import * as Scripts from "../../src/layers/store/redis/Scripts.js"
+import * as Scripts from "../../src/layers/store/redis/scripts.js"
 
 const beginning = /\*\d+\r\n\$\d+\r\n(?=[a-z]+\r\n)/i
 

@@ -46,7 +46,7 @@ export const makeRewindableStore = (): RewindableStore => {
         })
       return {
         leaseTime,
-        stepTimeout: Duration.seconds(1),
+        acquireTimeout: Duration.seconds(1),
         read: at(readingAt),
         acquire: (owner, options) =>
           Effect.zipWith(

@@ -1,49 +1,86 @@
 /** The atomic steps of a store against a plain model of them, over random interleavings of several owners. */
 import { assert } from "@effect/vitest"
 import { Duration, Effect, FastCheck as fc, Option } from "effect"
-import type { Connect, Entry, StoreDriver } from "../../src/layers/store/StoreDriver.js"
+import {
+  type Connect,
+  type Entry,
+  type Owner,
+  ownerText,
+  type Reading,
+  type StoreDriver
+} from "../../src/layers/store/StoreDriver.js"
 import type { Unavailable } from "../../src/schemas/AuthError.js"
 import type { Session } from "../../src/schemas/Session.js"
+import type { SharedFailure } from "../../src/services/TokenStore.js"
 import { freshKey, sessionOf } from "../../src/testing/tokenStore/harness.js"
 import { makeHandClock } from "./storeClock.js"
+import { ownerOf } from "./storeFaults.js"
 
 const LEASE = 25_000
 
-type Owner = "a" | "b" | "c"
+type Name = "a" | "b"
 
 type Command =
-  | { readonly step: "acquire" | "extend" | "release"; readonly owner: Owner }
-  | { readonly step: "mark"; readonly owner: Owner; readonly marked: boolean }
+  | { readonly step: "acquire"; readonly owner: Owner; readonly below: number; readonly lateBy: number }
+  | { readonly step: "extend"; readonly owner: Owner }
+  | { readonly step: "release"; readonly owner: Owner; readonly wait: number | undefined; readonly cancel: boolean }
+  | { readonly step: "setRefreshInFlight"; readonly owner: Owner; readonly inFlight: boolean }
   | {
       readonly step: "commit"
       readonly owner: Owner
-      /** Over what is there, or over the version that was there this many commits ago. */
+      /** Over what is stored, or over the version that was stored this many commits ago. */
       readonly ago: number
+      /** How much the version rises, if it does. */
+      readonly rise: number
       readonly session: Session | undefined
       readonly tombstone: boolean
       readonly remaining: number
+      /** How much sooner the session expires by what its writer knows of the store's time. */
+      readonly sooner: number
     }
   | { readonly step: "read" }
   | { readonly step: "time"; readonly by: number }
 
-const owner = fc.constantFrom<Owner>("a", "a", "b", "c")
+const owner: fc.Arbitrary<Owner> = fc
+  .tuple(fc.constantFrom<Name>("a", "a", "b"), fc.constantFrom(1, 1, 2, 3))
+  .map(([name, attempt]) => ownerOf(name, attempt))
 const sessions = ["one", "two", "three"].map((name) => sessionOf(name))
 
 const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 3,
-    arbitrary: fc.record({ step: fc.constantFrom("acquire" as const, "extend" as const, "release" as const), owner })
+    arbitrary: fc.record({
+      step: fc.constant("acquire" as const),
+      owner,
+      below: fc.constantFrom(0, 1, 2, 3),
+      lateBy: fc.constantFrom(-1_000, 0, 0, 1)
+    })
   },
-  { weight: 3, arbitrary: fc.record({ step: fc.constant("mark" as const), owner, marked: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ step: fc.constant("extend" as const), owner }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      step: fc.constant("release" as const),
+      owner,
+      wait: fc.constantFrom(undefined, undefined, 0, 8_000),
+      cancel: fc.boolean()
+    })
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ step: fc.constant("setRefreshInFlight" as const), owner, inFlight: fc.boolean() })
+  },
   {
     weight: 4,
     arbitrary: fc.record({
       step: fc.constant("commit" as const),
       owner,
       ago: fc.constantFrom(0, 0, 0, 1, 2),
+      rise: fc.constantFrom(-1, 0, 1, 1, 1, 1_000),
       session: fc.constantFrom(undefined, ...sessions),
       tombstone: fc.boolean(),
-      remaining: fc.constantFrom(0, 1, 10_000, 1_800_000)
+      remaining: fc.constantFrom(0, 1, 10_000, 1_800_000),
+      sooner: fc.constantFrom(-5_000, 0, 0, 5_000)
     })
   },
   { weight: 1, arbitrary: fc.record({ step: fc.constant("read" as const) }) },
@@ -56,28 +93,46 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   }
 )
 
+/** A span of time; a clock that is set back to before it ends it. */
+interface Span {
+  readonly from: number
+  readonly until: number
+}
+
+const remains = ({ from, until }: Span, now: number): number => (now < from ? 0 : Math.max(0, until - now))
+
 /** What is known about one key, in plain words. */
 class Model {
   /** Who was last given the lease, from when, until when. */
-  lease: { readonly owner: Owner; readonly from: number; readonly until: number } | undefined
-  entry: { readonly from: number; readonly until: number; readonly entry: Omit<Entry, "remaining"> } | undefined
+  lease: (Span & { readonly owner: Owner }) | undefined
+  entry: (Span & { readonly entry: Omit<Entry, "remaining"> }) | undefined
+  failure: (Span & { readonly failure: Omit<SharedFailure, "wait"> }) | undefined
   readonly versions: Array<number> = [0]
 
-  readonly read = (now: number): Option.Option<Entry> =>
-    Option.map(Option.fromNullable(this.entry), ({ entry, from, until }) => ({
-      ...entry,
-      remaining: Duration.millis(now < from ? 0 : Math.max(0, until - now))
+  readonly read = (now: number): Reading => ({
+    now,
+    isLeased: this.lease !== undefined && remains(this.lease, now) > 0,
+    failure: Option.map(Option.fromNullable(this.failure), (span) => ({
+      ...span.failure,
+      wait: Duration.millis(remains(span, now))
+    })),
+    entry: Option.map(Option.fromNullable(this.entry), (span) => ({
+      ...span.entry,
+      remaining: Duration.millis(remains(span, now))
     }))
+  })
 
-  readonly isHeldBy = (owner: Owner, now: number): boolean => this.lease?.owner === owner && now < this.lease.until
+  readonly isHeldBy = (owner: Owner, now: number): boolean =>
+    this.lease !== undefined && ownerText(this.lease.owner) === ownerText(owner) && now < this.lease.until
 
   readonly give = (owner: Owner, now: number): void => {
     this.lease = { owner, from: now, until: now + LEASE }
   }
 
-  readonly acquire = (owner: Owner, now: number): boolean => {
-    const isFree = this.lease === undefined || now >= this.lease.until || now < this.lease.from
-    if (isFree) this.give(owner, now)
+  readonly acquire = (owner: Owner, below: number, isLate: boolean, now: number): boolean => {
+    if (this.isHeldBy(owner, now)) return true
+    const isAbandoned = this.lease?.owner.store === owner.store && this.lease.owner.attempt < below
+    if (!isLate && (isAbandoned || !this.read(now).isLeased)) this.give(owner, now)
     return this.isHeldBy(owner, now)
   }
 
@@ -85,6 +140,10 @@ class Model {
     const isHeld = this.isHeldBy(owner, now)
     if (isHeld) this.give(owner, now)
     return isHeld
+  }
+
+  readonly flag = (refreshInFlight: Option.Option<Owner>): void => {
+    if (this.entry !== undefined) this.entry = { ...this.entry, entry: { ...this.entry.entry, refreshInFlight } }
   }
 }
 
@@ -97,49 +156,58 @@ const run = function* (commands: ReadonlyArray<Command>, driver: StoreDriver, ha
         hand.now += command.by
         break
       case "read":
-        assert.deepStrictEqual(yield* driver.read, model.read(now))
         break
       case "acquire": {
-        const { entry, held } = yield* driver.acquire(command.owner)
-        assert.strictEqual(held, model.acquire(command.owner, now), "acquire")
-        assert.deepStrictEqual(entry, model.read(now))
+        const { below, lateBy, owner } = command
+        const { held, ...reading } = yield* driver.acquire(owner, { notAfter: now - lateBy, takeOverBelow: below })
+        assert.strictEqual(held, model.acquire(owner, below, lateBy > 0, now), "acquire")
+        assert.deepStrictEqual(reading, model.read(now))
         break
       }
       case "extend":
         assert.strictEqual(yield* driver.extend(command.owner), model.extend(command.owner, now), "extend")
         break
-      case "mark": {
-        const isOurs = model.extend(command.owner, now)
-        if (isOurs && model.entry !== undefined) {
-          model.entry = { ...model.entry, entry: { ...model.entry.entry, marked: command.refreshInFlight } }
-        }
-        assert.strictEqual(yield* driver.mark(command.owner, command.refreshInFlight), isOurs, "mark")
+      case "setRefreshInFlight": {
+        const { inFlight, owner } = command
+        const isOurs = model.extend(owner, now)
+        if (isOurs) model.flag(inFlight ? Option.some(owner) : Option.none())
+        assert.strictEqual(yield* driver.setRefreshInFlight(owner, inFlight), isOurs, "setRefreshInFlight")
         break
       }
-      case "release":
-        yield* driver.release(command.owner)
-        if (model.lease?.owner === command.owner) model.lease = undefined
-        break
-      case "commit": {
-        const { remaining, session, tombstone } = command
-        const basis = model.versions.at(-1 - command.ago) ?? 0
-        const last = model.versions.at(-1) ?? 0
-        const next = { session: Option.fromNullable(session), tombstone }
-        const version = yield* driver.commit(command.owner, basis, {
-          ...next,
-          remaining: Duration.millis(remaining)
+      case "release": {
+        const { cancel, owner, wait } = command
+        const failure = { reason: "ServerError", status: Option.some(503), count: 1 } as const
+        yield* driver.release(owner, {
+          cancelRefresh: cancel,
+          failure: Option.map(Option.fromNullable(wait), (millis) => ({ ...failure, wait: Duration.millis(millis) }))
         })
-        const isAccepted = model.isHeldBy(command.owner, now) && basis === last
-        assert.strictEqual(Option.isSome(version), isAccepted, "commit")
-        if (Option.isSome(version)) {
-          assert.isAbove(version.value, last, "versions rise")
-          assert.isAtLeast(version.value, now, "versions are the store's time at least")
-          model.versions.push(version.value)
-          model.entry = {
-            from: now,
-            until: now + remaining,
-            entry: { version: version.value, ...next, refreshInFlight: false }
-          }
+        if (!model.isHeldBy(owner, now)) break
+        model.lease = undefined
+        if (cancel) model.flag(Option.none())
+        if (wait !== undefined) model.failure = { failure, from: now, until: now + wait }
+        break
+      }
+      case "commit": {
+        const { ago, owner, remaining, rise, session, sooner, tombstone } = command
+        const last = model.entry?.entry.version ?? 0
+        const expected = model.versions.at(-1 - ago) ?? 0
+        const version = last + rise
+        const content = { version, session: Option.fromNullable(session), tombstone }
+        const expiresAt = now + remaining - sooner
+        const isWritten = yield* driver.commit(owner, expected, {
+          ...content,
+          remaining: Duration.millis(remaining),
+          expiresAt
+        })
+        const isAccepted = model.isHeldBy(owner, now) && expected === last && rise > 0
+        assert.strictEqual(isWritten, isAccepted, "commit")
+        if (!isWritten) break
+        model.versions.push(version)
+        model.failure = undefined
+        model.entry = {
+          from: now,
+          until: Math.min(expiresAt, now + remaining),
+          entry: { ...content, refreshInFlight: Option.none() }
         }
         break
       }

@@ -2,7 +2,7 @@
 import { DateTime, Duration, Effect, Equal, Layer, Option, Redacted, Stream } from "effect"
 import type { AuthError } from "../../src/schemas/AuthError.js"
 import { Session } from "../../src/schemas/Session.js"
-import { type CachedSession, type Remedy, TokenCache } from "../../src/services/TokenCache.js"
+import { type CachedSession, type Remedy, TokenCache, type TokenUse } from "../../src/services/TokenCache.js"
 
 /** What a renewal brings: another token from Nomba, one from the store, the same one again, or nothing. */
 export type Renewal = "nomba" | "store" | "same" | AuthError
@@ -12,6 +12,10 @@ export interface ScriptedCache {
   /** For instance `invalidate token-1`, in order. */
   readonly told: ReadonlyArray<string>
   readonly current: () => string
+  /** What the next reports of a rejected token are answered with; `renew` when there is none left. */
+  readonly rejections: Array<Remedy>
+  /** The requests that it was told of. */
+  readonly requests: ReadonlyArray<TokenUse>
 }
 
 export const sessionOf = (token: string): Session =>
@@ -32,6 +36,8 @@ export const sessionOf = (token: string): Session =>
 export const scriptedCache = (...renewals: ReadonlyArray<Renewal>): ScriptedCache => {
   const left = [...renewals]
   const told: Array<string> = []
+  const rejections: Array<Remedy> = []
+  const requests: Array<TokenUse> = []
   let serial = 1
   let rejected = false
   let origin: CachedSession["origin"] = "nomba"
@@ -53,6 +59,8 @@ export const scriptedCache = (...renewals: ReadonlyArray<Renewal>): ScriptedCach
   return {
     told,
     current,
+    rejections,
+    requests,
     layer: Layer.succeed(
       TokenCache,
       TokenCache.of({
@@ -61,16 +69,21 @@ export const scriptedCache = (...renewals: ReadonlyArray<Renewal>): ScriptedCach
           Effect.sync(() => tell("session")),
           session
         ),
+        invalidate: (token, request) =>
+          Effect.sync(() => {
+            tell("invalidate", Redacted.value(token))
+            if (request !== undefined) requests.push(request)
+            const rejection = rejections.shift() ?? "Renewal"
+            rejected ||= rejection === "Renewal" && Equal.equals(token, Redacted.make(current()))
+            return rejection
+          }),
+        confirm: (token, request) =>
+          Effect.sync(() => {
+            tell("confirm", Redacted.value(token))
+            if (request !== undefined) requests.push(request)
+          }),
         peek: Effect.succeedNone,
         verify: Effect.void,
-        invalidate: (token) =>
-          Effect.sync((): Remedy => {
-            tell("invalidate", Redacted.value(token))
-            const counts = !rejected && Equal.equals(token, Redacted.make(current()))
-            rejected ||= counts
-            return "Renewal"
-          }),
-        confirm: (token) => Effect.sync(() => void tell("confirm", Redacted.value(token))),
         logout: Effect.dieMessage("not used"),
         changes: Stream.empty
       })
@@ -80,4 +93,10 @@ export const scriptedCache = (...renewals: ReadonlyArray<Renewal>): ScriptedCach
 
 /** A cache that can only be asked, and answers always the same. */
 export const fixedCache = (get: Effect.Effect<Redacted.Redacted<string>, AuthError>): Layer.Layer<TokenCache> =>
-  Layer.mock(TokenCache, { get, session: Effect.dieMessage("not used"), logout: Effect.void, changes: Stream.empty })
+  Layer.mock(TokenCache, {
+    get,
+    session: Effect.dieMessage("not used"),
+    confirm: () => Effect.void,
+    logout: Effect.void,
+    changes: Stream.empty
+  })

@@ -126,7 +126,7 @@ export const makeUpstream = (): Upstream => {
     Effect.gen(function* () {
       const { arrived, gate, latency, lose, prepare = Effect.void, refuse, repeatAfter } = scriptFor(operation)
       yield* prepare
-      yield* (yield* AttemptGate).admit
+      yield* (yield* AttemptGate).beforeSend
       const now = yield* Clock.currentTimeMillis
       calls.push({ operation, at: now, token })
       mostAtOnce = Math.max(mostAtOnce, ++underWay)
@@ -138,7 +138,7 @@ export const makeUpstream = (): Upstream => {
         return lose ?? processed
       }).pipe(Effect.ensuring(Effect.sync(() => (underWay -= 1))))
       if (refuse !== undefined && repeatAfter !== undefined) {
-        const passage = yield* Effect.flatMap(AttemptGate, (_) => _.open(REQUEST_TIMEOUT))
+        const passage = yield* Effect.flatMap(AttemptGate, (_) => _.start(REQUEST_TIMEOUT))
         if (yield* passage(Duration.decode(repeatAfter))) return yield* handle(operation, token, process)
       }
       return answer instanceof Error ? yield* answer : answer

@@ -15,12 +15,8 @@ const call = Effect.flatMap(NombaClient, (nomba) => nomba.get("/v1/accounts/bala
 
 const complete: ReadonlyArray<readonly [what: string, code: string]> = [
   [
-    "with a platform",
-    "Effect.runPromise(Effect.provide(call, Layer.provide(Nomba.layer(options), FetchHttpClient.layer)))"
-  ],
-  [
-    "with a store of its own",
-    "Effect.runPromise(call.pipe(Effect.provide(Nomba.layerWithoutStore(options)), Effect.provide([TokenStoreMemory.layer, FetchHttpClient.layer])))"
+    "with a platform and a store",
+    "Effect.runPromise(call.pipe(Effect.provide(Nomba.layer(options)), Effect.provide([TokenStoreMemory.layer, FetchHttpClient.layer])))"
   ],
   ["with a double", "Effect.runPromise(Effect.provide(call, NombaTest.layer()))"]
 ]
@@ -28,12 +24,25 @@ const complete: ReadonlyArray<readonly [what: string, code: string]> = [
 const incomplete: ReadonlyArray<readonly [missing: string, what: string, code: string]> = [
   ["NombaClient", "a program without a layer", "Effect.runPromise(call)"],
   ["TokenCache", "a program without a layer", "Effect.runPromise(Effect.flatMap(TokenCache, (cache) => cache.get))"],
-  ["HttpClient", "Nomba.layer without a platform", "Effect.runPromise(Effect.provide(call, Nomba.layer(options)))"],
-  ["HttpClient", "Nomba.layerConfig without a platform", "ManagedRuntime.make(Nomba.layerConfig())"],
+  [
+    "HttpClient",
+    "Nomba.layer without a platform",
+    "Effect.runPromise(Effect.provide(call, Layer.provide(Nomba.layer(options), TokenStoreMemory.layer)))"
+  ],
+  [
+    "HttpClient",
+    "Nomba.layerConfig without a platform",
+    "ManagedRuntime.make(Layer.provide(Nomba.layerConfig(), TokenStoreMemory.layer))"
+  ],
   [
     "TokenStore",
-    "Nomba.layerWithoutStore without a store",
-    "ManagedRuntime.make(Layer.provide(Nomba.layerWithoutStore(options), FetchHttpClient.layer))"
+    "Nomba.layer without a store",
+    "ManagedRuntime.make(Layer.provide(Nomba.layer(options), FetchHttpClient.layer))"
+  ],
+  [
+    "TokenStore",
+    "Nomba.layerConfig without a store",
+    "ManagedRuntime.make(Layer.provide(Nomba.layerConfig(), FetchHttpClient.layer))"
   ],
   [
     "NombaConfig",

@@ -1,12 +1,12 @@
 import type { HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { type ConfigError, Effect, Layer, type Option, Redacted, type Scope, type Stream } from "effect"
+import { Config, type ConfigError, Effect, Layer, Redacted, type Scope, type Stream } from "effect"
 import * as NombaAuthModule from "nomba-auth"
 import {
   type AuthError,
+  type CachedSession,
   type ExchangeOptions,
   Expired,
-  type HeldSession,
   InvalidCredentials,
   InvalidRequest,
   Nomba,
@@ -17,15 +17,14 @@ import {
   type NombaClientService,
   NombaConfig,
   NombaConfigOptions,
+  NombaResponse,
   Pkce,
   type PublicLogin,
   type PublicLoginService,
+  type Remedy,
   RetryPolicy,
   type Session,
-  type SessionSource,
-  SessionSourceIssue,
-  SessionSourcePublic,
-  type SessionSourceService,
+  type SessionEvent,
   type SessionStore,
   TokenCache,
   TokenCacheRef,
@@ -57,14 +56,15 @@ describe("the public names", () => {
       "NombaClientHttp",
       "NombaConfig",
       "NombaConfigOptions",
+      "NombaRequestFailed",
+      "NombaResponse",
       "Pkce",
       "PublicLogin",
+      "RenewalHeldBack",
       "RetryPolicy",
       "Session",
       "SessionCodec",
-      "SessionSource",
-      "SessionSourceIssue",
-      "SessionSourcePublic",
+      "SessionEvent",
       "StoreKey",
       "TokenCache",
       "TokenCacheRef",
@@ -75,15 +75,14 @@ describe("the public names", () => {
       "UnexpectedResponse"
     ])
     assert.deepStrictEqual(Object.keys(Nomba).sort(), [
+      "defaultConfig",
+      "defaultPublicConfig",
       "layer",
       "layerConfig",
       "layerPublic",
-      "layerPublicConfig",
-      "layerPublicWithoutStore",
-      "layerPublicWithoutStoreConfig",
-      "layerWithoutStore",
-      "layerWithoutStoreConfig"
+      "layerPublicConfig"
     ])
+    assert.deepStrictEqual(Object.keys(NombaResponse).sort(), ["data", "result"])
     assert.deepStrictEqual(Object.keys(Pkce).sort(), [
       "PendingLogin",
       "begin",
@@ -99,27 +98,22 @@ describe("the public names", () => {
 describe("the layers", () => {
   type Client<R> = Layer.Layer<NombaAuth | TokenCache | NombaClient, ConfigError.ConfigError, R>
 
-  it("ask for a platform, and for a store where they do not bring one", () => {
-    expectTypeOf(Nomba.layer).returns.toEqualTypeOf<Client<HttpClient.HttpClient>>()
-    expectTypeOf(Nomba.layerConfig).returns.toEqualTypeOf<Client<HttpClient.HttpClient>>()
-    expectTypeOf(Nomba.layerWithoutStore).returns.toEqualTypeOf<Client<HttpClient.HttpClient | TokenStore>>()
-    expectTypeOf(Nomba.layerWithoutStoreConfig).returns.toEqualTypeOf<Client<HttpClient.HttpClient | TokenStore>>()
+  it("require a platform and a store", () => {
+    expectTypeOf(Nomba.layer).returns.toEqualTypeOf<Client<HttpClient.HttpClient | TokenStore>>()
+    expectTypeOf(Nomba.layerConfig).returns.toEqualTypeOf<Client<HttpClient.HttpClient | TokenStore>>()
   })
 
   it("of a public client give its login besides", () => {
-    type PublicClient<R> = Layer.Layer<
+    type PublicClient = Layer.Layer<
       NombaAuth | TokenCache | NombaClient | PublicLogin,
       ConfigError.ConfigError,
-      HttpClient.HttpClient | R
+      HttpClient.HttpClient | TokenStore
     >
-    expectTypeOf(Nomba.layerPublic).returns.toEqualTypeOf<PublicClient<never>>()
-    expectTypeOf(Nomba.layerPublicConfig).returns.toEqualTypeOf<PublicClient<never>>()
-    expectTypeOf(Nomba.layerPublicWithoutStore).returns.toEqualTypeOf<PublicClient<TokenStore>>()
-    expectTypeOf(Nomba.layerPublicWithoutStoreConfig).returns.toEqualTypeOf<PublicClient<TokenStore>>()
+    expectTypeOf(Nomba.layerPublic).returns.toEqualTypeOf<PublicClient>()
+    expectTypeOf(Nomba.layerPublicConfig).returns.toEqualTypeOf<PublicClient>()
     expectTypeOf(TokenCacheRef.layerPublic).toEqualTypeOf<
-      Layer.Layer<TokenCache | PublicLogin, never, NombaAuth | SessionSource | TokenStore | NombaConfig>
+      Layer.Layer<TokenCache | PublicLogin, never, NombaAuth | TokenStore | NombaConfig>
     >()
-    expectTypeOf(SessionSourcePublic.layer).toEqualTypeOf<Layer.Layer<SessionSource>>()
   })
 
   it("of one service each ask for what they are built on", () => {
@@ -130,9 +124,8 @@ describe("the layers", () => {
       Layer.Layer<NombaAuth, never, NombaConfig | HttpClient.HttpClient>
     >()
     expectTypeOf(TokenCacheRef.layer).toEqualTypeOf<
-      Layer.Layer<TokenCache, never, NombaAuth | SessionSource | TokenStore | NombaConfig>
+      Layer.Layer<TokenCache, never, NombaAuth | TokenStore | NombaConfig>
     >()
-    expectTypeOf(SessionSourceIssue.layer).toEqualTypeOf<Layer.Layer<SessionSource, never, NombaAuth>>()
     expectTypeOf(TokenStoreMemory.layer).toEqualTypeOf<Layer.Layer<TokenStore>>()
     expectTypeOf(TokenStoreDriver.layer).returns.toEqualTypeOf<Layer.Layer<TokenStore>>()
     expectTypeOf(NombaConfigOptions.layer).returns.toEqualTypeOf<Layer.Layer<NombaConfig, ConfigError.ConfigError>>()
@@ -140,12 +133,12 @@ describe("the layers", () => {
 
   it("need no RetryPolicy, and take one", () => {
     const NombaLive = Nomba.layerConfig().pipe(Layer.provide(RetryPolicy.layerNone))
-    expectTypeOf(NombaLive).toEqualTypeOf<Client<HttpClient.HttpClient>>()
+    expectTypeOf(NombaLive).toEqualTypeOf<Client<HttpClient.HttpClient | TokenStore>>()
   })
 
   it("that are missing are an error before the program runs", () => {
     const program = Effect.flatMap(NombaClient, (nomba) => nomba.get("/v1/x"))
-    const withoutPlatform = Effect.provide(program, Nomba.layer(options))
+    const withoutPlatform = Effect.provide(program, Layer.provide(Nomba.layer(options), TokenStoreMemory.layer))
     expectTypeOf(withoutPlatform).toEqualTypeOf<
       Effect.Effect<
         HttpClientResponse.HttpClientResponse,
@@ -153,7 +146,7 @@ describe("the layers", () => {
         HttpClient.HttpClient
       >
     >()
-    const withoutStore = Effect.provide(program, Nomba.layerWithoutStore(options))
+    const withoutStore = Effect.provide(program, Nomba.layer(options))
     expectTypeOf(program).not.toExtend<Effect.Effect<unknown, unknown>>()
     expectTypeOf(withoutPlatform).not.toExtend<Effect.Effect<unknown, unknown>>()
     expectTypeOf(withoutStore).not.toExtend<Effect.Effect<unknown, unknown, HttpClient.HttpClient>>()
@@ -172,9 +165,10 @@ describe("the services", () => {
     }[keyof S]
     expectTypeOf<Requirements<NombaAuthService>>().toBeNever()
     expectTypeOf<Requirements<TokenCacheService>>().toBeNever()
-    expectTypeOf<Requirements<SessionSourceService>>().toBeNever()
     expectTypeOf<Requirements<Omit<SessionStore, "changes">>>().toBeNever()
-    expectTypeOf<Requirements<TokenStoreService & Pick<SessionStore, "changes">>>().toEqualTypeOf<Scope.Scope>()
+    expectTypeOf<
+      Requirements<Pick<TokenStoreService, "open"> & Pick<SessionStore, "changes">>
+    >().toEqualTypeOf<Scope.Scope>()
     expectTypeOf<Requirements<NombaTestService>>().toBeNever()
     expectTypeOf<Requirements<TokenStoreTestService>>().toBeNever()
     expectTypeOf<Requirements<Pick<NombaClientService, "execute" | "get" | "post" | "del">>>().toBeNever()
@@ -187,12 +181,14 @@ describe("the services", () => {
     expectTypeOf<NombaAuthService["revoke"]>().returns.toEqualTypeOf<Effect.Effect<void, IssueError | Expired>>()
     expectTypeOf<NombaAuthService["exchange"]>().returns.toEqualTypeOf<Effect.Effect<Session, IssueError | Expired>>()
     expectTypeOf<TokenCacheService["get"]>().toEqualTypeOf<Effect.Effect<Redacted.Redacted<string>, AuthError>>()
-    expectTypeOf<TokenCacheService["session"]>().toEqualTypeOf<Effect.Effect<HeldSession, AuthError>>()
-    expectTypeOf<TokenCacheService["invalidate"]>().returns.toEqualTypeOf<Effect.Effect<boolean>>()
+    expectTypeOf<TokenCacheService["session"]>().toEqualTypeOf<Effect.Effect<CachedSession, AuthError>>()
+    expectTypeOf<TokenCacheService["invalidate"]>().returns.toEqualTypeOf<Effect.Effect<Remedy>>()
     expectTypeOf<PublicLoginService["login"]>().toEqualTypeOf<(session: Session) => Effect.Effect<void, Unavailable>>()
-    expectTypeOf(Pkce.begin).returns.toEqualTypeOf<Effect.Effect<Pkce.Begun, ConfigError.ConfigError>>()
+    expectTypeOf(Pkce.authorizationUrl).returns.toEqualTypeOf<
+      Effect.Effect<Pkce.AuthorizationRequest, ConfigError.ConfigError>
+    >()
     expectTypeOf(Pkce.callback).returns.toEqualTypeOf<Effect.Effect<ExchangeOptions, AuthError>>()
-    expectTypeOf<TokenCacheService["changes"]>().toEqualTypeOf<Stream.Stream<Option.Option<Session>>>()
+    expectTypeOf<TokenCacheService["changes"]>().toEqualTypeOf<Stream.Stream<SessionEvent>>()
     expectTypeOf<NombaClientService["get"]>().returns.toEqualTypeOf<
       Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError | AuthError>
     >()
@@ -237,10 +233,8 @@ describe("the options", () => {
     expectTypeOf<{ clientId: string; subject: string }>().toExtend<Nomba.PublicOptions>()
     expectTypeOf<{ clientId: string }>().not.toExtend<Nomba.PublicOptions>()
     expectTypeOf<Nomba.PublicOptions>().not.toHaveProperty("clientSecret")
-    expectTypeOf<{ subject: string }>().toExtend<Nomba.PublicOverrides>()
-    expectTypeOf<Nomba.PublicOverrides>().not.toHaveProperty("clientSecret")
-    expectTypeOf(Nomba.layerPublicWithoutStore).parameter(0).not.toHaveProperty("revokeOnClose")
-    expectTypeOf(Nomba.layerPublicWithoutStoreConfig).parameter(0).not.toHaveProperty("revokeOnClose")
+    expectTypeOf<{ subject: string }>().toExtend<Nomba.PublicConfigOptions>()
+    expectTypeOf<Nomba.PublicConfigOptions>().not.toHaveProperty("clientSecret")
   })
 
   it("take undefined for what is not said", () => {
@@ -255,7 +249,23 @@ describe("the options", () => {
       revokeOnClose: undefined
       transformClient: undefined
     }>().toExtend<Nomba.Options>()
-    expectTypeOf<{ clientId: undefined; clientSecret: undefined }>().toExtend<Nomba.Overrides>()
+    expectTypeOf<{ clientSecret: undefined; transformClient: undefined }>().toExtend<Nomba.ConfigOptions>()
+  })
+
+  it("of layerConfig are a Config for each setting, or one for all", () => {
+    type Given = NonNullable<Parameters<typeof Nomba.layerConfig>[0]>
+    expectTypeOf(Nomba.defaultConfig).toExtend<Given>()
+    const shop = {
+      ...Nomba.defaultConfig,
+      clientId: Config.string("SHOP_ID"),
+      renewAhead: Config.duration("SHOP_RENEW_AHEAD"),
+      requestTimeout: Config.succeed("5 seconds" as const),
+      revokeOnClose: Config.boolean("SHOP_REVOKE")
+    }
+    expectTypeOf(shop).toExtend<Given>()
+    expectTypeOf(Config.all(shop)).toExtend<Given>()
+    expectTypeOf<{ clientId: string }>().not.toExtend<Given>()
+    expectTypeOf<Omit<typeof shop, "clientSecret">>().not.toExtend<Given>()
   })
 
   it("take a secret that is redacted, or an effect that can only be unavailable", () => {
@@ -264,12 +274,5 @@ describe("the options", () => {
     >()
     expectTypeOf<string>().not.toExtend<Nomba.Options["clientSecret"]>()
     expectTypeOf<Effect.Effect<Redacted.Redacted, Error>>().not.toExtend<Nomba.Options["clientSecret"]>()
-  })
-
-  it("leave the end of a session in a shared store to the store", () => {
-    expectTypeOf(Nomba.layerWithoutStore).parameter(0).not.toHaveProperty("revokeOnClose")
-    expectTypeOf<Parameters<typeof Nomba.layerWithoutStoreConfig>[0]>()
-      .exclude<undefined>()
-      .not.toHaveProperty("revokeOnClose")
   })
 })

@@ -1,8 +1,6 @@
 /**
- * What an answer to a token operation means. Pure: the status before the body, and the body's `code` only where the
- * status claims a success.
- *
- * @since 0.1.0
+ * What the response to a token request means. Pure. The status decides; the body's `code` decides only if the status
+ * claims a success.
  */
 import type * as Headers from "@effect/platform/Headers"
 import type * as Duration from "effect/Duration"
@@ -13,7 +11,6 @@ import {
   Expired,
   InvalidCredentials,
   InvalidRequest,
-  type Origins,
   Unavailable,
   type UnexpectedReason,
   UnexpectedResponse
@@ -21,57 +18,46 @@ import {
 import * as ErrorResponse from "../../schemas/ErrorResponse.js"
 import { masking } from "../../schemas/SafeText.js"
 import * as TokenResponse from "../../schemas/TokenResponse.js"
+import type { NombaConfigService } from "../../services/NombaConfig.js"
 import * as Body from "../http/Body.js"
+import * as Host from "../http/Host.js"
 import { present } from "../http/present.js"
-import * as AnswerHeaders from "./AnswerHeaders.js"
+import * as ResponseHeaders from "./ResponseHeaders.js"
 
-/**
- * @since 0.1.0
- * @category models
- */
 export type TokenOperation = "issue" | "refresh" | "revoke" | "exchange"
 
-/**
- * An answer, and what of the exchange its meaning depends on.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Answer {
+/** A response, and the facts about the request that its meaning depends on. */
+export interface ReceivedResponse {
   readonly status: number
   readonly headers: Headers.Headers
   readonly body: Body.Body
-  /** What was sent in confidence, and must not come back in an error. */
+  /** What the request carried: no error may repeat it. */
   readonly secrets: ReadonlyArray<Redacted.Redacted<string>>
-  /** When it came, by this machine's clock, in milliseconds since 1970. */
+  /** By this machine's clock, in milliseconds since 1970. */
   readonly receivedAt: number
 }
 
-/**
- * What one operation reads differently from the others.
- *
- * @since 0.1.0
- * @category models
- */
+/** What one operation reads differently from the others. */
 export interface Rules<E> {
   readonly operation: TokenOperation
-  /** What a 401 means. */
-  readonly rejected: (facts: Facts) => E
-  /** The values of `code` that mean the same on a success. */
+  /** The error for a rejected token, code or client. */
+  readonly rejected: (summary: ResponseSummary, errors: ReadonlyArray<string>) => E
+  /** The statuses that mean it. */
+  readonly rejectedStatuses: ReadonlyArray<number>
+  /** The values of `code` that mean it, if the status claims a success. */
   readonly rejectedCodes: ReadonlyArray<string>
-  /** Whether a success grants a token; one that does not may come without a body. */
-  readonly grants: boolean
+  /** Whether the request carries a bearer, so that `JWT expired at …` means it whatever the status. */
+  readonly hasBearer: boolean
+  /** Whether a success contains a token; otherwise it may come without a body. */
+  readonly hasToken: boolean
   /** For the message of `InvalidCredentials`. */
-  readonly origins: typeof Origins.Type
+  readonly origins: NombaConfigService["origins"]
+  /** For the message of `Unavailable`. */
+  readonly host: Host.Host
 }
 
-/**
- * What every error about an answer tells of it, secrets masked.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Facts {
+/** What every error about a response says of it; secrets are masked. */
+export interface ResponseSummary {
   readonly operation: TokenOperation
   readonly status: number
   readonly code?: string
@@ -81,82 +67,81 @@ export interface Facts {
 type Failure = InvalidRequest | InvalidCredentials | Unavailable | UnexpectedResponse
 
 /**
- * The rules of the four operations. A refusal to issue is about the credentials, and cannot be `Expired`; the others
- * present something which may have expired.
- *
- * @since 0.1.0
- * @category constructors
+ * The rules of the four operations. Issue presents the credentials and cannot fail with `Expired`; the others present
+ * something that may have expired.
  */
 export const rulesOf = (
-  origins: typeof Origins.Type
+  config: Pick<NombaConfigService, "baseUrl" | "origins">
 ): {
   readonly issue: Rules<InvalidCredentials>
   readonly refresh: Rules<Expired>
   readonly revoke: Rules<Expired>
   readonly exchange: Rules<Expired>
 } => {
-  const rejected = (facts: Facts): Expired => new Expired(facts)
-  const presenting = { rejected, rejectedCodes: ["01", "02"], grants: true, origins }
+  const { origins } = config
+  const common = { rejectedStatuses: [401], hasBearer: false, hasToken: true, origins, host: Host.of(config) }
+  const presenting = {
+    ...common,
+    rejected: (summary: ResponseSummary) => new Expired(summary),
+    rejectedCodes: ["01", "02"]
+  }
   return {
     issue: {
+      ...common,
       operation: "issue",
-      rejected: (facts) => new InvalidCredentials({ ...facts, origins }),
-      rejectedCodes: ["01"],
-      grants: true,
-      origins
+      rejected: (summary, errors) => new InvalidCredentials({ ...summary, errors, origins }),
+      rejectedCodes: ["01"]
     },
-    refresh: { ...presenting, operation: "refresh" },
+    // 404: "Refresh Token not found".
+    refresh: { ...presenting, operation: "refresh", rejectedStatuses: [401, 404], hasBearer: true },
     exchange: { ...presenting, operation: "exchange" },
     revoke: {
       ...presenting,
       operation: "revoke",
-      rejected: (facts) => new Expired({ ...facts, hint: THREE_CAUSES }),
-      grants: false
+      rejected: (summary) => new Expired({ ...summary, hint: THREE_CAUSES }),
+      hasBearer: true,
+      hasToken: false
     }
   }
 }
 
 const THREE_CAUSES =
-  "A 401 has three causes: the accountId header is absent, the account id is wrong, or the token is dead already."
-
-const BROKEN_OFF = "The answer began, and broke off."
+  "A 401 has three causes: the accountId header is absent, the account id is wrong, or the token has already expired."
 
 /**
- * The JSON object of a success, or what went wrong. A success is a 2xx whose `code` is absent, `00` or itself a 2xx. Where
- * the code cannot be read, a usable token proves the success: it may have cost a single-use one, and is not thrown away.
- *
- * @since 0.1.0
+ * The JSON object of a success, or the error. A success is a 2xx whose `code` is absent, `00` or itself a 2xx. If the code
+ * cannot be read, a usable token proves the success: it may have cost a single-use token and is not thrown away.
  */
-export const classify = <E>(answer: Answer, rules: Rules<E>): Either.Either<object, E | Failure> => {
-  const json = Body.json(answer.body)
+export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either.Either<object, E | Failure> => {
+  const json = Body.json(response.body)
   const envelope = ErrorResponse.decode(Option.getOrUndefined(json))
-  const mask = masking([...answer.secrets, ...tokensIn(json)])
+  const mask = masking([...response.secrets, ...tokensIn(json)])
   const safe = (text: string): string => mask(text, 200)
-  const facts: Facts = {
+  const summary: ResponseSummary = {
     operation: rules.operation,
-    status: answer.status,
+    status: response.status,
     ...present("code", Option.map(envelope.code, safe)),
     ...present("description", Option.map(envelope.description, safe))
   }
 
+  const errors = envelope.errors.map(safe)
+
   const unexpected = (reason: typeof UnexpectedReason.Type, issues: ReadonlyArray<string> = []): UnexpectedResponse =>
     new UnexpectedResponse({
       operation: rules.operation,
-      status: answer.status,
+      status: response.status,
       reason,
       issues,
-      ...present("requestId", Option.map(AnswerHeaders.requestId(answer.headers), safe))
+      ...present("requestId", Option.map(ResponseHeaders.requestId(response.headers), safe))
     })
-
-  const invalid = (hint: { readonly hint?: string } = {}): InvalidRequest =>
-    new InvalidRequest({ ...facts, errors: envelope.errors.map(safe), ...hint })
 
   const unavailable = (
     reason: "Timeout" | "RateLimited" | "ServerError",
     wait: Option.Option<Duration.Duration>
   ): Unavailable =>
     new Unavailable({
-      ...facts,
+      ...summary,
+      ...rules.host,
       reason,
       processed: reason === "RateLimited" ? "no" : "unknown",
       ...present("retryAfter", wait)
@@ -164,49 +149,55 @@ export const classify = <E>(answer: Answer, rules: Rules<E>): Either.Either<obje
 
   const byStatus = (status: number, issues: ReadonlyArray<string> = []): E | Failure => {
     if (status === 0 || (status >= 300 && status < 400)) return unexpected("Redirect", issues)
-    if (status < 400 || status > 599) return unexpected("OddStatus", issues)
-    const wait = AnswerHeaders.wait(status, answer.headers, answer.receivedAt)
+    if (status < 400 || status > 599) return unexpected("UnknownStatus", issues)
+    if (rules.rejectedStatuses.includes(status)) return rules.rejected(summary, errors)
+    if (rules.hasBearer && ErrorResponse.isJwtExpired(Option.getOrUndefined(json)))
+      return rules.rejected(summary, errors)
+    const wait = ResponseHeaders.wait(status, response.headers, response.receivedAt)
     switch (status) {
-      case 401:
-        return rules.rejected(facts)
       case 403:
-        return new InvalidCredentials({ ...facts, origins: rules.origins })
+        return new InvalidCredentials({ ...summary, errors, origins: rules.origins })
       case 404:
-        return invalid({ hint: "Check the base URL." })
+        return new InvalidRequest({ ...summary, errors, hint: "Check the base URL." })
       case 408:
         return unavailable("Timeout", wait)
       case 429:
         return unavailable("RateLimited", wait)
       default:
-        return status < 500 ? invalid() : unavailable("ServerError", wait)
+        return status < 500 ? new InvalidRequest({ ...summary, errors }) : unavailable("ServerError", wait)
     }
   }
 
-  if (!isSuccess(answer.status)) {
-    const isRefusal = answer.status === 401 || answer.status === 403
+  if (!isSuccess(response.status)) {
+    const isRefusal = response.status === 401 || response.status === 403
     return Either.left(
-      isRefusal && Body.isHtml(answer.body, answer.headers["content-type"])
-        ? unexpected("NotNomba")
-        : byStatus(answer.status)
+      isRefusal && Body.isHtml(response.body, response.headers["content-type"])
+        ? unexpected("HtmlResponse")
+        : byStatus(response.status)
     )
   }
-  switch (answer.body.end._tag) {
+  const { end } = response.body
+  switch (end._tag) {
+    case "Complete":
+      break
     case "TooLarge":
       return Either.left(unexpected("TooLarge"))
     case "TooSlow":
       return Either.left(unavailable("Timeout", Option.none()))
     case "CutOff":
       return Either.left(
-        new Unavailable({ ...facts, reason: "Network", ...present("detail", answer.body.end.detail), hint: BROKEN_OFF })
+        new Unavailable({ ...summary, ...rules.host, reason: "Network", ...present("detail", end.detail) })
       )
+    default:
+      end satisfies never
   }
   if (Option.isNone(json)) {
-    const isEmpty = answer.body.text.trim() === ""
-    return isEmpty && !rules.grants
+    const isEmpty = response.body.text.trim() === ""
+    return isEmpty && !rules.hasToken
       ? Either.right({})
       : Either.left(unexpected("NotJson", [isEmpty ? "body: empty" : "body: not a JSON object"]))
   }
-  if (Option.isSome(envelope.oddCode) && !(rules.grants && TokenResponse.hasToken(json.value))) {
+  if (Option.isSome(envelope.oddCode) && !(rules.hasToken && TokenResponse.hasToken(json.value))) {
     return Either.left(unexpected("OddCode", [envelope.oddCode.value]))
   }
   const code = Option.getOrElse(envelope.code, () => "00")
@@ -214,19 +205,18 @@ export const classify = <E>(answer: Answer, rules: Rules<E>): Either.Either<obje
   if (isStatus(code)) {
     return isSuccess(Number(code)) ? Either.right(json.value) : Either.left(byStatus(Number(code), [`code: ${code}`]))
   }
-  return Either.left(rules.rejectedCodes.includes(code) ? rules.rejected(facts) : invalid())
+  const isRejected = rules.rejectedCodes.includes(code) || (rules.hasBearer && ErrorResponse.isJwtExpired(json.value))
+  return Either.left(isRejected ? rules.rejected(summary, errors) : new InvalidRequest({ ...summary, errors }))
 }
 
-/**
- * The status that an answer counts as: its `code` where that is an HTTP status and the status itself claims a success.
- *
- * @since 0.1.0
- */
-export const effectiveStatus = (facts: {
+/** The status that a response counts as: its `code`, if that is an HTTP status and the status claims a success. */
+export const effectiveStatus = (summary: {
   readonly status?: number | undefined
   readonly code?: string | undefined
 }): number | undefined =>
-  facts.status !== undefined && isSuccess(facts.status) && isStatus(facts.code) ? Number(facts.code) : facts.status
+  summary.status !== undefined && isSuccess(summary.status) && isStatus(summary.code)
+    ? Number(summary.code)
+    : summary.status
 
 const isSuccess = (status: number): boolean => status >= 200 && status < 300
 

@@ -1,7 +1,5 @@
 /**
- * The client secret, read anew for each issue.
- *
- * @since 0.1.0
+ * The client secret, read again for each issue.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -9,29 +7,21 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
-import { type InvalidRequest, Unavailable } from "../../schemas/AuthError.js"
+import { type InvalidRequest, isTransient, Unavailable } from "../../schemas/AuthError.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
-import { timeoutFail } from "../wait/patiently.js"
-import * as Inputs from "./Inputs.js"
+import { stallTolerantTimeout } from "../wait.js"
+import * as validate from "./validate.js"
 
-/**
- * @since 0.1.0
- * @category models
- */
 export interface ClientSecret {
   /**
-   * Reads the secret within the time-out of one attempt. `Unavailable` when its source fails, `InvalidRequest` when what
-   * it gave cannot be a secret.
+   * Reads the secret within the time-out of one attempt. Fails with `Unavailable` if its source fails, and with
+   * `InvalidRequest` if the value cannot be a secret.
    */
   readonly read: Effect.Effect<Redacted.Redacted<string>, InvalidRequest | Unavailable>
-  /** The secret as far as it is known without reading it: Nomba knows it too, and may echo it in any answer. */
+  /** The secret if it is known without reading it: Nomba knows it too and may echo it in any response. */
   readonly known: Effect.Effect<Option.Option<Redacted.Redacted<string>>>
 }
 
-/**
- * @since 0.1.0
- * @category constructors
- */
 export const make = (config: NombaConfigService): Effect.Effect<ClientSecret> =>
   Effect.map(
     Ref.make(Option.filter(constant(config.clientSecret), (secret) => Redacted.isRedacted(secret))),
@@ -40,23 +30,23 @@ export const make = (config: NombaConfigService): Effect.Effect<ClientSecret> =>
       read: config.clientSecret.pipe(
         Effect.catchAllCause((cause) => Effect.fail(failure(Option.getOrUndefined(Cause.failureOption(cause))))),
         Effect.disconnect,
-        timeoutFail({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
-        Effect.tap((secret) => Inputs.check("issue", exact(`clientSecret (${config.origins.clientSecret})`, secret))),
+        stallTolerantTimeout({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
+        Effect.tap((secret) => validate.all("issue", exact(`clientSecret (${config.origins.clientSecret})`, secret))),
         Effect.tap((secret) => Ref.set(known, Option.some(secret)))
       )
     })
   )
 
-const exact = Inputs.secret(Inputs.exact)
+const exact = validate.secret(validate.exact)
 
-/** The value of an effect that does nothing but have one: a secret that was configured as it is. */
+/** The value of an effect that only succeeds with one: a secret that was configured as a value. */
 const constant = <A, E>(effect: Effect.Effect<A, E>): Option.Option<A> =>
   Exit.isExit(effect)
     ? Exit.match(effect as Exit.Exit<A, E>, { onFailure: Option.none, onSuccess: Option.some })
     : Option.none()
 
 const failure = (error?: InvalidRequest | Unavailable): InvalidRequest | Unavailable =>
-  error?._tag === "InvalidRequest" ? error : unreadable(error)
+  error === undefined || isTransient(error) ? unreadable(error) : error
 
 const unreadable = (error?: Unavailable): Unavailable =>
   new Unavailable({ ...error, operation: "issue", reason: "Secret", processed: "no" })

@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
+import { type AuthError, Unavailable, wasNotProcessed } from "../../schemas/AuthError.js"
 import { Session } from "../../schemas/Session.js"
 import { AttemptGate, type AttemptGateService, hasTime } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
@@ -57,9 +57,7 @@ export const outOfTime = new Unavailable({
 
 type Failure = AuthError | LeaseLost
 
-/** Nothing was sent, or Nomba certainly did not process it. */
-const wasNotSent = (error: Failure): boolean =>
-  error._tag === "LeaseLost" || (error._tag === "Unavailable" && error.processed === "no")
+const wasNotSent = (error: Failure): boolean => error._tag === "LeaseLost" || wasNotProcessed(error)
 
 export const obtainSession =
   (context: RenewalContext) =>
@@ -160,14 +158,14 @@ const request = (
       })
     const gate: AttemptGateService = {
       // Reading a secret may take longer than a lease check is valid for, and so may a stall.
-      admit: Effect.gen(function* () {
+      beforeSend: Effect.gen(function* () {
         if (isDead()) return yield* closed
         const isHeld = yield* Effect.match(lease.assertHeld, { onFailure: () => false, onSuccess: () => true })
         if (!isHeld && !(yield* extendIfTime(requestTimeout))) return yield* outOfTime
         sentAt = now()
         onSend()
       }),
-      open: (needed) =>
+      start: (needed) =>
         Effect.succeed((wait) =>
           Effect.gen(function* () {
             if (!hasTime(deadline, now(), wait, needed)) return false

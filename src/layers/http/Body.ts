@@ -1,38 +1,29 @@
 /**
- * An answer's body, read as far as is safe: at most 1 MiB, for a limited time, and never with a failure, because on an
- * error status the status alone decides.
- *
- * @since 0.1.0
+ * Reads the body of a response within limits of size and time.
  */
 import type * as HttpClientError from "@effect/platform/HttpClientError"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
-import type * as Duration from "effect/Duration"
+import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { isObject } from "../../schemas/ErrorResponse.js"
-import { sleep } from "../wait/patiently.js"
+import { stallTolerantSleep } from "../wait.js"
 import { systemCode } from "./NetworkFailure.js"
 
 /** Nothing is read past this many bytes. */
 export const LIMIT: number = 1024 * 1024
 
-/**
- * What was received, and why no more of it was.
- *
- * @since 0.1.0
- * @category models
- */
+/** What was received, and why it ended. */
 export interface Body {
   readonly text: string
   readonly end: End
 }
 
-/**
- * @since 0.1.0
- * @category models
- */
 export type End =
   | { readonly _tag: "Complete" }
   | { readonly _tag: "TooLarge" }
@@ -44,20 +35,9 @@ const tooLarge: End = { _tag: "TooLarge" }
 const tooSlow: End = { _tag: "TooSlow" }
 
 /**
- * Reads a body for at most `within`. One that states more than 1 MiB is not read at all. The connection is freed when the
- * request's scope closes (`HttpClient.withScope`).
- *
- * @since 0.1.0
- */
-export const read = (
-  response: HttpClientResponse.HttpClientResponse,
-  within: Duration.DurationInput
-): Effect.Effect<Body> => readUntil(response, sleep(within))
-
-/**
- * The same, until `late` is done.
- *
- * @since 0.1.0
+ * Reads at most 1 MiB, until `late` is done. It never fails, because on an error status the status alone decides. A body
+ * that states more than 1 MiB is not read at all. The connection is freed when the request's scope closes
+ * (`HttpClient.withScope`).
  */
 export const readUntil = (
   response: HttpClientResponse.HttpClientResponse,
@@ -70,7 +50,7 @@ export const readUntil = (
     let size = 0
     let end: End = complete
     return response.stream.pipe(
-      // Within the stream: it runs in a fiber of its own, and what that ended with would be logged, cause and all.
+      // Inside the stream, because it runs in a fiber of its own, whose failure would be logged with its cause.
       Stream.catchAllCause((cause) => {
         end = endOf(cause)
         return Stream.empty
@@ -89,23 +69,163 @@ export const readUntil = (
     )
   })
 
-/**
- * The JSON object that the body is; none where it is anything else.
- *
- * @since 0.1.0
- */
-export const json = (body: Body): Option.Option<object> => Option.filter(parse(body.text), isObject)
+/** A longer body is cancelled when it is discarded, because it costs more than a new connection. */
+const DISCARD_LIMIT = 64 * 1024
 
 /**
- * Whether a page stands in the place of the API's JSON: what a firewall or a portal answers.
- *
- * @since 0.1.0
+ * Frees the connection of a response that nobody will read: a short body is read to its end, any other is cancelled. Takes
+ * at most one second.
  */
+export const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> => {
+  let left = statedLength(response) > DISCARD_LIMIT ? 0 : DISCARD_LIMIT
+  return response.stream.pipe(
+    Stream.catchAllCause(() => Stream.empty),
+    Stream.runForEachWhile((chunk) =>
+      Effect.sync(() => {
+        left -= chunk.byteLength
+        return left > 0
+      })
+    ),
+    Effect.disconnect,
+    Effect.raceFirst(stallTolerantSleep("1 seconds"))
+  )
+}
+
+/** Bodies of more than this many bytes are not looked at. */
+export const PEEK_LIMIT: number = 64 * 1024
+
+/** What `peek` found, and a response with the same content to read from. */
+export interface Peeked {
+  /** The whole text; none if it is longer than the limit, slower than a second, or broke off. */
+  readonly text: Option.Option<string>
+  readonly response: HttpClientResponse.HttpClientResponse
+  /** Frees the connection if the rest is not read. */
+  readonly cancel: Effect.Effect<void>
+}
+
+/** Closes what a response that was garbage-collected would have read; some platforms have no such registry. */
+const abandoned =
+  typeof FinalizationRegistry === "function"
+    ? new FinalizationRegistry<Effect.Effect<void>>((close) => void Effect.runFork(close))
+    : undefined
+
+/**
+ * Reads the text of a short body for at most a second. The given response's own body is used up then, and the one that
+ * comes back has the same content in every form.
+ */
+export const peek = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<Peeked> =>
+  Effect.gen(function* () {
+    const untouched: Peeked = { text: Option.none(), response, cancel: Effect.void }
+    if (statedLength(response) > PEEK_LIMIT) return untouched
+    const scope = yield* Scope.make()
+    const cancel = Scope.close(scope, Exit.void)
+    // Without the cause: it holds the request, and the stream runs in fibers of its own, whose failures may be logged.
+    const content = Stream.catchAllCause(response.stream, (cause) => Stream.fail(new BodyFailure(cause)))
+    const pull = yield* Scope.extend(Stream.toPull(content), scope)
+    const reading = yield* Effect.forkIn(readAtMost(pull, PEEK_LIMIT), scope)
+    const start = yield* Fiber.join(reading).pipe(
+      Effect.asSome,
+      Effect.disconnect,
+      Effect.raceFirst(Effect.as(stallTolerantSleep("1 seconds"), Option.none())),
+      Effect.onInterrupt(() => cancel)
+    )
+    if (Option.isSome(start) && start.value.end === "Empty") return untouched
+    if (Option.isSome(start) && start.value.end === "Complete") {
+      yield* cancel
+      const bytes = joined(start.value.chunks)
+      return {
+        text: Option.some(new TextDecoder().decode(bytes)),
+        response: copy(response, bytes),
+        cancel: Effect.void
+      }
+    }
+    const rest = Stream.unwrap(
+      Effect.map(Fiber.join(reading), ({ chunks, end }) =>
+        Stream.concat(
+          Stream.fromIterable(chunks),
+          end instanceof BodyFailure ? Stream.fail(end) : Stream.repeatEffectChunkOption(pull)
+        )
+      )
+    ).pipe(Stream.ensuring(cancel))
+    const unread = copy(response, Stream.toReadableStream(rest))
+    abandoned?.register(unread, cancel)
+    return { text: Option.none(), response: unread, cancel }
+  })
+
+/** What a body broke off with, as far as it may be told. */
+class BodyFailure extends Error {
+  readonly code: string | undefined
+  readonly isEmpty: boolean
+  constructor(cause: Cause.Cause<HttpClientError.ResponseError>) {
+    super("the body broke off")
+    const error = Option.getOrUndefined(Cause.failureOption(cause))
+    this.code = Option.getOrUndefined(systemCode(error ?? Cause.squash(cause)))
+    this.isEmpty = error?.reason === "EmptyBody"
+  }
+}
+
+interface Start {
+  readonly chunks: ReadonlyArray<Uint8Array>
+  readonly end: "Complete" | "Empty" | "TooLarge" | BodyFailure
+}
+
+const readAtMost = (
+  pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<BodyFailure>>,
+  limit: number
+): Effect.Effect<Start> =>
+  Effect.gen(function* () {
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    while (size <= limit) {
+      const next = yield* Effect.either(pull)
+      if (next._tag === "Left") {
+        const failure = Option.getOrUndefined(next.left)
+        return { chunks, end: failure === undefined ? "Complete" : failure.isEmpty ? "Empty" : failure }
+      }
+      for (const chunk of next.right) {
+        chunks.push(chunk)
+        size += chunk.byteLength
+      }
+    }
+    return { chunks, end: "TooLarge" }
+  })
+
+const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array<ArrayBuffer> => {
+  const bytes = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.byteLength, 0))
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.byteLength
+  }
+  return bytes
+}
+
+/** Only the content and its type: `Response` allows no status without a body. */
+const copy = (
+  { headers, request }: HttpClientResponse.HttpClientResponse,
+  body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
+): HttpClientResponse.HttpClientResponse => {
+  const type = headers["content-type"]
+  return HttpClientResponse.fromWeb(
+    request,
+    new Response(body, type === undefined ? {} : { headers: { "content-type": type } })
+  )
+}
+
+/** The body's JSON object; none if it is anything else. */
+export const json = (body: Body): Option.Option<object> => parseObject(body.text)
+
+/** Whether the body is an HTML page, which comes from a firewall or a portal. */
 export const isHtml = (body: Body, contentType: string | undefined): boolean =>
   /^\s*</.test(body.text) ||
   (/^\s*(?:text\/html|application\/xhtml)/i.test(contentType ?? "") && Option.isNone(json(body)))
 
+/** The JSON value of a text; undefined if it is none. */
+export const parseJson = (text: string): unknown => Option.getOrUndefined(parse(text))
+
 const parse = Option.liftThrowable((text: string): unknown => JSON.parse(text))
+
+const parseObject = (text: string): Option.Option<object> => Option.filter(parse(text), isObject)
 
 const statedLength = ({ headers }: HttpClientResponse.HttpClientResponse): number => {
   const length = headers["content-length"]

@@ -1,8 +1,7 @@
 /**
- * An `HttpClient` that is fit to carry a credential, whatever the one beneath it does by default.
- *
- * @since 0.1.0
+ * An `HttpClient` that is safe to send credentials with, whatever the client beneath it does by default.
  */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -17,48 +16,47 @@ import * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
-import * as ClientSpan from "./ClientSpan.js"
-import * as SafeInit from "./SafeInit.js"
+import * as HiddenRequest from "./HiddenRequest.js"
+import { systemCode } from "./NetworkFailure.js"
 
 /**
  * Around each request of the given client:
  *
- * - `fetch` follows no redirect and adds no credentials of its own; the rest of the user's `RequestInit` stays.
- * - A redirect is a `ResponseError`, so that nothing built on top (`HttpClient.followRedirects`) follows it either.
- * - A client beneath that follows redirects itself sends nothing to where it is led, and what comes from there is no
- *   answer.
- * - No trace header goes out, and the span holds no header: servers echo what they were sent.
+ * - `fetch` does not follow redirects and adds no credentials of its own. The rest of the user's `RequestInit` stays.
+ * - A redirect is a `ResponseError`, so that `HttpClient.followRedirects` on top does not follow it either.
+ * - A client beneath that follows redirects by itself is stopped before it sends, and a response from another URL is
+ *   refused.
+ * - No trace header is sent, and the span contains no header, because servers echo what they receive.
  *
- * What is sent can be seen of the platform's clients, and of all that `HttpClient.make` makes, unless
- * `HttpClient.withTracerDisabledWhen` is applied beneath. Of other clients the answer alone is refused, when the credentials
- * are gone already: they must not follow redirects.
- *
- * @since 0.1.0
- * @category constructors
+ * The platform's clients, and every client made with `HttpClient.make`, ask `currentTracerDisabledWhen` before they send.
+ * That is the only hook from which a send can be seen and stopped from outside, so the guard sits there. It does not see
+ * a client with `HttpClient.withTracerDisabledWhen` applied beneath, or one that is not made by the platform: of those
+ * only the response can be refused, after the credentials were sent. They must not follow redirects.
  */
 export const make = (client: HttpClient.HttpClient): Effect.Effect<HttpClient.HttpClient> =>
-  Effect.map(SafeInit.ofLayer(client), (initOfLayer) =>
+  Effect.map(requestInitOf(client), (initOfLayer) =>
     HttpClient.transform(client, (execute, request) =>
       Effect.withFiberRuntime((fiber) => {
+        HiddenRequest.hide(request)
         const before: References = {
           context: fiber.getFiberRef(FiberRef.currentContext),
           isTraced: fiber.getFiberRef(FiberRef.currentTracerEnabled),
           isUntraced: fiber.getFiberRef(HttpClient.currentTracerDisabledWhen)
         }
         const guarded: References = {
-          context: SafeInit.add(before.context, initOfLayer),
+          context: hardenRequestInit(before.context, initOfLayer),
           isTraced: true,
           isUntraced: onlyAsAsked(request, before.context)
         }
         if (!before.isTraced || before.isUntraced(request)) {
           return between(set(guarded), execute, (exit) => Effect.zipRight(set(before), refuseRedirect(exit, request)))
         }
-        return Effect.flatMap(ClientSpan.make(request), (span) =>
+        return Effect.flatMap(startSpan(request), (span) =>
           between(
             set({ ...guarded, context: Context.add(guarded.context, Tracer.ParentSpan, span) }),
             execute,
             (exit) => {
-              ClientSpan.end(span, exit, Context.get(fiber.currentDefaultServices, Clock.Clock))
+              endSpan(span, exit, Context.get(fiber.currentDefaultServices, Clock.Clock))
               return Effect.zipRight(set(before), refuseRedirect(exit, request))
             }
           )
@@ -73,7 +71,7 @@ interface References {
   readonly isUntraced: Predicate.Predicate<HttpClientRequest.HttpClientRequest>
 }
 
-/** Three references in one step: nested, each `Effect.locally` would take longer than all the rest. */
+/** Sets three references in one step: three nested `Effect.locally` would cost more than everything else here. */
 const set = ({ context, isTraced, isUntraced }: References): Effect.Effect<void> =>
   Effect.updateFiberRefs((fiberId, fiberRefs) =>
     FiberRefs.updateManyAs(fiberRefs, {
@@ -85,49 +83,43 @@ const set = ({ context, isTraced, isUntraced }: References): Effect.Effect<void>
     })
   )
 
-/**
- * Asked by each client of the platform whether to trace what it is about to send, and so the place to stop it: what is
- * thrown here is a defect, which nothing beneath retries.
- */
+/** Throws if the client beneath is about to send something else: a defect, which nothing beneath retries. */
 const onlyAsAsked = (
   request: HttpClientRequest.HttpClientRequest,
   context: Context.Context<never>
 ): Predicate.Predicate<HttpClientRequest.HttpClientRequest> => {
   const once = Option.getOrUndefined(Context.getOption(context, Once))
   return (sent) => {
-    refuseElsewhere(sent, request)
+    refuseRedirectedSend(sent, request)
     if (once?.isSent) throw new Repeated()
     if (once !== undefined) once.isSent = true
     return true
   }
 }
 
-const refuseElsewhere = (
+const refuseRedirectedSend = (
   sent: HttpClientRequest.HttpClientRequest,
   request: HttpClientRequest.HttpClientRequest
 ): void => {
-  if (sent.url !== request.url) throw new Elsewhere()
+  if (sent.url !== request.url) throw new RedirectedSend()
 }
 
-/** Something beneath wants to send a request to where it was redirected. */
-class Elsewhere extends Error {}
+/** The client beneath is about to send the request to where it was redirected. */
+class RedirectedSend extends Error {}
 
-/** Something beneath wants to send a request that is good for one time again. */
+/** The client beneath is about to send a single-use request again. */
 class Repeated extends Error {
   readonly code = "REQUEST_REPEATED"
 }
 
-/** Whether a request that is good for one time was sent. */
+/** Whether a single-use request was sent. */
 class Once extends Context.Tag("nomba-auth/GuardedClient/Once")<Once, { isSent: boolean }>() {}
 
 /**
- * Each execution sends one request: where something beneath or between repeats it (`HttpClient.retryTransient`), it dies.
- * Clients whose sending cannot be seen are not held to it.
- *
- * @since 0.1.0
- * @category combinators
+ * Each execution sends one request: if the client beneath repeats it (`HttpClient.retryTransient`), the repetition is a
+ * defect.
  */
-export const withoutRepeats = (client: HttpClient.HttpClient): HttpClient.HttpClient =>
+export const singleSend = (client: HttpClient.HttpClient): HttpClient.HttpClient =>
   HttpClient.transformResponse(
     client,
     Effect.mapInputContext((context: Context.Context<never>) => Context.add(context, Once, { isSent: false }))
@@ -147,24 +139,24 @@ const refuseRedirect = (
   if (Exit.isSuccess(exit) && exit.value.request.url === request.url) {
     return isRedirect(exit.value.status) ? Exit.fail(redirect(request, exit.value)) : exit
   }
-  return Exit.isSuccess(exit) || isFromElsewhere(exit.cause, request)
+  return Exit.isSuccess(exit) || isFromAnotherUrl(exit.cause, request)
     ? Exit.fail(redirect(request, HttpClientResponse.fromWeb(request, Response.error())))
     : exit
 }
 
-/** A client beneath may have made a failure of the answer, or was stopped. */
-const isFromElsewhere = (
+/** The client beneath may have turned the response into a failure, or was stopped. */
+const isFromAnotherUrl = (
   cause: Cause.Cause<HttpClientError.HttpClientError>,
   request: HttpClientRequest.HttpClientRequest
 ): boolean => {
   const error = Cause.squash(cause)
   return (
-    error instanceof Elsewhere ||
+    error instanceof RedirectedSend ||
     (error instanceof HttpClientError.ResponseError && error.response.request.url !== request.url)
   )
 }
 
-/** An answer from elsewhere is not shown; in its place is what a browser shows of a redirect. */
+/** A response from another URL is not shown: in its place is what a browser shows of a redirect. */
 const redirect = (
   request: HttpClientRequest.HttpClientRequest,
   response: HttpClientResponse.HttpClientResponse
@@ -176,21 +168,11 @@ const redirect = (
     description: "a redirect is not followed with credentials"
   })
 
-/**
- * Whether an answer sends the client elsewhere: 0 is what a browser shows of a redirect that it did not follow; 304 is
- * an answer like any other.
- *
- * @since 0.1.0
- */
+/** Browsers show a redirect that was not followed as 0. A 304 is not a redirect. */
 export const isRedirect = (status: number): boolean => status === 0 || (status >= 300 && status < 400 && status !== 304)
 
-/**
- * What the user makes of a guarded client. One that takes its place follows no redirect either.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const transformed = (
+/** Applies the user's `transformClient`. If it returns another client, that one does not follow redirects either. */
+export const applyTransform = (
   guarded: HttpClient.HttpClient,
   transform: (client: HttpClient.HttpClient) => HttpClient.HttpClient
 ): Effect.Effect<HttpClient.HttpClient> =>
@@ -199,7 +181,7 @@ export const transformed = (
     if (client === guarded) return Effect.succeed(guarded)
     return isClient(client)
       ? Effect.succeed(withoutRedirects(client))
-      : Effect.dieMessage("transformClient gave something that is not an HttpClient")
+      : Effect.dieMessage("transformClient did not return an HttpClient")
   })
 
 const isClient = (client: unknown): boolean => Predicate.hasProperty(client, HttpClient.TypeId)
@@ -210,9 +192,9 @@ const withoutRedirects = (client: HttpClient.HttpClient): HttpClient.HttpClient 
       const context = fiber.getFiberRef(FiberRef.currentContext)
       const isUntraced = fiber.getFiberRef(HttpClient.currentTracerDisabledWhen)
       return execute.pipe(
-        Effect.provide(SafeInit.add(context, {})),
+        Effect.provide(hardenRequestInit(context, {})),
         Effect.locally(HttpClient.currentTracerDisabledWhen, (sent) => {
-          refuseElsewhere(sent, request)
+          refuseRedirectedSend(sent, request)
           return isUntraced(sent)
         }),
         Effect.exit,
@@ -220,3 +202,62 @@ const withoutRedirects = (client: HttpClient.HttpClient): HttpClient.HttpClient 
       )
     })
   )
+
+const hardenRequestInit = (
+  context: Context.Context<never>,
+  ofLayer: RequestInit
+): Context.Context<FetchHttpClient.RequestInit> =>
+  Context.add(context, FetchHttpClient.RequestInit, {
+    ...ofLayer,
+    ...initOf(context),
+    redirect: "manual",
+    credentials: "omit"
+  })
+
+const initOf = (context: Context.Context<never>): RequestInit | undefined =>
+  Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
+
+/**
+ * The `RequestInit` that a `FetchHttpClient` layer was built with. It can be seen only from inside the client, and the one
+ * that a request brings replaces it. So it is read once, by a request that is interrupted before it is sent.
+ */
+const requestInitOf = (client: HttpClient.HttpClient): Effect.Effect<RequestInit> =>
+  Effect.suspend(() => {
+    let seen: RequestInit = {}
+    const probe = HttpClient.mapRequestInputEffect(client, () =>
+      Effect.flatMap(Effect.context<never>(), (context) => {
+        seen = initOf(context) ?? seen
+        return Effect.interrupt
+      })
+    )
+    return Effect.map(Effect.exit(probe.get("")), () => seen)
+  })
+
+/** Named by the user's `HttpClient.SpanNameGenerator`. Like the platform's span, without headers and query. */
+const startSpan = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Tracer.Span> =>
+  Effect.withFiberRuntime((fiber) => {
+    const name = Context.get(fiber.getFiberRef(FiberRef.currentContext), HttpClient.SpanNameGenerator)(request)
+    return Effect.map(Effect.makeSpan(name, { kind: "client", captureStackTrace: false }), (span) => {
+      const [, origin = "", path = ""] = originAndPath.exec(request.url) ?? []
+      span.attribute("http.request.method", request.method)
+      span.attribute("server.address", origin)
+      span.attribute("url.path", path)
+      return span
+    })
+  })
+
+const originAndPath = /^([a-z]+:\/\/[^/?#]*)([^?#]*)/
+
+/** Ends the span with the status, or with the kind of failure and its system code. */
+const endSpan = (
+  span: Tracer.Span,
+  exit: Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>,
+  clock: Clock.Clock
+): void => {
+  if (Exit.isSuccess(exit)) span.attribute("http.response.status_code", exit.value.status)
+  const outcome = Exit.isSuccess(exit) ? Exit.void : Exit.failCause(Cause.map(exit.cause, kindOfFailure))
+  span.end(clock.unsafeCurrentTimeNanos(), outcome)
+}
+
+const kindOfFailure = (error: HttpClientError.HttpClientError): string =>
+  [error._tag, error.reason, ...Option.toArray(systemCode(error))].join(" ")

@@ -1,6 +1,6 @@
 /**
- * The keys that sessions are encrypted with, as they come from the code or the environment. A problem names the id of a
- * key, or its place where it has no id, and never shows a part of the key.
+ * The keys that sessions are encrypted with, from the code or the environment. A problem names the id of a key, or its
+ * position if it has no id, and never shows a part of the key.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,6 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Setting from "../config/Setting.js"
-import type { Place } from "../config/Source.js"
 
 /**
  * @since 0.1.0
@@ -26,24 +25,29 @@ export interface EncryptionKey {
  * @since 0.1.0
  * @category models
  */
-export interface EncryptionKeys {
-  readonly writing: { readonly id: string; readonly key: CryptoKey }
-  readonly all: ReadonlyMap<string, CryptoKey>
+export interface UsableKey {
+  readonly id: string
+  readonly key: CryptoKey
+  /** Eight hex digits of a hash of the key: they tell two keys with one id apart, and nothing about either. */
+  readonly check: string
 }
 
 /**
- * Where the environment has them.
- *
  * @since 0.1.0
+ * @category models
  */
-export const place: Place = { option: "codec", given: undefined, variables: ["NOMBA_TOKEN_STORE_KEYS"] }
+export interface EncryptionKeys {
+  readonly writing: UsableKey
+  readonly all: ReadonlyMap<string, UsableKey>
+}
 
-/**
- * From `id:base64,id2:base64`.
- *
- * @since 0.1.0
- * @category constructors
- */
+export const settingKey: Setting.SettingKey = {
+  option: "codec",
+  given: undefined,
+  variables: ["NOMBA_TOKEN_STORE_KEYS"]
+}
+
+/** From `id:base64,id2:base64`. */
 export const fromText = (setting: Setting.Setting<unknown>): Effect.Effect<EncryptionKeys, ConfigError.ConfigError> =>
   Effect.flatMap(Setting.text(setting), ({ origin, value }) => fromOptions(origin, value.split(",").map(parse)))
 
@@ -52,18 +56,13 @@ const parse = (pair: string): EncryptionKey => {
   return { id: pair.slice(0, Math.max(0, colon)).trim(), key: Redacted.make(pair.slice(colon + 1).trim()) }
 }
 
-/**
- * From options, which untyped code may have got wrong.
- *
- * @since 0.1.0
- * @category constructors
- */
+/** From options, which untyped code may have got wrong. */
 export const fromOptions = (
   origin: string,
   keys: ReadonlyArray<EncryptionKey>
 ): Effect.Effect<EncryptionKeys, ConfigError.ConfigError> =>
   Effect.gen(function* () {
-    const all = new Map<string, CryptoKey>()
+    const all = new Map<string, UsableKey>()
     if (!Array.isArray(keys)) return yield* Setting.invalid(origin, "is not a list of keys")
     for (const [at, given] of keys.entries()) {
       const id: unknown = Predicate.isRecord(given) ? given["id"] : undefined
@@ -75,13 +74,13 @@ export const fromOptions = (
       }
       if (all.has(id)) return yield* Setting.invalid(origin, `two keys have the id "${id}"`)
       const bytes = yield* bytesOf(origin, id, given.key)
-      all.set(id, yield* importKey(origin, bytes))
+      all.set(id, { id, ...(yield* importKey(origin, bytes)) })
     }
-    for (const [id, key] of all) return { writing: { id, key }, all }
+    for (const writing of all.values()) return { writing, all }
     return yield* Setting.invalid(origin, "has no key")
   })
 
-/** Shorter than a key, which could stand here by mistake. */
+/** Shorter than a key, which could be given here by mistake. */
 const isId = /^[\w.-]{1,32}$/
 
 const KEY_BYTES = 32
@@ -104,23 +103,28 @@ const bytesOf = (
   })
 }
 
-const importKey = (origin: string, bytes: Uint8Array<ArrayBuffer>): Effect.Effect<CryptoKey, ConfigError.ConfigError> =>
+const importKey = (
+  origin: string,
+  bytes: Uint8Array<ArrayBuffer>
+): Effect.Effect<Omit<UsableKey, "id">, ConfigError.ConfigError> =>
   Effect.tryPromise({
-    try: () => globalThis.crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]),
+    try: async () => {
+      const { subtle } = globalThis.crypto
+      const hash = await subtle.digest("SHA-256", Uint8Array.from([...CHECKED, ...bytes]))
+      return {
+        key: await subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]),
+        check: Encoding.encodeHex(new Uint8Array(hash).subarray(0, 4))
+      }
+    },
     catch: () => ConfigError.Unsupported([origin], "needs WebCrypto, which a browser has in a secure context only")
   })
 
-/**
- * @since 0.1.0
- */
+const CHECKED = new TextEncoder().encode("nomba-auth key check ")
+
 export const toBase64 = (...parts: ReadonlyArray<Uint8Array>): string =>
   Encoding.encodeBase64(Uint8Array.from(parts.flatMap((part) => [...part])))
 
-/**
- * The bytes, where the text is the one that they would be written as: other decoders ignore the last bits.
- *
- * @since 0.1.0
- */
+/** None unless the bytes encode to the same text: other decoders ignore the last bits. */
 export const fromBase64 = (text: string): Option.Option<Uint8Array<ArrayBuffer>> =>
   Option.filter(
     Option.map(Option.getRight(Encoding.decodeBase64(text)), (bytes) => Uint8Array.from(bytes)),

@@ -29,7 +29,7 @@ import {
   type StoreState,
   type TokenStoreService
 } from "../../services/TokenStore.js"
-import { sleep } from "../wait/quietly.js"
+import { unrefSleep } from "../wait.js"
 import type { Connect, Entry, Owner, Reading, StoreDriver } from "./StoreDriver.js"
 
 /**
@@ -221,7 +221,7 @@ export const make = (
       const others = Array.from(running).filter(([attempt, isAbandoned]) => attempt < owner.attempt && !isAbandoned())
       return yield* observe(
         driver.acquire(owner, {
-          notAfter: now === undefined ? undefined : Math.floor(now) + Duration.toMillis(driver.stepTimeout),
+          notAfter: now === undefined ? undefined : Math.floor(now) + Duration.toMillis(driver.acquireTimeout),
           takeOverBelow: Math.min(owner.attempt, ...others.map(([attempt]) => attempt))
         })
       )
@@ -480,7 +480,7 @@ export const make = (
 
     /** Notices a store that went back, and announcements that were lost, without a renewal. */
     const heartbeat = Effect.gen(function* () {
-      yield* sleep(HEARTBEAT)
+      yield* unrefSleep(HEARTBEAT)
       const before = highest.version
       const { expectedVersion, wentBack } = yield* readView
       if (wentBack || expectedVersion > before) yield* PubSub.publish(announced, expectedVersion)

@@ -67,7 +67,7 @@ export const ownerText = ({ attempt, store }: Owner): string => `${store}:${atte
  * @category combinators
  */
 export const ownerFromText = (text: string): Owner | undefined => {
-  const [, store, attempt] = /^([\da-f]+):(\d{1,15})$/.exec(text) ?? []
+  const [, store, attempt] = /^(.+):(\d{1,15})$/.exec(text) ?? []
   return store === undefined ? undefined : { store, attempt: Number(attempt) }
 }
 
@@ -155,8 +155,8 @@ export interface ReleaseOutcome {
 }
 
 /**
- * The steps for one key. Each is atomic, ends within `stepTimeout` of running time, and fails with `Unavailable` if the
- * store is down.
+ * The steps for one key. Each is atomic, ends within a few seconds of running time, and fails with `Unavailable` if the store
+ * is down.
  *
  * @since 0.1.0
  * @category models
@@ -191,8 +191,8 @@ export interface StoreDriver {
   readonly close: Effect.Effect<boolean>
   /** How long a lease lasts unless it is extended. */
   readonly leaseTime: Duration.Duration
-  /** How long one step may take at most. */
-  readonly stepTimeout: Duration.Duration
+  /** How long `acquire` may take at most. What the store carries out later has been given up. */
+  readonly acquireTimeout: Duration.Duration
 }
 
 /**

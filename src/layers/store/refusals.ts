@@ -1,26 +1,15 @@
 /**
- * Why what a store holds is no session to this program.
+ * Why a program cannot use what a store holds.
  *
  * @since 0.1.0
  */
 import { Unavailable } from "../../schemas/AuthError.js"
 
-/**
- * Nobody can read it.
- *
- * @since 0.1.0
- */
+/** No program can read it. */
 export const damaged: Unavailable = new Unavailable({ operation: "store", reason: "StoreUnreadable" })
 
-/**
- * Another program can, or could have written it.
- *
- * @since 0.1.0
- */
+/** Another program can read it, or could have written it. */
 export const notOurs = (hint: string): Unavailable =>
   new Unavailable({ operation: "store", reason: "StoreCodec", hint })
 
-/**
- * @since 0.1.0
- */
-export const anotherVersion: Unavailable = notOurs("It was written by another version of nomba-auth.")
+export const anotherVersion: Unavailable = notOurs("A later version of nomba-auth wrote it.")

@@ -1,6 +1,5 @@
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import * as SessionStore from "../../layers/store/SessionStore.js"
 import type { Connect, StoreDriver } from "../../layers/store/StoreDriver.js"
@@ -9,58 +8,93 @@ import type { FaultyStore } from "./Options.js"
 
 const outOfReach = new Unavailable({ operation: "store", reason: "Store", detail: "ECONNRESET" })
 
+/** When a late acquire is carried out: longer after it was asked for than any step may take. */
+export const LATE: Duration.Duration = Duration.seconds(7)
+
 /**
- * A store over the steps of any database, whose way to that database can be broken: what `tokenStoreContract` takes as
- * `faulty`. Each time it is run it stands for another process.
+ * A store over the steps of any database, whose connection to that database can be broken: what `tokenStoreContract`
+ * takes as `faulty`. Each time it is run it stands for another process.
  *
  * @since 0.1.0
  * @category testing
  */
 export const faultyTokenStore = (connect: Connect): Effect.Effect<FaultyStore> =>
-  Effect.gen(function* () {
-    const isCut = yield* Ref.make(false)
-    const lost = yield* Ref.make(Option.none<"answer" | "request">())
-
-    const isFlagAnswerLost = yield* Ref.make(false)
-
-    const loseFlagAnswer = (step: Effect.Effect<boolean, Unavailable>): Effect.Effect<boolean, Unavailable> =>
-      Effect.flatMap(Ref.getAndSet(isFlagAnswerLost, false), (isLost) =>
-        isLost ? Effect.zipRight(step, outOfReach) : step
-      )
+  Effect.sync(() => {
+    let isCut = false
+    let lostCommit: "answer" | "request" | undefined
+    let isFlagAnswerLost = false
+    let isAcquireLate = false
+    let nextVersion: number | undefined
 
     const through = <A, E>(step: Effect.Effect<A, E>, otherwise: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-      Effect.if(Ref.get(isCut), { onTrue: () => otherwise, onFalse: () => step })
+      Effect.suspend(() => (isCut ? otherwise : step))
 
-    const commit = <A>(step: Effect.Effect<A, Unavailable>): Effect.Effect<A, Unavailable> =>
-      Effect.flatMap(
-        Ref.getAndSet(lost, Option.none()),
-        Option.match({
-          onNone: () => step,
-          onSome: (what) => (what === "answer" ? Effect.zipRight(step, outOfReach) : outOfReach)
+    const acquire =
+      (driver: StoreDriver): StoreDriver["acquire"] =>
+      (owner, options) =>
+        Effect.suspend(() => {
+          const step = driver.acquire(owner, options)
+          if (!isAcquireLate) return step
+          isAcquireLate = false
+          return Effect.zipRight(Effect.forkDaemon(Effect.ignore(Effect.delay(step, LATE))), outOfReach)
         })
-      )
+
+    const setRefreshInFlight =
+      (driver: StoreDriver): StoreDriver["setRefreshInFlight"] =>
+      (owner, inFlight) =>
+        Effect.suspend(() => {
+          const step = driver.setRefreshInFlight(owner, inFlight)
+          if (!isFlagAnswerLost) return step
+          isFlagAnswerLost = false
+          return Effect.zipRight(step, outOfReach)
+        })
+
+    const commit =
+      (driver: StoreDriver): StoreDriver["commit"] =>
+      (owner, expectedVersion, write) =>
+        Effect.suspend(() => {
+          const [lost, version] = [lostCommit, nextVersion ?? write.version]
+          lostCommit = undefined
+          nextVersion = undefined
+          const step = driver.commit(owner, expectedVersion, { ...write, version })
+          return lost === undefined ? step : lost === "answer" ? Effect.zipRight(step, outOfReach) : outOfReach
+        })
 
     const wrap = (driver: StoreDriver): StoreDriver => ({
       ...driver,
       read: through(driver.read, outOfReach),
-      acquire: (owner, options) => through(driver.acquire(owner, options), outOfReach),
+      acquire: (owner, options) => through(acquire(driver)(owner, options), outOfReach),
       extend: (owner) => through(driver.extend(owner), outOfReach),
-      setRefreshInFlight: (owner, inFlight) =>
-        through(loseFlagAnswer(driver.setRefreshInFlight(owner, inFlight)), outOfReach),
-      commit: (owner, expectedVersion, write) =>
-        through(commit(driver.commit(owner, expectedVersion, write)), outOfReach),
+      setRefreshInFlight: (owner, inFlight) => through(setRefreshInFlight(driver)(owner, inFlight), outOfReach),
+      commit: (owner, expectedVersion, write) => through(commit(driver)(owner, expectedVersion, write), outOfReach),
       release: (owner, outcome) => through(driver.release(owner, outcome), Effect.void),
       changes: Effect.map(
         driver.changes,
-        Stream.filterEffect(() => Effect.negate(Ref.get(isCut)))
+        Stream.filter(() => !isCut)
       )
     })
 
     return {
       store: SessionStore.fromDriver((key, leaseTime) => Effect.map(connect(key, leaseTime), wrap)),
-      cut: Ref.set(isCut, true),
-      mend: Ref.set(isCut, false),
-      loseCommit: (what) => Ref.set(lost, Option.some(what)),
-      loseFlagAnswer: Ref.set(isFlagAnswerLost, true)
+      cut: Effect.sync(() => {
+        isCut = true
+      }),
+      mend: Effect.sync(() => {
+        isCut = false
+      }),
+      loseCommit: (what) =>
+        Effect.sync(() => {
+          lostCommit = what
+        }),
+      loseFlagAnswer: Effect.sync(() => {
+        isFlagAnswerLost = true
+      }),
+      lateAcquire: Effect.sync(() => {
+        isAcquireLate = true
+      }),
+      nextVersion: (version) =>
+        Effect.sync(() => {
+          nextVersion = version
+        })
     }
   })

@@ -19,7 +19,8 @@ import type {
   RenewalHeldBack,
   RenewOptions,
   SessionStore,
-  Stored
+  Stored,
+  TokenStoreService
 } from "../../services/TokenStore.js"
 import type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./Options.js"
 
@@ -132,7 +133,7 @@ export const unsaved = (session: Session, version: number): Stored => ({
   saved: false
 })
 
-/** A mint that the case watches and holds back. */
+/** A renewal that the case watches and holds back. */
 export interface TestObtain {
   readonly obtain: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<NewSession, AuthError | LeaseLost>
   readonly runs: () => number
@@ -236,6 +237,8 @@ export interface Frail {
 }
 
 export interface Kit {
+  /** The store of a process of its own. */
+  readonly process: Effect.Effect<TokenStoreService, Error, Scope.Scope>
   /** A holder in a process of its own. */
   readonly holder: (key: StoreKey.StoreKey) => Effect.Effect<SessionStore, Error, Scope.Scope>
   readonly frail: (key: StoreKey.StoreKey) => Effect.Effect<Frail, Error, Scope.Scope>
@@ -265,6 +268,7 @@ export const makeKit = ({
     lapse,
     pass: (duration) => pass(Duration.decode(duration)),
     settle: pass(Duration.millis(50)),
+    process: store,
     holder: (key) => Effect.flatMap(store, (_) => _.open(key, requestTimeout)),
     frail: (key) =>
       Effect.gen(function* () {
@@ -272,7 +276,7 @@ export const makeKit = ({
           cut,
           mend,
           store: own
-        }: Omit<FaultyStore, "loseCommit" | "loseFlagAnswer"> = faulty === undefined
+        }: Pick<FaultyStore, "store" | "cut" | "mend"> = faulty === undefined
           ? { store: yield* store, cut: Effect.void, mend: Effect.void }
           : yield* faulty
         return {

@@ -16,7 +16,7 @@ import {
   sessionOf,
   some
 } from "./harness.js"
-import { loseRight } from "./loseRight.js"
+import { loseLease } from "./loseLease.js"
 import type { ContractCase } from "./Options.js"
 
 export const holderCrash = (kit: Kit): ReadonlyArray<ContractCase> => {
@@ -24,7 +24,7 @@ export const holderCrash = (kit: Kit): ReadonlyArray<ContractCase> => {
 
   return [
     scenario(
-      "lets another take over from a holder that died with the lease",
+      "lets another process take over from a holder that crashed with the lease",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* kit.frail(key)
@@ -50,19 +50,19 @@ export const holderCrash = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "tells the next holder of the refresh-in-flight flag by one that died while it spent",
+      "shows the next holder the refresh-in-flight flag of one that crashed during its refresh",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* kit.frail(key)
         const b = yield* kit.holder(key)
         const { version } = yield* put(b, sessionOf("old"))
         const dead = yield* makeObtain(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.beginRefresh })
-        yield* loseRight(a, version, dead)
+        yield* loseLease(a, version, dead)
         const next = yield* makeObtain(sessionOf("next"))
         yield* renew(b, (_) => !_.refreshInFlight, next.obtain)
         const current = yield* some(next.current(), "the current session of the next renewal")
         yield* sameSession(current.session, sessionOf("old"), "the current session of the next renewal")
-        yield* same(current.refreshInFlight, true, "the refresh-in-flight flag that the next mint is shown")
+        yield* same(current.refreshInFlight, true, "the refresh-in-flight flag that the next renewal sees")
       }),
       passes
     )

@@ -17,7 +17,7 @@ import {
   sessionOf,
   some
 } from "./harness.js"
-import { loseRight } from "./loseRight.js"
+import { loseLease } from "./loseLease.js"
 import type { ContractCase } from "./Options.js"
 
 export const lateWrite = (kit: Kit): ReadonlyArray<ContractCase> => {
@@ -32,7 +32,7 @@ export const lateWrite = (kit: Kit): ReadonlyArray<ContractCase> => {
         const b = yield* kit.holder(key)
         const { version } = yield* put(b, sessionOf("old"))
         const late = yield* makeObtain(sessionOf("late"), { gated: true })
-        const fiber = yield* loseRight(a, version, late)
+        const fiber = yield* loseLease(a, version, late)
         yield* put(b, sessionOf("renewed"))
         yield* late.open
         const stored = yield* Fiber.join(fiber)
@@ -51,7 +51,7 @@ export const lateWrite = (kit: Kit): ReadonlyArray<ContractCase> => {
         const a = yield* kit.frail(key)
         const b = yield* kit.holder(key)
         const late = yield* makeObtain(sessionOf("late"), { gated: true })
-        const fiber = yield* loseRight(a, 0, late)
+        const fiber = yield* loseLease(a, 0, late)
         const { revoke } = yield* makeRevoke()
         yield* b.logout(revoke)
         yield* late.open
@@ -72,7 +72,7 @@ export const lateWrite = (kit: Kit): ReadonlyArray<ContractCase> => {
         const a = yield* kit.frail(key)
         const b = yield* kit.holder(key)
         const late = yield* makeObtain(sessionOf("late"), { gated: true })
-        const fiber = yield* loseRight(a, 0, late)
+        const fiber = yield* loseLease(a, 0, late)
         yield* late.open
         const stored = yield* Fiber.join(fiber)
         yield* same(stored.saved, false, "saved, without a lease")

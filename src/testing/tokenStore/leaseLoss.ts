@@ -20,7 +20,7 @@ import {
   scenario,
   sessionOf
 } from "./harness.js"
-import { loseRight } from "./loseRight.js"
+import { loseLease } from "./loseLease.js"
 import type { ContractCase } from "./Options.js"
 
 const permissions: ReadonlyArray<"extend" | "beginRefresh"> = ["extend", "beginRefresh"]
@@ -53,7 +53,7 @@ export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
           const b = yield* kit.holder(key)
           const { version } = yield* put(b, sessionOf("old"))
           const late = yield* asking(permission, "late")
-          const fiber = yield* loseRight(a, version, late)
+          const fiber = yield* loseLease(a, version, late)
           const renewed = yield* put(b, sessionOf("renewed"))
           yield* late.open
           yield* kit.pass("1 second")
@@ -77,7 +77,7 @@ export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
           const key = yield* freshKey()
           const a = yield* kit.frail(key)
           const late = yield* asking(permission, "late")
-          const fiber = yield* loseRight(a, 0, late)
+          const fiber = yield* loseLease(a, 0, late)
           yield* late.open
           yield* kit.pass("1 second")
           const stored = yield* Fiber.join(fiber)
@@ -107,7 +107,7 @@ export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
                 Effect.sync(() => (calls += 1))
               )
           })
-          const fiber = yield* loseRight(a, version, late)
+          const fiber = yield* loseLease(a, version, late)
           const next = yield* makeObtain(sessionOf("next"))
           yield* renew(b, adoptNone, next.obtain)
           yield* late.open
@@ -128,7 +128,7 @@ export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
         const a = yield* kit.frail(key)
         const [b, c] = yield* Effect.all([kit.holder(key), kit.holder(key)])
         const old = yield* makeObtain(sessionOf("never"), { gated: true, afterGate: () => Effect.fail(down) })
-        const first = yield* loseRight(a, 0, old)
+        const first = yield* loseLease(a, 0, old)
         const next = yield* makeObtain(sessionOf("next"), { gated: true, afterGate: (lease) => lease.extend })
         const second = yield* Effect.fork(renew(b, adoptAny, next.obtain))
         yield* next.arrived

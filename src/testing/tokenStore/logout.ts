@@ -152,7 +152,7 @@ export const logout = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "lets who waited for a logout mint, and shows the renewal nothing",
+      "lets a waiter renew after a logout, and shows the renewal nothing",
       Effect.gen(function* () {
         const { a, b } = yield* two
         yield* put(b, sessionOf("held"))
@@ -172,7 +172,7 @@ export const logout = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "starts anew after a logout, also over a session that the tombstone keeps",
+      "issues a new session after a logout, also over a session that the tombstone keeps",
       Effect.gen(function* () {
         const { a, b } = yield* two
         yield* put(b, sessionOf("held"))
@@ -235,7 +235,7 @@ export const logout = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "gives a logout the lease, which it may check and spend",
+      "gives a logout the lease, which it may extend",
       Effect.gen(function* () {
         const { a, b } = yield* two
         const { version } = yield* put(b, sessionOf("held"))

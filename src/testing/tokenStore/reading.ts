@@ -78,7 +78,7 @@ const listen = (listener: SessionStore) =>
 
 export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
   scenario(
-    "reads nothing where nothing was written",
+    "reads nothing from an empty store",
     Effect.gen(function* () {
       yield* holdsNothing(yield* kit.holder(yield* freshKey()))
     })
@@ -116,7 +116,7 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
   ),
 
   scenario(
-    "goes on above the versions it had, also when it has lost them all",
+    "goes on above the versions it had, also after it lost them all",
     // A key that nobody has used stands for one whose entry was lost.
     Effect.gen(function* () {
       const before = yield* kit.holder(yield* freshKey())
@@ -226,13 +226,30 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
   ),
 
   scenario(
-    "gives up a hold without touching the others",
+    "hears a commit of another process after its key was opened, closed and opened at once",
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      const process = yield* kit.process
+      const writer = yield* kit.holder(key)
+      const open = Effect.flatMap(process.open(key, kit.requestTimeout), listen)
+      yield* Effect.scoped(Effect.zipRight(open, kit.settle))
+      const heard = yield* open
+      yield* kit.settle
+      const { version } = yield* put(writer, sessionOf("first"))
+      const isHeard = yield* soon(Effect.map(kit.settle, () => heard.includes(version)))
+      yield* ensure(isHeard, "a commit was not announced to a key that was opened again")
+    }),
+    "2 seconds"
+  ),
+
+  scenario(
+    "closes one user of a key without touching the others",
     Effect.gen(function* () {
       const key = yield* freshKey()
       const a = yield* kit.holder(key)
       const b = yield* kit.holder(key)
       yield* put(a, sessionOf("held"))
-      yield* same(yield* a.close, false, "the last to leave, while another holds the key")
+      yield* same(yield* a.close, false, "whether it was the last user, while another one uses the key")
       yield* holds(b, sessionOf("held"))
       yield* put(b, sessionOf("next"))
       yield* holds(b, sessionOf("next"))

@@ -59,7 +59,7 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
   ),
 
   scenario(
-    "shows the renewal what is held and its version, when that will not do",
+    "shows the renewal the stored session and its version",
     Effect.gen(function* () {
       const key = yield* freshKey()
       const old = yield* put(yield* kit.holder(key), sessionOf("old"))
@@ -150,7 +150,7 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
   ),
 
   scenario(
-    "wakes who waits for the lease, and lets them adopt",
+    "wakes a waiter, who then adopts",
     Effect.gen(function* () {
       const key = yield* freshKey()
       const a = yield* kit.holder(key)
@@ -172,7 +172,7 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
   ),
 
   scenario(
-    "lets waiters renew, when what came meanwhile will not do either",
+    "lets a waiter renew if it cannot adopt the new session either",
     Effect.gen(function* () {
       const key = yield* freshKey()
       const a = yield* kit.holder(key)
@@ -193,7 +193,7 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
   ),
 
   scenario(
-    "is not harmed by one who stops waiting for the lease",
+    "goes on if a waiter is interrupted",
     Effect.gen(function* () {
       const key = yield* freshKey()
       const slow = yield* makeObtain(sessionOf("first"), { gated: true })

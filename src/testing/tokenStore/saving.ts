@@ -236,7 +236,7 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "ends, even where nothing can interrupt it, as when a layer closes",
+      "ends even if nothing can interrupt it, as when a layer closes",
       Effect.gen(function* () {
         const { a, b } = yield* two
         yield* Effect.uninterruptible(
@@ -256,7 +256,7 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "takes over from one who died, even where nothing can interrupt it",
+      "takes over from a crashed holder, even if nothing can interrupt it",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* kit.holder(key)

@@ -1,7 +1,6 @@
 /** How the store is configured, and what it says of a configuration that is wrong. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Layer, Logger, Redacted } from "effect"
-import * as Nomba from "../../../src/layers/Nomba.js"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import { withEnvironment } from "../../support/environment.js"
@@ -37,8 +36,8 @@ describe("TokenStoreRedis.layerConfig", () => {
   }
 
   const refused: ReadonlyArray<readonly [value: string, what: string]> = [
-    ["memory", "use Nomba.layerConfig"],
-    ["file:/var/lib/nomba", "TokenStoreFile of nomba-auth/file"],
+    ["memory", "TokenStoreMemory.layer of nomba-auth"],
+    ["file:/var/lib/nomba", "TokenStoreFile.layerConfig() of nomba-auth/file"],
     [`http://user:${secret}@redis.example`, "is none of memory, file:PATH and redis://…"],
     [`redis:user:${secret}@redis.example`, "is not a URL like redis://host:6379"],
     [`redis://user:${secret}@redis.example:port`, "is not a URL like redis://host:6379"],
@@ -100,11 +99,11 @@ describe("TokenStoreRedis.layerConfig without a word about encryption", () => {
     })
 
   for (const url of [remote, `rediss://redis.example`, "redis://10.0.0.7:6379", "redis://127.0.0.1.example"]) {
-    it.effect(`warns once that sessions go to ${url} in clear`, () =>
+    it.effect(`warns once that sessions go to ${url} as plaintext`, () =>
       Effect.gen(function* () {
         const [warning = "", ...others] = yield* warningsOf({}, { NOMBA_TOKEN_STORE: url })
         assert.isEmpty(others)
-        for (const part of ["NOMBA_TOKEN_STORE_KEYS", "in clear"]) assert.include(warning, part)
+        for (const part of ["NOMBA_TOKEN_STORE_KEYS", "plaintext"]) assert.include(warning, part)
         for (const part of [secret, "example", "10.0.0.7"]) assert.notInclude(warning, part)
         assert.strictEqual((yield* warningsOf({ url: Redacted.make(url) }, {})).length, 1)
       })
@@ -113,7 +112,7 @@ describe("TokenStoreRedis.layerConfig without a word about encryption", () => {
 
   const silent: ReadonlyArray<readonly [string, TokenStoreRedis.Overrides, Readonly<Record<string, string>>]> = [
     ["where there are keys", {}, { NOMBA_TOKEN_STORE: remote, ...keys }],
-    ["where the code says that they are in clear", { codec }, { NOMBA_TOKEN_STORE: remote }],
+    ["if the code says plaintext", { codec }, { NOMBA_TOKEN_STORE: remote }],
     ["on this machine", {}, { NOMBA_TOKEN_STORE: "redis://127.0.0.1" }],
     ["on this machine by its name", {}, { NOMBA_TOKEN_STORE: "redis://localhost:6379/3" }],
     ["on this machine over IPv6", {}, { NOMBA_TOKEN_STORE: "redis://[::1]:6379" }]
@@ -148,11 +147,3 @@ describe("TokenStoreRedis.layer", () => {
     refuses(TokenStoreRedis.layer({ codec } as never), { NOMBA_TOKEN_STORE: "redis://127.0.0.1" }, "options.url")
   )
 })
-
-it.effect("Nomba.layerConfig sends who asks for Redis to TokenStoreRedis", () =>
-  refuses(
-    Nomba.layerConfig({ clientId: "id-1", clientSecret: Redacted.make("s-1"), environment: "sandbox" }) as never,
-    { NOMBA_TOKEN_STORE: `redis://user:${secret}@redis.example` },
-    "provide TokenStoreRedis of nomba-auth/redis to Nomba.layerWithoutStoreConfig"
-  )
-)

@@ -3,7 +3,7 @@ import { it } from "@effect/vitest"
 import { Duration, Effect, Redacted } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as Driver from "../../../src/layers/store/redis/Driver.js"
-import * as Link from "../../../src/layers/store/redis/Link.js"
+import * as RedisConnection from "../../../src/layers/store/redis/RedisConnection.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import { faultyTokenStore, tokenStoreContract } from "../../../src/testing/TokenStoreContract.js"
@@ -39,11 +39,15 @@ export const describeContract = (
     const cases = tokenStoreContract({
       store: Effect.orDie(Effect.flatMap(server, make)),
       faulty: Effect.gen(function* () {
-        const link = yield* Link.own(Redacted.make((yield* server).url))
-        return yield* faultyTokenStore(yield* Driver.make(link, { codec: SessionCodec.plain, commandTimeout }))
+        const connection = yield* RedisConnection.fromUrl(Redacted.make((yield* server).url))
+        return yield* faultyTokenStore(yield* Driver.make(connection, { codec: SessionCodec.plain, commandTimeout }))
       }),
-      corrupt: (key) =>
-        Effect.flatMap(server, ({ call }) => call("HSET", entryOf(key), "session", "what is not a session")),
+      snapshot: (key) =>
+        Effect.gen(function* () {
+          const { call } = yield* server
+          const fields = (yield* call("HGETALL", entryOf(key))) as ReadonlyArray<string>
+          return Effect.zipRight(call("DEL", entryOf(key)), call("HSET", entryOf(key), ...fields))
+        }),
       pass: Effect.sleep
     })
     for (const { effect, name, passes } of cases) {

@@ -14,12 +14,12 @@ import { type RedisServerService, redisServer } from "../../support/redis.js"
 const codec = SessionCodec.plain
 
 /**
- * How often the server has looked into an entry and into a lease. Learning which version there is, when a store begins
+ * How often the server has read an entry and given a lease. Learning which version there is, when a store begins
  * to listen, is neither.
  */
 const looks = ({ call }: RedisServerService) =>
   Effect.map(call("INFO", "commandstats"), (stats) =>
-    ["hmget", "get"].map((name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(String(stats))?.[1] ?? 0))
+    ["hmget", "set"].map((name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(String(stats))?.[1] ?? 0))
   )
 
 describeRedis("what TokenStoreRedis costs", () => {
@@ -27,7 +27,7 @@ describeRedis("what TokenStoreRedis costs", () => {
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const sandbox = yield* Sandbox.make()
-      const NombaLive = Nomba.layerWithoutStore({ ...Sandbox.defaultClient, baseUrl: sandbox.url }).pipe(
+      const NombaLive = Nomba.layer({ ...Sandbox.defaultClient, baseUrl: sandbox.url }).pipe(
         Layer.provide(TokenStoreRedis.layer({ url: Redacted.make(redis.url), codec })),
         Layer.provide(Layer.succeed(HttpClient.HttpClient, sandbox.client))
       )

@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Option, Redacted } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as Driver from "../../../src/layers/store/redis/Driver.js"
-import * as Link from "../../../src/layers/store/redis/Link.js"
+import * as RedisConnection from "../../../src/layers/store/redis/RedisConnection.js"
 import * as SessionStore from "../../../src/layers/store/SessionStore.js"
 import { freshKey, put, readStored, sessionOf } from "../../../src/testing/tokenStore/harness.js"
 import { describeRedis } from "../../support/describeRedis.js"
@@ -14,8 +14,8 @@ describeRedis("a process that stands still over a command", (server) => {
     Effect.gen(function* () {
       const redis = yield* server
       const wire = yield* proxyTo(redis.port)
-      const link = yield* Link.own(Redacted.make(`redis://127.0.0.1:${wire.port}`))
-      const connect = yield* Driver.make(link, { codec: SessionCodec.plain, commandTimeout: Duration.seconds(1) })
+      const connection = yield* RedisConnection.fromUrl(Redacted.make(`redis://127.0.0.1:${wire.port}`))
+      const connect = yield* Driver.make(connection, { codec: SessionCodec.plain, commandTimeout: Duration.seconds(1) })
       const key = yield* freshKey()
       const store = yield* SessionStore.fromDriver(connect).open(key, Duration.seconds(1))
       yield* put(store, sessionOf("held"))

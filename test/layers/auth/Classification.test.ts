@@ -6,7 +6,7 @@ import type { Body } from "../../../src/layers/http/Body.js"
 import { config } from "../../support/config.js"
 import { cpuMillis } from "../../support/work.js"
 
-const rules = Classification.rulesOf(config().origins)
+const rules = Classification.rulesOf(config())
 
 const end = fc.constantFrom<Body["end"]>(
   { _tag: "Complete" },
@@ -26,7 +26,7 @@ const envelope = fc.record(
   { requiredKeys: [] }
 )
 
-const answer: fc.Arbitrary<Classification.Answer> = fc.record({
+const answer: fc.Arbitrary<Classification.ReceivedResponse> = fc.record({
   status: fc.oneof(
     fc.constantFrom(200, 204, 302, 400, 401, 403, 404, 408, 422, 429, 500, 503),
     fc.integer({ min: 0, max: 999 })
@@ -115,7 +115,7 @@ describe("a hostile answer does not hold up the process", () => {
         const text = JSON.stringify(body)
         const headers = Headers.fromInput({ "x-request-id": long(16_000) })
         for (const status of [200, 302, 400]) {
-          const answer: Classification.Answer = {
+          const answer: Classification.ReceivedResponse = {
             status,
             headers,
             body: { text, end: { _tag: "Complete" } },

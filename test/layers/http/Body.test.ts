@@ -4,7 +4,10 @@ import { Effect, Option } from "effect"
 import * as Body from "../../../src/layers/http/Body.js"
 
 const read = (response: Response) =>
-  Body.read(HttpClientResponse.fromWeb(HttpClientRequest.get("https://nomba.test"), response), "1 second")
+  Body.readUntil(
+    HttpClientResponse.fromWeb(HttpClientRequest.get("https://nomba.test"), response),
+    Effect.sleep("1 second")
+  )
 
 /** A body of the given pieces, as the network may cut them. */
 const pieces = (...chunks: ReadonlyArray<Uint8Array>): Response =>

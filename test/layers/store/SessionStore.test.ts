@@ -1,11 +1,13 @@
 /** The protocol over steps that fail, whose answers are lost, or that take their time. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, FastCheck, Fiber, Logger, LogLevel, Option, TestClock } from "effect"
-import * as SessionStore from "../../../src/layers/store/SessionStore.js"
+import { Deferred, Duration, Effect, Exit, FastCheck, Fiber, Logger, LogLevel, Option, Stream, TestClock } from "effect"
+import * as SessionStoreModule from "../../../src/layers/store/SessionStore.js"
+import type { Reading } from "../../../src/layers/store/StoreDriver.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
+import type { Unavailable } from "../../../src/schemas/AuthError.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import { HEADROOM, hasTime, RENEWAL_LIMIT } from "../../../src/services/AttemptGate.js"
-import type { Stored } from "../../../src/services/TokenStore.js"
+import type { SessionStore, Stored } from "../../../src/services/TokenStore.js"
 import {
   adoptAny,
   adoptNone,
@@ -21,6 +23,7 @@ import {
   sessionOf,
   unsaved
 } from "../../../src/testing/tokenStore/harness.js"
+import { makeHandClock } from "../../support/storeClock.js"
 import { makeFaults, outOfReach, type StoreFaults } from "../../support/storeFaults.js"
 
 const requestTimeout = Duration.seconds(10)
@@ -29,7 +32,7 @@ const requestTimeout = Duration.seconds(10)
 const behindFaults = (key: StoreKey) =>
   Effect.gen(function* () {
     const faults = makeFaults(TokenStoreMemory.connect)
-    const store = yield* SessionStore.fromDriver(faults.connect).open(key, requestTimeout)
+    const store = yield* SessionStoreModule.fromDriver(faults.connect).open(key, requestTimeout)
     return { store, faults }
   })
 
@@ -38,16 +41,16 @@ const two = Effect.gen(function* () {
   return { a: yield* behindFaults(key), b: yield* behindFaults(key) }
 })
 
-describe("a lease", () => {
+describe("the lease time", () => {
   it.scoped.prop(
-    "lasts for a request, and runs out while those who wait for a dead holder have time for theirs",
+    "covers one request, and runs out while waiters still have time for their own",
     { seconds: FastCheck.integer({ min: 1, max: 12 }) },
     ({ seconds }) =>
       Effect.gen(function* () {
         const requestTimeout = Duration.seconds(seconds)
         const connect = TokenStoreMemory.connect
         let leaseTime = Duration.zero
-        const store = SessionStore.fromDriver((key, time) => {
+        const store = SessionStoreModule.fromDriver((key, time) => {
           leaseTime = time
           return connect(key, time)
         })
@@ -61,13 +64,13 @@ describe("a lease", () => {
   )
 })
 
-describe("what is left of a session", () => {
-  it.scoped("is less by the time that the answer of the store was under way", () =>
+describe("the remaining lifetime", () => {
+  it.scoped("does not include the time that the answer of the store was under way", () =>
     Effect.gen(function* () {
       const key = yield* freshKey()
       const late = <A, E>(step: Effect.Effect<A, E>) => Effect.zipLeft(step, Effect.sleep("5 seconds"))
       const { store } = yield* behindFaults(key)
-      const far = yield* SessionStore.fromDriver((key, leaseTime) =>
+      const far = yield* SessionStoreModule.fromDriver((key, leaseTime) =>
         Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
           ...driver,
           read: late(driver.read),
@@ -93,7 +96,7 @@ describe("what is left of a session", () => {
   )
 })
 
-describe("what is left of a session when the lease is freed late", () => {
+describe("the remaining lifetime, if the lease is released late,", () => {
   const late = (act: (a: Effect.Effect.Success<typeof two>["a"]) => Effect.Effect<Stored, unknown>) =>
     Effect.gen(function* () {
       const { a, b } = yield* two
@@ -104,11 +107,11 @@ describe("what is left of a session when the lease is freed late", () => {
       assert.strictEqual(Duration.toSeconds((yield* Fiber.join(fiber)).remaining), Duration.toSeconds(LIFETIME) - 2)
     })
 
-  it.scoped("is less by that time, where it was renewed", () =>
+  it.scoped("does not include that time after a renewal", () =>
     late(({ store }) => Effect.flatMap(makeObtain(sessionOf("new")), ({ obtain }) => renew(store, adoptNone, obtain)))
   )
 
-  it.scoped("is less by that time, where another's was found", () =>
+  it.scoped("does not include that time after an adoption", () =>
     late(({ store }) =>
       Effect.gen(function* () {
         const { obtain } = yield* makeObtain(sessionOf("new"))
@@ -118,7 +121,7 @@ describe("what is left of a session when the lease is freed late", () => {
     )
   )
 
-  it.scoped("is less by that time, where it was saved", () =>
+  it.scoped("does not include that time after save", () =>
     late(({ store }) =>
       Effect.gen(function* () {
         const { version } = yield* store.readVersioned
@@ -128,7 +131,7 @@ describe("what is left of a session when the lease is freed late", () => {
   )
 })
 
-describe("a permission", () => {
+describe("Lease.assertHeld", () => {
   /** How it is `then`, after it was given. */
   const used = (then: Effect.Effect<void>, permission: "extend" | "beginRefresh" = "extend") =>
     Effect.gen(function* () {
@@ -151,7 +154,7 @@ describe("a permission", () => {
     })
 
   for (const permission of ["extend", "beginRefresh"] as const) {
-    it.scoped(`to ${permission} is good for what a lease lasts for beside one request, 3 s`, () =>
+    it.scoped(`passes for 3 s after ${permission}, and fails later`, () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* used(Effect.void, permission), "permitted")
         assert.strictEqual(yield* used(TestClock.adjust("3 seconds"), permission), "permitted")
@@ -160,13 +163,13 @@ describe("a permission", () => {
     )
   }
 
-  it.scoped("is over when the clock has gone back", () =>
+  it.scoped("fails if both clocks went back", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* used(TestClock.setTime(0)), "LeaseLost")
     })
   )
 
-  it.scoped("is none before it was asked for", () =>
+  it.scoped("fails before extend or beginRefresh", () =>
     Effect.gen(function* () {
       const { a } = yield* two
       const refused: Array<string> = []
@@ -183,7 +186,7 @@ describe("a permission", () => {
     ["extend", "extend"],
     ["setRefreshInFlight", "beginRefresh"]
   ] as const) {
-    it.scoped(`to ${permission} counts from before the store was asked for it`, () =>
+    it.scoped(`counts from before ${permission} was asked for`, () =>
       Effect.gen(function* () {
         const { a } = yield* two
         a.faults.next(step, Duration.seconds(4))
@@ -197,7 +200,7 @@ describe("a permission", () => {
   }
 })
 
-describe("what is left of a session", () => {
+describe("the remaining lifetime in the store", () => {
   it.scoped("does not include the time that the commit took", () =>
     Effect.gen(function* () {
       const { a } = yield* two
@@ -223,8 +226,8 @@ describe("what is left of a session", () => {
   )
 })
 
-describe("a session that the store does not take", () => {
-  it.scoped("is warned of, with the reason", () =>
+describe("a new session that the store does not take", () => {
+  it.scoped("is logged as a warning with the reason", () =>
     Effect.gen(function* () {
       const { a } = yield* two
       const warnings: Array<unknown> = []
@@ -265,7 +268,7 @@ describe("an interruption during a commit", () => {
     })
   )
 
-  it.scoped("does not lose the tombstone of a proved revocation", () =>
+  it.scoped("does not lose the tombstone of a successful revocation", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       yield* put(b.store, sessionOf("held"))
@@ -279,7 +282,7 @@ describe("an interruption during a commit", () => {
 })
 
 describe("a lost answer or request", () => {
-  it.scoped("leaves no right with one who does not know of it", () =>
+  it.scoped("leaves no lease with an attempt that does not know of it", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       a.faults.next("acquire", "answer lost")
@@ -289,7 +292,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("frees nobody else's right", () =>
+  it.scoped("frees no lease of another owner", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       const slow = yield* makeObtain(sessionOf("slow"), { gated: true, afterGate: (lease) => lease.extend })
@@ -302,7 +305,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("keeps others waiting for one lease at most, when a release is lost", () =>
+  it.scoped("keeps others waiting for one lease at most if a release is lost", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       a.faults.next("release", "request lost")
@@ -317,7 +320,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("keeps nobody waiting who can adopt, though the lease is not free", () =>
+  it.scoped("lets a waiter adopt although the lease is not free", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       a.faults.next("release", "request lost")
@@ -336,7 +339,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("keeps others waiting for a moment only, when an announcement is lost", () =>
+  it.scoped("keeps others waiting for 250 ms at most if an announcement is lost", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       const slow = yield* makeObtain(sessionOf("slow"), { gated: true })
@@ -356,7 +359,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("makes save try again, when its lease ran out before its write", () =>
+  it.scoped("makes save try again if its lease ran out before its write", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       a.faults.every("extend", "request lost")
@@ -372,7 +375,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("lets who lost the lease try again a few times a second, not at once and for ever", () =>
+  it.scoped("lets a holder that lost its lease try again four times a second at most", () =>
     Effect.gen(function* () {
       const { a } = yield* two
       a.faults.every("extend", "request lost")
@@ -386,3 +389,188 @@ describe("a lost answer or request", () => {
     })
   )
 })
+
+describe("the heartbeat of a shared store", () => {
+  const listen = (store: SessionStore) =>
+    Effect.gen(function* () {
+      const heard: Array<number> = []
+      yield* Effect.forkScoped(
+        Stream.runForEach(yield* store.changes, (version) => Effect.sync(() => heard.push(version)))
+      )
+      yield* Effect.yieldNow()
+      return heard
+    })
+
+  it.scoped("emits within 30 seconds that the store went back, although nothing was announced", () =>
+    Effect.gen(function* () {
+      const key = yield* freshKey()
+      let isBack = false
+      const open = SessionStoreModule.fromDriver((key, leaseTime) =>
+        Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
+          ...driver,
+          read: Effect.map(driver.read, (reading) => (isBack ? { ...reading, entry: Option.none() } : reading))
+        }))
+      ).open(key, requestTimeout)
+      const store = yield* open
+      const heard = yield* listen(store)
+      const { version } = yield* put(store, sessionOf("held"))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(heard, [version, version])
+      isBack = true
+      yield* TestClock.adjust("30 seconds")
+      assert.deepStrictEqual(heard.slice(2), [0])
+    })
+  )
+
+  it.scoped("emits a version whose announcement was lost", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      const heard = yield* listen(b.store)
+      b.faults.cut(true)
+      const { version } = yield* put(a.store, sessionOf("held"))
+      yield* TestClock.adjust("1 second")
+      b.faults.cut(false)
+      assert.deepStrictEqual(heard, [])
+      yield* TestClock.adjust("29 seconds")
+      assert.deepStrictEqual(heard, [version])
+    })
+  )
+
+  it.scoped("reads only while someone is subscribed, and never in a store of one process", () =>
+    Effect.gen(function* () {
+      const { a } = yield* two
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(a.faults.count("read"), 0)
+      yield* Effect.scoped(Effect.zipRight(listen(a.store), TestClock.adjust("1 minute")))
+      assert.strictEqual(a.faults.count("read"), 2)
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(a.faults.count("read"), 2)
+
+      const faults = makeFaults(TokenStoreMemory.connect)
+      const local = SessionStoreModule.fromDriver(faults.connect, { isShared: false })
+      yield* listen(yield* local.open(yield* freshKey(), requestTimeout))
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(faults.count("read"), 0)
+    })
+  )
+})
+
+describe("a local clock that is set back", () => {
+  it.scoped("gives a session no more time while its commit is under way", () =>
+    Effect.gen(function* () {
+      const hand = makeHandClock(1_000_000)
+      let monotonic = 0n
+      const clock = { ...hand.clock, unsafeCurrentTimeNanos: () => monotonic }
+      const [arrived, gate] = yield* Effect.all([Deferred.make<void>(), Deferred.make<void>()])
+      const { faults, store } = yield* Effect.withClock(behindFaults(yield* freshKey()), clock)
+      faults.next("commit", { arrived, gate })
+      const fiber = yield* Effect.fork(Effect.withClock(put(store, sessionOf("new")), clock))
+      yield* Deferred.await(arrived)
+      hand.now -= 60_000
+      monotonic += 5_000_000_000n
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepStrictEqual((yield* Fiber.join(fiber)).remaining, Duration.subtract(LIFETIME, "5 seconds"))
+    })
+  )
+})
+
+describe("renew", () => {
+  it.scoped("does not offer a session whose refresh is in flight while another process holds the lease", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      yield* put(a.store, sessionOf("old"))
+      const slow = yield* makeObtain(sessionOf("new"), { gated: true, beforeGate: (lease) => lease.beginRefresh })
+      const first = yield* Effect.fork(renew(a.store, adoptNone, slow.obtain))
+      yield* slow.arrived
+      const state = yield* b.store.readVersioned
+      assert.isTrue(state.isLeased)
+      assert.isTrue(Option.getOrThrow(state.stored).refreshInFlight)
+      const offered: Array<Stored> = []
+      const adopt = (stored: Stored): boolean => {
+        offered.push(stored)
+        return true
+      }
+      const second = yield* Effect.fork(renew(b.store, adopt, slow.obtain))
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(offered, 0)
+      yield* slow.open
+      yield* Fiber.join(first)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual((yield* Fiber.join(second)).session, sessionOf("new"))
+    })
+  )
+
+  it.scoped("shows obtain a session whose refresh a crashed holder left in flight", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      yield* put(a.store, sessionOf("old"))
+      const crashed = yield* makeObtain(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.beginRefresh })
+      yield* Effect.fork(renew(a.store, adoptNone, crashed.obtain))
+      yield* crashed.arrived
+      a.faults.every("extend", "request lost")
+      yield* TestClock.adjust("20 seconds")
+      const next = yield* makeObtain(sessionOf("next"))
+      yield* renew(b.store, (_) => !_.refreshInFlight, next.obtain)
+      assert.isTrue(Option.getOrThrow(next.current()).refreshInFlight)
+    })
+  )
+
+  it.scoped("ends an abandoned renewal that waits, and lets no abandoned renewal extend its lease", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* two
+      let isAbandoned = false
+      const slow = yield* makeObtain(sessionOf("slow"), { gated: true, afterGate: (lease) => lease.extend })
+      const holder = yield* Effect.fork(renew(a.store, adoptAny, slow.obtain, { isAbandoned: () => isAbandoned }))
+      yield* slow.arrived
+      const waiter = yield* Effect.fork(renew(b.store, adoptAny, slow.obtain, { isAbandoned: () => isAbandoned }))
+      yield* TestClock.adjust("1 second")
+      isAbandoned = true
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(Option.exists(yield* Fiber.poll(waiter), Exit.isInterrupted))
+      const extended = a.faults.count("extend")
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(a.faults.count("extend"), extended)
+      yield* slow.open
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(Option.exists(yield* Fiber.poll(holder), Exit.isInterrupted))
+    })
+  )
+
+  it.scoped("writes a version above the highest seen and not below the store's time", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(1_000_000)
+      const { a } = yield* two
+      const versions = [yield* put(a.store, sessionOf("a")), yield* put(a.store, sessionOf("b"))]
+      yield* TestClock.adjust("1 minute")
+      versions.push(yield* put(a.store, sessionOf("c")))
+      assert.deepStrictEqual(
+        versions.map((_) => _.version),
+        [1_000_000, 1_000_001, 1_060_000]
+      )
+    })
+  )
+})
+
+it.scoped("a session that is restored carries no refresh token that may be spent", () =>
+  Effect.gen(function* () {
+    const key = yield* freshKey()
+    let isBack = false
+    let first = 0
+    const reading = <A extends Reading>(step: Effect.Effect<A, Unavailable>) =>
+      Effect.map(step, (reading) => (isBack ? { ...reading, entry: Option.none() } : reading))
+    const store = yield* SessionStoreModule.fromDriver((key, leaseTime) =>
+      Effect.map(TokenStoreMemory.connect(key, leaseTime), (driver) => ({
+        ...driver,
+        read: reading(driver.read),
+        acquire: (owner, options) => reading(driver.acquire(owner, options)),
+        commit: (owner, expected, write) => driver.commit(owner, isBack ? first : expected, write)
+      }))
+    ).open(key, requestTimeout)
+    const live = yield* put(store, sessionOf("live"))
+    first = live.version
+    isBack = true
+    const restored = Option.getOrThrow(yield* store.restore(Option.some({ ...live, refreshInFlight: true })))
+    assert.deepStrictEqual(restored.session.accessToken, live.session.accessToken)
+    assert.isTrue(Option.isNone(restored.session.refreshToken))
+  })
+)

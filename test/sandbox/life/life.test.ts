@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted, TestClock } from "effect"
-import { Nomba, TokenCache } from "nomba-auth"
+import { Effect, Layer, Redacted, TestClock } from "effect"
+import { Nomba, TokenCache, TokenStoreMemory } from "nomba-auth"
 import { Sandbox } from "nomba-auth/sandbox"
 import { live } from "./life.js"
 import { cover, factors, replay } from "./rows.js"
@@ -36,7 +36,7 @@ describe("a client that was told no account, where one is required,", () => {
       const { clientId, clientSecret } = Sandbox.defaultClient
       const { url } = yield* Sandbox
       const error = yield* Effect.flatMap(TokenCache, (cache) => cache.get).pipe(
-        Effect.provide(Nomba.layer({ clientId, clientSecret, baseUrl: url })),
+        Effect.provide(Layer.provide(Nomba.layer({ clientId, clientSecret, baseUrl: url }), TokenStoreMemory.layer)),
         Effect.flip
       )
       assert.strictEqual(error._tag, "InvalidCredentials")

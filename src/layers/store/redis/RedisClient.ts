@@ -11,7 +11,12 @@
  * @category models
  */
 export interface RedisClient {
-  readonly options: { readonly db?: number | undefined; readonly keyPrefix?: string | undefined }
+  readonly options: {
+    readonly db?: number | undefined
+    readonly keyPrefix?: string | undefined
+    readonly host?: string | undefined
+    readonly port?: number | undefined
+  }
   /**
    * `ready` while commands are sent at once, `wait` before the first, `end` when there will be no more connection. In any
    * other the store keeps its commands to itself; a client without one is given them at any time.

@@ -1,0 +1,172 @@
+/**
+ * One attempt of a token operation: one request, its response, and what the response means.
+ */
+import type * as Headers from "@effect/platform/Headers"
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import { constTrue } from "effect/Function"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import {
+  type InvalidCredentials,
+  type InvalidRequest,
+  type Operation,
+  Unavailable,
+  UnexpectedResponse
+} from "../../schemas/AuthError.js"
+import { withoutSecrets } from "../../schemas/SafeText.js"
+import type { Session } from "../../schemas/Session.js"
+import * as TokenResponse from "../../schemas/TokenResponse.js"
+import { AttemptGate } from "../../services/AttemptGate.js"
+import type { NombaConfigService } from "../../services/NombaConfig.js"
+import * as Body from "../http/Body.js"
+import * as HiddenRequest from "../http/HiddenRequest.js"
+import * as Host from "../http/Host.js"
+import * as NetworkFailure from "../http/NetworkFailure.js"
+import { present } from "../http/present.js"
+import * as Classification from "./Classification.js"
+import * as ResponseHeaders from "./ResponseHeaders.js"
+import type { TokenRequest } from "./TokenRequest.js"
+import * as validate from "./validate.js"
+
+/** A response that reports a success. Times are milliseconds since 1970 by this machine's clock. */
+export interface SuccessResponse {
+  readonly json: object
+  readonly status: number
+  readonly headers: Headers.Headers
+  readonly sentAt: number
+  readonly secrets: ReadonlyArray<Redacted.Redacted<string>>
+}
+
+/** One attempt, for an operation's rules and its request. */
+export type HttpAttempt = <E>(
+  rules: Classification.Rules<E>,
+  prepare: Effect.Effect<TokenRequest, InvalidRequest | Unavailable>
+) => Effect.Effect<SuccessResponse, E | InvalidRequest | InvalidCredentials | Unavailable | UnexpectedResponse>
+
+/**
+ * Makes attempts within the configured time-out, `prepare` included. `AttemptGate.beforeSend` is asked last. The client
+ * secret is masked in every response, because Nomba knows it.
+ *
+ * An attempt runs in a fiber of its own: its time-out fires also if the caller cannot be interrupted, and an interrupted
+ * caller does not wait for a client that cannot be.
+ */
+export const make = (
+  config: NombaConfigService,
+  client: HttpClient.HttpClient,
+  clientSecret: Effect.Effect<Option.Option<Redacted.Redacted<string>>>
+): HttpAttempt => {
+  const scoped = client.pipe(HttpClient.withTracerDisabledWhen(constTrue), HttpClient.withScope)
+  const host = Host.of(config)
+  return (rules, prepare) =>
+    Effect.gen(function* () {
+      const timedOut = yield* startTimeout(config.requestTimeout)
+      yield* validate.all(rules.operation, validate.header("accountId", Option.getOrUndefined(config.accountId)))
+      const request = yield* prepare
+      yield* (yield* AttemptGate).beforeSend
+      const sent = yield* send(scoped, toHttpRequest(config, request), { operation: rules.operation, host, timedOut })
+      const { headers, status } = sent.response
+      yield* Effect.annotateCurrentSpan("http.response.status_code", status)
+      const secrets = [...request.secrets, ...Option.toArray(yield* clientSecret)]
+      const json = yield* Classification.classify({ ...sent, headers, status, secrets }, rules)
+      return { json, headers, status, secrets, sentAt: sent.sentAt }
+    }).pipe(Effect.scoped, Effect.interruptible, Effect.disconnect)
+}
+
+const toHttpRequest = (config: NombaConfigService, request: TokenRequest): HttpClientRequest.HttpClientRequest =>
+  HiddenRequest.make(
+    HttpClientRequest.post(`${config.baseUrl}${request.path}`, {
+      acceptJson: true,
+      headers: {
+        accountId: Option.getOrUndefined(config.accountId),
+        authorization: request.bearer && `Bearer ${Redacted.value(request.bearer)}`
+      },
+      body: HttpBody.unsafeJson(request.body)
+    })
+  )
+
+type ScopedClient = HttpClient.HttpClient.With<HttpClientError.HttpClientError, Scope.Scope>
+
+interface SendOptions {
+  readonly operation: Operation
+  readonly host: Host.Host
+  readonly timedOut: Effect.Effect<void>
+}
+
+interface Sent {
+  readonly response: HttpClientResponse.HttpClientResponse
+  readonly body: Body.Body
+  readonly sentAt: number
+  readonly receivedAt: number
+}
+
+/**
+ * Sends a request and reads the response. If time runs out before there is a status the error is `Unavailable`; after that
+ * the status counts, with as much of the body as arrived.
+ */
+const send = (
+  client: ScopedClient,
+  request: HttpClientRequest.HttpClientRequest,
+  { host, operation, timedOut }: SendOptions
+): Effect.Effect<Sent, InvalidRequest | Unavailable, Scope.Scope> =>
+  Effect.gen(function* () {
+    const sentAt = yield* Clock.currentTimeMillis
+    const timeout = new Unavailable({ ...host, operation, reason: "Timeout" })
+    const response = yield* client.execute(request).pipe(
+      Effect.catchTag("ResponseError", (error) =>
+        error.reason === "StatusCode" ? Effect.succeed(error.response) : Effect.fail(error)
+      ),
+      // A client that dies, or interrupts itself, is a client that could not reach Nomba.
+      Effect.catchAllCause((cause) =>
+        Effect.fail(
+          Either.match(Cause.failureOrCause(cause), {
+            onLeft: (error) => NetworkFailure.fromHttpClientError(operation, host, error),
+            onRight: (cause) => NetworkFailure.fromCause(operation, host, Cause.squash(cause))
+          })
+        )
+      ),
+      Effect.disconnect,
+      Effect.raceFirst(Effect.zipRight(timedOut, Effect.fail(timeout)))
+    )
+    const body = yield* Body.readUntil(response, timedOut)
+    return { response, body, sentAt, receivedAt: yield* Clock.currentTimeMillis }
+  })
+
+/**
+ * Starts a time-out for several steps: the effect is done when the time is over, however often it is awaited.
+ *
+ * It does not tolerate a stalled process. A lease lasts longer than this, so a process that lost it while it was stalled
+ * wakes to a time-out that is due, and does not send what it has not sent by then.
+ */
+const startTimeout = (duration: Duration.Duration): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
+  Effect.map(Effect.forkScoped(Effect.sleep(duration)), Fiber.join)
+
+/** Decodes the session of a success. Members that had to be skipped are logged once, by their paths. */
+export const decodeSession =
+  (operation: Classification.TokenOperation) =>
+  ({ headers, json, secrets, sentAt, status }: SuccessResponse): Effect.Effect<Session, UnexpectedResponse> =>
+    Effect.gen(function* () {
+      const decoded = TokenResponse.decode(json, { sentAt, secrets, date: ResponseHeaders.date(headers) })
+      if (Either.isLeft(decoded)) {
+        const requestId = Option.map(ResponseHeaders.requestId(headers), (id) => withoutSecrets(id, secrets, 200))
+        return yield* new UnexpectedResponse({
+          operation,
+          status,
+          ...decoded.left,
+          ...present("requestId", requestId)
+        })
+      }
+      const { session, warnings } = decoded.right
+      if (warnings.length > 0) yield* Effect.logWarning(`NombaAuth.${operation}: skipped ${warnings.join(", ")}`)
+      return session
+    })
