@@ -381,12 +381,12 @@ describe("a renewal refreshes, otherwise issues", () => {
     )
   }
 
-  it.scoped("and tells a public client without a session that a person has to log in", () =>
+  it.scoped("and tells a public client without a session that the user has to log in", () =>
     Effect.gen(function* () {
       const cache = yield* makeCache({ upstream: makeUpstream(), interactive: true })
       const error = yield* Effect.flip(cache.get)
       assert.strictEqual(error._tag, "Expired")
-      assert.include(error.message, "a person has to log in")
+      assert.include(error.message, "the user has to log in")
     })
   )
 
