@@ -5,6 +5,10 @@
  * happen: another process runs, a message is lost or late, a process crashes or stalls, the store goes back.
  * docs/protocol.md explains the model, its assumptions, and what each invariant promises.
  *
+ * Time is abstract. A lease can end at any step, as if its holder stalled there. One order is assumed, because a lease lasts
+ * longer than the age of a permission and a request together: a process sends only while its lease stands, so that its
+ * permission ends with the lease. A request that was sent before is not held back by anything.
+ *
  * runs.ts defines the bounds of each run: PROCESSES, FLIGHTS (operations that process 0 can run side by side), SESSIONS (how
  * many Nomba grants), ROLLBACKS, CRASHES and LOGOUTS (how often), LOSSES (0 or 1: messages can be lost), FAILURES (0 or 1:
  * Nomba can state that it fails), CALM (1: everything that fails can stop). FAULT_X breaks one rule.
