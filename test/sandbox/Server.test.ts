@@ -189,7 +189,7 @@ describe("a sandbox on a socket", () => {
         const port = Number(new URL(url).port)
         const error = yield* Effect.flip(Sandbox.makeServer({ port }))
         assert.strictEqual(error.reason, "Listen")
-        assert.include(error.message, `127.0.0.1:${port}`)
+        assert.include(error.message, `Port ${port} is already in use on 127.0.0.1`)
         assert.include(error.message, "EADDRINUSE")
         const everywhere = yield* Sandbox.makeServer({ host: "0.0.0.0" })
         assert.strictEqual((yield* issue(everywhere.url)).status, 200)

@@ -454,7 +454,7 @@ describe("the client of this project", () => {
       yield* auth.exchange(granted)
       const error = yield* Effect.flip(auth.exchange(granted))
       assert.propertyVal(error, "_tag", "Expired")
-      assert.include(error.message, "refused the authorization code")
+      assert.include(error.message, "rejected the authorization code")
     }).pipe(Effect.provide(live))
   )
 })

@@ -1,4 +1,4 @@
-/** What revoke takes: the contract says `{ token }`, the live API says `{ clientId, access_token }`. */
+/** The body of revoke: `{ token }` in the contract, `{ clientId, access_token }` in the live API. */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
@@ -8,7 +8,6 @@ import type { Switches } from "../config/Switches.js"
 import { badRequest } from "../http/Envelope.js"
 import * as JsonBody from "../http/JsonBody.js"
 
-/** The token to end, and whose it is said to be. */
 export interface Named {
   readonly token: Redacted.Redacted
   readonly clientId?: string | undefined
@@ -40,7 +39,7 @@ const named = (body: typeof Members.Type, form: Switches["revokeMembers"]): Effe
   })
 }
 
-/** The members that the sandbox takes at the moment, or a 400 that names those that are wrong. */
+/** Reads the body by the current switches. */
 export const read = (switches: Switches): Effect.Effect<Named, BadRequest, JsonBody.JsonBody> =>
   Effect.gen(function* () {
     const members = known[switches.revokeMembers]
