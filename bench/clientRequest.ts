@@ -4,7 +4,7 @@
  */
 import { HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { Effect, Layer, Redacted } from "effect"
-import { Nomba, NombaClient, TokenCache } from "nomba-auth"
+import { Nomba, NombaClient, TokenCache, TokenStoreMemory } from "nomba-auth"
 
 const ROUNDS = 60
 const CALLS = 2_000
@@ -28,7 +28,7 @@ const NombaLive = Nomba.layer({
   clientSecret: Redacted.make("c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXM="),
   accountId: "99999999-8888-4777-8666-555555555555",
   environment: "sandbox"
-}).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, bare)))
+}).pipe(Layer.provide([TokenStoreMemory.layer, Layer.succeed(HttpClient.HttpClient, bare)]))
 
 const nanosPerCall = <E>(request: Effect.Effect<unknown, E>): Effect.Effect<number, E> =>
   Effect.gen(function* () {

@@ -42,7 +42,7 @@ const step = (name: string, work: () => void): void => {
 }
 
 const documents = (): ReadonlyArray<string> => [
-  "README.md",
+  ...readdirSync(root).filter((name) => name.endsWith(".md")),
   ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => join("docs", name))

@@ -1,5 +1,5 @@
 /**
- * A valid Nomba access token, always, for every fiber, process and host, from one session.
+ * Keeps one valid Nomba access token for your whole app: every request, process and server, from one session.
  *
  * @since 0.1.0
  */

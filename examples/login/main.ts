@@ -26,7 +26,7 @@ const listen = Effect.gen(function* () {
 
 const login = Effect.gen(function* () {
   const { redirectUri, visited } = yield* listen
-  const { pending, url } = yield* Pkce.beginConfig({ redirectUri })
+  const { pending, url } = yield* Pkce.authorizationUrlConfig({ redirectUri })
   yield* Console.log(`Log in at ${Redacted.value(url)}`)
   const callback = yield* visited
   const auth = yield* NombaAuth

@@ -1,96 +1,148 @@
 import { Clock, Duration, Effect, Option, PubSub, Schema, Stream } from "effect"
-import { Session, type StoreKey, type TokenStoreDriver, Unavailable } from "nomba-auth"
+import { Session, type SharedFailure, type StoreKey, TokenStoreDriver, Unavailable } from "nomba-auth"
 
 interface Row {
   readonly version: number
   readonly session: Option.Option<string>
   readonly tombstone: boolean
-  readonly marked: boolean
+  readonly refreshInFlight: Option.Option<TokenStoreDriver.Owner>
+  readonly since: number
   readonly expiry: number
 }
 
-/** Stands for your database: a table of sessions, a table of leases, a channel for announcements, and a clock. */
+interface Lease {
+  readonly owner: TokenStoreDriver.Owner
+  readonly expiry: number
+}
+
+/** Stands for your database: three tables, a channel for announcements, and a clock. */
 export const makeDatabase = Effect.map(PubSub.unbounded<readonly [StoreKey, number]>(), (channel) => ({
   transaction: <A>(run: (now: number) => A): Effect.Effect<A> => Effect.map(Clock.currentTimeMillis, run),
   rows: new Map<StoreKey, Row>(),
-  leases: new Map<StoreKey, { readonly owner: string; readonly expiry: number }>(),
+  leases: new Map<StoreKey, Lease>(),
+  failures: new Map<StoreKey, { readonly failure: SharedFailure; readonly until: number }>(),
   channel
 }))
 
 const unreadable = new Unavailable({ operation: "store", reason: "StoreUnreadable" })
 
-// In clear: encrypt it where others can read the table.
+// Plaintext: encrypt it if others can read the table.
 const Text = Schema.parseJson(Session)
 const encode = Schema.encodeSync(Text)
 const decode = (text: string) => Effect.mapError(Schema.decode(Text)(text), () => unreadable)
 
 /** The steps, each of which a database carries out as one transaction by its own clock. */
 export const connect =
-  ({ channel, leases, rows, transaction }: Effect.Effect.Success<typeof makeDatabase>): TokenStoreDriver.Connect =>
+  ({
+    channel,
+    failures,
+    leases,
+    rows,
+    transaction
+  }: Effect.Effect.Success<typeof makeDatabase>): TokenStoreDriver.Connect =>
   (key, leaseTime) => {
+    const { ownerText } = TokenStoreDriver
     const announce = Effect.suspend(() => PubSub.publish(channel, [key, rows.get(key)?.version ?? 0]))
 
-    const isHeldBy = (owner: string, now: number): boolean => {
+    const isLeased = (now: number): boolean => now < (leases.get(key)?.expiry ?? 0)
+    const isHeldBy = (owner: TokenStoreDriver.Owner, now: number): boolean => {
       const lease = leases.get(key)
-      return lease?.owner === owner && now < lease.expiry
+      return lease !== undefined && isLeased(now) && ownerText(lease.owner) === ownerText(owner)
     }
-    const extend = (owner: string, now: number): boolean => {
+    const give = (owner: TokenStoreDriver.Owner, now: number): void => {
+      leases.set(key, { owner, expiry: now + Duration.toMillis(leaseTime) })
+    }
+    const extend = (owner: TokenStoreDriver.Owner, now: number): boolean => {
       const isOurs = isHeldBy(owner, now)
-      if (isOurs) leases.set(key, { owner, expiry: now + Duration.toMillis(leaseTime) })
+      if (isOurs) give(owner, now)
       return isOurs
     }
-    const toEntry = (row: Row | undefined, now: number) =>
-      row === undefined
-        ? Effect.succeedNone
-        : Effect.map(Effect.transposeOption(Option.map(row.session, decode)), (session) =>
-            Option.some({ ...row, session, remaining: Duration.millis(Math.max(0, row.expiry - now)) })
+    const setFlag = (refreshInFlight: Row["refreshInFlight"]): void => {
+      const row = rows.get(key)
+      if (row !== undefined) rows.set(key, { ...row, refreshInFlight })
+    }
+
+    const reading = (now: number): Effect.Effect<TokenStoreDriver.Reading, Unavailable> =>
+      Effect.gen(function* () {
+        const row = rows.get(key)
+        const last = failures.get(key)
+        const session = row && (yield* Effect.transposeOption(Option.map(row.session, decode)))
+        return {
+          now,
+          isLeased: isLeased(now),
+          failure: Option.map(Option.fromNullable(last), ({ failure, until }) => ({
+            ...failure,
+            wait: Duration.millis(Math.max(0, until - now))
+          })),
+          entry: Option.map(
+            Option.fromNullable(row && session && { ...row, session }),
+            ({ expiry, since, ...entry }) => ({
+              ...entry,
+              // A clock that was set back to before the write must not give a session more time.
+              remaining: Duration.millis(now < since ? 0 : Math.max(0, expiry - now))
+            })
           )
+        }
+      })
 
     return Effect.succeed({
       leaseTime,
-      read: Effect.flatten(transaction((now) => toEntry(rows.get(key), now))),
-      acquire: (owner) =>
+      acquireTimeout: Duration.seconds(1),
+      read: Effect.flatten(transaction(reading)),
+      acquire: (owner, { notAfter = Number.POSITIVE_INFINITY, takeOverBelow }) =>
         Effect.flatten(
           transaction((now) => {
-            const lease = leases.get(key)
-            const held = lease === undefined || now >= lease.expiry || lease.owner === owner
-            if (held) leases.set(key, { owner, expiry: now + Duration.toMillis(leaseTime) })
-            return Effect.map(toEntry(rows.get(key), now), (entry) => ({ held, entry }))
+            const holder = leases.get(key)?.owner
+            const isAbandoned = holder?.store === owner.store && holder.attempt < takeOverBelow
+            if (now <= notAfter && (isAbandoned || !isLeased(now))) give(owner, now)
+            const held = isHeldBy(owner, now)
+            return Effect.map(reading(now), (_) => ({ ..._, held }))
           })
         ),
       extend: (owner) => transaction((now) => extend(owner, now)),
-      mark: (owner, marked) =>
+      setRefreshInFlight: (owner, inFlight) =>
         transaction((now) => {
-          const row = rows.get(key)
           const isOurs = extend(owner, now)
-          if (isOurs && row !== undefined) rows.set(key, { ...row, marked })
+          if (isOurs) setFlag(inFlight ? Option.some(owner) : Option.none())
           return isOurs
         }),
-      commit: (owner, basis, { remaining, session, tombstone }) =>
-        Effect.gen(function* () {
-          // Before the write, which may wait: a session gets no more time because it was written late.
-          const [took, asked] = yield* Effect.timed(transaction((now) => now))
-          const expiry = asked - Duration.toMillis(took) + Duration.toMillis(remaining)
-          const committed = yield* transaction((now) => {
-            const previous = rows.get(key)?.version ?? 0
-            if (!isHeldBy(owner, now) || previous !== basis) return Option.none()
-            const version = Math.max(previous + 1, now)
-            rows.set(key, { version, session: Option.map(session, encode), tombstone, marked: false, expiry })
-            return Option.some(version)
-          })
-          if (Option.isSome(committed)) yield* announce
-          return committed
-        }),
-      release: (owner) =>
-        Effect.suspend(() => {
-          if (leases.get(key)?.owner !== owner) return Effect.void
-          leases.delete(key)
-          return Effect.asVoid(announce)
-        }),
+      commit: (owner, expectedVersion, { expiresAt, remaining, session, tombstone, version }) =>
+        Effect.tap(
+          transaction((now) => {
+            const stored = rows.get(key)?.version ?? 0
+            if (!isHeldBy(owner, now) || stored !== expectedVersion || version <= stored) return false
+            const expiry = Math.min(expiresAt, now + Duration.toMillis(remaining))
+            const refreshInFlight = Option.none()
+            rows.set(key, {
+              version,
+              session: Option.map(session, encode),
+              tombstone,
+              refreshInFlight,
+              since: now,
+              expiry
+            })
+            failures.delete(key)
+            return true
+          }),
+          (isWritten) => Effect.when(announce, () => isWritten)
+        ),
+      release: (owner, { cancelRefresh, failure }) =>
+        Effect.tap(
+          transaction((now) => {
+            if (!isHeldBy(owner, now)) return false
+            leases.delete(key)
+            if (cancelRefresh) setFlag(Option.none())
+            if (Option.isSome(failure)) {
+              failures.set(key, { failure: failure.value, until: now + Duration.toMillis(failure.value.wait) })
+            }
+            return true
+          }),
+          (isReleased) => Effect.when(announce, () => isReleased)
+        ).pipe(Effect.asVoid),
       changes: Effect.map(
         Stream.fromPubSub(channel, { scoped: true }),
         Stream.filterMap(([changed, version]) => (changed === key ? Option.some(version) : Option.none()))
       ),
-      leave: Effect.succeed(false)
+      close: Effect.succeed(false)
     })
   }

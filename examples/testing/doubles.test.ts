@@ -3,14 +3,14 @@ import { DateTime, Duration, Effect, Option, Redacted } from "effect"
 import { InvalidCredentials, NombaAuth, Session, TokenCache } from "nomba-auth"
 import { NombaAuthTest, TokenCacheTest } from "nomba-auth/testing"
 
-it.effect("a program that needs a token alone", () =>
+it.effect("a program that needs only a token", () =>
   Effect.gen(function* () {
     const cache = yield* TokenCache
     assert.strictEqual(Redacted.value(yield* cache.get), "a-token")
   }).pipe(Effect.provide(TokenCacheTest.layer("a-token")))
 )
 
-it.effect("a program that issues tokens itself", () =>
+it.effect("a program that handles a failed issue", () =>
   Effect.gen(function* () {
     const auth = yield* NombaAuth
     const tag = yield* Effect.match(auth.issue, { onFailure: (error) => error._tag, onSuccess: () => "none" })
@@ -22,7 +22,7 @@ it.effect("a program that issues tokens itself", () =>
   )
 )
 
-it.effect("a program that is granted one", () =>
+it.effect("a program that issues and revokes a token", () =>
   Effect.gen(function* () {
     const auth = yield* NombaAuth
     const { accessToken, refreshToken } = yield* auth.issue

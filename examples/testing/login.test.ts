@@ -5,50 +5,50 @@ import { NombaTest } from "nomba-auth/testing"
 
 const redirectUri = "https://shop.example/callback"
 
-/** What your program does with a callback. */
-const comeBack = (pending: Pkce.PendingLogin, callbackUrl: string) =>
+/** What your program does on the redirect URI. */
+const callback = (pending: Pkce.PendingLogin, callbackUrl: string) =>
   Effect.gen(function* () {
     const auth = yield* NombaAuth
-    const person = yield* PublicLogin
+    const publicLogin = yield* PublicLogin
     const session = yield* Effect.flatMap(Pkce.callback(pending, callbackUrl), auth.exchange)
-    yield* person.login(session)
+    yield* publicLogin.login(session)
   })
 
-/** As Nomba sends the person back. */
+/** The URL to which Nomba redirects the end user. */
 const approved = ({ state }: Pkce.PendingLogin) =>
   `${redirectUri}?${new URLSearchParams({ code: "a-code", state: Redacted.value(state) })}`
 
-it.live("calls are answered once a person has logged in, and ask for a login before", () =>
+it.live("calls fail with Expired until the end user has logged in", () =>
   Effect.gen(function* () {
     const nomba = yield* NombaClient
     const test = yield* NombaTest
     assert.strictEqual((yield* Effect.flip(nomba.get("/v1/accounts/balance")))._tag, "Expired")
-    const { pending } = yield* Pkce.begin({ clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33", redirectUri })
-    yield* comeBack(pending, approved(pending))
+    const { pending } = yield* Pkce.authorizationUrl({ clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33", redirectUri })
+    yield* callback(pending, approved(pending))
     assert.strictEqual((yield* nomba.get("/v1/accounts/balance")).status, 200)
     assert.deepInclude(yield* test.calls, { issue: 0, exchange: 1 })
   }).pipe(Effect.provide(NombaTest.layerPublic()))
 )
 
-it.live("a code that Nomba refuses leaves nobody logged in", () =>
+it.live("a code that Nomba rejects starts no session", () =>
   Effect.gen(function* () {
     const nomba = yield* NombaClient
     const test = yield* NombaTest
     yield* test.fail("exchange", new Expired({ operation: "exchange", status: 401 }))
-    const { pending } = yield* Pkce.begin({ clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33", redirectUri })
-    const refused = yield* Effect.flip(comeBack(pending, approved(pending)))
+    const { pending } = yield* Pkce.authorizationUrl({ clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33", redirectUri })
+    const refused = yield* Effect.flip(callback(pending, approved(pending)))
     assert.strictEqual(refused._tag, "Expired")
     assert.strictEqual((yield* Effect.flip(nomba.get("/v1/accounts/balance")))._tag, "Expired")
   }).pipe(Effect.provide(NombaTest.layerPublic()))
 )
 
-it.effect("the session is renewed without the person, and ends when Nomba ends it", () =>
+it.effect("the session is renewed without the end user, until Nomba revokes it", () =>
   Effect.gen(function* () {
     const auth = yield* NombaAuth
     const nomba = yield* NombaClient
-    const person = yield* PublicLogin
+    const publicLogin = yield* PublicLogin
     const test = yield* NombaTest
-    yield* person.login(yield* test.login)
+    yield* publicLogin.login(yield* test.login)
     yield* TestClock.adjust("1 hour")
     assert.strictEqual((yield* nomba.get("/v1/accounts/balance")).status, 200)
     assert.deepInclude(yield* test.calls, { refresh: 1, exchange: 0 })

@@ -11,7 +11,7 @@ const services = client.pipe(
   Layer.provide(RetryPolicy.layerNone)
 )
 
-it.effect("while the token store is out of reach, a token that is alive is served on", () =>
+it.effect("an unexpired token keeps working while the token store is down", () =>
   Effect.gen(function* () {
     const cache = yield* TokenCache
     const store = yield* TokenStoreTest

@@ -9,7 +9,7 @@ const database = Effect.runSync(makeDatabase)
 const contract = tokenStoreContract({
   // Each time it is run it stands for another process.
   store: Effect.sync(() => TokenStoreDriver.make(connect(database))),
-  // The same, with a way to the database that the cases can break.
+  // The same, with a connection that the cases can break.
   faulty: faultyTokenStore(connect(database)),
   // For a database with a clock of its own: Effect.sleep.
   pass: TestClock.adjust,
@@ -17,6 +17,14 @@ const contract = tokenStoreContract({
     Effect.sync(() => {
       const row = database.rows.get(key)
       if (row !== undefined) database.rows.set(key, { ...row, session: Option.some("?") })
+    }),
+  // A failover to a stale replica, or a restored dump.
+  snapshot: (key) =>
+    Effect.sync(() => {
+      const row = database.rows.get(key)
+      return Effect.sync(() => {
+        if (row !== undefined) database.rows.set(key, row)
+      })
     })
 })
 

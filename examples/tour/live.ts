@@ -1,4 +1,4 @@
-/** The part of the tour that harms nothing, against the environment that `NOMBA_*` names. */
+/** The demo against the environment that `NOMBA_*` names. It ends the session of every other program with these credentials. */
 import { FetchHttpClient, HttpClient } from "@effect/platform"
 import { type ConfigError, Duration, Effect, Layer, Ref } from "effect"
 import { Nomba, TokenCache, TokenStoreMemory } from "nomba-auth"

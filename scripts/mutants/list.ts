@@ -229,8 +229,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "9 logout",
     breaks: "leave no tombstone when the revocation fails",
     file: "src/layers/store/SessionStore.ts",
-    from: "if (Exit.isSuccess(end) && !end.value) return yield* new LeaseLost()",
-    to: "if (Exit.isFailure(end)) return Exit.asVoid(end)",
+    from: "if (Exit.isSuccess(exit) && !exit.value) return yield* new LeaseLost()",
+    to: "if (Exit.isFailure(exit)) return Exit.asVoid(exit)",
     test: `${cache}/logout.test.ts`
   },
   {
@@ -252,76 +252,76 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "the store",
     breaks: "release a lease without being its owner",
-    file: "src/layers/store/Place.ts",
-    from: "place.lease?.owner === owner ?",
-    to: "place.lease !== undefined ?",
+    file: "src/layers/store/LeasedEntry.ts",
+    from: "if (!isHeldBy(entry, owner, now)) return [false, entry]",
+    to: "if (entry.lease === undefined) return [false, entry]",
     test: "test/layers/store/TokenStoreMemorySteps.test.ts"
   },
   {
     rule: "the store",
     breaks: "write without the version that was read",
-    file: "src/layers/store/Place.ts",
-    from: "if (!isHeldBy(place, owner, now) || previous !== basis)",
-    to: "if (!isHeldBy(place, owner, now))",
+    file: "src/layers/store/LeasedEntry.ts",
+    from: "if (!isHeldBy(entry, owner, now) || stored !== expectedVersion || version <= stored)",
+    to: "if (!isHeldBy(entry, owner, now) || version <= stored)",
     test: "test/layers/store/TokenStoreMemorySteps.test.ts"
   },
   {
     rule: "the store",
     breaks: "write without the lease",
-    file: "src/layers/store/Place.ts",
-    from: "if (!isHeldBy(place, owner, now) || previous !== basis)",
-    to: "if (previous !== basis)",
+    file: "src/layers/store/LeasedEntry.ts",
+    from: "if (!isHeldBy(entry, owner, now) || stored !== expectedVersion || version <= stored)",
+    to: "if (stored !== expectedVersion || version <= stored)",
     test: "test/layers/store/TokenStoreMemorySteps.test.ts"
   },
   {
     rule: "the store",
     breaks: "let a late writer of a file pass where its number was cleaned away",
-    file: "src/layers/store/file/Register.ts",
+    file: "src/layers/store/file/VersionedFile.ts",
     from: "if (newestOf(all) !== next) return false",
     to: "",
-    test: "test/layers/TokenStoreFile/Register.test.ts"
+    test: "test/layers/TokenStoreFile/VersionedFile.test.ts"
   },
   {
     rule: "the store",
     breaks: "set aside what another key or codec can read",
     file: "src/layers/store/file/Driver.ts",
-    from: 'reason === "StoreUnreadable" && tries > 0',
-    to: "reason !== undefined && tries > 0",
+    from: 'reason === "StoreUnreadable"',
+    to: "reason !== undefined",
     test: "test/layers/TokenStoreFile/unreadable.test.ts"
   },
   {
     rule: "the store",
     breaks: "open an encrypted session in another key's place",
     file: "src/layers/SessionCodec.ts",
-    from: 'utf8([FORMAT, AES, id, key].join(" "))',
-    to: 'utf8([FORMAT, AES, id].join(" "))',
+    from: 'utf8([FORMAT, AES, id, version, key].join(" "))',
+    to: 'utf8([FORMAT, AES, id, version].join(" "))',
     test: "test/layers/SessionCodec.test.ts"
   },
   {
     rule: "the store",
     breaks: "mint without reading again under the right",
     file: "src/layers/store/SessionStore.ts",
-    from: "Option.match(test(entry), {",
-    to: "Option.match(Option.filter(test(entry), () => false), {",
+    from: "if (Option.isSome(adopted)) return yield* answerLater(adopted.value)",
+    to: "",
     test: contract
   },
   {
     rule: "the store",
     breaks: "use a permission that is older than the lease",
     file: "src/layers/store/SessionStore.ts",
-    from: "now >= askedAt && now - askedAt <= Duration.toMillis(LEASE_HEADROOM)",
-    to: "now >= askedAt",
+    from: "elapsed >= 0 && elapsed <= Duration.toMillis(LEASE_HEADROOM)",
+    to: "elapsed >= 0 && elapsed <= Number.MAX_VALUE",
     test: "test/layers/store/SessionStore.test.ts",
-    name: "a permission"
+    name: "Lease.assertHeld"
   },
   {
     rule: "the store",
     breaks: "count a permission from the store's answer",
     file: "src/layers/store/SessionStore.ts",
-    from: "return yield* (yield* step) ? still : new LeaseLost()",
-    to: "const ours = yield* step\n          askedAt = yield* Clock.currentTimeMillis\n          return yield* ours ? still : new LeaseLost()",
+    from: "sinceAsked = watch\n",
+    to: "sinceAsked = yield* stopwatch\n",
     test: "test/layers/store/SessionStore.test.ts",
-    name: "a permission"
+    name: "Lease.assertHeld"
   },
   {
     rule: "the store",
@@ -352,16 +352,16 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the store",
     breaks: "interrupt between what Nomba answered and the write",
     file: "src/layers/store/SessionStore.ts",
-    from: "Effect.uninterruptibleMask((restore) =>\n                      Effect.flatMap(restore(mint(",
-    to: "((masked: (restore: <A, E>(_: Effect.Effect<A, E>) => Effect.Effect<A, E>) => Effect.Effect<Stored, never>) => masked((_) => _))((restore) =>\n                      Effect.flatMap(restore(mint(",
+    from: "Effect.flatMap(restore(obtained), (session) => commitNew(holder, session))",
+    to: "restore(Effect.flatMap(obtained, (session) => commitNew(holder, session)))",
     test: "test/layers/store/SessionStore.test.ts"
   },
   {
     rule: "the store",
     breaks: "give a session more time where the write was long under way to Redis",
     file: "src/layers/store/redis/scripts.ts",
-    from: "whole(math.min(ARGV[5], since + ARGV[4]))",
-    to: "whole(since + ARGV[4])",
+    from: "math.min(ARGV[6], since + ARGV[5])",
+    to: "since + ARGV[5]",
     test: "test/layers/TokenStoreRedis/late.test.ts",
     name: "a Redis that is frozen"
   },
@@ -369,8 +369,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the store",
     breaks: "give a session more time where another Redis took the place of the one that told its time",
     file: "src/layers/store/redis/scripts.ts",
-    from: "whole(math.min(ARGV[5], since + ARGV[4]))",
-    to: "ARGV[5]",
+    from: "math.min(ARGV[6], since + ARGV[5])",
+    to: "tonumber(ARGV[6])",
     test: "test/layers/TokenStoreRedis/late.test.ts",
     name: "whose clock is behind"
   },
@@ -378,7 +378,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the store",
     breaks: "call Nomba for a session that could not be announced",
     file: "src/layers/store/redis/scripts.ts",
-    from: "redis.call('PUBLISH', ARGV[3], '')",
+    from: "redis.call('PUBLISH', ARGV[6], '')",
     to: "",
     test: "test/layers/TokenStoreRedis/acl.test.ts",
     name: "could not be announced"
@@ -394,27 +394,27 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "the store",
     breaks: "keep a process alive that may not listen",
-    file: "src/layers/store/redis/Announcements.ts",
-    from: "Effect.as(sleep(wait), Duration.zero)",
-    to: "Effect.succeed(wait)",
+    file: "src/layers/store/redis/Subscriptions.ts",
+    from: "Effect.as(unrefSleep(pause), false)",
+    to: "Effect.as(Effect.sleep(pause), false)",
     test: "test/layers/TokenStoreRedis/keepAlive.test.ts"
   },
   {
     rule: "the store",
     breaks: "forget that an answer of the store is as old as its way was long",
     file: "src/layers/store/SessionStore.ts",
-    from: "Duration.subtract(_.remaining, Math.max(0, now - askedAt))",
-    to: "Duration.subtract(_.remaining, Math.min(0, now - askedAt))",
+    from: "const age = Math.max(0, elapsed())",
+    to: "const age = Math.min(0, elapsed())",
     test: "test/layers/store/SessionStore.test.ts",
     name: "under way"
   },
   {
     rule: "the store",
     breaks: "write over a newer session of another",
-    file: "src/layers/store/overtaken.ts",
-    from: '? "session" : "nothing"',
-    to: '? "nothing" : "nothing"',
-    test: "test/layers/store/overtaken.test.ts"
+    file: "src/layers/store/SessionStore.ts",
+    from: '? "Replaced" : "Current"',
+    to: '? "Current" : "Current"',
+    test: "test/layers/store/outcomeOf.test.ts"
   },
   {
     rule: "answers",
@@ -521,5 +521,69 @@ export const mutants: ReadonlyArray<Mutant> = [
     to: "if (statedLength(response) > LIMIT) return Effect.void\n  let left = DISCARD_LIMIT",
     test: "test/layers/NombaClientHttpSockets.test.ts",
     name: "is cancelled, with a stated length"
+  },
+  {
+    rule: "responses",
+    breaks: "trust the code 200 of a transfer that failed",
+    file: "src/layers/NombaResponse.ts",
+    from: "if (FAILED.has(description)) return",
+    to: 'if (FAILED.has(description) && code === "00") return',
+    test: "test/layers/NombaResponse.test.ts"
+  },
+  {
+    rule: "responses",
+    breaks: "take a transfer with the code 201 for a failure",
+    file: "src/layers/NombaResponse.ts",
+    from: "isSuccess(status) && code === String(status)",
+    to: "status === 200 && code === String(status)",
+    test: "test/layers/NombaResponse.test.ts"
+  },
+  {
+    rule: "responses",
+    breaks: "take a 201 for a transfer that is paid",
+    file: "src/layers/NombaResponse.ts",
+    from: "response.status === 201 || status === 201 || description",
+    to: "status === 201 || description",
+    test: "test/layers/NombaResponse.test.ts"
+  },
+  {
+    rule: "responses",
+    breaks: "call a 5xx on POST retryable",
+    file: "src/layers/NombaResponse.ts",
+    from: "status === 429 || (status >= 500 && isRead)",
+    to: "status === 429 || status >= 500",
+    test: "test/layers/NombaResponse.test.ts"
+  },
+  {
+    rule: "responses",
+    breaks: "call a 408 certainly not processed",
+    file: "src/layers/NombaResponse.ts",
+    from: "status < 500 && status !== 408",
+    to: "status < 500 && status !== 0",
+    test: "test/layers/NombaResponse.test.ts"
+  },
+  {
+    rule: "responses",
+    breaks: "show the keys of a record in the issues",
+    file: "src/layers/NombaResponse.ts",
+    from: "isName(String(key)) ? String(key)",
+    to: 'isName("a") ? String(key)',
+    test: "test/layers/NombaResponse.test.ts"
+  },
+  {
+    rule: "configuration",
+    breaks: "revoke a session that other processes share",
+    file: "src/layers/Nomba.ts",
+    from: "config.revokeOnClose && isShared",
+    to: "config.revokeOnClose && !isShared",
+    test: "test/layers/Nomba.test.ts"
+  },
+  {
+    rule: "configuration",
+    breaks: "keep a private session while NOMBA_TOKEN_STORE names another store",
+    file: "src/layers/Nomba.ts",
+    from: "isShared ? Effect.succeedNone :",
+    to: "!isShared ? Effect.succeedNone :",
+    test: "test/layers/Nomba.test.ts"
   }
 ]

@@ -25,6 +25,7 @@ import { checkHeaders, isReplayable, SentRequest } from "./client/RequestChecks.
 import * as Body from "./http/Body.js"
 import * as GuardedClient from "./http/GuardedClient.js"
 import * as Host from "./http/Host.js"
+import * as NetworkFailure from "./http/NetworkFailure.js"
 
 type Request = HttpClientRequest.HttpClientRequest
 type Response = HttpClientResponse.HttpClientResponse
@@ -61,7 +62,9 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
 
     /** A status is not a failure here, even if the client beneath makes it one. */
     const toResponse = (request: Request, error: HttpClientError.HttpClientError): Effect.Effect<Response, Failure> => {
-      if (error._tag === "RequestError") return Effect.fail(requestError(request, error, host))
+      if (error._tag === "RequestError") {
+        return Effect.fail(NetworkFailure.blockedPort("request", host, error) ?? requestError(request, error, host))
+      }
       return error.reason === "StatusCode"
         ? refuseRedirect(error.response)
         : Effect.fail(responseError(new RedactedResponse(request, error.response), error))

@@ -259,7 +259,7 @@ const noSecret = new InvalidRequest({
 const fromOptions = (options: unknown, kind: Kind): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
   Predicate.isRecord(options)
     ? validate(Setting.code, options, options, kind)
-    : Setting.invalid("options", "is not an object")
+    : Setting.invalid("options", "must be an object")
 
 const fromConfig = (
   config: unknown,
@@ -267,12 +267,13 @@ const fromConfig = (
   kind: Kind
 ): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
   Effect.gen(function* () {
-    if (!Predicate.isRecord(options)) return yield* Setting.invalid("options", "is not an object")
+    if (!Predicate.isRecord(options)) return yield* Setting.invalid("options", "must be an object")
     if (Config.isConfig(config)) {
       const settings = yield* config
       return yield* fromOptions({ ...(Predicate.isRecord(settings) ? settings : {}), ...options }, kind)
     }
-    if (!Predicate.isRecord(config)) return yield* Setting.invalid("config", "is not an object of Configs")
+    if (!Predicate.isRecord(config))
+      return yield* Setting.invalid("config", "must be an object with a Config for each setting")
     return yield* validate(Setting.configs(config), {}, options, kind)
   })
 
@@ -313,7 +314,7 @@ const validate = (
           Setting.duration(setting, { minimum: 1, maximum: "12 seconds" })
         ),
         revokeOnClose: Effect.flatMap(withDefault(source, "revokeOnClose", given, false), ({ origin, value }) =>
-          typeof value === "boolean" ? Effect.succeed(value) : Setting.invalid(origin, "is neither true nor false")
+          typeof value === "boolean" ? Effect.succeed(value) : Setting.invalid(origin, "must be true or false")
         ),
         transformClient: checkTransform(options["transformClient"])
       },
@@ -365,5 +366,5 @@ const checkTransform = (
   if (given === undefined) return Effect.succeed(identity)
   return Predicate.isFunction(given)
     ? Effect.succeed(given as NombaConfigService["transformClient"])
-    : Setting.invalid("options.transformClient", "is not a function")
+    : Setting.invalid("options.transformClient", "must be a function from HttpClient to HttpClient")
 }

@@ -1,19 +1,19 @@
 /**
- * Logging a person in with an authorization code and a proof key (PKCE): RFC 6749 section 4.1 and RFC 7636, always with
- * S256. Ahead of the live API, whose pages name PKCE as not yet available and publish neither the authorize path nor
- * the names of the parameters: those of the RFCs are used.
+ * Login of an end user with an authorization code and a proof key (PKCE): RFC 6749 section 4.1 and RFC 7636, always with
+ * S256. Nomba has not released PKCE and publishes neither the authorize path nor the names of the parameters; this
+ * implements the RFCs.
  *
  * ```ts
  * import { Effect, Redacted } from "effect"
  * import { NombaAuth, Pkce, PublicLogin } from "nomba-auth"
  *
  * const leave = Effect.gen(function* () {
- *   const { pending, url } = yield* Pkce.begin({
+ *   const { pending, url } = yield* Pkce.authorizationUrl({
  *     clientId: "7f1c0f0e-4bb5-4b8c-9f68-0d4e4c4f2c33",
  *     redirectUri: "https://shop.example/callback",
  *     environment: "sandbox"
  *   })
- *   return { pending, location: Redacted.value(url) } // keep the first, send the person to the second
+ *   return { pending, location: Redacted.value(url) } // keep the first, redirect the user to the second
  * })
  *
  * const comeBack = (pending: Pkce.PendingLogin, callbackUrl: string) =>
@@ -37,39 +37,39 @@ import * as BaseUrl from "./config/BaseUrl.js"
 import * as Setting from "./config/Setting.js"
 
 export { PendingLogin } from "../schemas/PendingLogin.js"
-export { callback } from "./pkce/Callback.js"
+export { callback } from "./PkceCallback.js"
 
 /**
- * What a login is begun with.
+ * Options of a login.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** From the Nomba dashboard. There is no secret: whoever can read the program could read it. */
+  /** From the Nomba dashboard. There is no secret, because anyone who can read the program could read it. */
   readonly clientId: string
   /**
-   * Where the person comes back to, as it is registered with Nomba: https, a scheme of the program's own, or http to a
+   * Where the user returns to, as registered with Nomba: https, a private-use scheme (`com.example.app:/callback`), or http to a
    * loopback address, whose port may be another each time (RFC 8252 section 7.3).
    */
   readonly redirectUri: string
-  /** Which of Nomba's hosts; `sandbox` by default. */
+  /** Which of Nomba's hosts. Default: `sandbox`. */
   readonly environment?: BaseUrl.Environment | undefined
-  /** In place of `environment`: https, or http to a loopback address. A trailing slash and `/v1` are ignored. */
+  /** Instead of `environment`: https, or http to a loopback address. A trailing slash and `/v1` are ignored. */
   readonly baseUrl?: string | undefined
-  /** Below the base URL; `/v1/auth/authorize` by default. */
+  /** Below the base URL. Default: `/v1/auth/authorize`. */
   readonly authorizePath?: string | undefined
-  /** Asked for as it is (RFC 6749 section 3.3); nothing by default. */
+  /** Sent as it is (RFC 6749 section 3.3). Default: none. */
   readonly scope?: string | undefined
   /**
-   * What Nomba calls itself in a callback (RFC 9207). Given, each callback has to say it; else a callback may leave it
-   * out, and may say nothing but the base URL.
+   * The `iss` of a callback (RFC 9207). If it is given, every callback must contain it; otherwise a callback may leave it
+   * out, and if it contains one it must be the base URL.
    */
   readonly issuer?: string | undefined
 }
 
 /**
- * What a login is begun with where the rest comes from the environment.
+ * Options of a login if the rest comes from the environment.
  *
  * @since 0.1.0
  * @category models
@@ -77,15 +77,15 @@ export interface Options {
 export type Overrides = Omit<Options, "clientId"> & { readonly clientId?: string | undefined }
 
 /**
- * A login that has begun.
+ * A login that was started.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Begun {
-  /** Where the person is sent, in a browser that the person trusts and the program does not control. */
+export interface AuthorizationRequest {
+  /** Redirect the user to it, in a browser that the user trusts and the program does not control. */
   readonly url: Redacted.Redacted<string>
-  /** Kept until the person comes back. */
+  /** Keep it until the user returns. */
   readonly pending: PendingLogin
 }
 
@@ -126,29 +126,33 @@ export const challenge = (verifier: Redacted.Redacted<string>): Effect.Effect<st
   )
 
 /**
- * Begins a login: where to send the person, and what to keep until the person comes back. A wrong option is a
+ * Starts a login: the URL to redirect the user to, and what to keep until the user returns. An invalid option is a
  * `ConfigError` that names it.
  *
- * It reads no environment: beside `Nomba.layerPublicConfig`, which does, goes `beginConfig`.
+ * It does not read the environment. Use `authorizationUrlConfig` with `Nomba.layerPublicConfig`, which does.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const begin = (options: Options): Effect.Effect<Begun, ConfigError.ConfigError> =>
+export const authorizationUrl = (options: Options): Effect.Effect<AuthorizationRequest, ConfigError.ConfigError> =>
   assemble(options, Setting.code)
 
 /**
- * Begins a login at the Nomba, and of the client, that `Nomba.layerPublicConfig` uses with the same overrides: from
- * `NOMBA_CLIENT_ID`, and `NOMBA_BASE_URL` (else `NOMBA_ENVIRONMENT`, else the sandbox). A variable that is missing or
- * wrong is a `ConfigError` that names it.
+ * Starts a login with the client and host that `Nomba.layerPublicConfig` uses with the same overrides: `NOMBA_CLIENT_ID`,
+ * and `NOMBA_BASE_URL`, otherwise `NOMBA_ENVIRONMENT`, otherwise the sandbox. A variable that is missing or invalid is a
+ * `ConfigError` that names it.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const beginConfig = (overrides: Overrides): Effect.Effect<Begun, ConfigError.ConfigError> =>
-  assemble(overrides, Setting.environment)
+export const authorizationUrlConfig = (
+  overrides: Overrides
+): Effect.Effect<AuthorizationRequest, ConfigError.ConfigError> => assemble(overrides, Setting.environment)
 
-const assemble = (options: Overrides, source: Setting.Source): Effect.Effect<Begun, ConfigError.ConfigError> =>
+const assemble = (
+  options: Overrides,
+  source: Setting.Source
+): Effect.Effect<AuthorizationRequest, ConfigError.ConfigError> =>
   Effect.gen(function* () {
     const { authorizePath, baseUrl, clientId, issuer, redirectUri, scope } = yield* check(options, source)
     const pending = new PendingLogin({
@@ -203,12 +207,15 @@ const exact = (
 const optional = (option: string, value: unknown): Effect.Effect<Option.Option<string>, ConfigError.ConfigError> =>
   value === undefined ? Effect.succeedNone : Effect.asSome(exact(option, value))
 
-/** RFC 6749 section 3.1.2; the code must not travel in clear beyond this machine. */
+/** RFC 6749 section 3.1.2 and RFC 8252 section 7. The code must not travel in plaintext beyond this machine. */
 const problemOfRedirect = (value: string): string | undefined => {
   if (!URL.canParse(value)) return "is not an absolute URI"
   if (value.includes("#")) return "has a fragment"
   const { hostname, protocol } = new URL(value)
-  return protocol === "http:" && !BaseUrl.isLoopback(hostname)
-    ? "is plain http, which only a loopback address may be"
-    : undefined
+  if (protocol === "https:" || isPrivateUse(protocol)) return undefined
+  if (protocol !== "http:") return "has neither https, http nor a private-use scheme such as com.example.app"
+  return BaseUrl.isLoopback(hostname) ? undefined : "uses plain http: use https, or http to a loopback address"
 }
+
+/** A reversed domain name, which has a dot (RFC 8252 section 7.1): no registered scheme such as `javascript` or `data` has. */
+const isPrivateUse = (protocol: string): boolean => /^[a-z][a-z\d+-]*(?:\.[a-z\d+-]+)+:$/.test(protocol)

@@ -12,6 +12,7 @@ import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { LazyArg } from "effect/Function"
+import * as Option from "effect/Option"
 import { Unavailable } from "../schemas/AuthError.js"
 
 /** Limit of one read of the token store, and of one attempt to save a session. */
@@ -22,6 +23,8 @@ export const systemClock: Clock.Clock = Context.get(DefaultServices.liveServices
 
 const STEPS = 10
 const STALLED_FOR = 1_000
+/** Platforms let a longer timer fire at once. */
+const MAX_TIMER = 2 ** 31 - 1
 
 let stalls = 0
 
@@ -94,6 +97,32 @@ export const firstOf = <A, E, A1, E1>(
   one: Effect.Effect<A, E>,
   other: Effect.Effect<A1, E1>
 ): Effect.Effect<A | A1, E | E1> => Effect.raceFirst(Effect.interruptible(one), Effect.interruptible(other))
+
+/**
+ * Waits for a callback, at most this many milliseconds. On the system's clock it costs one timer and no fiber. A stalled
+ * process may find the time over before the callback was called.
+ */
+export const waitAtMost = <A>(
+  millis: number,
+  register: (resume: (value: A) => void) => () => void
+): Effect.Effect<Option.Option<A>> =>
+  Effect.clockWith((clock) => {
+    const isTimed = clock === systemClock && millis < MAX_TIMER
+    const called = Effect.async<Option.Option<A>>((resume) => {
+      const timer = isTimed ? setTimeout(() => resume(Effect.succeedNone), millis) : undefined
+      const unregister = register((value) => {
+        clearTimeout(timer)
+        resume(Effect.succeedSome(value))
+      })
+      return Effect.sync(() => {
+        clearTimeout(timer)
+        unregister()
+      })
+    })
+    return isTimed || millis === Number.POSITIVE_INFINITY
+      ? Effect.interruptible(called)
+      : firstOf(called, Effect.as(clock.sleep(Duration.millis(millis)), Option.none<A>()))
+  })
 
 /** The token store did not answer in time. */
 export const storeTimedOut: Unavailable = new Unavailable({ operation: "store", reason: "Store", detail: "ETIMEDOUT" })

@@ -248,7 +248,8 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("nomba-auth/Una
   setting: Schema.optional(Schema.String),
   /**
    * `no` if the request certainly was not processed (connection refused, DNS, TLS handshake, 429), so that repeating it
-   * with the same single-use token is safe; otherwise `unknown`.
+   * with the same single-use token is safe; otherwise `unknown`. Cloudflare Workers do not tell why a connection failed, so
+   * there it is always `unknown`.
    */
   processed: Schema.optionalWith(Schema.Literal("no", "unknown"), { default: () => "unknown" as const })
 }) {

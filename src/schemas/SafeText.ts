@@ -1,5 +1,5 @@
 /**
- * Text from outside made fit for an error message: one line, bounded, and without the secrets of the exchange.
+ * Makes text from outside fit for an error message: one line, bounded, and without the secrets of the request.
  *
  * @since 0.1.0
  */
@@ -15,10 +15,10 @@ export const SECRET_LIMIT = 16 * 1024
 /** How much of a text is searched for secrets; no more of it is shown. */
 const SEARCH_LIMIT = 1024
 
-/** So many letters in a row of a secret give it away: servers quote the beginning, the end or the middle. */
+/** This many letters of a secret in a row give it away: servers quote the beginning, the end or the middle. */
 const RUN = 8
 
-/** What is left, at most, of a secret and of an escape where a text was cut through both. */
+/** What is left, at most, of a secret and of an escape if a text was cut through both. */
 const REMNANT = 2 * RUN
 
 const MASK = "***"
@@ -43,17 +43,17 @@ export const oneLine = (text: string, limit: number = MESSAGE_LIMIT): string => 
 }
 
 /**
- * Masks the given secrets, and whatever looks like a JWT, in texts that a server sent: servers do echo what they were
- * sent, whole or in part. Eight characters of a secret in a row are found (a shorter secret whole), however they are
- * spelled: some or all of them escaped for JSON, a URL or HTML, once or repeatedly, in another case, with white space or
- * control characters in between. The work is linear in the secrets, and bounded for each text.
+ * Masks the given secrets, and whatever looks like a JWT, in texts that a server sent: servers echo what they receive, whole
+ * or in part. Eight characters of a secret in a row are found (a shorter secret whole), in whatever form: escaped for
+ * JSON, a URL or HTML, once or repeatedly, in another case, with white space or control characters in between, reversed,
+ * in base64 (either alphabet, any alignment) or in hex. The work is linear in the secrets and bounded for each text.
  *
  * @since 0.1.0
  */
 export const masking = (
   secrets: ReadonlyArray<Redacted.Redacted<string>>
 ): ((text: string, limit?: number) => string) => {
-  const pieces = new Set(secrets.flatMap((secret) => Option.toArray(reveal(secret)).flatMap(needles)).flatMap(piecesOf))
+  const pieces = piecesOf(secrets.flatMap((secret) => Option.toArray(reveal(secret)).flatMap(needles)))
   return (text, limit = MESSAGE_LIMIT) =>
     oneLine(
       oneLine(masked(text, pieces), SEARCH_LIMIT).replace(jwtLike, (like, rest) => (rest === "" ? like : MASK)),
@@ -76,27 +76,104 @@ const reveal = Option.liftThrowable((secret: Redacted.Redacted<string>) =>
   Redacted.value(secret).slice(0, SECRET_LIMIT)
 )
 
-/** The letters of a secret as it is, with its escapes and without, and of how JSON and forms spell it. */
+/** The letters of a secret as it is, with and without its escapes, and as JSON and forms spell it. */
 const needles = (secret: string): ReadonlyArray<string> => {
   if (hasNoSpelling.test(secret)) return [secret.toLowerCase()]
   const variants = new Set([secret, JSON.stringify(secret).slice(1, -1), secret.replaceAll(" ", "+")])
-  return [lettersOf(secret), ...Array.from(variants, (variant) => spellOut(variant).letters)].filter(
-    (letters) => letters !== ""
-  )
+  return [lettersOf(secret), ...Array.from(variants, (variant) => spellOut(variant).letters)]
+    .filter((letters) => letters !== "")
+    .map((letters) => letters.toLowerCase())
 }
 
-const piecesOf = (letters: string): ReadonlyArray<string> =>
-  Array.from({ length: Math.max(1, letters.length - RUN + 1) }, (_, at) => letters.slice(at, at + RUN))
+/** Every run of letters that gives a secret away, and how long such runs are. */
+interface Pieces {
+  readonly texts: ReadonlySet<string>
+  readonly lengths: ReadonlySet<number>
+}
 
-const masked = (whole: string, pieces: ReadonlySet<string>): string => {
+const piecesOf = (needles: ReadonlyArray<string>): Pieces => {
+  const texts = new Set<string>()
+  const lengths = new Set<number>()
+  for (const letters of needles) {
+    lengths.add(Math.min(RUN, letters.length))
+    for (let at = 0; at === 0 || at + RUN <= letters.length; at++) texts.add(letters.slice(at, at + RUN))
+  }
+  return { texts, lengths }
+}
+
+type Found = (start: number, end: number) => void
+
+const find = (letters: string, { lengths, texts }: Pieces, found: Found): void => {
+  for (const length of lengths) {
+    for (let at = 0; at + length <= letters.length; at++) {
+      if (texts.has(letters.slice(at, at + length))) found(at, at + length)
+    }
+  }
+}
+
+const findReversed = (letters: string, pieces: Pieces, found: Found): void =>
+  find([...letters].reverse().join(""), pieces, (start, end) => found(letters.length - end, letters.length - start))
+
+/** A shorter secret would be found by chance in ordinary words, read as base64. */
+const SHORTEST_ENCODED = 4
+
+const findEncoded = (letters: string, pieces: Pieces, found: Found): void => {
+  const lengths = new Set([...pieces.lengths].filter((length) => length >= SHORTEST_ENCODED))
+  const shortest = Math.min(...lengths)
+  for (const { alignments, bits, decode, runs } of encodings) {
+    for (const { 0: run, index } of letters.matchAll(runs)) {
+      if (run.length * bits < shortest * 8) continue
+      for (let skipped = 0; skipped < alignments; skipped++) {
+        const bytes = decode(run.slice(skipped))
+        find(bytes.replace(silent, "").toLowerCase(), { ...pieces, lengths }, (start, end) => {
+          const [first, last] = [unsilenced(bytes, start), unsilenced(bytes, end - 1)]
+          const at = index + skipped
+          found(
+            at + Math.floor((first * 8) / bits),
+            Math.min(at + Math.ceil(((last + 1) * 8) / bits), index + run.length)
+          )
+        })
+      }
+    }
+  }
+}
+
+/** Where the letter that is at `index` without the silent ones is with them. */
+const unsilenced = (bytes: string, index: number): number => {
+  let at = 0
+  for (let left = index; at < bytes.length; at++) {
+    if (isSilent.test(bytes[at] ?? "")) continue
+    if (left === 0) break
+    left -= 1
+  }
+  return at
+}
+
+const fromHex = (digits: string): string => (digits.match(/../g) ?? []).map(codeUnit).join("")
+
+const fromBase64 = (digits: string): string =>
+  // A last digit on its own carries no whole byte, and `atob` refuses it.
+  atob(
+    digits
+      .slice(0, digits.length % 4 === 1 ? -1 : undefined)
+      .replaceAll("-", "+")
+      .replaceAll("_", "/")
+  )
+
+const encodings = [
+  { runs: /[\da-f]{8,}/gi, alignments: 2, bits: 4, decode: fromHex },
+  { runs: /[\w+/-]{6,}/g, alignments: 4, bits: 6, decode: fromBase64 }
+]
+
+const masked = (whole: string, pieces: Pieces): string => {
   const text = whole.slice(0, SEARCH_LIMIT)
   const { ends, letters, starts } = spellOut(text)
   const covered = new Uint8Array(text.length)
-  for (let at = 0; at < letters.length; at++) {
-    for (let length = 1; length <= Math.min(RUN, letters.length - at); length++) {
-      if (pieces.has(letters.slice(at, at + length))) covered.fill(1, starts[at], ends[at + length - 1])
-    }
-  }
+  const cover: Found = (start, end) => void covered.fill(1, starts[start], ends[end - 1])
+  const lowerCase = letters.toLowerCase()
+  find(lowerCase, pieces, cover)
+  findReversed(lowerCase, pieces, cover)
+  findEncoded(letters, pieces, cover)
   const isCut = text.length < whole.length
   const shown = isCut ? (starts.at(-REMNANT) ?? 0) : text.length
   let result = ""
@@ -108,7 +185,7 @@ const masked = (whole: string, pieces: ReadonlySet<string>): string => {
 }
 
 interface Plain {
-  /** The text's UTF-8 bytes, one character each, in lower case, without escapes, white space and control characters. */
+  /** The text's UTF-8 bytes, one character each, without escapes, white space and control characters. */
   readonly letters: string
   /** Where each letter's spelling starts and ends in the text. */
   readonly starts: ReadonlyArray<number>
@@ -127,6 +204,7 @@ const isItsOwnLetters = /^[!-[\]-~]$/
 /** Of a text, what nobody sees; of its bytes, what escaping adds or line breaking inserts. */
 const invisible = /[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 const silent = /[\\\s\p{Cc}]/gu
+const isSilent = /[\\\s\p{Cc}]/u
 
 const entities: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }
 
@@ -134,8 +212,7 @@ const codeUnit = (hex: string): string => String.fromCharCode(Number.parseInt(he
 
 const codePoint = (value: number): string => (value <= 0x10ffff ? String.fromCodePoint(value) : "")
 
-const lettersOf = (text: string): string =>
-  isItsOwnLetters.test(text) ? text.toLowerCase() : bytesOf(text).replace(silent, "").toLowerCase()
+const lettersOf = (text: string): string => (isItsOwnLetters.test(text) ? text : bytesOf(text).replace(silent, ""))
 
 const utf8 = new TextEncoder()
 
@@ -144,7 +221,7 @@ const bytesOf = (text: string): string =>
 
 const undone = ({ decimal, entity, hex, itself, json, url }: Record<string, string | undefined>): string => {
   if (itself !== undefined) return lettersOf(itself)
-  if (url !== undefined) return codeUnit(url).replace(silent, "").toLowerCase()
+  if (url !== undefined) return codeUnit(url).replace(silent, "")
   if (entity !== undefined) return entities[entity.toLowerCase()] ?? ""
   if (json !== undefined) return lettersOf(json.replace(/\\+u(.{4})/g, (_, code) => codeUnit(code)))
   if (hex !== undefined) return lettersOf(codePoint(Number.parseInt(hex, 16)))

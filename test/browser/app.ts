@@ -15,7 +15,7 @@ const KEPT = "pending login"
 const Kept = Schema.parseJson(Pkce.PendingLogin)
 
 const leave = Effect.gen(function* () {
-  const { pending, url } = yield* Pkce.begin({
+  const { pending, url } = yield* Pkce.authorizationUrl({
     clientId: CLIENT_ID,
     redirectUri: `${location.origin}/callback`,
     baseUrl

@@ -107,7 +107,7 @@ describeInBrowser("a person's login that comes back to IPv6", (fresh) => {
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.makeServer()
         const redirectUri = `http://[::1]:${yield* closedPort}/callback`
-        const { url } = yield* Pkce.begin({ clientId, redirectUri, baseUrl: sandbox.url })
+        const { url } = yield* Pkce.authorizationUrl({ clientId, redirectUri, baseUrl: sandbox.url })
         const context = yield* fresh()
         yield* Effect.promise(async () => {
           const page = await context.newPage()

@@ -1,7 +1,10 @@
 /** The store in files keeps to the contract, on the real clock and a real disk, with its sessions encrypted. */
+import { cpSync, mkdtempSync, rmSync } from "node:fs"
+import { join } from "node:path"
 import { afterAll, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import * as SessionCodec from "../../src/layers/SessionCodec.js"
+import * as StoreDirectory from "../../src/layers/store/file/StoreDirectory.js"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import { faultyTokenStore, tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
 import { keyOf } from "../support/encryption.js"
@@ -18,6 +21,16 @@ describe("TokenStoreFile keeps the contract:", () => {
   for (const { effect, name } of tokenStoreContract({
     store: Effect.sync(() => SessionStore.fromDriver(connect)),
     faulty: faultyTokenStore(connect),
+    snapshot: (key) =>
+      Effect.sync(() => {
+        const folder = join(root, StoreDirectory.nameOf(key))
+        const copy = mkdtempSync(join(root, "snapshot-"))
+        cpSync(folder, copy, { recursive: true })
+        return Effect.sync(() => {
+          rmSync(folder, { recursive: true })
+          cpSync(copy, folder, { recursive: true })
+        })
+      }),
     pass: Effect.sleep
   })) {
     it.scopedLive(name, () => effect)

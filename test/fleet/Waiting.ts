@@ -50,8 +50,10 @@ export const makeWaiting = (
       Effect.map(connect(key, leaseTime), (driver) => ({
         ...driver,
         extend: (owner) => Effect.tap(driver.extend(owner), at("before the token call")),
-        mark: (owner, marked) => Effect.tap(driver.mark(owner, marked), at("before the token call")),
-        commit: (owner, basis, next) => Effect.zipRight(at("before the write"), driver.commit(owner, basis, next))
+        setRefreshInFlight: (owner, inFlight) =>
+          Effect.tap(driver.setRefreshInFlight(owner, inFlight), at("before the token call")),
+        commit: (owner, expectedVersion, write) =>
+          Effect.zipRight(at("before the write"), driver.commit(owner, expectedVersion, write))
       })),
     client: HttpClient.transform((effect, request) =>
       request.url.includes("/v1/auth/")

@@ -47,7 +47,7 @@ const sandboxed = (options: Partial<Nomba.Options> = {}) => Layer.provideMerge(i
 
 /** Stands for a store that other processes share. */
 const shared = Layer.map(TokenStoreMemory.layer, (context) =>
-  Context.make(TokenStore, { open: Context.get(context, TokenStore).open })
+  Context.make(TokenStore, { open: Context.get(context, TokenStore).open, isShared: true })
 )
 
 class One extends Context.Tag("test/One")<One, TokenCacheService>() {}
@@ -329,6 +329,7 @@ describe("the token store of Nomba.layer", () => {
         built += 1
         const { open } = Context.get(context, TokenStore)
         return Context.make(TokenStore, {
+          isShared: false,
           open: (key, requestTimeout) => {
             opened.push(key)
             return open(key, requestTimeout)

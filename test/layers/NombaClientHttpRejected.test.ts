@@ -2,7 +2,7 @@ import { HttpBody, HttpClientRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream, TestClock } from "effect"
 import { Unavailable } from "../../src/schemas/AuthError.js"
-import type { Rejection } from "../../src/services/TokenCache.js"
+import type { Remedy } from "../../src/services/TokenCache.js"
 import { clientOver } from "../support/client.js"
 import { type Fake, fake, json, text } from "../support/http.js"
 import { type Renewal, scriptedCache } from "../support/tokenCache.js"
@@ -14,7 +14,7 @@ const bearers = ({ sent }: Fake): ReadonlyArray<string | undefined> =>
 
 interface Run {
   readonly renewals?: ReadonlyArray<Renewal>
-  readonly rejections?: ReadonlyArray<Rejection>
+  readonly rejections?: ReadonlyArray<Remedy>
   readonly request?: HttpClientRequest.HttpClientRequest
 }
 
@@ -308,7 +308,7 @@ describe("what the cache says to a 401", () => {
   it.effect("replay, whenever it is asked: the same token is sent twice at most", () =>
     Effect.gen(function* () {
       const http = always401()
-      const rejections: ReadonlyArray<Rejection> = ["SameToken", "SameToken", "SameToken", "SameToken"]
+      const rejections: ReadonlyArray<Remedy> = ["SameToken", "SameToken", "SameToken", "SameToken"]
       const { response } = yield* run(http, { rejections, renewals: [] })
       assert.strictEqual(response.status, 401)
       assert.strictEqual(http.sent.length, 2)

@@ -138,14 +138,14 @@ describe("in code", () => {
     Effect.gen(function* () {
       for (const careless of [undefined, null, "x", [], 7] as ReadonlyArray<unknown>) {
         const options = careless as NombaConfigOptions.Options
-        const expected = ["options", "is not an object"] as const
+        const expected = ["options", "must be an object"] as const
         assert.deepStrictEqual(yield* problem(NombaConfigOptions.make(options)), expected)
         assert.deepStrictEqual(yield* problem(Effect.scoped(Layer.build(NombaConfigOptions.layer(options)))), expected)
         if (careless === undefined) continue
         const config = careless as Parameters<typeof NombaConfigOptions.makeConfig>[0]
         assert.deepStrictEqual(yield* problem(NombaConfigOptions.makeConfig(config)), [
           "config",
-          "is not an object of Configs"
+          "must be an object with a Config for each setting"
         ])
         const more = careless as NombaConfigOptions.ConfigOptions
         assert.deepStrictEqual(yield* problem(NombaConfigOptions.makeConfig(undefined, more)), expected)
@@ -159,18 +159,18 @@ describe("in code", () => {
       Redacted.unsafeWipe(wiped)
       for (const [changes, name, message] of [
         [{ clientId: undefined }, "options.clientId", "is not set: copy it from the Nomba dashboard"],
-        [{ clientId: 7 }, "options.clientId", "is not a string"],
+        [{ clientId: 7 }, "options.clientId", "must be a string"],
         [
           { clientSecret: undefined },
           "options.clientSecret",
           'is not set: copy it from the Nomba dashboard, which calls it "Private Key"'
         ],
-        [{ clientSecret: Redacted.make(7) }, "options.clientSecret", "is not a string"],
-        [{ clientSecret: wiped }, "options.clientSecret", "is not a string"],
-        [{ environment: "live" }, "options.environment", "is neither sandbox nor production"],
-        [{ environment: "toString" }, "options.environment", "is neither sandbox nor production"],
-        [{ revokeOnClose: "false" }, "options.revokeOnClose", "is neither true nor false"],
-        [{ transformClient: "x" }, "options.transformClient", "is not a function"]
+        [{ clientSecret: Redacted.make(7) }, "options.clientSecret", "must be a string"],
+        [{ clientSecret: wiped }, "options.clientSecret", "must be a string"],
+        [{ environment: "live" }, "options.environment", "must be sandbox or production"],
+        [{ environment: "toString" }, "options.environment", "must be sandbox or production"],
+        [{ revokeOnClose: "false" }, "options.revokeOnClose", "must be true or false"],
+        [{ transformClient: "x" }, "options.transformClient", "must be a function from HttpClient to HttpClient"]
       ] as const) {
         const careless: object = { ...options, ...changes }
         assert.deepStrictEqual(yield* problem(NombaConfigOptions.make(careless as NombaConfigOptions.Options)), [
@@ -194,7 +194,7 @@ describe("in code", () => {
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* problem(inCode({ requestTimeout: input })), [
           "options.requestTimeout",
-          "is not a duration from 1ms to 12s"
+          'must be a duration from 1ms to 12s, such as "5 seconds"'
         ])
       })
     )
@@ -281,15 +281,15 @@ describe("from the environment", () => {
 
   it.effect("a base URL in a variable does not replace an environment in code", () =>
     Effect.gen(function* () {
-      const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:1" }, { environment: "production" })
+      const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:4010" }, { environment: "production" })
       assert.strictEqual(config.baseUrl, "https://api.nomba.com")
     })
   )
 
   it.effect("a base URL makes the environment's name irrelevant", () =>
     Effect.gen(function* () {
-      const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:1", NOMBA_ENVIRONMENT: "live" })
-      assert.strictEqual(config.origins.environment, "http://localhost:1 from NOMBA_BASE_URL")
+      const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:4010", NOMBA_ENVIRONMENT: "live" })
+      assert.strictEqual(config.origins.environment, "http://localhost:4010 from NOMBA_BASE_URL")
     })
   )
 
@@ -313,9 +313,9 @@ describe("from the environment", () => {
       assert.deepStrictEqual(problems(error), [
         ["NOMBA_CLIENT_ID", "is not set: copy it from the Nomba dashboard"],
         ["NOMBA_CLIENT_SECRET", "is a placeholder: put the real value there"],
-        ["config.accountId", "has white space around it"],
-        ["NOMBA_ENVIRONMENT", "is neither sandbox nor production"],
-        ["config.requestTimeout", "is not a duration from 1ms to 12s"]
+        ["config.accountId", "has white space around it: remove it"],
+        ["NOMBA_ENVIRONMENT", "must be sandbox or production"],
+        ["config.requestTimeout", 'must be a duration from 1ms to 12s, such as "5 seconds"']
       ])
       assert.include(error.toString(), "NOMBA_CLIENT_ID")
       assert.include(error.toString(), "config.accountId")
@@ -474,22 +474,22 @@ describe("a base URL", () => {
   )
 
   it.effect.each([
-    ["api.nomba.com", "is not an absolute URL"],
-    ["https://", "is not an absolute URL"],
-    ["ftp://api.nomba.com", "does not begin with https://"],
-    ["localhost:3000", "does not begin with https://"],
-    ["https://hunter2@api.nomba.com", "has a user name or password in it"],
-    ["https://me:hunter2@api.nomba.com", "has a user name or password in it"],
-    ["https://:hunter2@api.nomba.com", "has a user name or password in it"],
-    ["https://api.nomba.com/?key=hunter2", "has a query or a fragment"],
-    ["https://api.nomba.com?", "has a query or a fragment"],
-    ["https://api.nomba.com/#hunter2", "has a query or a fragment"],
-    ["http://api.nomba.com", "is plain http, which only a loopback address may be"],
-    ["http://127.0.0.1.nomba.com", "is plain http, which only a loopback address may be"],
-    ["http://localhost.nomba.com", "is plain http, which only a loopback address may be"],
-    ["http://128.0.0.1", "is plain http, which only a loopback address may be"],
-    ["http://[::2]", "is plain http, which only a loopback address may be"],
-    ["http://0.0.0.0", "is plain http, which only a loopback address may be"]
+    ["api.nomba.com", "is not an absolute URL such as https://api.nomba.com"],
+    ["https://", "is not an absolute URL such as https://api.nomba.com"],
+    ["ftp://api.nomba.com", "must begin with https://"],
+    ["localhost:3000", "must begin with https://"],
+    ["https://hunter2@api.nomba.com", "has a user name or password in it: remove it"],
+    ["https://me:hunter2@api.nomba.com", "has a user name or password in it: remove it"],
+    ["https://:hunter2@api.nomba.com", "has a user name or password in it: remove it"],
+    ["https://api.nomba.com/?key=hunter2", "has a query or a fragment: remove it"],
+    ["https://api.nomba.com?", "has a query or a fragment: remove it"],
+    ["https://api.nomba.com/#hunter2", "has a query or a fragment: remove it"],
+    ["http://api.nomba.com", "uses plain http: use https, or http to a loopback address"],
+    ["http://127.0.0.1.nomba.com", "uses plain http: use https, or http to a loopback address"],
+    ["http://localhost.nomba.com", "uses plain http: use https, or http to a loopback address"],
+    ["http://128.0.0.1", "uses plain http: use https, or http to a loopback address"],
+    ["http://[::2]", "uses plain http: use https, or http to a loopback address"],
+    ["http://0.0.0.0", "uses plain http: use https, or http to a loopback address"]
   ] as const)("%s %s", ([given, message]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(inCode({ baseUrl: given }))

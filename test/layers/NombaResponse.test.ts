@@ -47,6 +47,7 @@ describe("NombaResponse: a call is a success", () => {
     ["with a description that is no word of the list", { code: "00", description: "Operation FAILED over", data }],
     ["with any 2xx status", { code: "00", data }, 202],
     ["pending: status 201", { code: "201", status: false, data }, 201, true],
+    ["pending: status 201 with the code 200", { code: "200", data }, 201, true],
     ["pending: code 201 as a number", { code: 201, data }, 200, true],
     ["pending: description PROCESSING", { code: "200", description: "PROCESSING", data }, 200, true],
     ["pending: data.status PENDING_BILLING", { code: "00", data: { ...data, status: "PENDING_BILLING" } }, 200, true]

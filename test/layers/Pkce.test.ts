@@ -12,7 +12,7 @@ const options: Pkce.Options = {
 const text = Redacted.value<string>
 
 const problemsOf = (changes: Partial<Record<keyof Pkce.Options, unknown>>) =>
-  Effect.map(Effect.flip(Pkce.begin({ ...options, ...changes } as Pkce.Options)), String)
+  Effect.map(Effect.flip(Pkce.authorizationUrl({ ...options, ...changes } as Pkce.Options)), String)
 
 describe("the verifier, the challenge and the state", () => {
   it.live("are as in appendix B of RFC 7636", () =>
@@ -61,7 +61,7 @@ describe("the verifier, the challenge and the state", () => {
 describe("the authorize URL", () => {
   it.live("has the parameters of RFC 6749 section 4.1.1 and RFC 7636 section 4.3, and no secret", () =>
     Effect.gen(function* () {
-      const { pending, url } = yield* Pkce.begin({ ...options, scope: "accounts:read transfers" })
+      const { pending, url } = yield* Pkce.authorizationUrl({ ...options, scope: "accounts:read transfers" })
       const { origin, pathname, searchParams } = new URL(text(url))
       assert.strictEqual(origin + pathname, "https://nomba.test/v1/auth/authorize")
       assert.deepStrictEqual(Object.fromEntries(searchParams), {
@@ -74,7 +74,7 @@ describe("the authorize URL", () => {
         code_challenge_method: "S256"
       })
       assert.notInclude(text(url), text(pending.verifier))
-      const second = yield* Pkce.begin(options)
+      const second = yield* Pkce.authorizationUrl(options)
       assert.isFalse(new URL(text(second.url)).searchParams.has("scope"))
       assert.notStrictEqual(text(second.pending.state), text(pending.state))
       assert.notStrictEqual(text(second.pending.verifier), text(pending.verifier))
@@ -94,7 +94,7 @@ describe("the authorize URL", () => {
           "https://nomba.test/proxy//other.example"
         ]
       ] as const) {
-        const { url } = yield* Pkce.begin({ ...options, ...place })
+        const { url } = yield* Pkce.authorizationUrl({ ...options, ...place })
         assert.strictEqual(text(url).split("?")[0], expected)
       }
     })
@@ -109,7 +109,7 @@ describe("the authorize URL", () => {
         "http://localhost/callback",
         "com.example.shop:/callback"
       ]) {
-        const { pending, url } = yield* Pkce.begin({ ...options, redirectUri })
+        const { pending, url } = yield* Pkce.authorizationUrl({ ...options, redirectUri })
         assert.strictEqual(new URL(text(url)).searchParams.get("redirect_uri"), redirectUri)
         assert.strictEqual(pending.redirectUri, redirectUri)
       }
@@ -125,14 +125,17 @@ describe("the authorize URL", () => {
         [{ redirectUri: "/callback" }, "options.redirectUri", "absolute"],
         [{ redirectUri: "https://shop.example/#here" }, "options.redirectUri", "fragment"],
         [{ redirectUri: "http://shop.example/callback" }, "options.redirectUri", "plain http"],
-        [{ redirectUri: undefined }, "options.redirectUri", "not a string"],
+        ...["javascript:alert(1)", "data:text/html,x", "file:///callback", "ftp://shop.example/", "shop:/callback"].map(
+          (redirectUri) => [{ redirectUri }, "options.redirectUri", "private-use scheme"] as const
+        ),
+        [{ redirectUri: undefined }, "options.redirectUri", "must be a string"],
         [{ baseUrl: "http://nomba.test" }, "options.baseUrl", "plain http"],
-        [{ environment: "staging", baseUrl: undefined }, "options.environment", "neither"],
+        [{ environment: "staging", baseUrl: undefined }, "options.environment", "sandbox or production"],
         [{ authorizePath: "oauth/start" }, "options.authorizePath", "slash"],
         [{ authorizePath: "@evil.example/" }, "options.authorizePath", "slash"],
         [{ authorizePath: "/authorize?prompt=none" }, "options.authorizePath", "slash"],
         [{ scope: "" }, "options.scope", "empty"],
-        [{ issuer: 7 }, "options.issuer", "not a string"],
+        [{ issuer: 7 }, "options.issuer", "must be a string"],
         [{ clientId: "", scope: "" }, "options.clientId", "options.scope"]
       ] as const) {
         const told = yield* problemsOf(changes)
@@ -169,7 +172,7 @@ describe("a login that the environment configures", () => {
       for (const environment of environments) {
         for (const override of overrides) {
           const [{ pending, url }, config] = yield* Effect.all([
-            Pkce.beginConfig({ ...override, redirectUri }),
+            Pkce.authorizationUrlConfig({ ...override, redirectUri }),
             NombaConfigOptions.makePublicConfig(
               {
                 ...NombaConfigOptions.defaultPublicConfig,
@@ -192,11 +195,11 @@ describe("a login that the environment configures", () => {
       for (const [environment, ...problems] of [
         [{}, "NOMBA_CLIENT_ID", "is not set"],
         [{ NOMBA_CLIENT_ID: "your_client_id" }, "NOMBA_CLIENT_ID", "placeholder"],
-        [{ NOMBA_CLIENT_ID, NOMBA_ENVIRONMENT: "staging-of-ours" }, "NOMBA_ENVIRONMENT", "neither"],
+        [{ NOMBA_CLIENT_ID, NOMBA_ENVIRONMENT: "staging-of-ours" }, "NOMBA_ENVIRONMENT", "sandbox or production"],
         [{ NOMBA_CLIENT_ID, NOMBA_BASE_URL: "http://staging-of-ours.test" }, "NOMBA_BASE_URL", "plain http"],
         [{ NOMBA_ENVIRONMENT: "staging-of-ours" }, "NOMBA_CLIENT_ID", "NOMBA_ENVIRONMENT"]
       ] as const) {
-        const told = String(yield* Effect.flip(within(environment)(Pkce.beginConfig({ redirectUri }))))
+        const told = String(yield* Effect.flip(within(environment)(Pkce.authorizationUrlConfig({ redirectUri }))))
         for (const problem of problems) assert.include(told, problem)
         assert.notMatch(told, /staging-of-ours|your_client_id/)
       }
@@ -206,7 +209,7 @@ describe("a login that the environment configures", () => {
   it.live("is not read where everything is in code", () =>
     Effect.gen(function* () {
       const { url } = yield* within({ NOMBA_CLIENT_ID, NOMBA_ENVIRONMENT: "production" })(
-        Pkce.begin({ clientId: options.clientId, redirectUri })
+        Pkce.authorizationUrl({ clientId: options.clientId, redirectUri })
       )
       assert.strictEqual(new URL(text(url)).origin, "https://sandbox.nomba.com")
       assert.strictEqual(new URL(text(url)).searchParams.get("client_id"), options.clientId)
@@ -219,7 +222,7 @@ describe("a pending login", () => {
 
   it.live("survives being written down and read again", () =>
     Effect.gen(function* () {
-      const { pending } = yield* Pkce.begin({ ...options, issuer: "https://issuer.example" })
+      const { pending } = yield* Pkce.authorizationUrl({ ...options, issuer: "https://issuer.example" })
       const written = yield* Schema.encode(codec)(pending)
       assert.isBelow(written.length, 1000, "it fits in a cookie")
       const read = yield* Schema.decode(codec)(written)

@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { type ConfigError, Duration, Effect, Layer, Option } from "effect"
+import { type Clock, type ConfigError, Duration, Effect, Fiber, Layer, Logger, Option } from "effect"
 import * as SessionCodec from "../../src/layers/SessionCodec.js"
 import * as Files from "../../src/layers/store/file/Files.js"
-import * as Root from "../../src/layers/store/file/Root.js"
+import * as StoreDirectory from "../../src/layers/store/file/StoreDirectory.js"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import * as TokenStoreFile from "../../src/layers/TokenStoreFile.js"
 import type { StoreKey } from "../../src/schemas/StoreKey.js"
@@ -25,6 +25,7 @@ import { keyOf, newKey } from "../support/encryption.js"
 import { withEnvironment } from "../support/environment.js"
 import { connectIn, namesIn, temporaryFolder } from "../support/fileStore.js"
 import { makeHandClock } from "../support/storeClock.js"
+import { ifFree, ownerOf, writeOf } from "../support/storeFaults.js"
 
 const requestTimeout = Duration.millis(100)
 
@@ -153,7 +154,7 @@ describe("the place of TokenStoreFile", () => {
     platform: string,
     environment: Record<string, string> = {},
     home: () => string = () => (platform === "win32" ? "C:\\Users\\ada" : "/home/ada")
-  ) => Root.byConvention(platform, home).pipe(withEnvironment(environment))
+  ) => StoreDirectory.byConvention(platform, home).pipe(withEnvironment(environment))
 
   it.effect("is by convention where the platform keeps a user's state", () =>
     Effect.gen(function* () {
@@ -284,7 +285,7 @@ describe("the sessions of TokenStoreFile", () => {
       .map((name) => readFileSync(join(root, readdirSync(root)[0] ?? "", name), "utf8"))
       .join("\n")
 
-  it.scopedLive("are encrypted where a codec or the environment says so, and else in clear", () =>
+  it.scopedLive("are encrypted if a codec or the environment says so, otherwise plaintext", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryFolder
       const codec = SessionCodec.encrypted([keyOf("code")])
@@ -303,7 +304,7 @@ describe("the sessions of TokenStoreFile", () => {
         yield* put(store, sessionOf("held"))
         yield* holds(store, sessionOf("held"))
         const text = textIn(directory)
-        assert.include(text, `nomba-session-1 ${expected} `)
+        assert.include(text, `nomba-auth/1 ${expected} `)
         assert.strictEqual(text.includes("held-refresh"), expected === "plain")
       }
     })
@@ -341,6 +342,42 @@ describe("the time of TokenStoreFile", () => {
     })
   )
 
+  const onHost = (root: string, key: StoreKey, host: string, clock: Clock.Clock) =>
+    Effect.withClock(SessionStore.fromDriver(connectIn(root, { host })).open(key, requestTimeout), clock)
+
+  it.scopedLive("is moved by what another host's clock is ahead, with one warning and no further renewal", () =>
+    Effect.gen(function* () {
+      const warnings: Array<string> = []
+      const logger = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ message }) => void warnings.push(String(message)))
+      )
+      const root = yield* temporaryFolder
+      const key = yield* freshKey()
+      const [here, ahead] = [makeHandClock(1_000_000), makeHandClock(1_001_000)]
+      const near = yield* onHost(root, key, "near", here.clock)
+      const far = yield* onHost(root, key, "far", ahead.clock)
+      const leftHere = Effect.withClock(holds(near, sessionOf("held")), here.clock)
+      yield* Effect.gen(function* () {
+        const slow = yield* makeObtain(sessionOf("held"), { gated: true })
+        const renewal = yield* Effect.fork(Effect.withClock(renew(far, adoptAny, slow.obtain), ahead.clock))
+        yield* slow.arrived
+        assert.isTrue((yield* near.readVersioned).isLeased)
+        yield* slow.open
+        yield* Fiber.join(renewal)
+        assert.deepStrictEqual((yield* leftHere).remaining, LIFETIME)
+        here.now += 60_000
+        assert.deepStrictEqual((yield* leftHere).remaining, Duration.subtract(LIFETIME, "1 minute"))
+        const other = yield* makeObtain(sessionOf("other"))
+        yield* renew(near, adoptAny, other.obtain)
+        yield* renew(far, adoptAny, other.obtain)
+        assert.strictEqual(other.runs(), 0)
+      }).pipe(Effect.provide(logger))
+      assert.lengthOf(warnings, 1)
+      for (const part of ["far", "near", root, "Redis"]) assert.include(warnings[0], part)
+    })
+  )
+
   it.scopedLive("that a commit takes counts as time that has passed", () =>
     Effect.gen(function* () {
       const hand = makeHandClock(1_000_000)
@@ -356,10 +393,10 @@ describe("the time of TokenStoreFile", () => {
       }
       const connect = connectIn(yield* temporaryFolder, { files: slow })
       const steps = yield* Effect.withClock(connect(yield* freshKey(), Duration.minutes(1)), hand.clock)
-      yield* steps.acquire("a")
+      yield* steps.acquire(ownerOf("a"), ifFree)
       const before = hand.now
-      yield* steps.commit("a", 0, { session: Option.some(sessionOf("a")), tombstone: false, remaining: LIFETIME })
-      const [entry, after] = [Option.getOrThrow(yield* steps.read), hand.now]
+      yield* steps.commit(ownerOf("a"), 0, writeOf("a", 1, before))
+      const [entry, after] = [Option.getOrThrow((yield* steps.read).entry), hand.now]
       assert.strictEqual(Duration.toMillis(entry.remaining), Duration.toMillis(LIFETIME) - (after - before))
       assert.isAbove(after, before)
     })

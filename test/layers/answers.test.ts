@@ -129,7 +129,9 @@ describe("whatever is answered, it is a success or one of the five errors, in ti
           took,
           seen.reduce((sum, { latency }) => sum + latency + DISCARDING, 0)
         )
-        assert.strictEqual(left, 0, "something is left running")
+        // An error whose body is slow or long is handed on half read: the caller may read the rest.
+        const isPeeked = last.status >= 400 && last.status !== 401
+        assert.isAtMost(left, isPeeked ? 1 : 0, "something is left running")
         areBounded(client.pulled)
         isSilent(
           texts.filter(([how]) => !how.startsWith("properties of")),
@@ -142,7 +144,9 @@ describe("whatever is answered, it is a success or one of the five errors, in ti
           },
           onRight: ({ status }) => {
             assert.strictEqual(status, last.status)
-            assert.strictEqual(client.pulled.at(-1), 0, "what the caller may read was read before")
+            // It may say that the JWT expired.
+            const most = isPeeked ? Body.PEEK_LIMIT + 2 * PIECE : 0
+            assert.isAtMost(client.pulled.at(-1) ?? 0, most, "what the caller may read was read before")
           }
         })
       }),

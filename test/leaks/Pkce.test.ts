@@ -20,7 +20,7 @@ const isSilent = <A, E>(what: string, effect: Effect.Effect<A, E>, secrets: Read
     )
   )
 
-const begun = Effect.map(Pkce.begin(options), ({ pending, url }) => ({
+const begun = Effect.map(Pkce.authorizationUrl(options), ({ pending, url }) => ({
   pending,
   url,
   state: Redacted.value(pending.state),
@@ -44,7 +44,7 @@ describe("of a login nothing secret is to be read", () => {
       yield* isSilent("what was begun", Effect.succeed({ pending, url }), [state, verifier])
       yield* isSilent("its parts", Effect.all([Effect.succeed(pending), Effect.succeed(url)]), [state, verifier])
       const wrong = { ...options, redirectUri: `http://evil.example/${code}`, clientId: ` ${code}` }
-      yield* isSilent("wrong options", Pkce.begin(wrong), [code])
+      yield* isSilent("wrong options", Pkce.authorizationUrl(wrong), [code])
     })
   )
 

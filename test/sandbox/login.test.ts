@@ -405,7 +405,7 @@ describe("the client of this project", () => {
       assert.propertyVal(yield* Effect.flip(auth.issue), "_tag", "InvalidRequest")
 
       const logIn = Effect.gen(function* () {
-        const { pending, url } = yield* Pkce.begin({
+        const { pending, url } = yield* Pkce.authorizationUrl({
           clientId: publicClient.clientId,
           redirectUri: "https://shop.example/callback"
         })
@@ -432,7 +432,7 @@ describe("the client of this project", () => {
 
   it.live("learns of a no", () =>
     Effect.gen(function* () {
-      const { pending, url } = yield* Pkce.begin({
+      const { pending, url } = yield* Pkce.authorizationUrl({
         clientId: publicClient.clientId,
         redirectUri: "com.example.shop:/callback"
       })
@@ -446,7 +446,7 @@ describe("the client of this project", () => {
   it.live("is refused a code that comes twice", () =>
     Effect.gen(function* () {
       const auth = yield* NombaAuth
-      const { pending, url } = yield* Pkce.begin({
+      const { pending, url } = yield* Pkce.authorizationUrl({
         clientId: publicClient.clientId,
         redirectUri: "https://shop.example/callback"
       })

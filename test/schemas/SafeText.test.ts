@@ -105,6 +105,53 @@ describe("without secrets", () => {
     )
   })
 
+  const encoding = fc.constantFrom<(text: string) => string>(
+    (text) => Buffer.from(text).toString("base64"),
+    (text) => Buffer.from(text).toString("base64url"),
+    (text) => Buffer.from(text).toString("hex"),
+    (text) => Buffer.from(text).toString("hex").toUpperCase(),
+    (text) =>
+      (
+        Buffer.from(text)
+          .toString("base64")
+          .match(/.{1,20}/g) ?? []
+      ).join("\r\n"),
+    (text) => encodeURIComponent(Buffer.from(text).toString("base64")),
+    (text) => [...text].reverse().join("")
+  )
+
+  it("cannot be read in base64 at any alignment, in hex or reversed, whole or in part", () => {
+    fc.assert(
+      fc.property(
+        fc.stringMatching(/^[A-Za-z0-9]{14,60}$/),
+        encoding,
+        fc.stringMatching(/^[a-z ]{0,7}$/),
+        fc.stringMatching(/^[a-z ]{0,7}$/),
+        fc.nat(),
+        (secret, encode, before, after, cut) => {
+          const part = secret.slice(cut % (secret.length - 12))
+          const masked = withoutSecrets(`# ${encode(`${before}${part}${after}`)} #`, [Redacted.make(secret)])
+          assert.match(masked, /^# .*\*\*\*.* #$/)
+          const shown = masked.replace(/[^A-Za-z0-9+/=_-]/g, "")
+          assert.isBelow(shown.length, before.length * 2 + after.length * 2 + 24)
+          assert.deepStrictEqual(leaks([["masked", masked]], [part.slice(0, 12), part.slice(-12)]), [])
+        }
+      ),
+      { numRuns: 2000 }
+    )
+  })
+
+  it("an ordinary text is not taken for an encoded secret", () => {
+    const secrets = ["q1/W2+e3R4t5Y6u7I8o9P0a1S2d3F4g5H6j7K8l9Z0=", "short", "abcd~"].map((text) => Redacted.make(text))
+    for (const text of [
+      "Invalid client credentials supplied for tokenized-card-payment",
+      "request 2f1c5a52-5d4f-4b3b-9c5e-0f6f0e7d1a11 failed",
+      "0123456789abcdef0123456789abcdef deadbeef"
+    ]) {
+      assert.strictEqual(withoutSecrets(text, secrets), text)
+    }
+  })
+
   it("seven characters in a row are a coincidence, unless they are the whole secret", () => {
     const text = "a 1234567 b 12345678 c"
     assert.strictEqual(withoutSecrets(text, [Redacted.make("x1234567y")]), text)

@@ -20,8 +20,12 @@ export const temporaryFolder: Effect.Effect<string, never, Scope.Scope> = Effect
 
 export const connectIn = (
   root: string,
-  { codec = SessionCodec.plain, files = Files.system }: { codec?: SessionCodec.SessionCodec; files?: Files.Files } = {}
-): Connect => Driver.connectWith({ codec, files, root })
+  {
+    codec = SessionCodec.plain,
+    files = Files.system,
+    host = "this-host"
+  }: { codec?: SessionCodec.SessionCodec; files?: Files.Files; host?: string } = {}
+): Connect => Driver.connectWith({ codec, files, root, host })
 
 /** The names of all files below a folder, without the folders of keys. */
 export const namesIn = (root: string): ReadonlyArray<string> =>

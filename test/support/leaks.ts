@@ -102,12 +102,22 @@ const consoleOf = (write: (text: string) => void): Console.Console => {
 
 /** The printed texts in which one of the secrets can be read, however it is spelled. */
 export const leaks = (printed: ReadonlyArray<Printed>, secrets: ReadonlyArray<string>): ReadonlyArray<Printed> => {
-  const cores = secrets.map(core)
+  const cores = secrets.flatMap(forms)
   return printed.filter(([, text]) => {
     const read = core(text)
     return cores.some((secret) => read.includes(secret))
   })
 }
+
+/** A secret as it is, reversed, in hex and in base64 at each alignment, without the digits that its neighbours change. */
+const forms = (secret: string): ReadonlyArray<string> => [
+  core(secret),
+  core([...secret].reverse().join("")),
+  Buffer.from(secret).toString("hex"),
+  ...["", "a", "ab"]
+    .map((before) => core(Buffer.from(`${before}${secret}`).toString("base64").slice(4, -4)))
+    .filter((digits) => digits.length >= 6)
+]
 
 /** The letters and digits of a text after its escapes are undone. */
 const core = (text: string): string =>

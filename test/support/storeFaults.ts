@@ -4,14 +4,24 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Connect, Owner, StoreDriver } from "../../src/layers/store/StoreDriver.js"
+import type { Connect, Owner, StoreDriver, Write } from "../../src/layers/store/StoreDriver.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
+import { LIFETIME, sessionOf } from "../../src/testing/tokenStore/harness.js"
 
 /** The first attempt of a store with this id. */
 export const ownerOf = (store: string, attempt = 1): Owner => ({ store, attempt })
 
 /** Takes the lease if it is free, and takes over nothing. */
 export const ifFree = { takeOverBelow: 0 }
+
+/** A session of this name, as it is written at this time of the store. */
+export const writeOf = (name: string, version: number, now: number, tombstone = false): Write => ({
+  session: Option.some(sessionOf(name)),
+  tombstone,
+  version,
+  remaining: LIFETIME,
+  expiresAt: now + Duration.toMillis(LIFETIME)
+})
 
 /** A release that leaves nothing behind. */
 export const nothingLeft = { failure: Option.none(), cancelRefresh: false }

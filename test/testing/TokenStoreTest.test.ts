@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { TokenStore } from "nomba-auth"
 import { TokenStoreTest } from "nomba-auth/testing"
 import type { SessionStore } from "../../src/services/TokenStore.js"
@@ -7,28 +7,29 @@ import {
   adoptNone,
   freshKey,
   holds,
-  makeMint,
+  makeObtain,
   makeRevoke,
   put,
+  renew,
   sessionOf,
   unsaved
 } from "../../src/testing/tokenStore/harness.js"
 
-type Failing = Exclude<keyof SessionStore, "changes" | "leave">
+type Failing = Exclude<keyof SessionStore, "changes" | "close">
 
-it.scoped("every step of the store that can fail does, until the outage is over, and does nothing", () =>
+it.scoped("TokenStoreTest.fail fails every step of the store, which does nothing, until TokenStoreTest.recover", () =>
   Effect.gen(function* () {
     const control = yield* TokenStoreTest
     const store = yield* (yield* TokenStore).open(yield* freshKey(), Duration.seconds(1))
     yield* put(store, sessionOf("held"))
-    const { mint, runs } = yield* makeMint(sessionOf("never"))
+    const { obtain, runs } = yield* makeObtain(sessionOf("never"))
     const { revoke, runs: revocations } = yield* makeRevoke()
     const steps: Record<Failing, Effect.Effect<unknown, { readonly _tag: string }>> = {
-      read: store.read,
-      look: store.look,
-      renew: store.renew(adoptNone, mint),
+      readVersioned: store.readVersioned,
+      renew: renew(store, adoptNone, obtain),
       save: store.save(unsaved(sessionOf("never"), 0)),
-      clear: store.clear(revoke)
+      restore: store.restore(Option.none()),
+      logout: store.logout(revoke)
     }
     yield* control.fail
     for (const [name, step] of Object.entries(steps)) {

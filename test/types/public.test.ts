@@ -1,12 +1,12 @@
 import type { HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Config, type ConfigError, Effect, Layer, type Option, Redacted, type Scope, type Stream } from "effect"
+import { Config, type ConfigError, Effect, Layer, Redacted, type Scope, type Stream } from "effect"
 import * as NombaAuthModule from "nomba-auth"
 import {
   type AuthError,
+  type CachedSession,
   type ExchangeOptions,
   Expired,
-  type HeldSession,
   InvalidCredentials,
   InvalidRequest,
   Nomba,
@@ -21,13 +21,10 @@ import {
   Pkce,
   type PublicLogin,
   type PublicLoginService,
-  type Rejection,
+  type Remedy,
   RetryPolicy,
   type Session,
-  type SessionSource,
-  SessionSourceIssue,
-  SessionSourcePublic,
-  type SessionSourceService,
+  type SessionEvent,
   type SessionStore,
   TokenCache,
   TokenCacheRef,
@@ -63,12 +60,11 @@ describe("the public names", () => {
       "NombaResponse",
       "Pkce",
       "PublicLogin",
+      "RenewalHeldBack",
       "RetryPolicy",
       "Session",
       "SessionCodec",
-      "SessionSource",
-      "SessionSourceIssue",
-      "SessionSourcePublic",
+      "SessionEvent",
       "StoreKey",
       "TokenCache",
       "TokenCacheRef",
@@ -116,9 +112,8 @@ describe("the layers", () => {
     expectTypeOf(Nomba.layerPublic).returns.toEqualTypeOf<PublicClient>()
     expectTypeOf(Nomba.layerPublicConfig).returns.toEqualTypeOf<PublicClient>()
     expectTypeOf(TokenCacheRef.layerPublic).toEqualTypeOf<
-      Layer.Layer<TokenCache | PublicLogin, never, NombaAuth | SessionSource | TokenStore | NombaConfig>
+      Layer.Layer<TokenCache | PublicLogin, never, NombaAuth | TokenStore | NombaConfig>
     >()
-    expectTypeOf(SessionSourcePublic.layer).toEqualTypeOf<Layer.Layer<SessionSource>>()
   })
 
   it("of one service each ask for what they are built on", () => {
@@ -129,9 +124,8 @@ describe("the layers", () => {
       Layer.Layer<NombaAuth, never, NombaConfig | HttpClient.HttpClient>
     >()
     expectTypeOf(TokenCacheRef.layer).toEqualTypeOf<
-      Layer.Layer<TokenCache, never, NombaAuth | SessionSource | TokenStore | NombaConfig>
+      Layer.Layer<TokenCache, never, NombaAuth | TokenStore | NombaConfig>
     >()
-    expectTypeOf(SessionSourceIssue.layer).toEqualTypeOf<Layer.Layer<SessionSource, never, NombaAuth>>()
     expectTypeOf(TokenStoreMemory.layer).toEqualTypeOf<Layer.Layer<TokenStore>>()
     expectTypeOf(TokenStoreDriver.layer).returns.toEqualTypeOf<Layer.Layer<TokenStore>>()
     expectTypeOf(NombaConfigOptions.layer).returns.toEqualTypeOf<Layer.Layer<NombaConfig, ConfigError.ConfigError>>()
@@ -171,7 +165,6 @@ describe("the services", () => {
     }[keyof S]
     expectTypeOf<Requirements<NombaAuthService>>().toBeNever()
     expectTypeOf<Requirements<TokenCacheService>>().toBeNever()
-    expectTypeOf<Requirements<SessionSourceService>>().toBeNever()
     expectTypeOf<Requirements<Omit<SessionStore, "changes">>>().toBeNever()
     expectTypeOf<
       Requirements<Pick<TokenStoreService, "open"> & Pick<SessionStore, "changes">>
@@ -188,12 +181,14 @@ describe("the services", () => {
     expectTypeOf<NombaAuthService["revoke"]>().returns.toEqualTypeOf<Effect.Effect<void, IssueError | Expired>>()
     expectTypeOf<NombaAuthService["exchange"]>().returns.toEqualTypeOf<Effect.Effect<Session, IssueError | Expired>>()
     expectTypeOf<TokenCacheService["get"]>().toEqualTypeOf<Effect.Effect<Redacted.Redacted<string>, AuthError>>()
-    expectTypeOf<TokenCacheService["session"]>().toEqualTypeOf<Effect.Effect<HeldSession, AuthError>>()
-    expectTypeOf<TokenCacheService["invalidate"]>().returns.toEqualTypeOf<Effect.Effect<Rejection>>()
+    expectTypeOf<TokenCacheService["session"]>().toEqualTypeOf<Effect.Effect<CachedSession, AuthError>>()
+    expectTypeOf<TokenCacheService["invalidate"]>().returns.toEqualTypeOf<Effect.Effect<Remedy>>()
     expectTypeOf<PublicLoginService["login"]>().toEqualTypeOf<(session: Session) => Effect.Effect<void, Unavailable>>()
-    expectTypeOf(Pkce.begin).returns.toEqualTypeOf<Effect.Effect<Pkce.Begun, ConfigError.ConfigError>>()
+    expectTypeOf(Pkce.authorizationUrl).returns.toEqualTypeOf<
+      Effect.Effect<Pkce.AuthorizationRequest, ConfigError.ConfigError>
+    >()
     expectTypeOf(Pkce.callback).returns.toEqualTypeOf<Effect.Effect<ExchangeOptions, AuthError>>()
-    expectTypeOf<TokenCacheService["changes"]>().toEqualTypeOf<Stream.Stream<Option.Option<Session>>>()
+    expectTypeOf<TokenCacheService["changes"]>().toEqualTypeOf<Stream.Stream<SessionEvent>>()
     expectTypeOf<NombaClientService["get"]>().returns.toEqualTypeOf<
       Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError | AuthError>
     >()

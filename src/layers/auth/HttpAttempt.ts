@@ -1,7 +1,5 @@
 /**
  * One attempt of a token operation: one request, its response, and what the response means.
- *
- * @internal
  */
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpBody from "@effect/platform/HttpBody"
@@ -32,6 +30,7 @@ import * as TokenResponse from "../../schemas/TokenResponse.js"
 import { AttemptGate } from "../../services/AttemptGate.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import * as Body from "../http/Body.js"
+import * as HiddenRequest from "../http/HiddenRequest.js"
 import * as Host from "../http/Host.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
 import { present } from "../http/present.js"
@@ -85,14 +84,16 @@ export const make = (
 }
 
 const toHttpRequest = (config: NombaConfigService, request: TokenRequest): HttpClientRequest.HttpClientRequest =>
-  HttpClientRequest.post(`${config.baseUrl}${request.path}`, {
-    acceptJson: true,
-    headers: {
-      accountId: Option.getOrUndefined(config.accountId),
-      authorization: request.bearer && `Bearer ${Redacted.value(request.bearer)}`
-    },
-    body: HttpBody.unsafeJson(request.body)
-  })
+  HiddenRequest.make(
+    HttpClientRequest.post(`${config.baseUrl}${request.path}`, {
+      acceptJson: true,
+      headers: {
+        accountId: Option.getOrUndefined(config.accountId),
+        authorization: request.bearer && `Bearer ${Redacted.value(request.bearer)}`
+      },
+      body: HttpBody.unsafeJson(request.body)
+    })
+  )
 
 type ScopedClient = HttpClient.HttpClient.With<HttpClientError.HttpClientError, Scope.Scope>
 

@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
+import type { Session } from "../../schemas/Session.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import { type CachedSession, SessionEvent } from "../../services/TokenCache.js"
 import type { Stored } from "../../services/TokenStore.js"
@@ -15,6 +16,8 @@ import * as State from "./State.js"
 import type * as Timeline from "./Timeline.js"
 
 export interface Adoption {
+  /** Nomba gave this session. The announcement of its commit may be heard before the renewal has ended. */
+  readonly obtained: (session: Session, operation: Obtained["operation"]) => void
   /** Takes it unless a logout, a login or something newer came after `since`. `operation`: how Nomba gave it, if it did. */
   readonly take: (
     step: typeof State.adopt,
@@ -51,8 +54,12 @@ export const make = ({ config, events, history, state, timeline }: Dependencies)
     }
   }
 
-  const take: Adoption["take"] = (step, stored, since, operation) =>
+  let latest: { readonly session: Session; readonly operation: Obtained["operation"] } | undefined
+
+  const take: Adoption["take"] = (step, stored, since, given) =>
     Effect.gen(function* () {
+      const isOurs = latest !== undefined && State.sameToken(latest.session.accessToken, stored.session.accessToken)
+      const operation = given ?? (isOurs ? latest?.operation : undefined)
       const jitter = yield* Random.next
       const at = now()
       const origin = operation === undefined ? "store" : "nomba"
@@ -96,5 +103,12 @@ export const make = ({ config, events, history, state, timeline }: Dependencies)
     remaining: Duration.millis(Math.max(0, cached.expiresAt - now()))
   })
 
-  return { take, endedElsewhere, storedOf }
+  return {
+    obtained: (session, operation) => {
+      latest = { session, operation }
+    },
+    take,
+    endedElsewhere,
+    storedOf
+  }
 }

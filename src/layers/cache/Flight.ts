@@ -2,14 +2,12 @@
  * One run of some work at a time, joined by all callers. A run that outlives its limit, because its timers or its sockets
  * are gone, is given up: the next caller starts another, and the old one learns that it is dead.
  */
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import { firstOf, stallTolerantSleep } from "../wait.js"
+import { firstOf, stallTolerantSleep, waitAtMost } from "../wait.js"
 
 /** One run. */
 export interface Run {
@@ -46,8 +44,9 @@ export interface Options<E> {
 }
 
 interface InFlight<E> {
-  readonly done: Deferred.Deferred<void, E>
   readonly startedAt: number
+  readonly waiters: Set<(exit: Exit.Exit<void, E>) => void>
+  exit: Exit.Exit<void, E> | undefined
   fiber: Fiber.RuntimeFiber<void, E> | undefined
   isGivenUp: boolean
 }
@@ -63,47 +62,60 @@ export const make = <E>({ fork, limit, now, onInterrupt, onTimeout, work }: Opti
   let current: InFlight<E> | undefined
   let generation = 0
 
+  const settle = (flight: InFlight<E>, exit: Exit.Exit<void, E>): void => {
+    if (flight.exit !== undefined) return
+    if (current === flight) current = undefined
+    flight.exit = exit
+    for (const resume of flight.waiters) resume(exit)
+    flight.waiters.clear()
+  }
+
   const launch = (): InFlight<E> => {
     generation += 1
     const own: InFlight<E> = {
-      done: Deferred.unsafeMake(FiberId.none),
       startedAt: now(),
+      waiters: new Set(),
+      exit: undefined,
       fiber: undefined,
       isGivenUp: false
     }
     current = own
     own.fiber = fork(
-      work({ generation, isDead: () => current !== own }).pipe(
-        Effect.onExit((exit) =>
-          Effect.sync(() => {
-            if (current === own) current = undefined
-            Deferred.unsafeDone(own.done, Exit.isInterrupted(exit) ? onInterrupt : exit)
-          })
-        )
+      work({ generation, isDead: () => own.isGivenUp }).pipe(
+        Effect.onExit((exit) => Effect.sync(() => settle(own, Exit.isInterrupted(exit) ? onInterrupt : exit)))
       )
     )
     return own
   }
 
-  /** The outcome, or none if there is none after this time. */
-  const outcomeWithin = (flight: InFlight<E>, wait: number): Effect.Effect<Option.Option<Exit.Exit<void, E>>> =>
-    firstOf(
-      Effect.map(Effect.exit(Deferred.await(flight.done)), Option.some),
-      Effect.as(stallTolerantSleep(Duration.millis(Math.max(0, wait))), Option.none())
-    )
-
   const giveUp = (flight: InFlight<E>): void => {
-    if (current !== flight) return
-    current = undefined
+    if (flight.exit !== undefined) return
     flight.isGivenUp = true
-    Deferred.unsafeDone(flight.done, onTimeout)
+    settle(flight, onTimeout)
   }
+
+  /** The outcome, or none if there is none after this time. A timer of its own, because ten thousand may wait. */
+  const outcomeWithin = (flight: InFlight<E>, wait: number): Effect.Effect<Option.Option<Exit.Exit<void, E>>> =>
+    waitAtMost(Math.max(0, wait), (resume) => {
+      if (flight.exit !== undefined) {
+        resume(flight.exit)
+        return () => {}
+      }
+      flight.waiters.add(resume)
+      return () => flight.waiters.delete(resume)
+    })
+
+  const outcomeInGrace = (flight: InFlight<E>): Effect.Effect<Option.Option<Exit.Exit<void, E>>> =>
+    firstOf(
+      outcomeWithin(flight, Number.POSITIVE_INFINITY),
+      Effect.as(stallTolerantSleep(GRACE), Option.none<Exit.Exit<void, E>>())
+    )
 
   const wait = (flight: InFlight<E>, until: number): Effect.Effect<void, E> =>
     Effect.gen(function* () {
       const dies = flight.startedAt + limitMillis
       let outcome = yield* outcomeWithin(flight, Math.min(dies, until) - now())
-      if (Option.isNone(outcome)) outcome = yield* outcomeWithin(flight, Duration.toMillis(GRACE))
+      if (Option.isNone(outcome)) outcome = yield* outcomeInGrace(flight)
       if (Option.isSome(outcome)) return yield* outcome.value
       if (now() >= dies) giveUp(flight)
       return yield* onTimeout

@@ -35,7 +35,8 @@ const make = (clock: Clock.Clock): Timeline => {
     const currentWall = clock.unsafeCurrentTimeMillis()
     const currentNanos = clock.unsafeCurrentTimeNanos()
     const byWall = currentWall - wall
-    const byNanos = Math.floor(Number(currentNanos - nanos) / 1e6)
+    // What `isBefore` has read counts too, in case both clocks have been set back since.
+    const byNanos = Math.floor(Number((currentNanos < latestNanos ? latestNanos : currentNanos) - nanos) / 1e6)
     latest = Math.max(latest, at + Math.max(byWall, byNanos))
     if (currentNanos < latestNanos || Math.abs(byWall - byNanos) > SET) {
       wall = currentWall

@@ -1,22 +1,16 @@
 /**
  * The headers that a request to Nomba carries.
- *
- * @since 0.1.0
  */
 import * as Headers from "@effect/platform/Headers"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { UnexpectedResponse } from "../../schemas/AuthError.js"
 import { isHeaderSafe } from "../../schemas/Secrets.js"
+import * as HiddenRequest from "../http/HiddenRequest.js"
 
-/**
- * Addresses a request and puts the token and the account id on it.
- *
- * @since 0.1.0
- * @category models
- */
+/** Sets the absolute URL, the token and the account id. */
 export type Authorize = (
   request: HttpClientRequest.HttpClientRequest,
   url: string,
@@ -24,39 +18,26 @@ export type Authorize = (
 ) => Either.Either<HttpClientRequest.HttpClientRequest, UnexpectedResponse>
 
 /**
- * An account id that the request names itself stays. What one token adds is kept for the next request, which is likely to
- * carry the same token.
- *
- * @since 0.1.0
- * @category constructors
+ * An account id that the request brings itself stays. The headers of one token are kept for the next request, which is
+ * likely to carry the same token.
  */
 export const make = (accountId: Option.Option<string>): Authorize => {
   const account = Option.match(accountId, { onNone: () => ({}), onSome: (accountid) => ({ accountid }) })
   const prepare = (token: Redacted.Redacted<string>) =>
     Either.map(bearer(token), (authorization) => ({
-      headers: { authorization },
-      plain: HttpClientRequest.get("", { headers: { ...account, authorization } })
+      own: { authorization },
+      all: Headers.fromInput({ ...account, authorization })
     }))
   let last: { readonly token: unknown; readonly prepared: ReturnType<typeof prepare> } | undefined
   return (request, url, token) => {
     if (last?.token !== token) last = { token, prepared: prepare(token) }
-    return Either.map(last.prepared, ({ headers, plain }) =>
-      isPlain(request)
-        ? HttpClientRequest.setUrl(HttpClientRequest.setMethod(plain, request.method), url)
-        : HttpClientRequest.setHeaders(
-            HttpClientRequest.setUrl(request, url),
-            Headers.has(request.headers, "accountid") ? headers : plain.headers
-          )
-    )
+    return Either.map(last.prepared, ({ all, own }) => {
+      if (request.headers === Headers.empty) return HiddenRequest.make(request, { url, headers: all })
+      const added = Headers.has(request.headers, "accountid") ? own : all
+      return HiddenRequest.make(request, { url, headers: Headers.setAll(request.headers, added) })
+    })
   }
 }
-
-/** Nothing but a method and a URL, as most are. Headers are not copied for it, which takes longer than all the rest. */
-const isPlain = (request: HttpClientRequest.HttpClientRequest): boolean =>
-  request.headers === Headers.empty &&
-  request.body._tag === "Empty" &&
-  request.urlParams.length === 0 &&
-  Option.isNone(request.hash)
 
 const bearer = (token: Redacted.Redacted<string>): Either.Either<string, UnexpectedResponse> => {
   const value = Redacted.value(token)

@@ -3,6 +3,7 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { isBlockedPort } from "../http/blockedPort.js"
 import * as Setting from "./Setting.js"
 
 export type Environment = "sandbox" | "production"
@@ -49,20 +50,22 @@ const fromEnvironment = ({
 }: Setting.Setting<string>): Effect.Effect<Setting.Setting<string>, ConfigError.ConfigError> =>
   isEnvironment(value)
     ? Effect.succeed({ origin: `from ${origin}`, value: hosts[value] })
-    : Setting.invalid(origin, "is neither sandbox nor production")
+    : Setting.invalid(origin, "must be sandbox or production")
 
 /**
  * The origin and path of a URL, without the slashes and the `/v1` that many write after it. Otherwise what is wrong with it,
  * without quoting it: it may hold a password.
  */
 export const normalise = (value: string): Either.Either<string, string> => {
-  if (!URL.canParse(value)) return Either.left("is not an absolute URL")
+  if (!URL.canParse(value)) return Either.left("is not an absolute URL such as https://api.nomba.com")
   const url = new URL(value)
-  if (url.protocol !== "https:" && url.protocol !== "http:") return Either.left("does not begin with https://")
-  if (url.username !== "" || url.password !== "") return Either.left("has a user name or password in it")
-  if (/[?#]/.test(value)) return Either.left("has a query or a fragment")
+  if (url.protocol !== "https:" && url.protocol !== "http:") return Either.left("must begin with https://")
+  if (url.port !== "" && isBlockedPort(Number(url.port)))
+    return Either.left(`uses port ${url.port}, which fetch refuses: use another port`)
+  if (url.username !== "" || url.password !== "") return Either.left("has a user name or password in it: remove it")
+  if (/[?#]/.test(value)) return Either.left("has a query or a fragment: remove it")
   if (url.protocol === "http:" && !isLoopback(url.hostname))
-    return Either.left("is plain http, which only a loopback address may be")
+    return Either.left("uses plain http: use https, or http to a loopback address")
   return Either.right(url.origin + url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, ""))
 }
 

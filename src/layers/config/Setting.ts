@@ -49,9 +49,11 @@ export const report = (
 /** A text that is used byte for byte. */
 export const text = ({ value, ...from }: Setting<unknown>): Checked<string> => {
   const revealed = Redacted.isRedacted(value) ? Option.getOrUndefined(reveal(value)) : value
-  if (typeof revealed !== "string") return invalid(from.origin, "is not a string")
+  if (typeof revealed !== "string") return invalid(from.origin, "must be a string")
   const problem = problemOf(revealed)
-  return problem === undefined ? Effect.succeed({ ...from, value: revealed }) : invalid(from.origin, problem)
+  return problem === undefined
+    ? Effect.succeed({ ...from, value: revealed })
+    : invalid(from.origin, `${problem}${fixes[problem] ?? ""}`)
 }
 
 /** A text that fits in a header. */
@@ -77,7 +79,10 @@ export const duration = (
   const isNegative = typeof value === "number" && !(value >= 0)
   const decoded = Option.filter(Duration.decodeUnknown(value), Duration.between(limits))
   return isNegative || Option.isNone(decoded)
-    ? invalid(origin, `is not a duration from ${Duration.format(limits.minimum)} to ${Duration.format(limits.maximum)}`)
+    ? invalid(
+        origin,
+        `must be a duration from ${Duration.format(limits.minimum)} to ${Duration.format(limits.maximum)}, such as "5 seconds"`
+      )
     : Effect.succeed(decoded.value)
 }
 
@@ -99,6 +104,13 @@ export const problemOf = (value: string): string | undefined => {
   return placeholders.some((placeholder) => placeholder.test(value))
     ? "is a placeholder: put the real value there"
     : undefined
+}
+
+const fixes: Readonly<Record<string, string>> = {
+  "is empty": ": give it a value, or leave it out",
+  "has white space around it": ": remove it",
+  "has control or invisible characters": ": type it again",
+  "has quotation marks around it": ": remove them"
 }
 
 /** What examples, templates and failed substitutions leave behind. */
@@ -182,7 +194,7 @@ export const variable = (...[first, ...others]: Variables): Config.Config<Redact
 /** Runs a `Config` and notes which variables it looked for, and which it found last. */
 const load = (config: unknown, unnamed: string): Effect.Effect<Found, ConfigError.ConfigError> => {
   if (config === undefined) return Effect.succeed({ setting: Option.none(), origins: [unnamed] })
-  if (!Config.isConfig(config)) return invalid(unnamed, "is not a Config")
+  if (!Config.isConfig(config)) return invalid(unnamed, "must be a Config, such as Config.string or Config.succeed")
   return Effect.configProviderWith((provider) => {
     const asked: Array<string> = []
     let found: string | undefined
@@ -212,7 +224,9 @@ const load = (config: unknown, unnamed: string): Effect.Effect<Found, ConfigErro
           return Effect.succeed({ setting: Option.none(), origins: [first, ...others] })
         }
         // Config quotes the value that it refuses.
-        return isOfTheValue(error) ? invalid(found ?? first, "cannot be read by its Config") : Effect.fail(error)
+        return isOfTheValue(error)
+          ? invalid(found ?? first, "has a value that its Config cannot read")
+          : Effect.fail(error)
       }
     })
   })

@@ -1,7 +1,5 @@
 /**
  * An `HttpClient` that is safe to send credentials with, whatever the client beneath it does by default.
- *
- * @internal
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -18,6 +16,7 @@ import * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
+import * as HiddenRequest from "./HiddenRequest.js"
 import { systemCode } from "./NetworkFailure.js"
 
 /**
@@ -38,6 +37,7 @@ export const make = (client: HttpClient.HttpClient): Effect.Effect<HttpClient.Ht
   Effect.map(requestInitOf(client), (initOfLayer) =>
     HttpClient.transform(client, (execute, request) =>
       Effect.withFiberRuntime((fiber) => {
+        HiddenRequest.hide(request)
         const before: References = {
           context: fiber.getFiberRef(FiberRef.currentContext),
           isTraced: fiber.getFiberRef(FiberRef.currentTracerEnabled),

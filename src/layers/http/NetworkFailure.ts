@@ -1,22 +1,17 @@
 /**
- * What an `HttpClient` failed with, reduced to what a caller may see: a system code, and whether the request can have
- * reached Nomba. The request, the response and the cause stay behind, because they carry secrets.
- *
- * @since 0.1.0
+ * Reduces the failure of an `HttpClient` to what a caller may see: a system code, and whether the request can have reached
+ * Nomba. The request, the response and the cause are left out, because they hold secrets.
  */
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as Arr from "effect/Array"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { InvalidRequest, type Operation, Unavailable } from "../../schemas/AuthError.js"
+import { isBlockedPort } from "./blockedPort.js"
 import type { Host } from "./Host.js"
 import { present } from "./present.js"
 
-/**
- * An unsendable request is `InvalidRequest`; everything else is `Unavailable`.
- *
- * @since 0.1.0
- */
+/** A request that cannot be sent is `InvalidRequest`; everything else is `Unavailable`. */
 export const fromHttpClientError = (
   operation: Operation,
   host: Host,
@@ -28,14 +23,25 @@ export const fromHttpClientError = (
   if (error._tag === "RequestError" && error.reason === "Encode") {
     return new InvalidRequest({ operation, errors: ["the body cannot be encoded"] })
   }
-  return fromCause(operation, host, error)
+  return blockedPort(operation, host, error) ?? fromCause(operation, host, error)
 }
 
-/**
- * `Unavailable` for whatever a client failed or died with.
- *
- * @since 0.1.0
- */
+/** `fetch` refuses some ports without a code. Other clients connect to them, and their failures have one. */
+export const blockedPort = (
+  operation: Operation,
+  { setting, target }: Host,
+  error: unknown
+): InvalidRequest | undefined => {
+  const port = /:(\d+)$/.exec(target)?.[1]
+  if (port === undefined || !isBlockedPort(Number(port)) || Option.isSome(systemCode(error))) return undefined
+  return new InvalidRequest({
+    operation,
+    errors: [`fetch refuses to connect to port ${port} of ${target}`],
+    hint: `Use another port in ${setting ?? "the base URL"}.`
+  })
+}
+
+/** `Unavailable` for whatever a client failed or died with. */
 export const fromCause = (operation: Operation, host: Host, cause: unknown): Unavailable =>
   new Unavailable({
     ...host,
@@ -46,18 +52,15 @@ export const fromCause = (operation: Operation, host: Host, cause: unknown): Una
   })
 
 /**
- * The system code of a failure, such as `ECONNREFUSED` or `UND_ERR_SOCKET`: its own, or that of the nearest cause that
- * has one. Nothing else of a failure may be told, because messages quote headers, bodies and addresses.
- *
- * @since 0.1.0
+ * The system code of a failure, such as `ECONNREFUSED` or `UND_ERR_SOCKET`: its own, or that of the nearest cause with one.
+ * Nothing else of a failure may be shown, because messages quote headers, bodies and addresses.
  */
 export const systemCode = (failure: unknown): Option.Option<string> => Arr.head(Arr.filterMap(causes(failure), codeOf))
 
 /**
- * Whether the request certainly was not processed, because no connection was made: every part of the failure that names
- * a system call or a code must say so.
- *
- * @since 0.1.0
+ * Whether the request certainly was not processed, because no connection was made: every part of the failure that names a
+ * system call, a code or Deno's kind of error must say so. workerd (Cloudflare) names none, so there a failure always counts
+ * as possibly processed.
  */
 export const wasNotProcessed = (failure: unknown): boolean => {
   const verdicts = Arr.filterMap(causes(failure), wasBeforeSending)
@@ -86,7 +89,19 @@ const property = (value: object, name: string): unknown =>
 
 const codeOf = (cause: object): Option.Option<string> => {
   const code = property(cause, "code")
-  return typeof code === "string" && /^[A-Z][A-Z0-9_]{2,60}$/.test(code) ? Option.some(code) : Option.none()
+  if (typeof code === "string" && /^[A-Z][A-Z0-9_]{2,60}$/.test(code)) return Option.some(code)
+  if (denoPhase(cause) !== "Connect") return Option.none()
+  const message = String(property(cause, "message"))
+  if (/: dns error(?::|$)/.test(message)) return Option.some("ENOTFOUND")
+  return /: Connection refused\b/.test(message) ? Option.some("ECONNREFUSED") : Option.none()
+}
+
+/** Deno tells only in its message in which phase a request failed: `…: client error (Connect): tcp connect error: …`. */
+const denoPhase = (cause: object): string | undefined => {
+  const message = property(cause, "message")
+  return typeof message === "string" && message.startsWith("error sending request ")
+    ? /: client error \((\w+)\)/.exec(message)?.[1]
+    : undefined
 }
 
 const connecting = new Set(["connect", "getaddrinfo"])
@@ -100,6 +115,8 @@ const codesBeforeSending = [
 ]
 
 const wasBeforeSending = (cause: object): Option.Option<boolean> => {
+  const phase = denoPhase(cause)
+  if (phase !== undefined) return Option.some(phase === "Connect")
   const syscall = property(cause, "syscall")
   return typeof syscall === "string"
     ? Option.some(connecting.has(syscall))

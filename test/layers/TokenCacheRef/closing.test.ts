@@ -4,6 +4,7 @@ import type { AuthError } from "../../../src/schemas/AuthError.js"
 import { Expired } from "../../../src/schemas/AuthError.js"
 import type { TokenCacheService } from "../../../src/services/TokenCache.js"
 import { at, makeFaultyStore, type Step, storeDown } from "../../support/faults.js"
+import { ifFree, ownerOf } from "../../support/storeFaults.js"
 import { ended, settle } from "../../support/time.js"
 import { type CacheOptions, getText, makeCache, makeConfig, makeUpstream, unreachable } from "../../support/upstream.js"
 
@@ -29,8 +30,8 @@ const isClosed = (exit: Exit.Exit<Redacted.Redacted<string>, AuthError> | undefi
 
 const gates = Effect.all([Deferred.make<void>(), Deferred.make<void>()])
 
-describe("closing is broken if", () => {
-  it.scoped("a request that was sent is given up, and its session lost", () =>
+describe("closing the layer", () => {
+  it.scoped("waits for a token request that was sent, and stores its session", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -50,7 +51,7 @@ describe("closing is broken if", () => {
     })
   )
 
-  it.scoped("a refresh that was sent is given up, and its refresh token spent for nothing", () =>
+  it.scoped("waits for a refresh that was sent, and stores its session", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -71,7 +72,7 @@ describe("closing is broken if", () => {
   )
 
   for (const when of ["before", "after"] as const) {
-    it.scoped(`it comes ${when} the store has written the answer, and the session is lost`, () =>
+    it.scoped(`waits for the commit if it begins ${when} the store has written`, () =>
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const config = makeConfig()
@@ -93,7 +94,7 @@ describe("closing is broken if", () => {
   }
 
   for (const step of ["read", "acquire"] satisfies ReadonlyArray<Step>) {
-    it.scoped(`it waits for a store that hangs at "${step}", although Nomba was not asked`, () =>
+    it.scoped(`does not wait for a store that hangs at "${step}" before a token request`, () =>
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const faulty = makeFaultyStore()
@@ -108,7 +109,7 @@ describe("closing is broken if", () => {
     )
   }
 
-  it.scoped("it waits for a right that another holds", () =>
+  it.scoped("does not wait for a lease that another cache holds", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -127,7 +128,7 @@ describe("closing is broken if", () => {
     })
   )
 
-  it.scoped("it waits for a right that was lost to another", () =>
+  it.scoped("does not wait for a lease that was lost to another process", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -137,7 +138,7 @@ describe("closing is broken if", () => {
       const get = yield* Effect.fork(cache.get)
       yield* TestClock.adjust("25 seconds")
       const elsewhere = yield* faulty.elsewhere(config.storeKey)
-      assert.isTrue((yield* elsewhere.acquire("another")).held)
+      assert.isTrue((yield* elsewhere.acquire(ownerOf("another"), ifFree)).held)
       yield* TestClock.adjust("2 seconds")
       assert.isUndefined(yield* ended(get))
       yield* Fiber.join(yield* close)
@@ -146,7 +147,7 @@ describe("closing is broken if", () => {
     })
   )
 
-  it.scoped("it waits for the pause before a retry, or the refresh token that was not spent is lost", () =>
+  it.scoped("does not wait for the backoff before a retry, and keeps the refresh token that was not spent", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -158,7 +159,13 @@ describe("closing is broken if", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(yield* close)
       yield* Fiber.await(get)
-      assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-2")
+      const next = yield* makeCache({ upstream, config })
+      assert.strictEqual(yield* getText(next), "access-1")
+      // The backoff after the failed refresh outlives the cache.
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* getText(next), "access-1")
+      yield* settle
+      assert.strictEqual(yield* getText(next), "access-2")
       assert.deepStrictEqual(
         upstream.calls.map(({ operation, token }) => [operation, token]),
         [
@@ -170,7 +177,7 @@ describe("closing is broken if", () => {
     })
   )
 
-  it.scoped("a second call is begun after it", () =>
+  it.scoped("lets no second token request begin", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, close } = yield* closable({ upstream })
@@ -189,7 +196,7 @@ describe("closing is broken if", () => {
     })
   )
 
-  it.scoped("a renewal is begun after it", () =>
+  it.scoped("makes a later get fail with Closed", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, close } = yield* closable({ upstream })
@@ -199,7 +206,7 @@ describe("closing is broken if", () => {
     })
   )
 
-  it.scoped("a session that could not be saved is not tried once more", () =>
+  it.scoped("tries once more to save a session", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -216,7 +223,7 @@ describe("closing is broken if", () => {
   )
 
   for (const step of ["acquire", "commit"] satisfies ReadonlyArray<Step>) {
-    it.scoped(`it waits for ever to save a session in a store that hangs at "${step}"`, () =>
+    it.scoped(`waits at most 5 s to save a session if the store hangs at "${step}"`, () =>
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const faulty = makeFaultyStore()
@@ -231,7 +238,7 @@ describe("closing is broken if", () => {
     )
   }
 
-  it.scoped("a session that a logout has overtaken outlives it", () =>
+  it.scoped("revokes an unsaved session that a logout has overtaken", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -257,7 +264,7 @@ describe("closing is broken if", () => {
     })
   )
 
-  it.scoped("the session is revoked while another cache holds it, or is not when the last one closes", () =>
+  it.scoped("revokes the session when the last cache closes, if revokeOnClose is set", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig({ revokeOnClose: true })
@@ -272,7 +279,7 @@ describe("closing is broken if", () => {
     })
   )
 
-  it.scoped("a revocation without an end keeps it for more than 30 s", () =>
+  it.scoped("ends within 30 s if the revocation hangs", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, close } = yield* closable({
@@ -286,7 +293,7 @@ describe("closing is broken if", () => {
     })
   )
 
-  it.scoped("a Nomba without an end keeps it for more than 30 s", () =>
+  it.scoped("ends within 30 s if Nomba never answers", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, close } = yield* closable({ upstream: { auth: { ...upstream.auth, issue: Effect.never } } })

@@ -4,12 +4,12 @@ import { promisify } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 
-describe("a process is kept alive if", () => {
+describe("a process that never closes its layer", () => {
   const script = fileURLToPath(new URL("../../fixtures/neverCloses.ts", import.meta.url))
 
   for (const how of ["saved", "unsaved"]) {
     it.live(
-      `it holds a session that is ${how}, and never closes the cache`,
+      `exits with a session that is ${how}`,
       () =>
         Effect.gen(function* () {
           const { stdout } = yield* Effect.promise(() =>

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { assertNone } from "@effect/vitest/utils"
 import { Chunk, Deferred, Duration, Effect, Exit, Fiber, Option, Scope, Stream, TestClock } from "effect"
 import * as StoreKey from "../../../src/schemas/StoreKey.js"
+import { SessionEvent } from "../../../src/services/TokenCache.js"
 import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
+import { ifFree, nothingLeft, ownerOf } from "../../support/storeFaults.js"
 import { during, ended, settle } from "../../support/time.js"
 import {
   down,
@@ -15,8 +16,8 @@ import {
   unreachable
 } from "../../support/upstream.js"
 
-describe("a login is broken if", () => {
-  it.scoped("nobody logged in, and something is asked of Nomba", () =>
+describe("PublicLogin.login", () => {
+  it.scoped("is needed first: get fails with Expired and sends nothing", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache } = yield* makePublicCache({ upstream })
@@ -27,7 +28,7 @@ describe("a login is broken if", () => {
     })
   )
 
-  it.scoped("the next get does not answer from it, though it failed just before", () =>
+  it.scoped("gives the next get its session, although get failed just before", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, login } = yield* makePublicCache({ upstream })
@@ -35,13 +36,13 @@ describe("a login is broken if", () => {
       yield* login(yield* upstream.steal)
       assert.strictEqual(yield* getText(cache), "access-1")
       const { origin, remaining, saved } = yield* cache.session
-      assert.deepStrictEqual({ origin, saved }, { origin: "minted", saved: true })
+      assert.deepStrictEqual({ origin, saved }, { origin: "nomba", saved: true })
       assert.strictEqual(Duration.toMinutes(remaining), 30)
       assert.deepStrictEqual(upstream.operations(), [])
     })
   )
 
-  it.scoped("one that had to wait for the right takes the place of a later one that could not be saved", () =>
+  it.scoped("does not replace the session of a later login when it had to wait for the lease", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const faulty = makeFaultyStore()
@@ -58,7 +59,7 @@ describe("a login is broken if", () => {
     })
   )
 
-  it.scoped("the session that was there is still served, here or elsewhere", () =>
+  it.scoped("replaces the session in every cache", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -75,7 +76,7 @@ describe("a login is broken if", () => {
     })
   )
 
-  it.scoped("it is not renewed like any other session, or the person is not asked when Nomba refuses that", () =>
+  it.scoped("starts a session that is refreshed, until Nomba refuses that and the end user has to log in again", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, login } = yield* makePublicCache({ upstream })
@@ -94,7 +95,7 @@ describe("a login is broken if", () => {
     })
   )
 
-  it.scoped("a person is asked because Nomba did not answer", () =>
+  it.scoped("is not needed because Nomba did not answer", () =>
     Effect.gen(function* () {
       for (const [failure, reason] of [
         [timedOut, "Timeout"],
@@ -113,7 +114,7 @@ describe("a login is broken if", () => {
     })
   )
 
-  it.scoped("a logout before it holds it off", () =>
+  it.scoped("starts a session after a logout", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -138,7 +139,7 @@ describe("a login is broken if", () => {
     })
   )
 
-  it.scoped("a logout that was under way when it came ends it", () =>
+  it.scoped("is not undone by a logout that began before it", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, login } = yield* makePublicCache({ upstream })
@@ -155,11 +156,11 @@ describe("a login is broken if", () => {
       yield* Fiber.join(second)
       const { origin, session } = yield* cache.session
       assert.strictEqual(text(session.accessToken), "access-2")
-      assert.strictEqual(origin, "minted", "it was taken for what was before the logout")
+      assert.strictEqual(origin, "nomba", "it was taken for what was before the logout")
     })
   )
 
-  it.scoped("a renewal that is under way is disturbed, or comes over it", () =>
+  it.scoped("waits for a renewal in flight and replaces its session", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -176,7 +177,7 @@ describe("a login is broken if", () => {
         const session = yield* upstream.steal
         const login = yield* Effect.fork(here.login(session))
         yield* TestClock.adjust("3 seconds")
-        assert.isUndefined(yield* ended(login), "the right was not waited for")
+        assert.isUndefined(yield* ended(login), "the lease was not waited for")
         yield* Deferred.succeed(gate, undefined)
         yield* Fiber.join(login)
         yield* Fiber.join(get)
@@ -191,7 +192,7 @@ describe("a login is broken if", () => {
   )
 
   for (const fails of ["nothing", "commit"] as const) {
-    it.scoped(`a renewal begun before it comes over it while the store is down, and ${fails} fails for that`, () =>
+    it.scoped(`is not undone by an earlier renewal while the store is down (${fails} fails for the renewal)`, () =>
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const config = makeConfig()
@@ -221,7 +222,7 @@ describe("a login is broken if", () => {
     )
   }
 
-  it.scoped("a logout after it does not end it", () =>
+  it.scoped("is ended by a logout after it", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, login } = yield* makePublicCache({ upstream })
@@ -233,7 +234,7 @@ describe("a login is broken if", () => {
     })
   )
 
-  it.scoped("two subjects meet", () =>
+  it.scoped("keeps the sessions of two subjects apart", () =>
     Effect.gen(function* () {
       const config = (subject: string) =>
         makeConfig({
@@ -262,7 +263,7 @@ describe("a login is broken if", () => {
   )
 
   for (const step of ["read", "acquire", "commit"] as const) {
-    it.scoped(`a store that is down when it comes to ${step} loses it`, () =>
+    it.scoped(`keeps the session and saves it later if the store is down at "${step}"`, () =>
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const config = makeConfig()
@@ -283,7 +284,7 @@ describe("a login is broken if", () => {
     )
   }
 
-  it.scoped("a store that was down lets the logout come over it that this cache knew of before", () =>
+  it.scoped("is saved over an earlier logout of this cache although the store was down", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const faulty = makeFaultyStore()
@@ -300,7 +301,7 @@ describe("a login is broken if", () => {
     })
   )
 
-  it.scoped("a store that never says whether it took it lets the logout before it come over it", () =>
+  it.scoped("is saved over an earlier logout of another cache although the store never answered", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -321,7 +322,7 @@ describe("a login is broken if", () => {
     })
   )
 
-  it.scoped("it was not saved and comes over a later logout or login of another process", () =>
+  it.scoped("gives way to a later logout or login of another process if it was not saved", () =>
     Effect.gen(function* () {
       for (const after of ["logout", "login"] as const) {
         const upstream = makeUpstream()
@@ -347,25 +348,25 @@ describe("a login is broken if", () => {
     })
   )
 
-  it.scoped("a right that is never freed keeps it out of use", () =>
+  it.scoped("serves the session unsaved if the lease is never free", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
       const { cache, login } = yield* makePublicCache({ upstream, config })
       const other = yield* makeFaultyStore().elsewhere(config.storeKey)
-      yield* other.acquire("another")
-      yield* other.extend("another").pipe(Effect.delay("10 seconds"), Effect.forever, Effect.forkScoped)
+      yield* other.acquire(ownerOf("another"), ifFree)
+      yield* other.extend(ownerOf("another")).pipe(Effect.delay("10 seconds"), Effect.forever, Effect.forkScoped)
       yield* during("31 seconds")(login(yield* upstream.steal))
       const { remaining, saved } = yield* cache.session
       assert.isFalse(saved)
       assert.isAtMost(Duration.toSeconds(remaining), 30 * 60 - 30, "the wait was forgotten")
-      yield* other.release("another")
+      yield* other.release(ownerOf("another"), nothingLeft)
       yield* TestClock.adjust("5 seconds")
       assert.isTrue((yield* cache.session).saved)
     })
   )
 
-  it.scoped("interrupting who waits for it takes it back", () =>
+  it.scoped("goes on if its caller is interrupted", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const faulty = makeFaultyStore()
@@ -379,7 +380,7 @@ describe("a login is broken if", () => {
     })
   )
 
-  it.scoped("closing the layer cuts it off, or a closed layer takes it", () =>
+  it.scoped("is waited for when the layer closes, and fails with Closed afterwards", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -398,7 +399,7 @@ describe("a login is broken if", () => {
     })
   )
 
-  it.scoped("changes does not tell of it", () =>
+  it.scoped("publishes Issued", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, login } = yield* makePublicCache({ upstream })
@@ -407,8 +408,8 @@ describe("a login is broken if", () => {
       yield* login(yield* upstream.steal)
       yield* settle
       const [before, after] = Chunk.toReadonlyArray(yield* Fiber.join(told))
-      assertNone(before ?? Option.none())
-      assert.strictEqual(text(Option.getOrThrow(after ?? Option.none()).accessToken), "access-1")
+      assert.deepStrictEqual(before, SessionEvent.Current({ session: Option.none() }))
+      assert.strictEqual(after?._tag === "Issued" && text(after.session.session.accessToken), "access-1")
     })
   )
 })

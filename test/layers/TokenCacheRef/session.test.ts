@@ -1,40 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Deferred, Duration, Effect, Fiber, Option, Stream, TestClock } from "effect"
-import type { Session } from "../../../src/schemas/Session.js"
-import type { TokenCacheService } from "../../../src/services/TokenCache.js"
+import { assertNone } from "@effect/vitest/utils"
+import { Duration, Effect, Option, TestClock } from "effect"
 import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
-import { during, settle } from "../../support/time.js"
+import { settle } from "../../support/time.js"
 import { down, getText, makeCache, makeConfig, makeUpstream, text } from "../../support/upstream.js"
 
-const nameOf = Option.match({
-  onNone: () => "none",
-  onSome: ({ accessToken }: Session) => text(accessToken)
-})
-
-/** Collects what a cache tells from now on. */
-const watch = (cache: Pick<TokenCacheService, "changes">) =>
-  Effect.gen(function* () {
-    const seen: Array<string> = []
-    yield* Effect.forkScoped(
-      Stream.runForEach(cache.changes, (session) => Effect.sync(() => seen.push(nameOf(session))))
-    )
-    yield* settle
-    return seen
-  })
-
-describe("session is broken if", () => {
-  it.scoped("it does not renew as get does, or tells another session than get answers from", () =>
+describe("TokenCache.session", () => {
+  it.scoped("renews as get does and describes the token that get answers with", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
       const cache = yield* makeCache({ upstream, config })
       const first = yield* cache.session
       assert.strictEqual(first.session.accessToken, yield* cache.get)
-      assert.deepStrictEqual([first.origin, first.saved], ["minted", true])
+      assert.deepStrictEqual([first.origin, first.saved], ["nomba", true])
       yield* TestClock.adjust("10 minutes")
       assert.strictEqual(Duration.toMinutes((yield* cache.session).remaining), 20)
       const other = yield* (yield* makeCache({ upstream, config })).session
-      assert.deepStrictEqual([other.origin, other.saved], ["adopted", true])
+      assert.deepStrictEqual([other.origin, other.saved], ["store", true])
       assert.strictEqual(Duration.toMinutes(other.remaining), 20)
       assert.strictEqual(upstream.count(), 1)
 
@@ -43,12 +26,12 @@ describe("session is broken if", () => {
     })
   )
 
-  it.scoped("its failure is another than that of get", () =>
+  it.scoped("fails as get does", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       upstream.always = { refuse: down }
       const cache = yield* makeCache({ upstream })
-      const [one, other] = yield* Effect.all([Effect.flip(cache.session), Effect.flip(cache.session)])
+      const [one, other] = yield* Effect.all([Effect.flip(cache.session), Effect.flip(cache.get)])
       assert.strictEqual(one._tag, "Unavailable")
       assert.strictEqual(other._tag, "Unavailable")
       assert.strictEqual(upstream.count(), 1)
@@ -56,110 +39,83 @@ describe("session is broken if", () => {
   )
 })
 
-describe("changes is broken if", () => {
-  it.scoped("it begins with something else than what is held", () =>
-    Effect.gen(function* () {
-      const cache = yield* makeCache({ upstream: makeUpstream() })
-      assert.deepStrictEqual(yield* watch(cache), ["none"])
-      yield* cache.get
-      assert.deepStrictEqual(yield* watch(cache), ["access-1"])
-    })
-  )
-
-  it.scoped("a change is left out, told twice, or told where nothing has changed", () =>
+describe("TokenCache.peek", () => {
+  it.scoped("shows the session in memory and never renews or reads the store", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const faulty = makeFaultyStore()
-      const config = makeConfig()
-      const cache = yield* makeCache({ upstream, config, store: faulty.store })
-      const other = yield* makeCache({ upstream, config })
-      const seen = yield* watch(cache)
-      yield* cache.get
+      const cache = yield* makeCache({ upstream, store: faulty.store })
+      assertNone(yield* cache.peek)
+      assert.strictEqual(upstream.count(), 0)
+      const token = yield* cache.get
+      const { origin, remaining, saved, session } = Option.getOrThrow(yield* cache.peek)
+      assert.strictEqual(session.accessToken, token)
+      assert.deepStrictEqual([origin, saved, Duration.toMinutes(remaining)], ["nomba", true, 30])
+      yield* TestClock.adjust("26 minutes")
+      const steps = faulty.count()
+      assert.isTrue(Option.isSome(yield* cache.peek))
       yield* settle
-      yield* cache.get
-      yield* cache.invalidate(yield* cache.get)
-      yield* settle
-      assert.deepStrictEqual(seen, ["none", "access-1"])
-
-      faulty.before = at("commit")(storeDown)
-      yield* cache.get
-      yield* settle
-      faulty.before = () => Effect.void
-      yield* TestClock.adjust("1 minute")
-      assert.isTrue((yield* cache.session).saved)
-      assert.deepStrictEqual(seen, ["none", "access-1", "access-2"])
-
-      yield* other.invalidate(yield* other.get)
-      yield* other.get
-      yield* settle
-      assert.deepStrictEqual(seen, ["none", "access-1", "access-2", "access-3"])
+      assert.strictEqual(faulty.count(), steps)
+      assert.strictEqual(upstream.count(), 1)
     })
   )
 
-  it.scoped("a logout here or elsewhere is not told, or told more than once", () =>
-    Effect.gen(function* () {
-      const upstream = makeUpstream()
-      const config = makeConfig()
-      const [cache, other] = [yield* makeCache({ upstream, config }), yield* makeCache({ upstream, config })]
-      yield* cache.get
-      const seen = yield* watch(cache)
-      yield* cache.logout
-      yield* settle
-      yield* cache.logout
-      yield* settle
-      assert.deepStrictEqual(seen, ["access-1", "none"])
-      yield* cache.get
-      yield* settle
-      yield* other.logout
-      yield* settle
-      assert.deepStrictEqual(seen, ["access-1", "none", "access-2", "none"])
-    })
-  )
-
-  it.scoped("a listener that is slow is told of the past for the present", () =>
+  it.scoped("shows nothing if the token was rejected, has expired or was logged out", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
-      const gate = yield* Deferred.make<void>()
-      const seen: Array<string> = []
-      yield* cache.changes.pipe(
-        Stream.runForEach((session) => {
-          seen.push(nameOf(session))
-          return Deferred.await(gate)
-        }),
-        Effect.forkScoped
-      )
-      yield* settle
-      for (let count = 0; count < 100; count++) {
-        const token = yield* cache.get
-        yield* cache.confirm(token)
-        yield* cache.invalidate(token)
-      }
-      yield* Deferred.succeed(gate, undefined)
-      yield* settle
-      assert.deepStrictEqual(seen, ["none", "access-100"])
-    })
-  )
-
-  it.scoped("it goes on for ever after the cache has closed", () =>
-    Effect.gen(function* () {
-      const ending = yield* Deferred.make<Fiber.RuntimeFiber<Chunk.Chunk<Option.Option<Session>>>>()
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const cache = yield* makeCache({ upstream: makeUpstream() })
-          yield* Deferred.succeed(ending, yield* Effect.forkDaemon(Stream.runCollect(cache.changes)))
-          yield* settle
-          yield* cache.get
-        })
-      )
-      const all = yield* Effect.flatMap(Deferred.await(ending), Fiber.join).pipe(during("1 second"))
-      assert.deepStrictEqual(Chunk.toReadonlyArray(all).map(nameOf), ["none", "access-1"])
+      yield* cache.invalidate(yield* cache.get)
+      assertNone(yield* cache.peek)
+      yield* cache.get
+      assert.isTrue(Option.isSome(yield* cache.peek))
+      yield* TestClock.adjust(Duration.millis(30 * 60_000 - 10_000))
+      assertNone(yield* cache.peek)
+      yield* cache.get
+      yield* cache.logout
+      assertNone(yield* cache.peek)
     })
   )
 })
 
-describe("confirm is broken if", () => {
-  it.scoped("it changes anything but the pace", () =>
+describe("TokenCache.verify", () => {
+  it.scoped("gets a token and reads the store, also if the token is in memory", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const faulty = makeFaultyStore()
+      const cache = yield* makeCache({ upstream, store: faulty.store })
+      yield* cache.verify
+      assert.strictEqual(upstream.count(), 1)
+      const reads = faulty.count("read")
+      yield* cache.verify
+      assert.strictEqual(faulty.count("read"), reads + 1)
+      assert.strictEqual(upstream.count(), 1)
+    })
+  )
+
+  it.scoped("fails if the store does, although a token is in memory", () =>
+    Effect.gen(function* () {
+      const faulty = makeFaultyStore()
+      const cache = yield* makeCache({ upstream: makeUpstream(), store: faulty.store })
+      yield* cache.get
+      faulty.before = at("read")(storeDown)
+      const error = yield* Effect.flip(cache.verify)
+      assert.strictEqual(error._tag === "Unavailable" && error.reason, "Store")
+      assert.strictEqual(yield* getText(cache), "access-1")
+    })
+  )
+
+  it.scoped("fails as get does", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      upstream.always = { refuse: down }
+      const error = yield* Effect.flip((yield* makeCache({ upstream })).verify)
+      assert.strictEqual(error._tag === "Unavailable" && error.reason, "ServerError")
+    })
+  )
+})
+
+describe("TokenCache.confirm", () => {
+  it.scoped("does not bring a rejected token back", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })

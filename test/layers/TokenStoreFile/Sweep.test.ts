@@ -5,13 +5,14 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Option } from "effect"
 import * as Files from "../../../src/layers/store/file/Files.js"
-import * as Register from "../../../src/layers/store/file/Register.js"
-import { sweep } from "../../../src/layers/store/file/Sweep.js"
+import * as StoreDirectory from "../../../src/layers/store/file/StoreDirectory.js"
+import * as VersionedFile from "../../../src/layers/store/file/VersionedFile.js"
 import * as TokenStoreFile from "../../../src/layers/TokenStoreFile.js"
 import { freshKey, LIFETIME, sessionOf } from "../../../src/testing/tokenStore/harness.js"
 import { connectIn, namesIn, temporaryFolder } from "../../support/fileStore.js"
 import { makeMortal } from "../../support/mortalFiles.js"
 import { makeHandClock } from "../../support/storeClock.js"
+import { ifFree, nothingLeft, ownerOf, writeOf } from "../../support/storeFaults.js"
 
 const LEASE = Duration.seconds(13)
 const DAY = Duration.toMillis("1 day")
@@ -32,34 +33,34 @@ const setup = (options: { readonly tombstone?: boolean; readonly lease?: Duratio
     const hand = makeHandClock(Date.now())
     const atHand = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.withClock(effect, hand.clock)
     const driver = yield* atHand(connectIn(root)(yield* freshKey(), options.lease ?? LEASE))
-    const put = (name: string, basis: number, tombstone = false) =>
+    const put = (name: string, version: number, tombstone = false) =>
       Effect.gen(function* () {
-        yield* driver.acquire(name)
-        return Option.getOrThrow(
-          yield* driver.commit(name, basis, { session: Option.some(sessionOf(name)), tombstone, remaining: LIFETIME })
-        )
+        const { entry } = yield* driver.acquire(ownerOf(name), ifFree)
+        const expected = Option.match(entry, { onNone: () => 0, onSome: (_) => _.version })
+        assert.isTrue(yield* driver.commit(ownerOf(name), expected, writeOf(name, version, hand.now, tombstone)))
       })
-    const version = yield* put("held", 0, options.tombstone)
+    yield* put("held", 1, options.tombstone)
     hand.now += Duration.toMillis(LIFETIME)
-    return { root, hand, driver, put, version, sweep: (files = Files.system) => atHand(sweep(files, root)) }
+    const sweep = (files = Files.system) => atHand(StoreDirectory.sweep(files, root))
+    return { root, hand, driver, put, sweep }
   })
 
 describe("what is over", () => {
   for (const tombstone of [false, true]) {
     it.scopedLive(`is removed 30 days past its expiry and no sooner${tombstone ? ", also after a logout" : ""}`, () =>
       Effect.gen(function* () {
-        const { driver, hand, put, root, sweep, version } = yield* setup({ tombstone })
-        yield* driver.release("held")
+        const { driver, hand, put, root, sweep } = yield* setup({ tombstone })
+        yield* driver.release(ownerOf("held"), nothingLeft)
         hand.now += 30 * DAY - 1
         yield* sweep()
         assert.include(textIn(root), "held-refresh")
-        assert.isTrue(Option.isSome(yield* driver.read))
+        assert.isTrue(Option.isSome((yield* driver.read).entry))
         hand.now += 1
         yield* sweep()
         assert.notInclude(textIn(root), "held")
         assert.strictEqual(namesIn(root).length, 1)
-        assert.isTrue(Option.isNone(yield* driver.read))
-        assert.isAbove(yield* put("next", 0), version)
+        assert.isTrue(Option.isNone((yield* driver.read).entry))
+        yield* put("next", 2)
       })
     )
   }
@@ -71,7 +72,7 @@ describe("what is over", () => {
       yield* sweep()
       assert.include(textIn(root), "held-refresh")
       hand.now += 9 * DAY
-      assert.isFalse(yield* driver.extend("held"))
+      assert.isFalse(yield* driver.extend(ownerOf("held")))
       yield* sweep()
       assert.notInclude(textIn(root), "held")
     })
@@ -80,13 +81,13 @@ describe("what is over", () => {
   it.scopedLive("leaves a number by which one that comes late is refused", () =>
     Effect.gen(function* () {
       const { driver, hand, put, root, sweep } = yield* setup()
-      const register = Register.make(Files.system, folderIn(root))
+      const register = VersionedFile.make(Files.system, folderIn(root))
       const late = yield* register.load
       hand.now += 31 * DAY
       yield* sweep()
-      yield* put("next", 0)
+      yield* put("next", 2)
       assert.isFalse(yield* register.replace(late.number, Option.getOrThrow(late.text)))
-      const entry = Option.getOrThrow(yield* driver.read)
+      const entry = Option.getOrThrow((yield* driver.read).entry)
       assert.deepStrictEqual(entry.session, Option.some(sessionOf("next")))
     })
   )
@@ -118,8 +119,8 @@ describe("what is over", () => {
         }
         yield* sweep()
         assert.notInclude(textIn(root), "held", `after ${touches} touches`)
-        yield* put("next", 0)
-        assert.isTrue(Option.isSome(yield* driver.read))
+        yield* put("next", 2)
+        assert.isTrue(Option.isSome((yield* driver.read).entry))
       }
     })
   )
@@ -135,7 +136,7 @@ describe("what was left lying", () => {
       yield* sweep()
       for (const text of ["token-aside", "token-unfinished"]) assert.include(textIn(root), text)
       hand.now += 2 * DAY
-      yield* driver.acquire("another")
+      yield* driver.acquire(ownerOf("another"), ifFree)
       yield* sweep()
       for (const text of ["token-aside", "token-unfinished"]) assert.notInclude(textIn(root), text)
       assert.include(textIn(root), "held-refresh")
@@ -170,7 +171,7 @@ describe("what is not the store's to remove", () => {
       (root) => {
         const [name = ""] = readdirSync(folderIn(root)).slice(-1)
         const path = join(folderIn(root), name)
-        writeFileSync(path, readFileSync(path, "utf8").replace("nomba-auth-file-1", "nomba-auth-file-2"))
+        writeFileSync(path, readFileSync(path, "utf8").replace("nomba-auth/file/1", "nomba-auth/file/2"))
       }
     ],
     ["in a folder that is open to others", (root) => chmodSync(root, 0o755)]

@@ -3,65 +3,70 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Equal, Fiber, Option } from "effect"
 import type * as Files from "../../../src/layers/store/file/Files.js"
-import type { StoreDriver } from "../../../src/layers/store/StoreDriver.js"
-import { freshKey, LIFETIME, sessionOf } from "../../../src/testing/tokenStore/harness.js"
+import type { Owner, StoreDriver } from "../../../src/layers/store/StoreDriver.js"
+import { freshKey, sessionOf } from "../../../src/testing/tokenStore/harness.js"
 import { connectIn, namesIn, temporaryFolder } from "../../support/fileStore.js"
 import { makeMortal } from "../../support/mortalFiles.js"
 import { makeHandClock } from "../../support/storeClock.js"
+import { ifFree, nothingLeft, ownerOf, writeOf } from "../../support/storeFaults.js"
 
 const lease = Duration.seconds(13)
 
-const commit = (driver: StoreDriver, owner: string, basis: number, name: string) =>
-  driver.commit(owner, basis, { session: Option.some(sessionOf(name)), tombstone: false, remaining: LIFETIME })
+const NOW = 1_000_000
+const [first, victim, next] = [ownerOf("first"), ownerOf("victim"), ownerOf("next")]
 
-const heldBy = (driver: StoreDriver) =>
-  Effect.map(
-    driver.read,
-    Option.flatMap((_) => _.session)
-  )
+const commit = (driver: StoreDriver, owner: Owner, expected: number, name: string) =>
+  driver.commit(owner, expected, writeOf(name, expected + 1, NOW))
+
+const heldBy = (driver: StoreDriver) => Effect.map(driver.read, ({ entry }) => Option.flatMap(entry, (_) => _.session))
 
 type Step = (driver: StoreDriver, version: number) => Effect.Effect<unknown, unknown>
 
-/** What a victim does, and what of it has been done before it dies. */
+/** What a process does, and what it has done before it crashes. */
 const steps: Record<
   string,
-  { readonly dying: Step; readonly before: ReadonlyArray<Step>; readonly leaves: ReadonlyArray<string> }
+  { readonly crashing: Step; readonly before: ReadonlyArray<Step>; readonly leaves: ReadonlyArray<string> }
 > = {
-  acquire: { dying: (_) => _.acquire("victim"), before: [], leaves: ["old"] },
-  mark: { dying: (_) => _.mark("victim", true), before: [(_) => _.acquire("victim")], leaves: ["old"] },
+  acquire: { crashing: (_) => _.acquire(victim, ifFree), before: [], leaves: ["old"] },
+  setRefreshInFlight: {
+    crashing: (_) => _.setRefreshInFlight(victim, true),
+    before: [(_) => _.acquire(victim, ifFree)],
+    leaves: ["old"]
+  },
   commit: {
-    dying: (_, version) => commit(_, "victim", version, "new"),
-    before: [(_) => _.acquire("victim"), (_) => _.mark("victim", true)],
+    crashing: (_, version) => commit(_, victim, version, "new"),
+    before: [(_) => _.acquire(victim, ifFree), (_) => _.setRefreshInFlight(victim, true)],
     leaves: ["old", "new"]
   },
   release: {
-    dying: (_) => _.release("victim"),
-    before: [(_) => _.acquire("victim"), (_, version) => commit(_, "victim", version, "new")],
+    crashing: (_) => _.release(victim, nothingLeft),
+    before: [(_) => _.acquire(victim, ifFree), (_, version) => commit(_, victim, version, "new")],
     leaves: ["new"]
   }
 }
 
-describe("a process that dies at any touch of the disk", () => {
-  for (const [name, { before, dying, leaves }] of Object.entries(steps)) {
-    it.scopedLive(`while it does ${name} leaves what can be read, and another takes over`, () =>
+describe("a process that crashes at any access to the disk", () => {
+  for (const [name, { before, crashing, leaves }] of Object.entries(steps)) {
+    it.scopedLive(`during ${name} leaves what can be read, and another takes over`, () =>
       Effect.gen(function* () {
         const seen = new Set<string>()
         for (let touches = 0; ; touches++) {
           const root = yield* temporaryFolder
           const key = yield* freshKey()
-          const hand = makeHandClock(1_000_000)
+          const hand = makeHandClock(NOW)
           const connect = (files?: Files.Files) =>
             Effect.withClock(connectIn(root, files === undefined ? {} : { files })(key, lease), hand.clock)
           const other = yield* connect()
-          yield* other.acquire("first")
-          const version = Option.getOrThrow(yield* commit(other, "first", 0, "old"))
-          yield* other.release("first")
+          yield* other.acquire(first, ifFree)
+          assert.isTrue(yield* commit(other, first, 0, "old"))
+          yield* other.release(first, nothingLeft)
+          const version = 1
 
           const { arm, died, files } = yield* makeMortal
-          const victim = yield* connect(files)
-          for (const step of before) yield* step(victim, version)
+          const crashed = yield* connect(files)
+          for (const step of before) yield* step(crashed, version)
           arm(touches)
-          const life = yield* Effect.forkDaemon(dying(victim, version))
+          const life = yield* Effect.forkDaemon(crashing(crashed, version))
           const lived = yield* Effect.raceFirst(Effect.as(died, false), Effect.as(Fiber.await(life), true))
           if (lived) {
             assert.isAbove(touches, 8, "it was not killed often enough")
@@ -74,13 +79,13 @@ describe("a process that dies at any touch of the disk", () => {
           seen.add(readable ?? "")
 
           hand.now += Duration.toMillis(lease)
-          const { entry, held } = yield* other.acquire("next")
+          const { entry, held } = yield* other.acquire(next, ifFree)
           assert.isTrue(held, `after ${touches} touches`)
-          const basis = Option.getOrThrow(entry).version
+          const expected = Option.getOrThrow(entry).version
           for (const path of namesIn(root)) {
             if (path.endsWith(".tmp")) utimesSync(join(root, readdirSync(root)[0] ?? "", path), new Date(), 1)
           }
-          assert.isTrue(Option.isSome(yield* commit(other, "next", basis, "next")))
+          assert.isTrue(yield* commit(other, next, expected, "next"))
           assert.isTrue(Equal.equals(yield* heldBy(other), Option.some(sessionOf("next"))))
           assert.strictEqual(namesIn(root).length, 2, `what is left after ${touches} touches`)
         }

@@ -7,6 +7,7 @@ import * as SessionStore from "../../../src/layers/store/SessionStore.js"
 import { freshKey } from "../../../src/testing/tokenStore/harness.js"
 import { connectIn, temporaryFolder } from "../../support/fileStore.js"
 import { makeHandClock } from "../../support/storeClock.js"
+import { ifFree, nothingLeft, ownerOf } from "../../support/storeFaults.js"
 import { getText, makeCache, makeUpstream } from "../../support/upstream.js"
 
 /** A disk on which some touches fail, as long as it is wished. */
@@ -72,9 +73,9 @@ describe("a token that is alive is served on, and a renewal fails typed until it
         hand.now += Duration.toMillis("5 minutes")
         const error = yield* Effect.flip(cache.get)
         assert.strictEqual(error._tag === "Unavailable" && error.reason, "Store")
-        assert.include(error.message, `[${code}]`)
+        assert.include(error.message, `: ${code}`)
         assert.include(error.message, root, "the message names the folder")
-        assert.strictEqual(upstream.count(), 1, "nobody mints alone")
+        assert.strictEqual(upstream.count(), 1, "token requests")
         mendIt(root, fail)
         hand.now += Duration.toMillis("31 seconds")
         assert.strictEqual(yield* getText(cache), "access-2")
@@ -120,12 +121,12 @@ describe("a disk that does not answer", () => {
         connectIn(root, { files: frozen })(key, Duration.minutes(1)),
         connectIn(root)(key, Duration.minutes(1))
       ])
-      const error = yield* Effect.flip(Effect.uninterruptible(slow.acquire("a")))
+      const error = yield* Effect.flip(Effect.uninterruptible(slow.acquire(ownerOf("a"), ifFree)))
       assert.strictEqual(error.detail, "ETIMEDOUT")
-      const release = yield* Effect.fork(slow.release("a"))
+      const release = yield* Effect.fork(slow.release(ownerOf("a"), nothingLeft))
       yield* Deferred.succeed(gate, undefined)
       yield* Fiber.join(release)
-      assert.isTrue((yield* other.acquire("b")).held)
+      assert.isTrue((yield* other.acquire(ownerOf("b"), ifFree)).held)
     })
   )
 })
@@ -143,7 +144,7 @@ describe("a file system that shows one thing and does another", () => {
           })
       }
       const driver = yield* connectIn(yield* temporaryFolder, { files: stale })(yield* freshKey(), Duration.minutes(1))
-      const error = yield* Effect.flip(driver.acquire("a"))
+      const error = yield* Effect.flip(driver.acquire(ownerOf("a"), ifFree))
       assert.strictEqual(error.detail, "EBUSY")
       assert.strictEqual(links, 100)
     })
@@ -154,7 +155,7 @@ describe("says what to do where", () => {
   const advice = (root: string, files: Files.Files = Files.system) =>
     Effect.gen(function* () {
       const driver = yield* connectIn(root, { files })(yield* freshKey(), Duration.minutes(1))
-      const { detail, hint } = yield* Effect.flip(driver.acquire("a"))
+      const { detail, hint } = yield* Effect.flip(driver.acquire(ownerOf("a"), ifFree))
       return { detail, hint }
     })
 

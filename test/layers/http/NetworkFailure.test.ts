@@ -66,4 +66,34 @@ describe("a request certainly was not processed", () => {
     assert.isFalse(NetworkFailure.wasNotProcessed(code("ECONNREFUSED", { syscall: "write" })))
     assert.isFalse(NetworkFailure.wasNotProcessed(undefined))
   })
+
+  const deno = (rest: string) => new TypeError(`error sending request for url (https://api.nomba.com/v1/x): ${rest}`)
+  for (const [what, error, expected, detail] of [
+    [
+      "a refused connection",
+      "client error (Connect): tcp connect error: Connection refused (os error 111)",
+      true,
+      "ECONNREFUSED"
+    ],
+    ["failed DNS", "client error (Connect): dns error: failed to lookup address information", true, "ENOTFOUND"],
+    ["a failed TLS handshake", "client error (Connect): invalid peer certificate: UnknownIssuer", true, undefined],
+    [
+      "a connection that broke",
+      "client error (SendRequest): connection closed before message completed",
+      false,
+      undefined
+    ],
+    ["another failure", "operation was canceled", false, undefined]
+  ] as const) {
+    it(`when Deno's message says so: ${what}`, () => {
+      assert.strictEqual(NetworkFailure.wasNotProcessed(deno(error)), expected)
+      assert.strictEqual(Option.getOrUndefined(NetworkFailure.systemCode(deno(error))), detail)
+      const wrapped = new Error("transport", { cause: deno(error) })
+      assert.strictEqual(NetworkFailure.wasNotProcessed(wrapped), expected)
+    })
+  }
+
+  it("but not when another message quotes Deno's", () => {
+    assert.isFalse(NetworkFailure.wasNotProcessed(new Error("the server said: client error (Connect): x")))
+  })
 })

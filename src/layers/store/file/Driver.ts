@@ -1,201 +1,226 @@
 /**
- * The steps of the store, each a replacement of one key's text.
+ * The steps of a token store in files. Each replaces the one file of a key.
  *
  * @since 0.1.0
  */
 import * as Path from "node:path"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Unavailable } from "../../../schemas/AuthError.js"
-import type { Session } from "../../../schemas/Session.js"
+import { Unavailable } from "../../../schemas/AuthError.js"
+import type { StoredContent } from "../../../schemas/StoredSession.js"
 import type { SessionCodec } from "../../SessionCodec.js"
-import { atMost, STORE_LIMIT } from "../../wait/atMost.js"
-import * as Place from "../Place.js"
+import { hardTimeout, STORE_LIMIT } from "../../wait.js"
+import * as LeasedEntry from "../LeasedEntry.js"
 import { anotherVersion } from "../refusals.js"
-import type { Connect, Entry, StoreDriver } from "../StoreDriver.js"
-import * as Changes from "./Changes.js"
+import type { Connect, Reading, StoreDriver } from "../StoreDriver.js"
+import * as envelope from "./envelope.js"
 import type { FileFailure, Files } from "./Files.js"
-import * as Record from "./Record.js"
-import * as Register from "./Register.js"
-import * as Root from "./Root.js"
+import * as StoreDirectory from "./StoreDirectory.js"
+import * as VersionedFile from "./VersionedFile.js"
+import { watch } from "./watch.js"
 
-/**
- * @since 0.1.0
- * @category models
- */
 export interface Dependencies {
   readonly codec: SessionCodec
   readonly files: Files
   /** The folder that the keys' folders are in. */
   readonly root: string
+  /** The name of this host, whose clock the store counts with. */
+  readonly host: string
 }
 
-/** What is there: the text of the given number says it. */
+type Entry = LeasedEntry.LeasedEntry<string>
+
+type StepError = FileFailure | Unavailable
+
+/** What the file of the given number says, in this host's time. */
 interface Seen {
   readonly number: number
-  readonly place: Place.Place<string>
+  readonly entry: Entry
 }
 
-/** The same, its session made of the text. */
-interface Readable extends Seen {
-  readonly session: Option.Option<Session>
+/** The same, decoded. */
+interface Decoded extends Seen {
+  readonly content: Option.Option<StoredContent>
 }
 
-const entryOf = ({ content }: Place.Place<string>, session: Option.Option<Session>, now: number) =>
-  Option.map(
-    Option.fromNullable(content),
-    ({ marked, since, tombstone, until, version }): Entry => ({
-      version,
-      session,
-      tombstone,
-      marked,
-      remaining: Place.left({ since, until }, now)
+const readingOf = (entry: Entry, decoded: Option.Option<StoredContent>, now: number): Reading => ({
+  now,
+  isLeased: LeasedEntry.isLeased(entry, now),
+  failure: LeasedEntry.failureAt(entry, now),
+  entry: Option.zipWith(Option.fromNullable(entry.content), decoded, (stored, content) => ({
+    ...content,
+    version: stored.version,
+    refreshInFlight: stored.refreshInFlight,
+    remaining: LeasedEntry.left(stored, now)
+  }))
+})
+
+/** Opens the steps of keys below one folder. */
+export const connectWith = (dependencies: Dependencies): Connect => {
+  const inLocalTime = makeInLocalTime(dependencies)
+  return Effect.fnUntraced(function* (key, leaseTime) {
+    const { codec, files, host, root } = dependencies
+    const clock = yield* Effect.clock
+    const now = Effect.sync(() => clock.unsafeCurrentTimeMillis())
+    const folder = Path.join(root, StoreDirectory.nameOf(key))
+    const file = VersionedFile.make(files, folder)
+    /** One step after the other, each to its end: a release follows the acquire that timed out. */
+    const turns = yield* Effect.makeSemaphore(1)
+
+    const toUnavailable = (error: StepError): Unavailable =>
+      error._tag === "FileFailure"
+        ? StoreDirectory.unavailable(root, error)
+        : new Unavailable({ ...error, target: StoreDirectory.targetOf(root) })
+
+    const bounded = <A>(step: Effect.Effect<A, StepError>): Effect.Effect<A, Unavailable> =>
+      Effect.uninterruptible(turns.withPermits(1)(step)).pipe(
+        hardTimeout(STORE_LIMIT),
+        Effect.mapError(toUnavailable),
+        Effect.interruptible,
+        Effect.forkDaemon,
+        Effect.flatMap(Fiber.join)
+      )
+
+    const replace = Effect.fnUntraced(function* (number: number, entry: Entry) {
+      yield* files.makeDirectory(root)
+      yield* StoreDirectory.check(files, root)
+      return yield* file.replace(number, envelope.write(key, host, entry))
     })
-  )
+
+    /** Nobody can read it: it is kept beside the others, and every process goes on without it. */
+    const setAside = Effect.fnUntraced(function* (number: number, entry: Entry) {
+      if (!(yield* replace(number, entry))) return
+      const kept = Option.match(yield* file.setAside(number), {
+        onNone: () => "",
+        onSome: (path) => ` The old one is kept as ${path}.`
+      })
+      yield* Effect.logWarning(`A session in the token store cannot be read and is replaced.${kept}`)
+    })
+
+    const look: Effect.Effect<Seen, StepError> = Effect.gen(function* () {
+      for (let tries = 0; tries < VersionedFile.TRIES; tries++) {
+        yield* StoreDirectory.check(files, root)
+        const { number, text } = yield* file.load
+        if (Option.isNone(text)) return { number, entry: LeasedEntry.empty }
+        const read = envelope.read(key, text.value)
+        if (Either.isRight(read)) return { number, entry: yield* inLocalTime(read.right, yield* now) }
+        if (read.left === "LaterFormat") return yield* anotherVersion
+        yield* setAside(number, LeasedEntry.empty)
+      }
+      return yield* VersionedFile.busy
+    })
+
+    const lookDecoded: Effect.Effect<Decoded, StepError> = Effect.gen(function* () {
+      for (let tries = 0; tries < VersionedFile.TRIES; tries++) {
+        const seen = yield* look
+        const stored = seen.entry.content
+        if (stored === undefined) return { ...seen, content: Option.none() }
+        const content = yield* codec.decode({ key, version: stored.version }, stored.value).pipe(
+          Effect.asSome,
+          Effect.catchIf(
+            ({ reason }) => reason === "StoreUnreadable",
+            () => Effect.succeedNone
+          )
+        )
+        if (Option.isSome(content)) return { ...seen, content }
+        yield* setAside(seen.number, { ...seen.entry, content: undefined })
+      }
+      return yield* VersionedFile.busy
+    })
+
+    /** Tries until no other process came in between. */
+    const change = Effect.fnUntraced(function* <From extends Seen, A>(
+      from: Effect.Effect<From, StepError>,
+      step: (entry: Entry, now: number) => LeasedEntry.Outcome<string, A>
+    ): Effect.fn.Return<{ readonly answer: A; readonly after: From; readonly at: number }, StepError> {
+      for (let tries = 0; tries < VersionedFile.TRIES; tries++) {
+        const seen = yield* from
+        const at = yield* now
+        const [answer, entry] = step(seen.entry, at)
+        if (entry === seen.entry) return { answer, after: seen, at }
+        if (yield* replace(seen.number, entry)) return { answer, after: { ...seen, entry }, at }
+      }
+      return yield* VersionedFile.busy
+    })
+
+    const run = <A>(
+      step: (entry: Entry, now: number) => LeasedEntry.Outcome<string, A>
+    ): Effect.Effect<A, Unavailable> => Effect.map(bounded(change(look, step)), ({ answer }) => answer)
+
+    const driver: StoreDriver = {
+      leaseTime,
+      acquireTimeout: STORE_LIMIT,
+      read: bounded(
+        Effect.gen(function* () {
+          const { content, entry } = yield* lookDecoded
+          return readingOf(entry, content, yield* now)
+        })
+      ),
+      acquire: (owner, options) =>
+        Effect.map(
+          bounded(change(lookDecoded, (entry, at) => LeasedEntry.acquire(entry, owner, options, at, leaseTime))),
+          ({ after, answer, at }) => ({ held: answer, ...readingOf(after.entry, after.content, at) })
+        ),
+      extend: (owner) => run((entry, at) => LeasedEntry.extend(entry, owner, at, leaseTime)),
+      setRefreshInFlight: (owner, inFlight) =>
+        run((entry, at) => LeasedEntry.setRefreshInFlight(entry, owner, inFlight, at, leaseTime)),
+      commit: Effect.fnUntraced(function* (owner, expectedVersion, { session, tombstone, ...write }) {
+        const place = { key, version: write.version }
+        const value = yield* Effect.mapError(codec.encode(place, { session, tombstone }), toUnavailable)
+        return yield* run((entry, at) => LeasedEntry.commit(entry, owner, expectedVersion, { ...write, value }, at))
+      }),
+      release: (owner, outcome) => Effect.ignore(run((entry, at) => LeasedEntry.release(entry, owner, outcome, at))),
+      changes: Effect.map(watch(folder), (signals) => announcements(file, look, now, signals)),
+      close: Effect.succeed(false)
+    }
+    return driver
+  })
+}
 
 /**
- * Opens the steps of a key.
- *
- * @since 0.1.0
- * @category constructors
+ * On a volume that several hosts share, a file may come from a host whose clock is ahead. Its times are moved by what it is
+ * ahead at least; without that, its session and its lease would count as over, and every write would cost a token request.
  */
-export const connectWith =
-  ({ codec, files, root }: Dependencies): Connect =>
-  (key, leaseTime) =>
-    Effect.gen(function* () {
-      const clock = yield* Effect.clock
-      const now = Effect.sync(() => clock.unsafeCurrentTimeMillis())
-      const folder = Path.join(root, Root.nameOf(key))
-      const register = Register.make(files, folder)
-      /** One after the other, and each to its end, so that a release comes after the acquisition that timed out. */
-      const turns = yield* Effect.makeSemaphore(1)
+const makeInLocalTime = ({ host, root }: Dependencies) => {
+  const ahead = new Map<string, number>()
+  return Effect.fnUntraced(function* ({ entry, host: writer }: envelope.Read, now: number) {
+    if (writer === host) return entry
+    const { content, failure, lease } = entry
+    const latest = Math.max(content?.since ?? now, failure?.since ?? now, lease?.since ?? now)
+    const known = ahead.get(writer)
+    const offset = Math.max(known ?? 0, latest - now)
+    if (offset === 0) return entry
+    ahead.set(writer, offset)
+    if (known === undefined) {
+      yield* Effect.logWarning(
+        `The clock of host ${writer} is ahead of this host's (${host}). They share the token store in ${root}, which counts with the clocks of its hosts: use Redis for several hosts.`
+      )
+    }
+    const move = <S extends LeasedEntry.Span>(span: S | undefined): S | undefined =>
+      span && { ...span, since: span.since - offset, until: span.until - offset }
+    return { content: move(content), failure: move(failure), lease: move(lease) }
+  })
+}
 
-      const whole = <A>(step: Effect.Effect<A, FileFailure | Unavailable>): Effect.Effect<A, Unavailable> =>
-        Effect.uninterruptible(turns.withPermits(1)(step)).pipe(
-          Effect.mapError((failure) => (failure._tag === "FileFailure" ? Root.outOfReach(root, failure) : failure)),
-          atMost(STORE_LIMIT),
-          Effect.interruptible,
-          Effect.forkDaemon,
-          Effect.flatMap(Fiber.join)
-        )
-
-      const replace = (number: number, place: Place.Place<string>): Effect.Effect<boolean, FileFailure | Unavailable> =>
-        files
-          .makeDirectory(root)
-          .pipe(
-            Effect.zipRight(Root.check(files, root)),
-            Effect.zipRight(register.replace(number, Record.write(key, place)))
-          )
-
-      /** Nobody can read it, so life goes on without it; it is kept for whoever wants to know what happened. */
-      const setAside = (number: number, place: Place.Place<string>): Effect.Effect<void, FileFailure | Unavailable> =>
-        Effect.gen(function* () {
-          if (!(yield* replace(number, place))) return
-          const kept = Option.match(yield* register.setAside(number), {
-            onNone: () => "",
-            onSome: (path) => ` The old one is kept as ${path}.`
-          })
-          yield* Effect.logWarning(`A session in the token store cannot be read, and a new one takes its place.${kept}`)
-        })
-
-      const look = (tries: number = Register.TRIES): Effect.Effect<Seen, FileFailure | Unavailable> =>
-        Effect.zipRight(Root.check(files, root), register.load).pipe(
-          Effect.flatMap(({ number, text }): Effect.Effect<Seen, FileFailure | Unavailable> => {
-            if (Option.isNone(text)) return Effect.succeed({ number, place: Place.empty })
-            const place = Record.read(key, text.value)
-            if (Either.isRight(place)) return Effect.succeed({ number, place: place.right })
-            if (place.left === "another version") return anotherVersion
-            return tries > 0 ? Effect.zipRight(setAside(number, Place.empty), look(tries - 1)) : Register.busy
-          })
-        )
-
-      const readable = (tries: number = Register.TRIES): Effect.Effect<Readable, FileFailure | Unavailable> =>
-        Effect.flatMap(look(), (seen) => {
-          const { number, place } = seen
-          return Option.match(
-            Option.flatMap(Option.fromNullable(place.content), (_) => _.session),
-            {
-              onNone: () => Effect.succeed({ ...seen, session: Option.none() }),
-              onSome: (text): Effect.Effect<Readable, FileFailure | Unavailable> =>
-                codec.decode(key, text).pipe(
-                  Effect.map((session) => ({ ...seen, session: Option.some(session) })),
-                  Effect.catchIf(
-                    ({ reason }) => reason === "StoreUnreadable" && tries > 0,
-                    () => Effect.zipRight(setAside(number, { ...place, content: undefined }), readable(tries - 1))
-                  )
-                )
-            }
-          )
-        })
-
-      /** Tries until nobody came in between. */
-      const change = <From extends Seen, A>(
-        from: () => Effect.Effect<From, FileFailure | Unavailable>,
-        step: (place: Place.Place<string>, now: number) => Place.Outcome<string, A>
-      ): Effect.Effect<readonly [answer: A, after: From, now: number], FileFailure | Unavailable> =>
-        Effect.gen(function* () {
-          for (let tries = 0; tries < Register.TRIES; tries++) {
-            const seen = yield* from()
-            const at = yield* now
-            const [answer, place] = step(seen.place, at)
-            if (place === seen.place) return [answer, seen, at] as const
-            if (yield* replace(seen.number, place)) return [answer, { ...seen, place }, at] as const
-          }
-          return yield* Register.busy
-        })
-
-      const run = <A>(
-        step: (place: Place.Place<string>, now: number) => Place.Outcome<string, A>
-      ): Effect.Effect<A, Unavailable> => Effect.map(whole(change(look, step)), ([answer]) => answer)
-
-      const driver: StoreDriver = {
-        leaseTime,
-        read: whole(
-          Effect.flatMap(readable(), ({ place, session }) => Effect.map(now, (at) => entryOf(place, session, at)))
-        ),
-        acquire: (owner) =>
-          Effect.map(
-            whole(change(readable, (place, at) => Place.acquire(place, owner, at, leaseTime))),
-            ([held, { place, session }, at]) => ({ held, entry: entryOf(place, session, at) })
-          ),
-        extend: (owner) => run((place, at) => Place.extend(place, owner, at, leaseTime)),
-        mark: (owner, marked) => run((place, at) => Place.mark(place, owner, marked, at, leaseTime)),
-        commit: (owner, basis, { remaining, session, tombstone }) =>
-          Effect.gen(function* () {
-            const since = yield* now
-            const text = yield* Effect.transposeMapOption(session, (_) => codec.encode(key, _))
-            return yield* run((place, at) => {
-              const left = Duration.subtract(remaining, Math.max(0, at - since))
-              return Place.commit(place, owner, basis, { session: text, tombstone, remaining: left }, at)
-            })
-          }),
-        release: (owner) => Effect.ignore(run((place) => Place.release(place, owner))),
-        changes: Effect.map(Changes.signals(folder), (signals) => announcements(register, look(), now, signals)),
-        leave: Effect.succeed(false)
-      }
-      return driver
-    })
-
-/** The version, whenever it is another or the lease was freed. */
+/** The version, whenever it is another one or the lease was freed. */
 const announcements = (
-  register: Register.Register,
-  look: Effect.Effect<Seen, FileFailure | Unavailable>,
+  file: VersionedFile.VersionedFile,
+  look: Effect.Effect<Seen, StepError>,
   now: Effect.Effect<number>,
   signals: Stream.Stream<void>
 ): Stream.Stream<number> => {
   let number = 0
   let version = 0
   const news = Effect.gen(function* () {
-    if ((yield* register.newest) === number) return Option.none<number>()
+    if ((yield* file.newest) === number) return Option.none<number>()
     const seen = yield* look
     number = seen.number
-    const found = seen.place.content?.version ?? 0
-    if (found === version && !Place.isFree(seen.place, yield* now)) return Option.none<number>()
+    const found = seen.entry.content?.version ?? 0
+    if (found === version && LeasedEntry.isLeased(seen.entry, yield* now)) return Option.none<number>()
     version = found
     return Option.some(found)
   })

@@ -13,7 +13,7 @@ import { Redis } from "ioredis"
 import { Unavailable } from "../../../schemas/AuthError.js"
 import { systemCode } from "../../http/NetworkFailure.js"
 import { present } from "../../http/present.js"
-import { timeoutFail } from "../../wait/patiently.js"
+import { stallTolerantTimeout } from "../../wait.js"
 import type { RedisClient } from "./RedisClient.js"
 
 export interface RedisConnection {
@@ -128,7 +128,7 @@ export const runScript = (connection: RedisConnection, commandTimeout: Duration.
       })
       return Effect.zipRight(whenItTakesCommands(client), answer).pipe(
         Effect.interruptible,
-        timeoutFail({
+        stallTolerantTimeout({
           duration: commandTimeout,
           onTimeout: () => {
             if (startedReady && isReady()) reconnect()

@@ -10,8 +10,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../../schemas/AuthError.js"
-import { timeoutFail } from "../../wait/patiently.js"
-import { sleep } from "../../wait/quietly.js"
+import { stallTolerantTimeout, unrefSleep } from "../../wait.js"
 import type { RedisSubscriber } from "./RedisClient.js"
 import { codeOf, type RedisConnection, unavailable } from "./RedisConnection.js"
 
@@ -111,7 +110,7 @@ export const make = (
         },
         catch: (error) => unavailable(connection, codeOf(error))
       }).pipe(
-        timeoutFail({ duration: commandTimeout, onTimeout: () => undefined }),
+        stallTolerantTimeout({ duration: commandTimeout, onTimeout: () => undefined }),
         Effect.catchAll((error) => (error === undefined ? Effect.zipRight(replaceIfSilent, timedOut) : error))
       )
 
@@ -166,7 +165,7 @@ export const make = (
         wait = isDone ? FIRST_WAIT : Math.min(2 * wait, LONGEST_WAIT)
         const isChanged = yield* Effect.raceFirst(
           Effect.as(Queue.take(channel.changed), true),
-          Effect.as(sleep(pause), false)
+          Effect.as(unrefSleep(pause), false)
         )
         if (isDone && !isChanged) yield* Effect.ignore(subscribe(channel))
       }
