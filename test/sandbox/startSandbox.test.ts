@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs"
+import { type RequestOptions, request } from "node:https"
 import { inspect } from "node:util"
-import { SandboxError, type StartOptions, startSandbox } from "nomba-auth/sandbox"
+import { type LoggedRequest, SandboxError, type StartOptions, startSandbox } from "nomba-auth/sandbox"
 import { assert, describe, it } from "vitest"
 import { authorizePage } from "../support/authorizePage.js"
 
@@ -124,7 +126,18 @@ describe("startSandbox, without Effect,", () => {
     ["dialct", { dialct: "spec" }],
     ["clients", { clients: [] }],
     ["clients.0", { clients: [{ clientId: "c" }] }],
-    ["clients.0.clientSecret", { clients: [{ clientId: "c", clientSecret: "" }] }]
+    ["clients.0.clientSecret", { clients: [{ clientId: "c", clientSecret: "" }] }],
+    [
+      "clients.0.subAccountIds.0",
+      { clients: [{ clientId: "c", clientSecret: "s", accountId: "a", subAccountIds: ["a"] }] }
+    ],
+    ["port", { port: 6000 }],
+    ["port", { port: 10_080 }],
+    ["tls", { tls: { cert: "a certificate" } }],
+    ["tls", { tls: { cert: "not PEM", key: "not PEM" } }],
+    ["onRequest", { onRequest: "console.log" }],
+    ["builtInResources", { builtInResources: "yes" }],
+    ["resources.0.path", { resources: [{ method: "GET", path: "/elsewhere" }] }]
   ]
   for (const [name, options] of wrong) {
     it(`rejects with what to change: ${JSON.stringify(options)}`, async () => {
@@ -134,6 +147,47 @@ describe("startSandbox, without Effect,", () => {
       assert.isTrue(error.issues[0]?.startsWith(`${name}: `), error.message)
     })
   }
+
+  it("serves HTTPS with a certificate, its control API and page guard included", async () => {
+    const pem = (name: string) => readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url), "utf8")
+    await using sandbox = await startSandbox({ tls: { cert: pem("certificate"), key: pem("key") } })
+    const status = (path: string, options: RequestOptions = {}, body = "") =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const asked = request(`${sandbox.url}${path}`, { rejectUnauthorized: false, ...options }, (response) => {
+          response.resume()
+          resolve(response.statusCode)
+        })
+        asked.on("error", reject).end(body)
+      })
+    assert.match(sandbox.url, /^https:\/\/127\.0\.0\.1:\d+$/)
+    assert.strictEqual(await status("/"), 200)
+    const headers = { "content-type": "application/json", origin: sandbox.url, "sec-fetch-site": "same-origin" }
+    const steal = (more: object) =>
+      status("/_sandbox/sessions/steal", { method: "POST", headers: { ...headers, ...more } }, "{}")
+    assert.strictEqual(await steal({}), 200)
+    assert.strictEqual(await steal({ origin: "https://evil.example", "sec-fetch-site": "cross-site" }), 403)
+    assert.strictEqual(await status("/", { headers: { host: "sandbox.nomba.com" } }), 403)
+    assert.strictEqual(await status("/health", { headers: { host: "sandbox.nomba.com" } }), 200)
+  })
+
+  it("calls onRequest after each request, without its query and its secrets", async () => {
+    const requests: Array<LoggedRequest> = []
+    await using sandbox = await startSandbox({ onRequest: (request) => requests.push(request) })
+    const { clientSecret } = sandbox.credentials()
+    await fetch(`${sandbox.url}/v1/accounts/balance?secret=${clientSecret}`)
+    await fetch(`${sandbox.url}/v1/${encodeURIComponent(clientSecret)}`)
+    assert.deepStrictEqual(
+      requests.map(({ took: _, ...request }) => request),
+      ["/v1/accounts/balance", "/v1/…"].map((path) => ({
+        method: "GET",
+        path,
+        clientId: undefined,
+        status: 401,
+        outcome: "refused" as const,
+        why: "Authorization: is missing"
+      }))
+    )
+  })
 
   it("rejects with the error itself where a sandbox cannot do what it was asked", async () => {
     const sandbox = await startSandbox()
