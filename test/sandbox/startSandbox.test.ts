@@ -28,8 +28,8 @@ const login = async (url: string, { clientId, clientSecret }: { clientId: string
 const balance = async (url: string, token: string) =>
   (await fetch(`${url}/v1/accounts/balance`, { headers: { authorization: `Bearer ${token}` } })).status
 
-describe("startSandbox, without Effect,", () => {
-  it("gives a sandbox that can be driven through the life of a session", async () => {
+describe("startSandbox", () => {
+  it("starts a sandbox with all controls", async () => {
     const sandbox = await startSandbox({ accessLifetime: "1 minute" })
     try {
       const { json } = await login(sandbox.url, sandbox.credentials())
@@ -72,14 +72,14 @@ describe("startSandbox, without Effect,", () => {
     }
   })
 
-  it("closes once, however often it is asked, and as its block is left", async () => {
+  it("closes once, however often it is called, and with `await using`", async () => {
     const sandbox = await startSandbox()
     await sandbox[Symbol.asyncDispose]()
     await Promise.all([sandbox.close(), sandbox.close()])
     assert.match((await refusedFetch(sandbox.url)).message, /fetch failed/)
   })
 
-  it("knows the clients that it was given, and prints no secret", async () => {
+  it("knows the given clients, and prints no secret", async () => {
     const clients = [
       { clientId: "one", clientSecret: "first-secret" },
       { clientId: "two", clientSecret: "second-secret", accountId: "account" }
@@ -97,7 +97,7 @@ describe("startSandbox, without Effect,", () => {
     }
   })
 
-  it("lets a person log in at a client without a secret, which has no credentials", async () => {
+  it("lets a user log in at a public client, which has no credentials", async () => {
     const redirectUri = "http://127.0.0.1:1/callback"
     const sandbox = await startSandbox({ clients: [{ clientId: "public", redirectUris: [redirectUri] }] })
     try {
@@ -109,7 +109,7 @@ describe("startSandbox, without Effect,", () => {
     }
   })
 
-  it("lets a person log in at the client of its own", async () => {
+  it("lets a user log in at the default client", async () => {
     const sandbox = await startSandbox()
     try {
       const { clientId, redirectUris = [] } = sandbox.credentials()
@@ -189,7 +189,7 @@ describe("startSandbox, without Effect,", () => {
     )
   })
 
-  it("rejects with the error itself where a sandbox cannot do what it was asked", async () => {
+  it("rejects with the SandboxError itself", async () => {
     const sandbox = await startSandbox()
     try {
       assert.strictEqual((await refused(sandbox.expire("access"))).reason, "Session")
