@@ -36,6 +36,8 @@ export interface Progress {
   /** Another process ended the session. */
   isEnded: boolean
   hasLease: boolean
+  /** It has waited for the lease, or for the store, until its time was over. */
+  hasWaited: boolean
 }
 
 /** `Ended`: a logout of another process. `operation`: how Nomba gave the session, none if it was adopted. */
@@ -70,7 +72,13 @@ export interface Dependencies {
 /** A waiter for the lease keeps this much time to learn why the holder failed. */
 export const LAST_READ: Duration.Duration = Duration.seconds(1)
 
-export const start = (): Progress => ({ obtained: undefined, sharedCount: undefined, isEnded: false, hasLease: false })
+export const start = (): Progress => ({
+  obtained: undefined,
+  sharedCount: undefined,
+  isEnded: false,
+  hasLease: false,
+  hasWaited: false
+})
 
 export const make = ({
   adoption,
@@ -169,9 +177,11 @@ export const make = ({
     Effect.suspend(() => {
       const { deadline, progress } = options
       const left = Duration.millis(deadline - now())
-      const stopWaiting = Effect.flatMap(stallTolerantSleep(Duration.subtract(left, LAST_READ)), () =>
-        progress.hasLease ? Effect.never : Effect.fail(storeTimedOut)
-      )
+      const stopWaiting = Effect.flatMap(stallTolerantSleep(Duration.subtract(left, LAST_READ)), () => {
+        if (progress.hasLease) return Effect.never
+        progress.hasWaited = true
+        return Effect.fail(storeTimedOut)
+      })
       return firstOf(renewStored(options), stopWaiting).pipe(
         hardTimeout(left),
         Effect.map((stored): Renewed => {
