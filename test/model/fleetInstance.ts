@@ -107,7 +107,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
       if (reason === "Closed" || (reason === "SessionContested" && nomba.lastTheft() > since - 600_000)) return
       const told = `instance ${number} told a caller ${took}: ${Cause.pretty(exit.cause).split("\n")[0]}`
       if (!excused || error === undefined) referee.blame(told)
-      else if (error.operation === "store" && !referee.wasImpaired(number, "storing", since) && !cannotCall) {
+      else if (reason === "Store" && !referee.wasImpaired(number, "storing", since) && !cannotCall) {
         referee.blame(`${told}, but nothing was wrong with the store`)
       }
     } else if (exit.value.status === 401) {
@@ -226,6 +226,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
       held = undefined
     },
     start: () => {
+      rejections = new Map()
       process = simulation.process(() => offset)
       process.fork(program(process, dice.between(0, 2 ** 31)))
     },
