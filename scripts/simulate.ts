@@ -5,10 +5,11 @@
  *     tsx scripts/simulate.ts [--quick]                    everything; quick as in the tests
  *     tsx scripts/simulate.ts --seed N [--path P] [--public]  the model only, as it failed
  *     tsx scripts/simulate.ts [--quick] --target-seed N    the programs only, as they failed
- *     tsx scripts/simulate.ts [--quick] --fleet-seed N     the fleet only, as it failed
+ *     tsx scripts/simulate.ts [--quick] --fleet-seed N [--only FAULT]  the fleet only, as it failed
  */
 import { parseArgs } from "node:util"
 import { QUICK_FLEET, simulateFleet, type Volume } from "../test/model/fleet.js"
+import { type FaultName, faults } from "../test/model/fleetFaults.js"
 import { describeFleet } from "../test/model/fleetReport.js"
 import { checkModel } from "../test/model/TokenCache.model.js"
 import { allTargets, quickTargets } from "../test/model/targets.js"
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     path: { type: "string" },
     "target-seed": { type: "string" },
     "fleet-seed": { type: "string" },
+    only: { type: "string", multiple: true },
     public: { type: "boolean", default: false },
     quick: { type: "boolean", default: false }
   }
@@ -33,10 +35,13 @@ const timed = async (name: string, work: () => void | Promise<void>): Promise<vo
   console.log(`ok  ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`)
 }
 
+const isFault = (name: string): name is FaultName => Object.hasOwn(faults, name)
+
 const fleet = (volume: Omit<Volume, "progress">): Promise<void> =>
   timed(`${volume.instances} processes for ${volume.hours} hours, seed ${volume.seed}`, async () => {
     const report = await simulateFleet({
       ...volume,
+      only: values.only?.filter(isFault),
       progress: (hour) => {
         if (hour % 24 === 0) console.log(`... ${hour} of ${volume.hours} hours`)
       }
