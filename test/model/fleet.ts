@@ -144,7 +144,7 @@ export const simulateFleet = async ({ hours, instances: size, only, progress, se
       yield* billed([], Effect.sleep(dice.between(60_000, 5 * 60_000)))
       const name = dice.pick(known)
       const other = dice.pick(known)
-      if (dice.chance(0.75) || name === "all killed" || other === "all killed") {
+      if (dice.chance(0.75) || name === other || name === "all killed" || other === "all killed") {
         yield* billed([name], Effect.zipRight(befall(name), converge(name, stated[name])))
       } else {
         const second = Effect.delay(befall(other), dice.between(0, 30_000))

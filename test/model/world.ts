@@ -142,6 +142,8 @@ export const makeWorld = (isPublic: boolean) => {
       begin(at)
       const answer = Effect.map(call, (session) => {
         if (!repeatsTokens || lastGranted === undefined) lastGranted = session
+        // A refresh token that Nomba gives again may be sent again.
+        Option.map(lastGranted.refreshToken, (token) => spent.delete(Redacted.value(token)))
         return lastGranted
       })
       return yield* Effect.onExit(answer, (exit) =>
@@ -170,7 +172,10 @@ export const makeWorld = (isPublic: boolean) => {
         return Effect.onExit(booked(upstream.auth.refresh(options)), (exit) =>
           Effect.sync(() => {
             const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
-            if (!(error?._tag === "Unavailable" && error.processed === "no")) spent.add(token)
+            const isGivenAgain =
+              Exit.isSuccess(exit) && Option.exists(exit.value.refreshToken, (again) => Redacted.value(again) === token)
+            const wasNotProcessed = error?._tag === "Unavailable" && error.processed === "no"
+            if (!isGivenAgain && !wasNotProcessed) spent.add(token)
           })
         )
       })
