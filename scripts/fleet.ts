@@ -4,6 +4,7 @@
  *
  *     tsx scripts/fleet.ts                        every row, and the tables into docs/fleet-faults.md
  *     tsx scripts/fleet.ts --only TEXT            the rows whose name has this text, and no table
+ *     tsx scripts/fleet.ts --real                 the real ones only, and no table
  *     tsx scripts/fleet.ts --simulated --seed N   the simulated ones only, as they went
  */
 import { writeFileSync } from "node:fs"
@@ -16,12 +17,16 @@ import { bundle } from "../test/fleet/Fleet.js"
 import type { Outcome } from "../test/fleet/Row.js"
 import { realStage } from "../test/fleet/realStage.js"
 import { rows, situations } from "../test/fleet/rows/index.js"
-import { simulate } from "../test/model/simulatedStage.js"
 import { CALLS_PER_LATE_HOLDER, CALLS_PER_THEFT } from "../test/support/bounds.js"
 import { hasRedis, NO_REDIS } from "../test/support/programs.js"
 
 const { values } = parseArgs({
-  options: { only: { type: "string" }, seed: { type: "string" }, simulated: { type: "boolean", default: false } }
+  options: {
+    only: { type: "string" },
+    seed: { type: "string" },
+    real: { type: "boolean", default: false },
+    simulated: { type: "boolean", default: false }
+  }
 })
 const seed = Number(values.seed ?? Date.now() & 0x7fffffff)
 const isChosen = ({ name }: { readonly name: string }): boolean =>
@@ -51,12 +56,15 @@ const tell = (how: string, { broken, figures, name, took }: Result): Effect.Effe
     for (const one of broken) console.log(`        ${one}`)
   })
 
-const playSimulated = Effect.forEach(situations.filter(isChosen), (row) =>
-  Effect.timed(Effect.exit(Effect.suspend(() => simulate(row, seed)))).pipe(
-    Effect.map(resultOf(row)),
-    Effect.tap((result) => tell("simulated: ", result))
+const playSimulated = Effect.gen(function* () {
+  const { simulate } = yield* Effect.promise(() => import("../test/model/simulatedStage.js"))
+  return yield* Effect.forEach(situations.filter(isChosen), (row) =>
+    Effect.timed(Effect.exit(Effect.suspend(() => simulate(row, seed)))).pipe(
+      Effect.map(resultOf(row)),
+      Effect.tap((result) => tell("simulated: ", result))
+    )
   )
-)
+})
 
 const playReal = Effect.gen(function* () {
   const stage = realStage(yield* bundle)
@@ -145,9 +153,9 @@ ${comparison(simulated, real)}
 
 const main = Effect.gen(function* () {
   if (!values.simulated && !hasRedis) return yield* Effect.dieMessage(NO_REDIS)
-  const simulated = yield* playSimulated
+  const simulated = values.real ? [] : yield* playSimulated
   const real = values.simulated ? [] : yield* playReal
-  if (values.only === undefined && !values.simulated) {
+  if (values.only === undefined && !values.simulated && !values.real) {
     writeFileSync(fileURLToPath(new URL("../docs/fleet-faults.md", import.meta.url)), page(simulated, real))
   }
   const results = [...simulated, ...real]

@@ -49,7 +49,11 @@ export const makeTraffic = (name: string, now: () => number): Traffic => {
         Effect.tap(({ text }) => text),
         Effect.scoped,
         Effect.map(({ status }) => status),
-        Effect.catchAll(({ _tag }) => Effect.succeed(_tag))
+        Effect.catchAll((error) =>
+          Effect.succeed(
+            error._tag === "Unavailable" && error.reason === "SessionContested" ? error.reason : error._tag
+          )
+        )
       )
       if (number === STREAMED) report.streamed = typeof outcome === "number" ? outcome : 0
       else if (outcome === 200) report.ok += 1
