@@ -1,4 +1,4 @@
-/** The quick rows of the table of faults, with real processes, a real Redis server and a Nomba that has one session. */
+/** The quick rows of the fault table, with real processes, a real Redis server and a Nomba that keeps one session. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describeRedis } from "../support/describeRedis.js"
@@ -6,7 +6,7 @@ import { bundle } from "./Fleet.js"
 import { realStage } from "./realStage.js"
 import { rows } from "./rows/index.js"
 
-describeRedis("a fleet of processes holds one session", () => {
+describeRedis("a fleet of real processes keeps one session", () => {
   for (const { name, run, short } of rows) {
     if (!short) continue
     it.scopedLive(name, () =>

@@ -1,13 +1,13 @@
 /**
- * Somebody outside logs in with the same credentials, which ends the fleet's session each time: every second, or on a
- * busy machine as soon as all processes have been answered again.
+ * Another program logs in with the same credentials, which ends the fleet's session: every second, or on a busy machine as
+ * soon as all processes have been answered again.
  */
 import { Duration, Effect } from "effect"
 import { CALLS_PER_RENEWAL, CALLS_PER_THEFT } from "../../support/bounds.js"
 import { agree, failures, load, type Row, reports, scene, seconds, until } from "../Row.js"
 
 const theft = (thefts: number): Row => ({
-  name: `somebody outside logs in with the same credentials ${thefts} times, every second`,
+  name: `another program logs in with the same credentials ${thefts} times, once a second`,
   short: false,
   run: (stage) =>
     Effect.gen(function* () {
@@ -33,18 +33,24 @@ const theft = (thefts: number): Row => ({
       const waits = unauthorized.filter((id) => new Set(upstream.attempts(id)).size < 2).length
       const between = unauthorized.length - waits
       const sent = ok + unauthorized.length
-      must(issued - before <= thefts + 1, `${issued - before} sessions were issued after ${thefts} thefts`)
+      must(
+        issued - before <= thefts + 1,
+        `${issued - before} sessions were issued after ${thefts} logins of the other program`
+      )
       const calls = (yield* upstream.tokenCalls) - callsBefore
       const mostCalls = CALLS_PER_THEFT * thefts + CALLS_PER_RENEWAL
       costs(calls, mostCalls)
-      must(between * 1_000 <= sent, `${between} of ${sent} requests met a theft between renewal and replay`)
+      must(
+        between * 1_000 <= sent,
+        `${between} of ${sent} requests were overtaken by another login between renewal and replay`
+      )
       // From the eleventh early rejection on, each renewal begins 3 to 9 s after the rejection that causes it.
       const { SessionContested: heldBack = 0, ...others } = failed
       must(failures(others) === "", failures(others))
-      must(upstream.repeated() === 0, `${upstream.repeated()} POSTs were carried out twice`)
+      must(upstream.repeated() === 0, `${upstream.repeated()} POSTs were processed twice`)
       return yield* set.end(
         4,
-        `${issued - before} sessions issued after ${thefts} thefts, ${refused} refreshes refused, ${calls} token calls in all (at most ${mostCalls}); ${ok} requests answered, ${between} met a theft between renewal and replay, ${waits} were not replayed with another token, ${heldBack} were held back as SessionContested; all were answered again after ${seconds(longest)} at most; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} refused`
+        `${issued - before} sessions issued after ${thefts} logins of the other program, ${refused} refreshes rejected; ${ok} requests answered, ${between} overtaken by another login between renewal and replay, ${waits} were not replayed with another token, ${heldBack} were held back as SessionContested; all were answered again after ${seconds(longest)} at most; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} rejected`
       )
     })
 })
