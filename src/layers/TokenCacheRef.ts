@@ -136,14 +136,13 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
 
     const viewOf = (cached: State.Cached): CachedSession => State.view(cached, now())
 
-    const warnAboutRejections = (token: Redacted.Redacted<string>): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        if (!Backoff.isWarningDue(history.rejections, now())) return Effect.void
-        history.rejections = { ...history.rejections, warnedAt: now() }
-        return Effect.logWarning(
-          history.routes.isAccepted(Redacted.value(token)) ? contestedWarning : lastingWarning(accountId)
-        )
-      })
+    const warnAboutRejections = Effect.suspend(() => {
+      const since = Backoff.warningDueSince(history.rejections, now())
+      if (since === undefined) return Effect.void
+      history.rejections = { ...history.rejections, warnedAt: now() }
+      // The latest token may have been rejected before anything was sent with it: it proves nothing by itself.
+      return Effect.logWarning(history.routes.hasAcceptedSince(since) ? contestedWarning : lastingWarning(accountId))
+    })
 
     const reject = (rejected: Redacted.Redacted<string>, random: number): Effect.Effect<void> =>
       Effect.gen(function* () {
@@ -162,7 +161,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         yield* Effect.logDebug(`Nomba rejected the access token${early ? " before its lifetime was over" : ""}.`)
         if (!early) return
         history.rejections = Backoff.rejected(history.rejections, at, random)
-        yield* warnAboutRejections(rejected)
+        yield* warnAboutRejections
       })
 
     const invalidate: TokenCacheService["invalidate"] = (rejected, use) =>

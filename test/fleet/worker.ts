@@ -14,7 +14,7 @@ import * as RedisConnection from "../../src/layers/store/redis/RedisConnection.j
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import * as TokenStoreFile from "../../src/layers/TokenStoreFile.js"
 import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
-import { defaultClient } from "../../src/sandbox/Options.js"
+import { defaultClient } from "../../src/sandbox/config/Options.js"
 import type { NombaClient } from "../../src/services/NombaClient.js"
 import type { TokenCache } from "../../src/services/TokenCache.js"
 import { TokenStore } from "../../src/services/TokenStore.js"

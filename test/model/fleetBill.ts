@@ -26,7 +26,16 @@ const extra: Readonly<Partial<Record<FaultName, number>>> = {
   "Nomba slow": Number.POSITIVE_INFINITY,
   "Nomba's answers lost": Number.POSITIVE_INFINITY,
   // It takes its token for one that has expired.
-  "a clock set": CALLS_PER_RENEWAL
+  "a clock set": CALLS_PER_RENEWAL,
+  // What it holds counts as expired if its clock moves far enough, or to before the moment it was written.
+  "the store's clock moves": CALLS_PER_RENEWAL,
+  "token requests fail": Number.POSITIVE_INFINITY,
+  "token requests fail with Retry-After": Number.POSITIVE_INFINITY,
+  "joined ahead of expiry while Nomba fails": Number.POSITIVE_INFINITY,
+  "one POST a minute": Number.POSITIVE_INFINITY,
+  "Nomba repeats its tokens": Number.POSITIVE_INFINITY,
+  // Two renewals until the route is suspended, and one each time that this ends: after 10 and 30 minutes.
+  "one process calls a route that rejects every token": 5
 }
 
 /** While commands are lost one after another, a session that was never written costs the next who asks one of his own. */

@@ -27,6 +27,13 @@ interface Streak {
   readonly inFlight: boolean
 }
 
+interface EarlyRejection {
+  readonly at: number
+  /** Ten others happened within the ten minutes before it. */
+  readonly isHeldBack: boolean
+  readonly usableUntil: number
+}
+
 const storeDown = new Unavailable({ operation: "store", reason: "Store", detail: "ECONNREFUSED" })
 
 /** The memory store, which can be out of reach. */
@@ -34,15 +41,17 @@ const flakyStore = (isDown: () => boolean): TokenStoreService => {
   const guard = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Unavailable, R> =>
     Effect.suspend((): Effect.Effect<A, E | Unavailable, R> => (isDown() ? storeDown : effect))
   return {
+    ...TokenStoreMemory.make,
     open: (key, requestTimeout) =>
       Effect.map(
         TokenStoreMemory.make.open(key, requestTimeout),
         (store): SessionStore => ({
           ...store,
-          read: guard(store.read),
-          renew: (adoptable, mint) => guard(store.renew(adoptable, mint)),
+          readVersioned: guard(store.readVersioned),
+          renew: (options) => guard(store.renew(options)),
           save: (unsaved) => guard(store.save(unsaved)),
-          clear: (revoke) => guard(store.clear(revoke))
+          restore: (live) => guard(store.restore(live)),
+          logout: (revoke) => guard(store.logout(revoke))
         })
       )
   }
@@ -51,7 +60,7 @@ const flakyStore = (isDown: () => boolean): TokenStoreService => {
 /** Thrown when something that must hold does not. */
 export class Broken extends Error {}
 
-/** Of a client that starts its sessions by itself, or of one whose sessions only persons start. */
+/** `isPublic`: a client whose sessions only end users start. */
 export const makeWorld = (isPublic: boolean) => {
   const simulation = makeSimulation(1_760_000_000_000)
   const upstream = makeUpstream()
@@ -59,11 +68,13 @@ export const makeWorld = (isPublic: boolean) => {
   const grants = new Map<string, Grant>()
   const spent = new Set<string>()
   const reported = new Map<string, number>()
-  /** Tokens that were rejected although they should have lived. */
+  /** Tokens that were rejected before their lifetime was over. */
   const ended = new Set<string>()
+  let earlyRejections: ReadonlyArray<EarlyRejection> = []
   const config = makeConfig()
   const broken: Array<string> = []
   let storeIsDown = false
+  const store = flakyStore(() => storeIsDown)
   let underWay = 0
   const received = new Set<number>()
   let streak: Streak | undefined
@@ -83,8 +94,13 @@ export const makeWorld = (isPublic: boolean) => {
     underWay += 1
     const isSameFlight = at === lastEnd
     if (streak !== undefined && !isSameFlight) {
-      const pause = Math.min(30_000, 1_000 * 2 ** (streak.count - 1))
-      check(at >= streak.endedAt + pause, `Nomba was called ${at - streak.endedAt} ms after failure ${streak.count}`)
+      const [first, most] = streak.isCredentials ? [10_000, 300_000] : [1_000, 30_000]
+      const backoff = Math.min(most, first * 2 ** (streak.count - 1))
+      check(at >= streak.endedAt + backoff, `Nomba was called ${at - streak.endedAt} ms after failure ${streak.count}`)
+    }
+    const last = earlyRejections.at(-1)
+    if (last?.isHeldBack && at < last.usableUntil) {
+      check(at >= last.at + 3_000, `a token was requested ${at - last.at} ms after one early rejection of many`)
     }
   }
 
@@ -154,16 +170,10 @@ export const makeWorld = (isPublic: boolean) => {
   }
 
   const open = (): void => {
-    streak = undefined
     lastToken = undefined
-    reported.clear()
-    ended.clear()
     scope = Effect.runSync(Scope.make())
     const exit = simulation.run(
-      Scope.extend(
-        makeFedCache({ upstream: { auth }, config, interactive: isPublic, store: flakyStore(() => storeIsDown) }),
-        scope
-      )
+      Scope.extend(makeFedCache({ upstream: { auth }, config, interactive: isPublic, store }), scope)
     )
     if (Exit.isFailure(exit)) throw new Broken("the layer could not be built")
     fed = exit.value
@@ -228,21 +238,33 @@ export const makeWorld = (isPublic: boolean) => {
     isWaiting: () => callers.length > 0,
     /** The token that a caller got last. */
     lastToken: () => lastToken,
-    report: (token: string) => {
-      reported.set(token, simulation.now())
-      const shouldLive = simulation.now() < (grants.get(token)?.expiresAt ?? 0) - MARGIN
+    report: (token: string, route?: string) => {
+      const now = simulation.now()
+      const usableUntil = (grants.get(token)?.expiresAt ?? 0) - MARGIN
       start(
-        Effect.map(fed.cache.invalidate(Redacted.make(token)), () => {
-          if (shouldLive) ended.add(token)
+        Effect.gen(function* () {
+          const served = yield* fed.cache.peek
+          const use = route === undefined ? undefined : { sentAt: now, route }
+          const remedy = yield* fed.cache.invalidate(Redacted.make(token), use)
+          if (remedy !== "Renewal") return
+          reported.set(token, now)
+          const isCached = Option.exists(served, ({ session }) => Redacted.value(session.accessToken) === token)
+          if (!isCached || now >= usableUntil || ended.has(token)) return
+          ended.add(token)
+          const recent = earlyRejections.filter(({ at }) => now - at < 600_000)
+          earlyRejections = [...recent, { at: now, isHeldBack: recent.length >= 10, usableUntil }]
         })
       )
     },
-    confirm: (token: string) => start(fed.cache.confirm(Redacted.make(token))),
+    confirm: (token: string, route?: string) => {
+      const use = route === undefined ? undefined : { sentAt: simulation.now(), route }
+      start(fed.cache.confirm(Redacted.make(token), use))
+    },
     logout: () => {
       start(Effect.exit(fed.cache.logout))
     },
     isPublic,
-    /** A person takes some time to log in, which ends every session before and every pause. */
+    /** An end user takes some time to log in, which ends every earlier session and every backoff. */
     login: () => {
       simulation.pass(1)
       const fiber = start(

@@ -1,7 +1,5 @@
 /**
  * One attempt of a token operation: one request, its response, and what the response means.
- *
- * @internal
  */
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpBody from "@effect/platform/HttpBody"

@@ -161,6 +161,9 @@ describe("closing the layer", () => {
       yield* Fiber.await(get)
       const next = yield* makeCache({ upstream, config })
       assert.strictEqual(yield* getText(next), "access-1")
+      // The backoff after the failed refresh outlives the cache.
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* getText(next), "access-1")
       yield* settle
       assert.strictEqual(yield* getText(next), "access-2")
       assert.deepStrictEqual(
