@@ -43,7 +43,7 @@ const comesToRest = (set: Scene<RealSetting>, when: string): Step => {
     const [entry] = keys
     if (entry === undefined || keys.length > 1) return false
     const live = yield* set.upstream.live
-    return live !== undefined && String(yield* set.redis.call("HGET", entry, "session")).includes(live)
+    return live !== undefined && String(yield* set.redis.call("HGET", entry, "text")).includes(live)
   })
   return Effect.map(until(isAtRest), (is) => set.must(is, `${when}, the store is not at rest`))
 }

@@ -56,7 +56,7 @@ const writesBack: Row<RealSetting> = {
       const began = yield* Clock.currentTimeMillis
       const isRestored = Effect.gen(function* () {
         const [entry] = (yield* set.redis.call("KEYS", "nomba-auth:*}")) as ReadonlyArray<string>
-        return entry !== undefined && String(yield* set.redis.call("HGET", entry, "session")).includes(live)
+        return entry !== undefined && String(yield* set.redis.call("HGET", entry, "text")).includes(live)
       })
       set.must(yield* until(isRestored), "the running processes did not write their session back")
       const took = (yield* Clock.currentTimeMillis) - began

@@ -34,7 +34,6 @@ const theft = (thefts: number): Row => ({
       const longest = recoveries.reduce((a, b) => Duration.max(a, b), Duration.zero)
       const waits = unauthorized.filter((id) => new Set(upstream.attempts(id)).size < 2).length
       const between = unauthorized.length - waits
-      const sent = ok + unauthorized.length
       must(
         issued - before <= thefts + 1,
         `${issued - before} sessions were issued after ${thefts} logins of the other program`
@@ -42,17 +41,15 @@ const theft = (thefts: number): Row => ({
       const calls = (yield* upstream.tokenCalls) - callsBefore
       const mostCalls = CALLS_PER_THEFT * thefts + CALLS_PER_RENEWAL
       costs(calls, mostCalls)
-      must(
-        between * 1_000 <= sent,
-        `${between} of ${sent} requests were overtaken by another login between renewal and replay`
-      )
+      // A token that only another login ended is no fault. A 401 without a second token would be one.
+      must(waits === 0, `${waits} requests ended with a 401 and were not replayed with another token`)
       // From the eleventh early rejection on, each renewal begins 3 to 9 s after the rejection that causes it.
       const { SessionContested: heldBack = 0, ...others } = failed
       must(failures(others) === "", failures(others))
       must(upstream.repeated() === 0, `${upstream.repeated()} POSTs were processed twice`)
       return yield* set.end(
         4,
-        `${issued - before} sessions issued after ${thefts} logins of the other program, ${refused} refreshes rejected; ${ok} requests answered, ${between} overtaken by another login between renewal and replay, ${waits} were not replayed with another token, ${heldBack} were held back as SessionContested; all were answered again after ${seconds(longest)} at most; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} rejected`
+        `${issued - before} sessions issued after ${thefts} logins of the other program, ${refused} refreshes rejected; ${ok} requests answered, ${between} overtaken by another login between renewal and replay, ${heldBack} held back as SessionContested; all were answered again after ${seconds(longest)} at most; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} rejected`
       )
     })
 })
