@@ -42,7 +42,7 @@ const prepare = (stage: Stage, moment: Moment, call: Call) =>
 
 const killed = (moment: Moment, call: Call): Row => ({
   name: `lease holder killed ${moment} (${call})`,
-  short: call === "issue",
+  short: call === "issue" && moment === "during the token request",
   run: (stage) =>
     Effect.gen(function* () {
       const { begin, holder, others, set, tokenCalls } = yield* prepare(stage, moment, call)
@@ -67,7 +67,7 @@ const mostCalls: Readonly<Record<Moment, number>> = {
 
 const stopped = (moment: Moment, call: Call): Row => ({
   name: `lease holder paused ${moment}, resumes after its lease expired (${call})`,
-  short: call === "refresh" && moment === "before the token request",
+  short: false,
   run: (stage) =>
     Effect.gen(function* () {
       const { begin, holder, others, renewal, set, tokenCalls } = yield* prepare(stage, moment, call)

@@ -10,7 +10,7 @@ const MOST = CALLS_PER_RENEWAL + CALLS_PER_COLD_START
 
 const waitsForRenewal: Row = {
   name: "a logout while another process renews",
-  short: true,
+  short: false,
   run: (stage) =>
     Effect.gen(function* () {
       const set = yield* scene(stage)

@@ -70,6 +70,6 @@ const stalled = (stall: Stall): Row<RealSetting> => ({
 const stores: ReadonlyArray<StoreKind> = ["memory", "file", "Redis"]
 
 export const stalls: ReadonlyArray<Row<RealSetting>> = [
-  ...stores.map((store) => stalled({ store, lasts: 4_000, requestTimeout: 1_000, short: store === "Redis" })),
+  ...stores.map((store) => stalled({ store, lasts: 6_000, requestTimeout: 3_000, short: store === "Redis" })),
   ...stores.map((store) => stalled({ store, lasts: 35_000, requestTimeout: 5_000 }))
 ]
