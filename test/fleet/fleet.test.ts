@@ -29,5 +29,5 @@ const runQuickRows = (): void => {
   }
 }
 
-if (hasRedis) describe(NAME, runQuickRows)
+if (hasRedis) describe.sequential(NAME, runQuickRows)
 else without(NO_REDIS, NAME)
