@@ -131,6 +131,7 @@ export const make = ({
       deadline,
       now,
       requestTimeout: config.requestTimeout,
+      spent: history.spentRefreshTokens,
       isDead,
       onSend,
       wasEnded: (session) => history.tokens.get(Redacted.value(session.accessToken))?.rejection === "early",
