@@ -34,6 +34,7 @@ import * as Logout from "./cache/Logout.js"
 import * as Renewal from "./cache/Renewal.js"
 import * as RenewalHistory from "./cache/RenewalHistory.js"
 import * as SessionEvents from "./cache/SessionEvents.js"
+import * as Snapshot from "./cache/Snapshot.js"
 import * as State from "./cache/State.js"
 import * as Timeline from "./cache/Timeline.js"
 import { firstOf, stallTolerantSleep } from "./wait.js"
@@ -205,6 +206,11 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       })
     )
 
+    const peek = (): CachedSession | undefined => {
+      const { cached } = state.current()
+      return State.isServed(cached, now()) ? viewOf(cached) : undefined
+    }
+
     const cache = TokenCache.of({
       get: Effect.suspend(() => {
         const { cached } = state.current()
@@ -213,10 +219,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
           : slowGet
       }),
       session: Effect.map(obtain, viewOf),
-      peek: Effect.sync(() => {
-        const { cached } = state.current()
-        return State.isServed(cached, now()) ? Option.some(viewOf(cached)) : Option.none()
-      }),
+      peek: Effect.sync(() => Option.fromNullable(peek())),
       verify: Effect.zipRight(obtain, Effect.asVoid(store.readVersioned)),
       invalidate,
       confirm: (accepted, use) =>
@@ -226,6 +229,16 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         const { cached } = state.current()
         return SessionEvent.Current({ session: Option.map(Option.fromNullable(cached), viewOf) })
       })
+    })
+    Snapshot.provide(cache, {
+      fresh: () => {
+        const { cached } = state.current()
+        return cached !== undefined && !cached.rejected && timeline.isBefore(cached.freshUntil)
+          ? cached.session.accessToken
+          : undefined
+      },
+      peek,
+      renewed: renewal.flight.settled
     })
     const publicLogin = PublicLogin.of({
       login: (session) => Effect.suspend(() => Fiber.join(fork(renewal.login(session))))
