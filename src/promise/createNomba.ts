@@ -21,13 +21,12 @@ import * as Snapshot from "../layers/cache/Snapshot.js"
 import { composeClient } from "../layers/composeClient.js"
 import * as NombaResponse from "../layers/NombaResponse.js"
 import * as TokenCacheRef from "../layers/TokenCacheRef.js"
-import type { AuthError } from "../schemas/AuthError.js"
 import { NombaClient, type NombaClientService } from "../services/NombaClient.js"
 import * as Cache from "../services/TokenCache.js"
-import { UnexpectedResponse } from "./errors.js"
+import { type NombaError, UnexpectedResponse } from "./errors.js"
 import { at, type Caller, captureCaller, closed, type EngineError, fromCause, fromError } from "./failure.js"
 import * as http from "./http.js"
-import { check, type NombaLogger, type NombaOptions } from "./options.js"
+import { check, type NombaLogger, type NombaOptions, type NombaRequestOptions } from "./options.js"
 import { pathsOf, type StandardSchema } from "./StandardSchema.js"
 
 /**
@@ -68,7 +67,7 @@ export type NombaSessionEvent =
   | { readonly _tag: "Adopted"; readonly session: NombaSession }
   | { readonly _tag: "Rejected"; readonly early: boolean }
   | { readonly _tag: "LoggedOut" }
-  | { readonly _tag: "RenewalFailed"; readonly error: unknown; readonly retryAfterMs: number }
+  | { readonly _tag: "RenewalFailed"; readonly error: NombaError; readonly retryAfterMs: number }
   | { readonly _tag: "Missed"; readonly count: number }
 
 /**
@@ -79,14 +78,6 @@ export interface WaitOptions {
   /** Ends this call's wait with `signal.reason`. The renewal goes on for the other callers. */
   readonly signal?: AbortSignal | undefined
 }
-
-/**
- * The options of `request`.
- *
- * @since 0.1.0
- * @category models
- */
-export type NombaRequestOptions = http.RequestOptions
 
 /**
  * A client of Nomba's API. Create one for your whole program: all its calls share one session.
@@ -135,8 +126,11 @@ interface Engine {
   readonly runFork: <A, E>(effect: Effect.Effect<A, E>) => ReturnType<typeof Effect.runFork<A, E>>
 }
 
-/** Shared, so that clients with one token store have one connection. */
-const memoMap: Layer.MemoMap = Effect.runSync(Layer.makeMemoMap)
+const stores: Layer.MemoMap = Effect.runSync(Layer.makeMemoMap)
+
+/** Clients with one token store share its connection. Nothing else is shared: the layer of `fetch` is the same value for all. */
+const shared = <A, E>(store: Layer.Layer<A, E>): Layer.Layer<A, E> =>
+  Layer.scopedContext(Effect.flatMap(Effect.scope, (scope) => Layer.buildWithMemoMap(store, stores, scope)))
 
 /**
  * Creates a client. It sends nothing before its first call. Throws a `NombaConfigError` that lists every setting that is
@@ -158,15 +152,14 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   const settings = checkAt(captureCaller(createNomba), options)
   const runtime = ManagedRuntime.make(
     composeClient(TokenCacheRef.layer, Effect.succeed(settings.config)).pipe(
-      Layer.provide(settings.store.layer),
+      Layer.provide(shared(settings.store.layer)),
       Layer.provide(
         settings.fetch === undefined
           ? FetchHttpClient.layer
           : Layer.provide(FetchHttpClient.layer, Layer.succeed(FetchHttpClient.Fetch, settings.fetch))
       ),
       Layer.provideMerge(Logger.replace(Logger.defaultLogger, loggerOf(settings.logger)))
-    ),
-    memoMap
+    )
   )
 
   let engine: Engine | undefined
@@ -379,7 +372,7 @@ const eventOf = (event: Cache.SessionEvent): NombaSessionEvent =>
     LoggedOut: (): NombaSessionEvent => ({ _tag: "LoggedOut" }),
     RenewalFailed: ({ error, retryAfter }): NombaSessionEvent => ({
       _tag: "RenewalFailed",
-      error: fromError(error as AuthError),
+      error: fromError(error),
       retryAfterMs: Duration.toMillis(retryAfter)
     }),
     Missed: ({ count }): NombaSessionEvent => ({ _tag: "Missed", count })

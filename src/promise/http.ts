@@ -6,6 +6,7 @@ import type * as HttpMethod from "@effect/platform/HttpMethod"
 import * as Stream from "effect/Stream"
 import { InvalidRequest } from "./errors.js"
 import { fromError } from "./failure.js"
+import type { NombaRequestOptions } from "./options.js"
 
 /** A request, the signal that ends it, and what else `fetch` is told. */
 export interface Prepared {
@@ -49,25 +50,7 @@ const bodyOf = (body: BodyInit | ArrayBuffer | undefined): HttpBody.HttpBody => 
     : HttpBody.raw(body)
 }
 
-/**
- * What `request` sends.
- *
- * @since 0.1.0
- * @category models
- */
-export interface RequestOptions {
-  /** Default: `POST` if there is a body, otherwise `GET`. */
-  readonly method?: string | undefined
-  /** Sent as JSON. */
-  readonly body?: unknown
-  /** Members that are undefined are left out. */
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined
-  readonly headers?: HeadersInit | undefined
-  /** Ends this call, and never the renewal of the token that other calls wait for. */
-  readonly signal?: AbortSignal | undefined
-}
-
-export const fromOptions = (path: string | URL, options: RequestOptions): Prepared => {
+export const fromOptions = (path: string | URL, options: NombaRequestOptions): Prepared => {
   const { body, headers, method, query = {}, signal } = options
   return {
     request: make(
@@ -81,7 +64,7 @@ export const fromOptions = (path: string | URL, options: RequestOptions): Prepar
   }
 }
 
-const withQuery = (path: string, query: NonNullable<RequestOptions["query"]>): string => {
+const withQuery = (path: string, query: NonNullable<NombaRequestOptions["query"]>): string => {
   const given = Object.entries(query).flatMap(([name, value]) =>
     value === undefined || value === null ? [] : [[name, String(value)]]
   )

@@ -6,7 +6,6 @@
 export {
   createNomba,
   type Nomba,
-  type NombaRequestOptions,
   type NombaSession,
   type NombaSessionEvent,
   type WaitOptions
@@ -34,5 +33,5 @@ export {
   type UnexpectedResponseFields
 } from "./errors.js"
 export type { NombaStore } from "./NombaStore.js"
-export type { Duration, NombaLogger, NombaOptions } from "./options.js"
+export type { Duration, NombaLogger, NombaOptions, NombaRequestOptions } from "./options.js"
 export type { StandardIssue, StandardResult, StandardSchema } from "./StandardSchema.js"

@@ -1,5 +1,5 @@
 /**
- * The options of `createNomba`.
+ * The options of `createNomba` and of its `request`.
  *
  * @since 0.1.0
  */
@@ -75,6 +75,24 @@ export interface NombaOptions {
 export interface NombaLogger {
   readonly warn: (message: string) => void
   readonly error: (message: string) => void
+}
+
+/**
+ * The options of `request`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NombaRequestOptions {
+  /** Default: `POST` if there is a body, otherwise `GET`. */
+  readonly method?: string | undefined
+  /** Sent as JSON. */
+  readonly body?: unknown
+  /** Members that are undefined are left out. */
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined
+  readonly headers?: HeadersInit | undefined
+  /** Ends this call, and never the renewal of the token that other calls wait for. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
