@@ -230,15 +230,24 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         return SessionEvent.Current({ session: Option.map(Option.fromNullable(cached), viewOf) })
       })
     })
+    // Reading both clocks takes longer than all else, so it is done once in a millisecond.
+    let proven: State.Cached | undefined
+    let provenAt = 0
     Snapshot.provide(cache, {
       fresh: () => {
         const { cached } = state.current()
-        return cached !== undefined && !cached.rejected && timeline.isBefore(cached.freshUntil)
-          ? cached.session.accessToken
-          : undefined
+        if (cached === undefined || cached.rejected) return undefined
+        const wall = clock.unsafeCurrentTimeMillis()
+        if (cached !== proven || wall !== provenAt) {
+          if (!timeline.isBefore(cached.freshUntil)) return undefined
+          proven = cached
+          provenAt = wall
+        }
+        return cached.session.accessToken
       },
       peek,
-      renewed: renewal.flight.settled
+      renewed: renewal.flight.settled,
+      listen: renewal.flight.listen
     })
     const publicLogin = PublicLogin.of({
       login: (session) => Effect.suspend(() => Fiber.join(fork(renewal.login(session))))

@@ -183,17 +183,21 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     return starting
   }
 
-  /** Runs an effect for one caller. Its signal ends the wait at once, and interrupts the effect. */
-  const run = async <A>(
-    caller: Caller,
-    signal: AbortSignal | undefined,
-    use: (engine: Engine) => Effect.Effect<A, EngineError>
-  ): Promise<A> => {
+  const ready = async (caller: Caller, signal: AbortSignal | undefined): Promise<Engine> => {
     signal?.throwIfAborted()
     if (closing !== undefined) throw at(caller, closed())
-    const started = engine ?? (await abortable(start(caller), signal))
+    return engine ?? abortable(start(caller), signal)
+  }
+
+  /** Runs an effect for one caller. Its signal ends the wait at once, and interrupts the effect. */
+  const run = <A>(
+    { runFork, snapshot }: Engine,
+    caller: Caller,
+    signal: AbortSignal | undefined,
+    effect: Effect.Effect<A, EngineError>
+  ): Promise<A> => {
     const result = new Promise<A>((resolve, reject) => {
-      const fiber = started.runFork(use(started))
+      const fiber = runFork(effect)
       const onAbort = (): void => {
         reject(signal?.reason)
         fiber.unsafeInterruptAsFork(FiberId.none)
@@ -205,9 +209,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
         else reject(fromCause(exit.cause, caller))
       })
     })
-    settings.waitUntil?.(
-      new Promise<void>((resolve) => started.runFork(started.snapshot.renewed).addObserver(() => resolve()))
-    )
+    settings.waitUntil?.(new Promise<void>((resolve) => runFork(snapshot.renewed).addObserver(() => resolve())))
     return result
   }
 
@@ -226,22 +228,45 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   }
 
   const token: Nomba["token"] = (options) => {
-    if (options?.signal?.aborted !== true) {
-      const answer = hit()
-      if (answer !== undefined) return answer
+    if (options?.signal?.aborted === true) return Promise.reject(options.signal.reason)
+    const answer = hit()
+    if (answer !== undefined) return answer
+    if (waiting < CROWD || options?.signal !== undefined) return obtain(captureCaller(token), options?.signal)
+    if (crowd === undefined) {
+      crowd = obtain({}, undefined)
+      queueMicrotask(() => {
+        crowd = undefined
+      })
     }
-    return run(captureCaller(token), options?.signal, ({ cache }) => Effect.map(cache.get, Redacted.value))
+    return crowd
   }
 
-  const execute = (caller: Caller, { init, request, signal }: http.Prepared) =>
-    run(caller, signal, ({ client }) =>
-      Effect.provideService(client.execute(request), FetchHttpClient.RequestInit, init)
-    )
+  let waiting = 0
+  let crowd: Promise<string> | undefined
+
+  /** Waits for the renewal in flight without a fiber. */
+  const obtain = async (caller: Caller, signal: AbortSignal | undefined): Promise<string> => {
+    waiting += 1
+    try {
+      const running = engine ?? (await ready(caller, signal))
+      const renewal = wakeUp(running.snapshot, signal)
+      if (renewal !== undefined) {
+        await renewal
+        const answer = hit()
+        if (answer !== undefined) return answer
+      }
+      return await run(running, caller, signal, Effect.map(running.cache.get, Redacted.value))
+    } finally {
+      waiting -= 1
+    }
+  }
 
   const fetch: Nomba["fetch"] = async (input, init) => {
     const caller = captureCaller(fetch)
-    const prepared = await http.prepare(input, init)
-    return http.toResponse(await execute(caller, prepared), prepared.request.method, prepared.signal)
+    const { init: others, request, signal } = await http.prepare(input, init)
+    const running = await ready(caller, signal)
+    const sent = Effect.provideService(running.client.execute(request), FetchHttpClient.RequestInit, others)
+    return http.toResponse(await run(running, caller, signal, sent), request.method, signal)
   }
 
   const request = async (
@@ -250,8 +275,12 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   ): Promise<unknown> => {
     const caller = captureCaller(request)
     const { request: prepared, signal } = prepare(caller, path, options)
-    const { data, status } = await run(caller, signal, ({ client }) =>
-      Effect.flatMap(client.execute(prepared), (response) =>
+    const running = await ready(caller, signal)
+    const { data, status } = await run(
+      running,
+      caller,
+      signal,
+      Effect.flatMap(running.client.execute(prepared), (response) =>
         Effect.map(readData(response), ({ data }) => ({ data, status: response.status }))
       )
     )
@@ -268,20 +297,31 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     )
   }
 
-  const session: Nomba["session"] = (options) =>
-    run(captureCaller(session), options?.signal, ({ cache }) => Effect.map(cache.session, viewOf))
+  const session: Nomba["session"] = async ({ signal } = {}) => {
+    const caller = captureCaller(session)
+    const running = await ready(caller, signal)
+    return run(running, caller, signal, Effect.map(running.cache.session, viewOf))
+  }
 
-  const logout: Nomba["logout"] = () => run(captureCaller(logout), undefined, ({ cache }) => cache.logout)
+  const logout: Nomba["logout"] = async () => {
+    const caller = captureCaller(logout)
+    const running = await ready(caller, undefined)
+    return run(running, caller, undefined, running.cache.logout)
+  }
 
   const subscribe: Nomba["subscribe"] = (listener) => {
+    const caller = captureCaller(subscribe)
     const unsubscribed = new AbortController()
-    const heard = run(captureCaller(subscribe), unsubscribed.signal, ({ cache }) =>
-      Stream.runForEach(cache.changes, (event) =>
-        unsubscribed.signal.aborted ? Effect.void : tell(listener, eventOf(event))
+    const { signal } = unsubscribed
+    const hear = async (): Promise<void> => {
+      const running = await ready(caller, signal)
+      const hearing = Stream.runForEach(running.cache.changes, (event) =>
+        signal.aborted ? Effect.void : tell(listener, eventOf(event))
       )
-    )
+      return run(running, caller, signal, hearing)
+    }
     // A failure to start is what every other call rejects with.
-    heard.catch(() => {})
+    hear().catch(() => {})
     return () => unsubscribed.abort()
   }
 
@@ -307,6 +347,12 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   })
 }
 
+/**
+ * From so many waiting callers on, those of one turn of the event loop share one wait. It costs them the line of their own in
+ * the stack of an error. They cannot share it longer: on Cloudflare Workers the next turn may belong to another request.
+ */
+const CROWD = 100
+
 const readData = NombaResponse.result(Schema.Unknown)
 
 const checkAt = (caller: Caller, options: NombaOptions) => {
@@ -323,6 +369,30 @@ const prepare = (caller: Caller, path: string | URL, options: NombaRequestOption
   } catch (error) {
     throw error instanceof Error ? at(caller, error) : error
   }
+}
+
+/**
+ * A promise of its own for each caller: on Cloudflare Workers a caller that another request's code woke up directly would go
+ * on inside of that request. Undefined if no renewal is in flight.
+ */
+const wakeUp = (snapshot: Snapshot.Snapshot, signal: AbortSignal | undefined): Promise<void> | undefined => {
+  let wake = (): void => {}
+  const renewal = snapshot.listen(() => wake())
+  if (renewal === undefined) return undefined
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => wake(), renewal.patience)
+    const onAbort = (): void => {
+      reject(signal?.reason)
+      wake()
+    }
+    wake = () => {
+      clearTimeout(timer)
+      renewal.cancel()
+      signal?.removeEventListener("abort", onAbort)
+      resolve()
+    }
+    signal?.addEventListener("abort", onAbort, { once: true })
+  })
 }
 
 /** The promise, or the reason of the signal if it is aborted first. */

@@ -30,9 +30,10 @@ export const captureCaller = (below: (...args: Array<never>) => unknown): Caller
   return caller
 }
 
-/** Makes an error's stack begin at the caller. */
+/** Makes an error's stack begin at the caller, if it is known. */
 export const at = <E extends Error>(caller: Caller, error: E): E => {
-  const frames = /(?:^|\n)(\s+at [\s\S]*)$/.exec(caller.stack ?? "")?.[1] ?? caller.stack ?? ""
+  if (caller.stack === undefined) return error
+  const frames = /(?:^|\n)(\s+at [\s\S]*)$/.exec(caller.stack)?.[1] ?? caller.stack
   Object.defineProperty(error, "stack", {
     value: `${error.name}: ${error.message}\n${frames}`,
     configurable: true,

@@ -29,6 +29,17 @@ export interface Flight<E> {
   readonly stop: Effect.Effect<void>
   /** Waits until the run in flight has ended, or can be given up. */
   readonly settled: Effect.Effect<void>
+  /**
+   * Calls back once when the run in flight has ended: for a caller without a fiber, which asks again then. Undefined if
+   * there is none, or if it can be given up.
+   */
+  readonly listen: (resume: () => void) => Listening | undefined
+}
+
+export interface Listening {
+  /** In this many milliseconds the run can be given up. */
+  readonly patience: number
+  readonly cancel: () => void
 }
 
 export interface Options<E> {
@@ -149,6 +160,13 @@ export const make = <E>({ fork, limit, now, onInterrupt, onTimeout, work }: Opti
     }),
     run,
     stop: ending((fiber) => Fiber.interrupt(fiber)),
-    settled: ending((fiber) => Fiber.await(fiber))
+    settled: ending((fiber) => Fiber.await(fiber)),
+    listen: (resume) => {
+      const flight = current
+      const patience = flight === undefined ? 0 : flight.startedAt + limitMillis - now()
+      if (flight === undefined || patience <= 0) return undefined
+      flight.waiters.add(resume)
+      return { patience, cancel: () => flight.waiters.delete(resume) }
+    }
   }
 }
