@@ -110,10 +110,20 @@ export const waitAtMost = <A>(
     const isTimed = clock === systemClock && millis < MAX_TIMER
     const called = Effect.async<Option.Option<A>>((resume) => {
       const timer = isTimed ? setTimeout(() => resume(Effect.succeedNone), millis) : undefined
-      const unregister = register((value) => {
+      let unregister = (): void => {}
+      const call = (value: A): void => {
         clearTimeout(timer)
         resume(Effect.succeedSome(value))
-      })
+      }
+      if (isTimed) {
+        // The promise brings the call back to where this fiber runs: on Cloudflare Workers a fiber that another request's code
+        // resumes would go on inside of that request, and may do no I/O there.
+        void new Promise<A>((resolve) => {
+          unregister = register(resolve)
+        }).then(call)
+      } else {
+        unregister = register(call)
+      }
       return Effect.sync(() => {
         clearTimeout(timer)
         unregister()
