@@ -60,14 +60,19 @@ const onSystemClock =
 /** Sleeps for a time in which the process runs, then lets it read its sockets once. */
 export const stallTolerantSleep: (duration: Duration.DurationInput) => Effect.Effect<void> = onSystemClock(sleepInSteps)
 
+/** Lets the process end although the timer is running. */
+export const unref = <Timer>(timer: Timer): Timer => {
+  if (typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function") {
+    timer.unref()
+  }
+  return timer
+}
+
 /** Sleeps without keeping the process alive. */
 export const unrefSleep: (duration: Duration.DurationInput) => Effect.Effect<void> = onSystemClock((duration) =>
   Effect.async((resume) => {
-    const timer: unknown = setTimeout(() => resume(Effect.void), Duration.toMillis(duration))
-    if (typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function") {
-      timer.unref()
-    }
-    return Effect.sync(() => clearTimeout(timer as ReturnType<typeof setTimeout>))
+    const timer = unref(setTimeout(() => resume(Effect.void), Duration.toMillis(duration)))
+    return Effect.sync(() => clearTimeout(timer))
   })
 )
 

@@ -377,17 +377,14 @@ const prepare = (caller: Caller, path: string | URL, options: NombaRequestOption
  */
 const wakeUp = (snapshot: Snapshot.Snapshot, signal: AbortSignal | undefined): Promise<void> | undefined => {
   let wake = (): void => {}
-  const renewal = snapshot.listen(() => wake())
-  if (renewal === undefined) return undefined
+  const cancel = snapshot.listen(() => wake())
+  if (cancel === undefined) return undefined
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => wake(), renewal.patience)
     const onAbort = (): void => {
+      cancel()
       reject(signal?.reason)
-      wake()
     }
     wake = () => {
-      clearTimeout(timer)
-      renewal.cancel()
       signal?.removeEventListener("abort", onAbort)
       resolve()
     }

@@ -4,7 +4,6 @@
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { CachedSession, TokenCacheService } from "../../services/TokenCache.js"
-import type * as Flight from "./Flight.js"
 
 export interface Snapshot {
   /** The token that `TokenCache.get` would return from memory without anything else to do. */
@@ -13,8 +12,8 @@ export interface Snapshot {
   readonly peek: () => CachedSession | undefined
   /** Waits until the renewal in flight, if there is one, has ended. */
   readonly renewed: Effect.Effect<void>
-  /** Calls back once when the renewal in flight has ended. Undefined if there is none. */
-  readonly listen: (resume: () => void) => Flight.Listening | undefined
+  /** Calls back once when the renewal in flight has ended. Returns the function that ends it; undefined if there is none. */
+  readonly listen: (resume: () => void) => (() => void) | undefined
 }
 
 const snapshots = new WeakMap<TokenCacheService, Snapshot>()
