@@ -261,19 +261,20 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     }
   }
 
-  const fetch: Nomba["fetch"] = async (input, init) => {
-    const caller = captureCaller(fetch)
+  const send = async (caller: Caller, input: string | URL | Request, init: RequestInit | undefined) => {
     const { init: others, request, signal } = await http.prepare(input, init)
     const running = await ready(caller, signal)
     const sent = Effect.provideService(running.client.execute(request), FetchHttpClient.RequestInit, others)
     return http.toResponse(await run(running, caller, signal, sent), request.method, signal)
   }
 
-  const request = async (
+  const fetch: Nomba["fetch"] = (input, init) => send(captureCaller(fetch), input, init)
+
+  const call = async (
+    caller: Caller,
     path: string | URL,
-    options: NombaRequestOptions & { readonly schema?: StandardSchema } = {}
+    options: NombaRequestOptions & { readonly schema?: StandardSchema }
   ): Promise<unknown> => {
-    const caller = captureCaller(request)
     const { request: prepared, signal } = prepare(caller, path, options)
     const running = await ready(caller, signal)
     const { data, status } = await run(
@@ -297,17 +298,22 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     )
   }
 
-  const session: Nomba["session"] = async ({ signal } = {}) => {
-    const caller = captureCaller(session)
+  const request = (path: string | URL, options: NombaRequestOptions = {}): Promise<unknown> =>
+    call(captureCaller(request), path, options)
+
+  const view = async (caller: Caller, signal: AbortSignal | undefined): Promise<NombaSession> => {
     const running = await ready(caller, signal)
     return run(running, caller, signal, Effect.map(running.cache.session, viewOf))
   }
 
-  const logout: Nomba["logout"] = async () => {
-    const caller = captureCaller(logout)
+  const session: Nomba["session"] = (options) => view(captureCaller(session), options?.signal)
+
+  const end = async (caller: Caller): Promise<void> => {
     const running = await ready(caller, undefined)
     return run(running, caller, undefined, running.cache.logout)
   }
+
+  const logout: Nomba["logout"] = () => end(captureCaller(logout))
 
   const subscribe: Nomba["subscribe"] = (listener) => {
     const caller = captureCaller(subscribe)

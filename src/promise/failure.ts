@@ -22,7 +22,7 @@ export interface Caller {
   readonly stack?: string
 }
 
-/** `below`: the function whose caller is meant. */
+/** `below`: the function whose caller is meant. It must not be asynchronous: Bun does not find such a function. */
 export const captureCaller = (below: (...args: Array<never>) => unknown): Caller => {
   const caller: { stack?: string } = {}
   if (typeof Error.captureStackTrace === "function") Error.captureStackTrace(caller, below)
