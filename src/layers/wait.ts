@@ -72,14 +72,19 @@ export const measuredSleep = (duration: Duration.Duration): Effect.Effect<number
     })
   })
 
+/** Lets the process end although the timer is running. */
+export const unref = <Timer>(timer: Timer): Timer => {
+  if (typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function") {
+    timer.unref()
+  }
+  return timer
+}
+
 /** Sleeps without keeping the process alive. */
 export const unrefSleep: (duration: Duration.DurationInput) => Effect.Effect<void> = onSystemClock((duration) =>
   Effect.async((resume) => {
-    const timer: unknown = setTimeout(() => resume(Effect.void), Duration.toMillis(duration))
-    if (typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function") {
-      timer.unref()
-    }
-    return Effect.sync(() => clearTimeout(timer as ReturnType<typeof setTimeout>))
+    const timer = unref(setTimeout(() => resume(Effect.void), Duration.toMillis(duration)))
+    return Effect.sync(() => clearTimeout(timer))
   })
 )
 
@@ -122,10 +127,20 @@ export const waitAtMost = <A>(
     const isTimed = clock === systemClock && millis < MAX_TIMER
     const called = Effect.async<Option.Option<A>>((resume) => {
       const timer = isTimed ? setTimeout(() => resume(Effect.succeedNone), millis) : undefined
-      const unregister = register((value) => {
+      let unregister = (): void => {}
+      const call = (value: A): void => {
         clearTimeout(timer)
         resume(Effect.succeedSome(value))
-      })
+      }
+      if (isTimed) {
+        // The promise brings the call back to where this fiber runs: on Cloudflare Workers a fiber that another request's code
+        // resumes would go on inside of that request, and may do no I/O there.
+        void new Promise<A>((resolve) => {
+          unregister = register(resolve)
+        }).then(call)
+      } else {
+        unregister = register(call)
+      }
       return Effect.sync(() => {
         clearTimeout(timer)
         unregister()

@@ -269,6 +269,7 @@ export const make = (dependencies: Dependencies): Renewal => {
     fork,
     now,
     limit: RENEWAL_LIMIT,
+    hasHeartbeat: timeline.isSystem,
     work: (run) => Effect.withSpan(renew(run), "TokenCache.renew", { root: true, captureStackTrace: false }),
     onInterrupt: Exit.fail(closed),
     onTimeout: Exit.fail(outOfTime)
