@@ -50,7 +50,7 @@ const morning = async (): Promise<void> => {
   const again = await issue(sandbox, "payouts")
   await balance(sandbox, again.access)
   await sandbox.steal("reports")
-  await sandbox.fault("refresh", { answer: "drop", processed: true, during: "10 minutes" })
+  await sandbox.fault("refresh", { answer: "connectionReset", processed: true, during: "10 minutes" })
 }
 
 /** Longer than the page waits for what belongs together. */

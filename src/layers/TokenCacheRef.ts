@@ -36,7 +36,7 @@ import * as RenewalHistory from "./cache/RenewalHistory.js"
 import * as SessionEvents from "./cache/SessionEvents.js"
 import * as State from "./cache/State.js"
 import * as Timeline from "./cache/Timeline.js"
-import { firstOf, stallTolerantSleep } from "./wait.js"
+import { firstOf, STORE_LIMIT, stallTolerantSleep } from "./wait.js"
 
 type Dependencies = NombaAuth | NombaConfig | TokenStore
 
@@ -191,15 +191,20 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
     const versions = yield* store.changes
     yield* Stream.runForEachChunk(versions, renewal.storeReading.follow).pipe(Effect.forkScoped)
     // Fibers that lost their timers must not hold the layer open for ever.
-    const settle = firstOf(FiberSet.awaitEmpty(fibers), stallTolerantSleep(RENEWAL_LIMIT))
+    const settle = (until: number) =>
+      firstOf(
+        FiberSet.awaitEmpty(fibers),
+        stallTolerantSleep(Duration.millis(Math.max(Duration.toMillis(STORE_LIMIT), until - now())))
+      )
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
+        const until = now() + Duration.toMillis(RENEWAL_LIMIT)
         yield* Deferred.succeed(closing, undefined)
         yield* renewal.close
-        yield* settle
+        yield* settle(until)
         const isLast = yield* store.close
         if (isLast && config.revokeOnClose) yield* Fiber.await(fork(Effect.ignoreLogged(logout)))
-        yield* settle
+        yield* settle(until)
         yield* events.end
       })
     )

@@ -22,7 +22,7 @@ export const STORE_LIMIT: Duration.Duration = Duration.seconds(5)
 export const systemClock: Clock.Clock = Context.get(DefaultServices.liveServices, Clock.Clock)
 
 const STEPS = 10
-const STALLED_FOR = 1_000
+const STALLED_FOR = 500
 /** Platforms let a longer timer fire at once. */
 const MAX_TIMER = 2 ** 31 - 1
 
@@ -69,6 +69,14 @@ export const unrefSleep: (duration: Duration.DurationInput) => Effect.Effect<voi
     }
     return Effect.sync(() => clearTimeout(timer as ReturnType<typeof setTimeout>))
   })
+)
+
+/** `Effect.sleep` that notices a stall at its end, but does not tolerate it. */
+export const watchfulSleep: (duration: Duration.DurationInput) => Effect.Effect<void> = onSystemClock(oneStep)
+
+/** Lets the process read its sockets once, on the system's clock. */
+export const pollOnce: Effect.Effect<void> = Effect.clockWith((clock) =>
+  clock === systemClock ? pollSockets : Effect.void
 )
 
 const stallTolerantClock: Clock.Clock = {

@@ -1,8 +1,6 @@
 /**
  * A Nomba to develop and test against: it serves the contract, keeps one session for each client as the live API does,
  * and refuses what Nomba refuses.
- *
- * @since 0.1.0
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Context from "effect/Context"
@@ -10,24 +8,25 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as App from "./App.js"
+import { defaultClient, type Options, type ServerOptions, type Settings, settle } from "./config/Options.js"
+import { SandboxError } from "./config/SandboxError.js"
 import * as Controls from "./control/Controls.js"
-import * as Emulator from "./Emulator.js"
-import * as InProcess from "./InProcess.js"
-import { defaultClient, type Options, type ServerOptions, type Settings, settle } from "./Options.js"
-import { SandboxError } from "./SandboxError.js"
-import type { SandboxService } from "./SandboxService.js"
+import type { SandboxService } from "./control/SandboxService.js"
+import * as InProcess from "./http/InProcess.js"
+import type { SandboxApp } from "./http/SandboxApp.js"
+import * as Emulator from "./state/Emulator.js"
 
 const inProcessUrl = "https://sandbox.nomba.com"
 
 const build = <E>(
   settings: Settings,
-  listen: (app: App.App) => Effect.Effect<string, E, Scope.Scope>
+  listen: (app: SandboxApp) => Effect.Effect<string, E, Scope.Scope>
 ): Effect.Effect<SandboxService, E, Scope.Scope> =>
   Effect.gen(function* () {
     const emulator = yield* Emulator.make(settings)
     const app = yield* Effect.provideService(App.make, Emulator.Emulator, emulator)
     const url = yield* listen(app)
-    yield* emulator.reachableAt(url)
+    yield* emulator.setUrl(url)
     return { ...Controls.make(emulator), url, client: InProcess.make(app, url) }
   })
 
@@ -35,8 +34,9 @@ const make = (options: Options = {}): Effect.Effect<SandboxService, SandboxError
   Effect.flatMap(settle(options), (settings) => build(settings, () => Effect.succeed(inProcessUrl)))
 
 const server = Effect.tryPromise({
-  try: () => import("./Server.js"),
-  catch: () => new SandboxError({ reason: "Listen", issues: ["a socket needs the package @effect/platform-node"] })
+  try: () => import("./http/Server.js"),
+  catch: () =>
+    new SandboxError({ reason: "Listen", issues: ["install @effect/platform-node@0.108, which the server needs"] })
 })
 
 const makeServer = (options: ServerOptions = {}): Effect.Effect<SandboxService, SandboxError, Scope.Scope> =>

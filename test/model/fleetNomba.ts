@@ -1,9 +1,9 @@
 /** Nomba as a fleet meets it over HTTP: the sandbox's state machine behind a network with faults. */
 import { HttpClient, HttpClientError, type HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { Effect, Either, Option, Redacted, Schema, Stream } from "effect"
-import * as SandboxState from "../../src/sandbox/SandboxState.js"
-import { Switches } from "../../src/sandbox/Switches.js"
+import { Switches } from "../../src/sandbox/config/Switches.js"
 import type { Counts } from "../../src/sandbox/state/Counts.js"
+import * as SandboxState from "../../src/sandbox/state/SandboxState.js"
 import * as Sessions from "../../src/sandbox/state/Sessions.js"
 import type { Ledger } from "../fleet/Ledger.js"
 import type { Process, Simulation } from "../support/simulator.js"
@@ -148,9 +148,9 @@ export const makeNomba = (
   const now = (): number => simulation.now() + skew
 
   const current = (): Option.Option<Sessions.Session> =>
-    Option.fromNullable(Sessions.of(state.sessions, CLIENT_ID).at(-1))
+    Option.fromNullable(Sessions.ofClient(state.sessions, CLIENT_ID).at(-1))
 
-  const grant = (): Sessions.Minted => {
+  const grant = (): Sessions.NewTokens => {
     serial += 1
     expiries.set(`access-${serial}`, now() + lifetime)
     return {

@@ -47,6 +47,23 @@ describe("through the derived clients", () => {
   )
 })
 
+describe("Cache-Control", () => {
+  it.effect("is no-store on every answer of a token operation", () =>
+    Effect.gen(function* () {
+      const issued = yield* issue()
+      const { access_token, refresh_token } = issued.json.data
+      const refreshed = yield* refresh(refresh_token, bearer(access_token))
+      const answers = [
+        issued,
+        refreshed,
+        yield* revoke(refreshed.json.data.access_token),
+        yield* issue({ ...credentials, client_secret: "wrong" })
+      ]
+      for (const { headers } of answers) assert.strictEqual(headers["cache-control"], "no-store")
+    }).pipe(sandbox)
+  )
+})
+
 describe("issue", () => {
   it.effect("refuses a client that it does not know", () =>
     Effect.gen(function* () {
@@ -76,7 +93,7 @@ describe("issue", () => {
   it.effect("refuses a member of the wrong type", () =>
     Effect.gen(function* () {
       for (const value of [null, 7, true, [], {}, [secretOf]]) {
-        assertRefused(yield* issue({ ...credentials, client_secret: value }), 400, "client_secret: has to be a string")
+        assertRefused(yield* issue({ ...credentials, client_secret: value }), 400, "client_secret: must be a string")
       }
     }).pipe(sandbox)
   )
@@ -85,7 +102,7 @@ describe("issue", () => {
     Effect.gen(function* () {
       for (const grant_type of ["password", "refresh_token", "", null, 1]) {
         const answer = yield* issue({ ...credentials, grant_type })
-        assertRefused(answer, 400, 'grant_type: has to be "client_credentials"')
+        assertRefused(answer, 400, 'grant_type: must be "client_credentials"')
       }
     }).pipe(sandbox)
   )
@@ -200,9 +217,9 @@ describe("refresh", () => {
   it.effect("refuses a token that was never issued, and a malformed request", () =>
     Effect.gen(function* () {
       yield* login
-      assertRefused(yield* refresh("bogus"), 401, "refresh_token: is not from this sandbox, or long gone")
+      assertRefused(yield* refresh("bogus"), 401, "refresh_token: is not from this sandbox, or was forgotten")
       assertRefused(yield* refresh(undefined), 400, "refresh_token: is missing")
-      assertRefused(yield* refresh(7), 400, "refresh_token: has to be a string")
+      assertRefused(yield* refresh(7), 400, "refresh_token: must be a string")
     }).pipe(sandbox)
   )
 
@@ -237,7 +254,21 @@ describe("a bearer token", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("is nothing but Bearer and a token, the scheme in any case", () =>
+  it.effect("may come without its scheme, as Nomba's own plugin sends it", () =>
+    Effect.gen(function* () {
+      const { access } = yield* login
+      for (const header of [access, `bearer ${access}`, `BEARER   ${access}`]) {
+        assert.strictEqual((yield* balance({ authorization: header })).status, 200)
+      }
+      assertRefused(
+        yield* balance({ authorization: `Basic ${access}` }),
+        401,
+        "Authorization: must be a token, with or without Bearer"
+      )
+    }).pipe(sandbox)
+  )
+
+  it.effect("needs its scheme, in any case, under bearerScheme: bearer", () =>
     Effect.gen(function* () {
       const { access } = yield* login
       for (const header of [`bearer ${access}`, `BEARER   ${access}`]) {
@@ -251,10 +282,10 @@ describe("a bearer token", () => {
         `Bearer ${access} x`,
         `Bearer ${access},`
       ]) {
-        assertRefused(yield* balance({ authorization: header }), 401, "Authorization: has to be Bearer and a token")
+        assertRefused(yield* balance({ authorization: header }), 401, "Authorization: must be Bearer and a token")
       }
       assertRefused(yield* balance({}), 401, "Authorization: is missing")
-    }).pipe(sandbox)
+    }).pipe(Effect.provide(Sandbox.layer({ bearerScheme: "bearer" })))
   )
 
   it.effect("from another sandbox, or tampered with, is no good", () =>
@@ -336,7 +367,7 @@ describe("revoke", () => {
       assertRefused(yield* revoke(access, { clientId }), 400, "token: is missing")
       assertRefused(yield* revoke(access, { access_token: access }), 400, "clientId: is missing")
       const two = yield* revoke(access, { token: access, access_token: "other" })
-      assertRefused(two, 400, "access_token: has to be the same as token")
+      assertRefused(two, 400, "access_token: must be the same as token")
       assertRefused(yield* revoke(access, { token: "junk" }), 400, "token: is not from this sandbox")
       assert.strictEqual((yield* balance(bearer(access))).status, 200)
     }).pipe(sandbox)
@@ -374,7 +405,7 @@ describe("the accountId header", () => {
       return [issued, resource, refreshed, revoked].map(({ status }) => status)
     })
 
-  it.effect("may be absent, and has to be right where it is there", () =>
+  it.effect("may be absent, and must be right where it is there", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* everywhere({}), [200, 200, 200, 200])
       assert.deepStrictEqual(yield* everywhere(right), [200, 200, 200, 200])

@@ -38,7 +38,7 @@ describe("the control side, through its derived client", () => {
       assert.strictEqual(carriedOn?.refreshes, 1)
 
       const [stolen] = yield* stealSession({ payload: {} })
-      assert.strictEqual(stolen?.startedBy, "somebody else")
+      assert.strictEqual(stolen?.startedBy, "another login")
       assert.notStrictEqual(stolen?.id, mine?.id)
 
       const second = yield* login
@@ -80,18 +80,18 @@ describe("the control side, through its derived client", () => {
     Effect.gen(function* () {
       const { addFault, clearFaults } = yield* control
       yield* addFault({
-        payload: { endpoint: "issue", fault: { answer: { status: 503, body: "SENTINEL" }, times: 2 } }
+        payload: { target: "issue", fault: { answer: { status: 503, body: "SENTINEL" }, times: 2 } }
       })
       yield* issue()
       const waiting = yield* addFault({
-        payload: { endpoint: "issue", fault: { answer: "cut", during: 60_000, latency: 5 } }
+        payload: { target: "issue", fault: { answer: "truncated", during: 60_000, latency: 5 } }
       })
-      assert.deepStrictEqual(waiting.issue, [
+      assert.deepStrictEqual(waiting["issue"], [
         { left: 1, answer: { status: 503 }, processed: false },
-        { left: "always", until: DateTime.unsafeMake(60_000), latency: 5, answer: "cut", processed: true }
+        { left: "always", until: DateTime.unsafeMake(60_000), latency: 5, answer: "truncated", processed: true }
       ])
       assert.notInclude((yield* get("/_sandbox/state")).text, "SENTINEL")
-      assert.deepStrictEqual(yield* clearFaults(), { issue: [], refresh: [], revoke: [], balance: [] })
+      assert.deepStrictEqual(yield* clearFaults(), {})
       assert.strictEqual((yield* issue()).status, 200)
     }).pipe(sandbox)
   )
@@ -134,7 +134,7 @@ describe("the control side, through its derived client", () => {
       yield* login
       yield* setSwitches({ payload: { dialect: "live", rateLimit: "regular" } })
       yield* moveClock({ payload: { advance: 60_000 } })
-      yield* addFault({ payload: { endpoint: "issue", fault: { answer: "drop" } } })
+      yield* addFault({ payload: { target: "issue", fault: { answer: "connectionReset" } } })
       assert.notDeepEqual(yield* getState(), before)
       const after = yield* reset()
       assert.notStrictEqual(after.epoch, before.epoch)
@@ -149,26 +149,28 @@ describe("what the control side refuses", () => {
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const before = yield* get("/_sandbox/state")
-      const eitherOr = "body: has to be either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z"
-      const upToTenYears = "has to be a duration, at most ten years"
+      const eitherOr = "body: must be either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z"
+      const upToTenYears = "must be a duration, at most ten years"
       const table: ReadonlyArray<readonly ["POST" | "PATCH", string, unknown, number, ReadonlyArray<string>]> = [
-        ["POST", "/faults", {}, 400, ["endpoint: is missing", "fault: is missing"]],
+        ["POST", "/faults", {}, 400, ["target: is missing", "fault: is missing"]],
         [
           "POST",
           "/faults",
-          { endpoint: "all", fault: {} },
+          { target: "all", fault: {} },
           400,
-          ["endpoint: has to be one of issue, refresh, revoke, balance"]
+          [
+            "target: must be one of issue, refresh, revoke, resource, or a method and a path such as POST /v2/transfers/bank"
+          ]
         ],
         [
           "POST",
           "/faults",
-          { endpoint: "issue", fault: { times: 0 } },
+          { target: "issue", fault: { times: 0 } },
           400,
-          ["times: has to be a whole number, 1 or more, or always"]
+          ["times: must be a whole number, 1 or more, or always"]
         ],
-        ["POST", "/faults", { endpoint: "issue", fault: { tims: 1 } }, 400, ["tims: is not known"]],
-        ["POST", "/sessions/expire", { token: "both" }, 400, ["token: has to be access or refresh"]],
+        ["POST", "/faults", { target: "issue", fault: { tims: 1 } }, 400, ["tims: is not known"]],
+        ["POST", "/sessions/expire", { token: "both" }, 400, ["token: must be access or refresh"]],
         ["POST", "/sessions/expire", { token: "access" }, 409, ["clientId: has no session"]],
         [
           "POST",
@@ -179,13 +181,13 @@ describe("what the control side refuses", () => {
         ],
         ["POST", "/sessions/revoke", {}, 409, ["clientId: has no session"]],
         ["POST", "/sessions/steal", { clientId: "nobody" }, 404, ["clientId: is not known to this sandbox"]],
-        ["POST", "/sessions/steal", { clientId: 7 }, 400, ["clientId: has to be a string"]],
+        ["POST", "/sessions/steal", { clientId: 7 }, 400, ["clientId: must be a string"]],
         ["POST", "/sessions/steal", { client_id: "nobody" }, 400, ["client_id: is not known"]],
         ["POST", "/sessions/revoke", { client: "nobody" }, 400, ["client: is not known"]],
         ["POST", "/sessions/expire", { token: "access", clientID: "nobody" }, 400, ["clientID: is not known"]],
-        ["POST", "/faults", { endpoint: "issue", times: 5, fault: {} }, 400, ["times: is not known"]],
-        ["POST", "/faults", { endpoint: "issue", fault: { latency: -5 } }, 400, [`latency: ${upToTenYears}`]],
-        ["POST", "/faults", { endpoint: "issue", fault: { during: "-1 minute" } }, 400, [`during: ${upToTenYears}`]],
+        ["POST", "/faults", { target: "issue", times: 5, fault: {} }, 400, ["times: is not known"]],
+        ["POST", "/faults", { target: "issue", fault: { latency: -5 } }, 400, [`latency: ${upToTenYears}`]],
+        ["POST", "/faults", { target: "issue", fault: { during: "-1 minute" } }, 400, [`during: ${upToTenYears}`]],
         ["POST", "/clock", { set: "soon" }, 400, [eitherOr]],
         ["POST", "/clock", { set: "eyJhbGciOiJIUzI1NiJ9.SENTINEL" }, 400, [eitherOr]],
         ["POST", "/clock", { set: 5 }, 400, [eitherOr]],
@@ -199,19 +201,19 @@ describe("what the control side refuses", () => {
           "/clock",
           { set: "9999-01-01T00:00:00Z" },
           400,
-          ["set: has to stay within ten years of the machine's clock"]
+          ["set: must stay within ten years of the machine's clock"]
         ],
         [
           "POST",
           "/clock",
           { advance: "3651 days" },
           400,
-          ["advance: has to stay within ten years of the machine's clock"]
+          ["advance: must stay within ten years of the machine's clock"]
         ],
         ["POST", "/clock", [], 400, [eitherOr]],
-        ["PATCH", "/switches", { dialect: "french" }, 400, ["dialect: has to be one of both, spec, live"]],
+        ["PATCH", "/switches", { dialect: "french" }, 400, ["dialect: must be one of both, spec, live"]],
         ["PATCH", "/switches", { french: true }, 400, ["french: is not known"]],
-        ["PATCH", "/switches", null, 400, ["body: has to be an object"]]
+        ["PATCH", "/switches", null, 400, ["body: must be an object"]]
       ]
       for (const [method, path, body, status, errors] of table) {
         const answer = yield* send(client, `${url}/_sandbox${path}`, method, { body: JSON.stringify(body) })
@@ -247,11 +249,11 @@ describe("the request log", () => {
       const { access } = yield* login
       yield* TestClock.adjust("1 minute")
       yield* issue({ ...credentials, client_secret: "wrong" })
-      yield* fault("balance", { answer: { status: 503 }, latency: "2 seconds" })
+      yield* fault("resource", { answer: { status: 503 }, latency: "2 seconds" })
       const late = yield* Effect.fork(balance(bearer(access)))
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.join(late)
-      yield* fault("balance", { answer: "drop", processed: true })
+      yield* fault("resource", { answer: "connectionReset", processed: true })
       yield* Effect.exit(balance(bearer(access)))
       yield* post("/nowhere?x=1", {})
       const minute = DateTime.unsafeMake(60_000)
@@ -262,9 +264,10 @@ describe("the request log", () => {
           at: after,
           method: "POST",
           path: "/nowhere",
-          endpoint: "other",
+          operation: "other",
           status: 404,
           outcome: "refused",
+          why: "the sandbox has no response for this path",
           took: 0
         },
         {
@@ -272,10 +275,10 @@ describe("the request log", () => {
           at: after,
           method: "GET",
           path: "/v1/accounts/balance",
-          endpoint: "balance",
+          operation: "resource",
           status: "dropped",
           outcome: "faulted",
-          why: "fault: drop, after it was processed",
+          why: "fault: connectionReset, after it was processed",
           clientId,
           took: 0
         },
@@ -284,7 +287,7 @@ describe("the request log", () => {
           at: minute,
           method: "GET",
           path: "/v1/accounts/balance",
-          endpoint: "balance",
+          operation: "resource",
           status: 503,
           outcome: "faulted",
           why: "fault: 503, 2000 ms late",
@@ -295,7 +298,7 @@ describe("the request log", () => {
           at: minute,
           method: "POST",
           path: "/v1/auth/token/issue",
-          endpoint: "issue",
+          operation: "issue",
           status: 401,
           outcome: "refused",
           why: "client_secret: is not that of this client_id",
@@ -307,7 +310,7 @@ describe("the request log", () => {
           at: DateTime.unsafeMake(0),
           method: "POST",
           path: "/v1/auth/token/issue",
-          endpoint: "issue",
+          operation: "issue",
           status: 200,
           outcome: "succeeded",
           clientId,
@@ -326,7 +329,12 @@ describe("the request log", () => {
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.interrupt(fiber)
       const [entry] = yield* getRequests()
-      assert.include(entry, { status: "dropped", why: "the caller left before the answer", took: 10_000, clientId })
+      assert.include(entry, {
+        status: "dropped",
+        why: "the client disconnected before the response",
+        took: 10_000,
+        clientId
+      })
     }).pipe(sandbox)
   )
 
@@ -335,12 +343,12 @@ describe("the request log", () => {
       const { fault } = yield* Sandbox
       const { getRequests } = yield* control
       const whose = Effect.map(getRequests(), ([entry]) => [entry?.outcome, entry?.clientId])
-      for (const answer of ["drop", "cut", "garbage", { status: 502 }] as const) {
+      for (const answer of ["connectionReset", "truncated", "invalidBody", { status: 502 }] as const) {
         yield* fault("issue", { answer, processed: true })
         yield* Effect.exit(issue())
         assert.deepStrictEqual(yield* whose, ["faulted", clientId], JSON.stringify(answer))
       }
-      yield* fault("issue", { answer: "drop" })
+      yield* fault("issue", { answer: "connectionReset" })
       yield* Effect.exit(issue())
       assert.deepStrictEqual(yield* whose, ["faulted", undefined])
     }).pipe(sandbox)
@@ -350,7 +358,7 @@ describe("the request log", () => {
     Effect.gen(function* () {
       const { counts, fault, reset, view } = yield* Sandbox
       const before = yield* counts
-      for (const answer of [undefined, "drop", { status: 503 }] as const) {
+      for (const answer of [undefined, "connectionReset", { status: 503 }] as const) {
         yield* fault("issue", { latency: "1 minute", answer })
         const late = yield* Effect.fork(Effect.exit(issue()))
         yield* TestClock.adjust("10 seconds")
@@ -367,6 +375,23 @@ describe("the request log", () => {
 })
 
 describe("what the control side tells", () => {
+  it.effect("masks every part of a client secret that has slashes in it", () => {
+    const clientSecret = "abcdefgh/ij/klmnopqrstu="
+    return Effect.gen(function* () {
+      const { view } = yield* Sandbox
+      for (const path of [
+        `/v1/${clientSecret}`,
+        `/v1/x/abcdefgh.txt`,
+        "/v1/%61bcdefgh",
+        `/v1/${encodeURIComponent(clientSecret)}`
+      ])
+        yield* get(path)
+      const paths = (yield* view).requests.map(({ path }) => path)
+      assert.lengthOf(paths, 4)
+      for (const path of paths) assert.match(path, /^\/v1(\/(x|…))+$/)
+    }).pipe(Effect.provide(Sandbox.layer({ clients: [{ clientId: "c", clientSecret: Redacted.make(clientSecret) }] })))
+  })
+
   it.effect("has no secret in it, wherever one was put", () =>
     Effect.gen(function* () {
       const { client, configure, fault, url } = yield* Sandbox
@@ -377,7 +402,7 @@ describe("what the control side tells", () => {
       const secrets = [...tokens, secretOf]
       for (const secret of secrets) {
         const part = encodeURIComponent(secret)
-        yield* fault("balance", { answer: { status: 400, headers: { "x-secret": secret }, body: secret } })
+        yield* fault("resource", { answer: { status: 400, headers: { "x-secret": secret }, body: secret } })
         yield* balance(bearer(secret))
         yield* send(client, `${url}/${part}?token=${part}`, "GET")
         yield* post(`/v1/auth/token/issue?${part}`, { client_secret: secret, client_id: secret, grant_type: secret })

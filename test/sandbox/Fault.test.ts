@@ -96,8 +96,8 @@ describe("a fault", () => {
     Effect.gen(function* () {
       const { counts, fault } = yield* Sandbox
       const first = yield* login
-      yield* fault("refresh", { answer: "drop" })
-      yield* fault("refresh", { answer: "drop", processed: true })
+      yield* fault("refresh", { answer: "connectionReset" })
+      yield* fault("refresh", { answer: "connectionReset", processed: true })
       assertDropped(yield* Effect.exit(refresh(first.refresh)))
       assert.strictEqual((yield* counts).refreshed, 0)
       assertDropped(yield* Effect.exit(refresh(first.refresh)))
@@ -149,7 +149,7 @@ describe("a fault", () => {
   it.effect("of garbage is a 200 that says it is JSON and is not, and leaves the request unprocessed", () =>
     Effect.gen(function* () {
       const { counts, fault } = yield* Sandbox
-      yield* fault("issue", { answer: "garbage" })
+      yield* fault("issue", { answer: "invalidBody" })
       const { headers, json, status, text } = yield* issue()
       assert.strictEqual(status, 200)
       assert.include(headers["content-type"], "application/json")
@@ -164,7 +164,7 @@ describe("a fault", () => {
     Effect.gen(function* () {
       const { client, counts, fault, url } = yield* Sandbox
       const { access } = yield* login
-      yield* fault("balance", { answer: "cut" })
+      yield* fault("resource", { answer: "truncated" })
       const response = yield* client.get(`${url}/v1/accounts/balance`, { headers: bearer(access) })
       assert.strictEqual(response.status, 200)
       const received: Array<number> = []
@@ -174,10 +174,10 @@ describe("a fault", () => {
       assert.isTrue(Exit.isFailure(exit))
       const whole = (yield* balance(bearer(access))).text
       assert.strictEqual(Buffer.from(received).toString(), whole.slice(0, Math.floor(whole.length / 2)))
-      assert.include((yield* counts).balance, { requests: 2, faulted: 1, succeeded: 1 })
-      assert.deepStrictEqual((yield* counts).balance.statuses, { 200: 1, dropped: 1 })
+      assert.include((yield* counts).resource, { requests: 2, faulted: 1, succeeded: 1 })
+      assert.deepStrictEqual((yield* counts).resource.statuses, { 200: 1, dropped: 1 })
 
-      yield* fault("issue", { answer: "cut" })
+      yield* fault("issue", { answer: "truncated" })
       yield* Effect.exit(issue())
       assert.strictEqual((yield* counts).issued, 2)
     }).pipe(sandbox)
@@ -257,14 +257,17 @@ describe("a fault", () => {
         { during: "later" as "1 second" },
         { during: Number.POSITIVE_INFINITY },
         { processed: "yes" as unknown as boolean },
-        { answer: "cut" as const, processed: false },
-        { answer: "silence" as "drop" },
+        { answer: "truncated" as const, processed: false },
+        { answer: "silence" as "connectionReset" },
         { latency: "later" as "1 second" },
         { answer: { status: 99 } },
         { answer: { status: 200, headers: { "retry after": "1" } } },
         { answer: { status: 200, headers: { "retry-after": "1\r\nx: y" } } },
         { answer: { status: 200, headers: { "x-a": "a\u0001b" } } },
         { answer: { status: 200, headers: { "x-a": "a\u007f" } } },
+        { answer: { status: 200, headers: { Trailer: "x-a" } } },
+        { answer: { status: 200, headers: { "Transfer-Encoding": "chunked" } } },
+        { answer: { status: 200, headers: { "content-length": "7" } } },
         { answer: { status: 200, body: 1n } },
         { answer: { status: 200, body: () => {} } }
       ]) {
@@ -272,7 +275,7 @@ describe("a fault", () => {
         assert.instanceOf(error, SandboxError)
         assert.strictEqual(error.reason, "Fault")
         assert.lengthOf(error.issues, 1)
-        assert.match(error.message, /: (times|during|latency|answer|processed): has to be /)
+        assert.match(error.message, /^(times|during|latency|answer|processed): must be /)
       }
     }).pipe(sandbox)
   )

@@ -3,7 +3,7 @@ import { HttpServerRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Exit, Option, Scope } from "effect"
 import { Sandbox, type SandboxService, type ServerOptions } from "nomba-auth/sandbox"
-import { foreignHost } from "../../src/sandbox/Guard.js"
+import { foreignHost } from "../../src/sandbox/http/Guard.js"
 import { credentials } from "./support.js"
 
 interface Heard {
@@ -128,7 +128,7 @@ describe("the control side on a socket", () => {
           assert.strictEqual(stolen.status, 200)
           assert.notProperty(stolen.headers, "access-control-allow-origin")
         }
-        assert.strictEqual((yield* view).sessions[0]?.startedBy, "somebody else")
+        assert.strictEqual((yield* view).sessions[0]?.startedBy, "another login")
       })
     )
   )
@@ -253,7 +253,7 @@ describe("server-sent events", () => {
           while (reader !== undefined && !(await reader.read()).done) {}
           return "ended"
         } catch {
-          return "cut"
+          return "truncated"
         }
       })()
       return { first: new TextDecoder().decode(first?.value), ended }
@@ -273,7 +273,7 @@ describe("server-sent events", () => {
         yield* until("\n\n")
         assert.match(text, /^event: state\ndata: \{.*\}\n\n$/)
         yield* steal()
-        yield* until('"startedBy":"somebody else"')
+        yield* until('"startedBy":"another login"')
         yield* Effect.promise(async () => reader?.cancel())
       })
     )
@@ -286,7 +286,7 @@ describe("server-sent events", () => {
       const followers = yield* Effect.replicateEffect(follow(url, new AbortController()), 3)
       for (const { first } of followers) assert.match(first, /^event: state\n/)
       yield* Effect.timeout(Scope.close(scope, Exit.void), "5 seconds")
-      for (const { ended } of followers) assert.include(["cut", "ended"], yield* Effect.promise(() => ended))
+      for (const { ended } of followers) assert.include(["truncated", "ended"], yield* Effect.promise(() => ended))
     })
   )
 

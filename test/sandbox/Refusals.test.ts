@@ -41,7 +41,7 @@ describe("a body", () => {
   it.effect("that is JSON and not an object is a 400", () =>
     Effect.forEach(["null", "[]", "7", '"text"', "[[[]]]"], (body) =>
       Effect.gen(function* () {
-        for (const answer of yield* postEverywhere(body)) assertRefused(answer, 400, "body: has to be an object")
+        for (const answer of yield* postEverywhere(body)) assertRefused(answer, 400, "body: must be an object")
       })
     ).pipe(sandbox)
   )
@@ -79,7 +79,7 @@ describe("a body", () => {
         [form, "application/x-www-form-urlencoded"]
       ] as const) {
         for (const answer of yield* postEverywhere(body, contentType)) {
-          assertRefused(answer, 415, "content-type: has to be application/json")
+          assertRefused(answer, 415, "content-type: must be application/json")
         }
       }
     }).pipe(sandbox)
@@ -112,7 +112,7 @@ describe("a body", () => {
   it.effect("of 64 KiB is read, and of one byte more is a 413", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* issue(padded(64 * 1024))).status, 200)
-      assertRefused(yield* issue(padded(64 * 1024 + 1)), 413, "body: has to be at most 64 KiB")
+      assertRefused(yield* issue(padded(64 * 1024 + 1)), 413, "body: must be at most 64 KiB")
     }).pipe(sandbox)
   )
 
@@ -148,20 +148,25 @@ describe("a body", () => {
 })
 
 describe("a path or a method that is not there", () => {
-  it.effect("is a 404", () =>
+  it.effect("is a 404 that lists what there is, after the bearer token under /v1/ and /v2/", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
+      const { access } = yield* login
+      for (const path of ["/v1", "/auth/token/issue", "/V1/auth/token/issue", "/sandbox/v1/auth/token/issue"]) {
+        assertRefused(yield* send(client, `${url}${path}`, "POST", { body: JSON.stringify(credentials) }), 404)
+      }
       for (const path of [
-        "/v1",
-        "/auth/token/issue",
         "/v1/auth/token/issue/",
-        "/V1/auth/token/issue",
         "/v1/auth/token/issue/x",
         "/v1//auth/token/issue",
         "/v1/auth/token/%69ssue",
-        "/sandbox/v1/auth/token/issue"
+        "/v2/nowhere"
       ]) {
-        assertRefused(yield* send(client, `${url}${path}`, "POST", { body: JSON.stringify(credentials) }), 404)
+        assertRefused(yield* send(client, `${url}${path}`, "POST"), 401, "Authorization: is missing")
+        const answer = yield* send(client, `${url}${path}`, "POST", { headers: bearer(access) })
+        assertRefused(answer, 404)
+        assert.include(answer.json.errors, "there is: GET /v1/accounts/balance")
+        assert.include(answer.text, "POST /_sandbox/resources")
       }
     }).pipe(sandbox)
   )
@@ -169,12 +174,13 @@ describe("a path or a method that is not there", () => {
   it.effect("is a 405 that says what is allowed", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
+      const { access } = yield* login
       for (const method of ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] as const) {
         const answer = yield* send(client, `${url}/v1/auth/token/issue`, method)
         assertRefused(answer, 405)
         assert.strictEqual(answer.headers["allow"], "POST")
       }
-      const answer = yield* send(client, `${url}/v1/accounts/balance`, "POST")
+      const answer = yield* send(client, `${url}/v1/accounts/balance`, "POST", { headers: bearer(access) })
       assertRefused(answer, 405)
       assert.strictEqual(answer.headers["allow"], "GET")
     }).pipe(sandbox)

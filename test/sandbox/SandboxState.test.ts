@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Either, FastCheck as fc, Option, Redacted, Schema } from "effect"
 import { Switches } from "nomba-auth/sandbox"
-import * as SandboxState from "../../src/sandbox/SandboxState.js"
+import * as SandboxState from "../../src/sandbox/state/SandboxState.js"
 import * as Sessions from "../../src/sandbox/state/Sessions.js"
 
 const lifetime = 10
@@ -9,7 +9,7 @@ const refreshLifetime = 25
 
 const minting =
   (n: number, now: number) =>
-  (clientId: string): Sessions.Minted => ({
+  (clientId: string): Sessions.NewTokens => ({
     clientId,
     tokenId: `${clientId}-${n}`,
     sessionId: `session ${clientId}-${n}`,
@@ -23,7 +23,7 @@ const minting =
 const standard = Schema.decodeSync(Switches)({})
 const empty = SandboxState.initial(standard)
 
-const presenting = (token: string, now: number, bearer?: string, client = "a"): Sessions.Presented => ({
+const presenting = (token: string, now: number, bearer?: string, client = "a"): Sessions.RefreshRequest => ({
   refreshToken: Redacted.make(token),
   bearer: Option.map(Option.fromNullable(bearer), (tokenId) => ({ clientId: client, tokenId })),
   admits: () => true,
@@ -237,11 +237,11 @@ describe("the state of the sandbox", () => {
       took: 0,
       method: "GET",
       path: "/",
-      endpoint: "other",
+      operation: "other",
       status: 404,
       outcome: "refused"
     } as const
-    for (let n = 0; n < 1000; n++) state = SandboxState.answer(empty, entry)(state)[1]
+    for (let n = 0; n < 1000; n++) state = SandboxState.recordAnswer(empty, entry)(state)[1]
     assert.lengthOf(state.log.entries, 200)
     assert.deepStrictEqual([state.log.entries[0]?.id, state.log.entries[199]?.id], [1000, 801])
     assert.deepStrictEqual(state.counts.other.statuses, { 404: 1000 })

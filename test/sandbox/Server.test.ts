@@ -132,7 +132,7 @@ describe("a sandbox on a socket", () => {
   it.live("drops the connection when it is told to, and goes on after", () =>
     serving(({ counts, fault, url }) =>
       Effect.gen(function* () {
-        yield* fault("issue", { answer: "drop", processed: true })
+        yield* fault("issue", { answer: "connectionReset", processed: true })
         const dropped = yield* Effect.exit(
           Effect.tryPromise(() => fetch(`${url}/v1/auth/token/issue`, { method: "POST", body: "{}" }))
         )
@@ -146,7 +146,7 @@ describe("a sandbox on a socket", () => {
   it.live("cuts an answer off in the middle of its body, and goes on after", () =>
     serving(({ counts, fault, url }) =>
       Effect.gen(function* () {
-        yield* fault("issue", { answer: "cut" })
+        yield* fault("issue", { answer: "truncated" })
         const body = JSON.stringify(credentials)
         const head = "POST /v1/auth/token/issue HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
         const heard = yield* raw(url, `${head}content-length: ${body.length}\r\n\r\n${body}`)
@@ -156,7 +156,7 @@ describe("a sandbox on a socket", () => {
         assert.strictEqual(received.length, Math.floor(announced / 2))
         assert.isTrue(received.startsWith('{"code":"00"'))
 
-        yield* fault("issue", { answer: "cut" })
+        yield* fault("issue", { answer: "truncated" })
         const cut = yield* issue(url)
         assert.strictEqual(cut.status, 200)
         assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.tryPromise(() => cut.text()))))
@@ -170,7 +170,7 @@ describe("a sandbox on a socket", () => {
   it.live("answers garbage, late, and a lost answer", () =>
     serving(({ counts, fault, url }) =>
       Effect.gen(function* () {
-        yield* fault("issue", { answer: "garbage" })
+        yield* fault("issue", { answer: "invalidBody" })
         const garbage = yield* issue(url)
         assert.strictEqual(garbage.status, 200)
         assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.tryPromise(() => garbage.json()))))
@@ -209,11 +209,11 @@ describe("a sandbox on a socket", () => {
         body: JSON.stringify(credentials)
       }).then(
         () => "answered",
-        () => "cut"
+        () => "truncated"
       )
       yield* Effect.repeat(counts, { until: ({ issued }) => issued === 2 })
       yield* Effect.timeout(Scope.close(scope, Exit.void), "5 seconds")
-      assert.strictEqual(yield* Effect.promise(() => waiting), "cut")
+      assert.strictEqual(yield* Effect.promise(() => waiting), "truncated")
       const refused = yield* Effect.exit(Effect.tryPromise(() => fetch(url)))
       assert.isTrue(Exit.isFailure(refused))
     })

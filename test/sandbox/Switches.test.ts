@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Schema, TestClock } from "effect"
 import { Sandbox, SandboxError, Switches, type SwitchesInput } from "nomba-auth/sandbox"
-import { descriptions } from "../../src/sandbox/Switches.js"
+import { descriptions } from "../../src/sandbox/config/Switches.js"
 import { type Answer, assertRefused, balance, bearer, credentials, issue, login, refresh, revoke } from "./support.js"
 
 const { accountId, clientId } = Sandbox.defaultClient
@@ -163,7 +163,7 @@ describe("refreshReuse", () => {
       assertRefused(
         yield* refresh(second.refresh_token),
         401,
-        "refresh_token: its session ended when a refresh token was used twice"
+        "refresh_token: its session ended because a refresh token was used twice"
       )
     })
   )
@@ -261,7 +261,7 @@ describe("revokeMembers and revokeUnknownMembers", () => {
     Effect.gen(function* () {
       const { access } = yield* login
       const answer = yield* revoke(access, { token: access, SENTINEL: 1 })
-      assertRefused(answer, 400, "body: has to be token and nothing else")
+      assertRefused(answer, 400, "body: must be token and nothing else")
     }).pipe(Effect.provide(Sandbox.layer({ revokeMembers: "spec", revokeUnknownMembers: "refused" })))
   )
 })

@@ -53,8 +53,8 @@ const paths = {
 const everything = Effect.gen(function* () {
   const { client, configure, fault, expire, revoke: revokeAll, url } = yield* Sandbox
   const answers: Array<readonly [path: string, answer: Answer]> = []
-  const say = <E, R>(path: string, answering: Effect.Effect<Answer, E, R>) =>
-    Effect.map(answering, (answer) => {
+  const say = <E, R>(path: string, catchRefusals: Effect.Effect<Answer, E, R>) =>
+    Effect.map(catchRefusals, (answer) => {
       answers.push([path, answer])
       return answer
     })
@@ -151,7 +151,7 @@ describe("what the control side answers, to the same validator,", () => {
       yield* issue({})
       const calls: ReadonlyArray<readonly [method: "GET" | "POST" | "PATCH" | "DELETE", path: string, body?: unknown]> =
         [
-          ["POST", "/faults", { endpoint: "issue", fault: { latency: "1 second", during: "1 minute" } }],
+          ["POST", "/faults", { operation: "issue", fault: { latency: "1 second", during: "1 minute" } }],
           ["GET", "/state"],
           ["GET", "/sessions"],
           ["GET", "/counters"],

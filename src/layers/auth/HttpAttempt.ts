@@ -1,7 +1,5 @@
 /**
  * One attempt of a token operation: one request, its response, and what the response means.
- *
- * @internal
  */
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpBody from "@effect/platform/HttpBody"
@@ -36,6 +34,7 @@ import * as HiddenRequest from "../http/HiddenRequest.js"
 import * as Host from "../http/Host.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
 import { present } from "../http/present.js"
+import { pollOnce, watchfulSleep } from "../wait.js"
 import * as Classification from "./Classification.js"
 import * as ResponseHeaders from "./ResponseHeaders.js"
 import type { TokenRequest } from "./TokenRequest.js"
@@ -124,6 +123,21 @@ const send = (
   Effect.gen(function* () {
     const sentAt = yield* Clock.currentTimeMillis
     const timeout = new Unavailable({ ...host, operation, reason: "Timeout" })
+    // After a stall the answer may lie in the socket. But one turn of the event loop may also send a request that has not
+    // left, so only one that had turns enough to leave before the stall is given another.
+    let hasLeft = false
+    yield* Effect.forkScoped(
+      Effect.zipRight(
+        Effect.repeatN(pollOnce, 3),
+        Effect.sync(() => {
+          hasLeft = true
+        })
+      )
+    )
+    const over = Effect.zipRight(
+      timedOut,
+      Effect.suspend(() => (hasLeft ? pollOnce : Effect.void))
+    )
     const response = yield* client.execute(request).pipe(
       Effect.catchTag("ResponseError", (error) =>
         error.reason === "StatusCode" ? Effect.succeed(error.response) : Effect.fail(error)
@@ -138,9 +152,9 @@ const send = (
         )
       ),
       Effect.disconnect,
-      Effect.raceFirst(Effect.zipRight(timedOut, Effect.fail(timeout)))
+      Effect.raceFirst(Effect.zipRight(over, Effect.fail(timeout)))
     )
-    const body = yield* Body.readUntil(response, timedOut)
+    const body = yield* Body.readUntil(response, over)
     return { response, body, sentAt, receivedAt: yield* Clock.currentTimeMillis }
   })
 
@@ -151,7 +165,7 @@ const send = (
  * wakes to a time-out that is due, and does not send what it has not sent by then.
  */
 const startTimeout = (duration: Duration.Duration): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
-  Effect.map(Effect.forkScoped(Effect.sleep(duration)), Fiber.join)
+  Effect.map(Effect.forkScoped(watchfulSleep(duration)), Fiber.join)
 
 /** Decodes the session of a success. Members that had to be skipped are logged once, by their paths. */
 export const decodeSession =

@@ -67,7 +67,7 @@ const WARN_FROM = 3
  */
 export const rejected = (backoff: RejectionBackoff, now: number, random: number): RejectionBackoff => {
   const recent = backoff.recent.filter((at) => now - at < WINDOW)
-  const wait = recent.length < FREE ? 0 : 3 * SECOND + random * 6 * SECOND
+  const wait = recent.length < FREE ? 0 : Math.ceil(3 * SECOND + random * 6 * SECOND)
   return { ...backoff, recent: [...recent, now].slice(-FREE), until: now + wait }
 }
 

@@ -22,14 +22,14 @@ import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { PublicLoginService } from "../../services/PublicLogin.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import { RenewalHeldBack, type SessionStore, type Stored } from "../../services/TokenStore.js"
-import { hardTimeout, stallCount } from "../wait.js"
+import { hardTimeout, STORE_LIMIT, stallCount } from "../wait.js"
 import * as Adoption from "./Adoption.js"
 import * as Backoff from "./Backoff.js"
 import * as Flight from "./Flight.js"
 import * as Login from "./Login.js"
 import { closed, type Obtained, outOfTime } from "./obtainSession.js"
 import * as RenewalAttempt from "./RenewalAttempt.js"
-import * as RenewalHistory from "./RenewalHistory.js"
+import type * as RenewalHistory from "./RenewalHistory.js"
 import * as Saving from "./Saving.js"
 import type { SessionEvents } from "./SessionEvents.js"
 import * as State from "./State.js"
@@ -168,26 +168,21 @@ export const make = (dependencies: Dependencies): Renewal => {
       })
       if (renewed._tag === "Ended") return
       yield* keep(run, renewed.stored, since, renewed.operation, deadline)
-      const { epoch, rejections } = current()
+      const { cached, epoch, rejections } = current()
       const isOvertaken = epoch !== since.epoch || rejections !== since.rejections || run.isDead()
-      if (!isOvertaken && !hasHelped(renewed.operation)) yield* notHelped(renewed, progress)
+      // A token request that leaves the next one due has not helped, even if the old token can still be served.
+      const isNew = renewed.operation === "issue" || renewed.operation === "refresh"
+      const helped = isNew ? State.isFresh(cached, now()) : State.isServed(cached, now())
+      if (helped) history.failure = undefined
+      else if (!isOvertaken) yield* notHelped(renewed, progress)
     })
-
-  /** A token request that leaves the next one due has not helped, even if the old token can still be served. */
-  const hasHelped = (operation: Obtained["operation"] | undefined): boolean =>
-    operation === "issue" || operation === "refresh"
-      ? State.isFresh(current().cached, now())
-      : State.isServed(current().cached, now())
 
   const notHelped = (
     renewed: RenewalAttempt.Renewed & { readonly _tag: "Stored" },
-    { obtained }: RenewalAttempt.Progress
+    { isRepeated }: RenewalAttempt.Progress
   ): UnexpectedResponse => {
     const operation = renewed.operation === "refresh" ? "refresh" : "issue"
-    const wasKnown =
-      obtained?.isRepeated === true ||
-      RenewalHistory.isRejected(history, Redacted.value(renewed.stored.session.accessToken))
-    return State.isUsable(renewed.stored) || wasKnown
+    return State.isUsable(renewed.stored) || isRepeated
       ? new UnexpectedResponse({ operation, reason: "RenewalIneffective" })
       : new UnexpectedResponse({
           operation,
@@ -206,7 +201,6 @@ export const make = (dependencies: Dependencies): Renewal => {
     Effect.gen(function* () {
       if (operation !== undefined && run.isDead() && lastSender > run.generation) return
       const { before } = yield* adoption.take(State.adopt, stored, since, operation)
-      if (hasHelped(operation)) history.failure = undefined
       if (stored.saved) return
       if (before.epoch !== since.epoch) return yield* saving.discard(stored.session)
       yield* Effect.ignore(hardTimeout(Duration.millis(Math.max(0, deadline - now())))(saving.once.run))
@@ -281,7 +275,7 @@ export const make = (dependencies: Dependencies): Renewal => {
   })
 
   const credentialsDigest: Effect.Effect<number | undefined> = Effect.map(
-    Effect.option(config.clientSecret),
+    Effect.option(hardTimeout(STORE_LIMIT)(config.clientSecret)),
     Option.match({
       onNone: () => undefined,
       onSome: (secret) => Hash.string(`${Redacted.value(secret)}\n${Option.getOrElse(config.accountId, () => "")}`)
@@ -298,7 +292,8 @@ export const make = (dependencies: Dependencies): Renewal => {
       const { failure } = history
       if (needsLogin || failure?.error._tag !== "InvalidCredentials" || now() - credentialsReadAt < 1_000) return false
       credentialsReadAt = now()
-      if ((yield* credentialsDigest) === failure.credentials) return false
+      const digest = yield* credentialsDigest
+      if (digest === undefined || digest === failure.credentials) return false
       history.failure = undefined
       return true
     }),

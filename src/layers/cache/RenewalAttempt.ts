@@ -22,15 +22,7 @@ import * as State from "./State.js"
 /** What is known about an attempt while it runs, and after it failed. */
 export interface Progress {
   /** What Nomba answered, as soon as it has: it is never dropped. */
-  obtained:
-    | {
-        readonly stored: Stored
-        readonly at: number
-        readonly operation: Obtained["operation"]
-        /** Nomba had given this token before. */
-        readonly isRepeated: boolean
-      }
-    | undefined
+  obtained: { readonly stored: Stored; readonly at: number; readonly operation: Obtained["operation"] } | undefined
   /** How many failures in a row the fleet has counted with this one. */
   sharedCount: number | undefined
   /** Another process ended the session. */
@@ -38,6 +30,8 @@ export interface Progress {
   hasLease: boolean
   /** It has waited for the lease, or for the store, until its time was over. */
   hasWaited: boolean
+  /** Nomba answered with an access token that it gave before. */
+  isRepeated: boolean
 }
 
 /** `Ended`: a logout of another process. `operation`: how Nomba gave the session, none if it was adopted. */
@@ -77,7 +71,8 @@ export const start = (): Progress => ({
   sharedCount: undefined,
   isEnded: false,
   hasLease: false,
-  hasWaited: false
+  hasWaited: false,
+  isRepeated: false
 })
 
 export const make = ({
@@ -92,19 +87,20 @@ export const make = ({
   state: { current },
   store
 }: Dependencies): ((options: Options) => Effect.Effect<Renewed, AuthError | RenewalHeldBack>) => {
+  const isRepeated = ({ operation, session }: Obtained): boolean =>
+    operation !== "restore" && history.tokens.has(Redacted.value(session.accessToken))
+
   /**
-   * Nomba may answer with a token that it gave before. The lifetime of such a token began then: what is left is the JWT's
-   * `exp` minus the answer's `Date`, or what was left of the lifetime as it was first stated.
+   * The lifetime of a token that Nomba gave before began then: what is left is the JWT's `exp` minus the answer's `Date`,
+   * or what was left of the lifetime as it was first stated.
    */
-  const boundIfRepeated = (obtained: Obtained): Obtained => {
+  const boundRepeated = (obtained: Obtained): Obtained => {
     const { session } = obtained
     const token = Redacted.value(session.accessToken)
-    const known = history.tokens.get(token)
-    if (known === undefined || obtained.operation === "restore") return obtained
     const { exp, iat } = claims(token)
     const date = session.issuedAt.epochMillis
     const isDated = session.clock === "server" && Option.isSome(exp) && !Option.contains(iat, date)
-    const left = isDated ? Option.getOrThrow(exp) - date : known.expiresAt - now()
+    const left = isDated ? Option.getOrThrow(exp) - date : (history.tokens.get(token)?.expiresAt ?? 0) - now()
     return { ...obtained, remaining: Duration.min(obtained.remaining, Duration.millis(Math.max(0, left))) }
   }
 
@@ -138,6 +134,7 @@ export const make = ({
       deadline,
       now,
       requestTimeout: config.requestTimeout,
+      spent: history.spentRefreshTokens,
       isDead,
       onSend,
       wasEnded: (session) => history.tokens.get(Redacted.value(session.accessToken))?.rejection === "early",
@@ -161,12 +158,12 @@ export const make = ({
           return yield* closed
         }
         onRequest(true)
-        const answer = yield* Effect.onError(obtain(found, lease), () => Effect.sync(() => onRequest(false)))
-        const isRepeated = history.tokens.has(Redacted.value(answer.session.accessToken))
-        const obtained = boundIfRepeated(answer)
+        const answered = yield* Effect.onError(obtain(found, lease), () => Effect.sync(() => onRequest(false)))
+        progress.isRepeated = isRepeated(answered)
+        const obtained = progress.isRepeated ? boundRepeated(answered) : answered
         const { operation, remaining, session } = obtained
         const stored = { session, remaining, version: lease.version, refreshInFlight: false, saved: false }
-        progress.obtained = { stored, operation, isRepeated, at: now() }
+        progress.obtained = { stored, operation, at: now() }
         adoption.obtained(session, operation)
         return obtained
       })

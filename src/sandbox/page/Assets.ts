@@ -1,8 +1,4 @@
-/**
- * The page's own files, which lie beside this module in the sources and in what is published.
- *
- * @since 0.1.0
- */
+/** The page's own files, which lie beside this module in the sources and in what is published. */
 import { readFile } from "node:fs/promises"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"

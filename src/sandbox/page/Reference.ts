@@ -3,9 +3,7 @@
  * module, so load it late.
  *
  * Platform writes script and configuration into the page itself; here both pages share one script at an address of its
- * own, so that no policy has to allow scripts in a page.
- *
- * @since 0.1.0
+ * own, so that no policy must allow scripts in a page.
  */
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiScalar from "@effect/platform/HttpApiScalar"
@@ -13,7 +11,7 @@ import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import { escape } from "../Html.js"
+import { escape } from "../http/Html.js"
 import { headers, typeOf } from "./Assets.js"
 
 const policy = [

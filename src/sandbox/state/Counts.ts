@@ -1,9 +1,5 @@
-/**
- * What the sandbox has done, counted.
- *
- * @since 0.1.0
- */
-import type { Counted } from "../endpoints.js"
+/** What the sandbox has done, counted. */
+import type { Counted } from "../config/operations.js"
 
 /**
  * What became of the requests to one operation. Everything but `requests` counts answers, so it can lag behind.
@@ -49,7 +45,7 @@ export const zero: Counts = {
   issue: none,
   refresh: none,
   revoke: none,
-  balance: none,
+  resource: none,
   authorize: none,
   other: none,
   issued: 0,
@@ -57,18 +53,18 @@ export const zero: Counts = {
   revoked: 0
 }
 
-const tallied = (counts: Counts, endpoint: Counted, change: (tally: Tally) => Partial<Tally>): Counts => ({
+const tallied = (counts: Counts, operation: Counted, change: (tally: Tally) => Partial<Tally>): Counts => ({
   ...counts,
-  [endpoint]: { ...counts[endpoint], ...change(counts[endpoint]) }
+  [operation]: { ...counts[operation], ...change(counts[operation]) }
 })
 
 /** A request arrived. */
-export const arrived = (counts: Counts, endpoint: Counted): Counts =>
-  tallied(counts, endpoint, ({ requests }) => ({ requests: requests + 1 }))
+export const arrived = (counts: Counts, operation: Counted): Counts =>
+  tallied(counts, operation, ({ requests }) => ({ requests: requests + 1 }))
 
 /** A request was answered. */
-export const answered = (counts: Counts, endpoint: Counted, outcome: Outcome, status: number | "dropped"): Counts =>
-  tallied(counts, endpoint, (tally) => ({
+export const answered = (counts: Counts, operation: Counted, outcome: Outcome, status: number | "dropped"): Counts =>
+  tallied(counts, operation, (tally) => ({
     [outcome]: tally[outcome] + 1,
     statuses: { ...tally.statuses, [status]: (tally.statuses[status] ?? 0) + 1 }
   }))

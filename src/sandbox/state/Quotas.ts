@@ -1,12 +1,10 @@
 /**
  * Nomba's rate limit: a fixed window for each account (wire facts: 15 POSTs a second, or 1 a minute with little
  * traffic). Bounded by the number of accounts.
- *
- * @since 0.1.0
  */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import type { Switches } from "../Switches.js"
+import type { Switches } from "../config/Switches.js"
 
 interface Window {
   readonly start: number

@@ -1,0 +1,12 @@
+/** Text in HTML. */
+
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;"
+}
+
+/** The text as an element or a quoted attribute must say it. Platform has such a function, but does not export it. */
+export const escape = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character] ?? "")
