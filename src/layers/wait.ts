@@ -22,7 +22,8 @@ export const STORE_LIMIT: Duration.Duration = Duration.seconds(5)
 export const systemClock: Clock.Clock = Context.get(DefaultServices.liveServices, Clock.Clock)
 
 const STEPS = 10
-const STALLED_FOR = 500
+/** A timer that is this many milliseconds late tells that the process was stalled. */
+export const STALLED_FOR = 300
 /** Platforms let a longer timer fire at once. */
 const MAX_TIMER = 2 ** 31 - 1
 
@@ -60,6 +61,17 @@ const onSystemClock =
 /** Sleeps for a time in which the process runs, then lets it read its sockets once. */
 export const stallTolerantSleep: (duration: Duration.DurationInput) => Effect.Effect<void> = onSystemClock(sleepInSteps)
 
+/** Sleeps, and succeeds with how many milliseconds it overslept: many after a stall. */
+export const measuredSleep = (duration: Duration.Duration): Effect.Effect<number> =>
+  Effect.clockWith((clock) => {
+    const due = clock.unsafeCurrentTimeMillis() + Duration.toMillis(duration)
+    return Effect.map(clock.sleep(duration), () => {
+      const late = Math.max(0, clock.unsafeCurrentTimeMillis() - due)
+      if (late > STALLED_FOR && clock === systemClock) stalls += 1
+      return late
+    })
+  })
+
 /** Sleeps without keeping the process alive. */
 export const unrefSleep: (duration: Duration.DurationInput) => Effect.Effect<void> = onSystemClock((duration) =>
   Effect.async((resume) => {
@@ -69,14 +81,6 @@ export const unrefSleep: (duration: Duration.DurationInput) => Effect.Effect<voi
     }
     return Effect.sync(() => clearTimeout(timer as ReturnType<typeof setTimeout>))
   })
-)
-
-/** `Effect.sleep` that notices a stall at its end, but does not tolerate it. */
-export const watchfulSleep: (duration: Duration.DurationInput) => Effect.Effect<void> = onSystemClock(oneStep)
-
-/** Lets the process read its sockets once, on the system's clock. */
-export const pollOnce: Effect.Effect<void> = Effect.clockWith((clock) =>
-  clock === systemClock ? pollSockets : Effect.void
 )
 
 const stallTolerantClock: Clock.Clock = {

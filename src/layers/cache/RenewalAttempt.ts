@@ -28,10 +28,10 @@ export interface Progress {
   /** Another process ended the session. */
   isEnded: boolean
   hasLease: boolean
-  /** It has waited for the lease, or for the store, until its time was over. */
-  hasWaited: boolean
   /** Nomba answered with an access token that it gave before. */
   isRepeated: boolean
+  /** It has waited for the lease, or for the store, until its time was over. */
+  hasWaited: boolean
 }
 
 /** `Ended`: a logout of another process. `operation`: how Nomba gave the session, none if it was adopted. */
@@ -71,8 +71,8 @@ export const start = (): Progress => ({
   sharedCount: undefined,
   isEnded: false,
   hasLease: false,
-  hasWaited: false,
-  isRepeated: false
+  isRepeated: false,
+  hasWaited: false
 })
 
 export const make = ({
