@@ -134,7 +134,10 @@ export const make = (dependencies: Dependencies): Renewal => {
       const isServing = State.isServed(current().cached, now())
       yield* holdBack(error, count, now() + wait)
       const message = `The access token could not be renewed. ${error.message}${isServing ? " The current token is still valid and stays in use." : ""} Next attempt in ${Math.ceil(wait / 1_000)} s at the earliest.`
-      yield* rejectsCredentials(error) ? Effect.logError(message) : Effect.logWarning(message)
+      // A public client without a session is no fault: its end user has not logged in.
+      const isLoggedOut = needsLogin && error._tag === "Expired"
+      const log = isLoggedOut ? Effect.logDebug : rejectsCredentials(error) ? Effect.logError : Effect.logWarning
+      yield* log(message)
     })
 
   /** No renewal succeeded: a stored token that is still valid is served meanwhile. */
