@@ -34,9 +34,10 @@ import * as Logout from "./cache/Logout.js"
 import * as Renewal from "./cache/Renewal.js"
 import * as RenewalHistory from "./cache/RenewalHistory.js"
 import * as SessionEvents from "./cache/SessionEvents.js"
+import * as Snapshot from "./cache/Snapshot.js"
 import * as State from "./cache/State.js"
 import * as Timeline from "./cache/Timeline.js"
-import { firstOf, stallTolerantSleep } from "./wait.js"
+import { firstOf, STORE_LIMIT, stallTolerantSleep } from "./wait.js"
 
 type Dependencies = NombaAuth | NombaConfig | TokenStore
 
@@ -191,18 +192,28 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
     const versions = yield* store.changes
     yield* Stream.runForEachChunk(versions, renewal.storeReading.follow).pipe(Effect.forkScoped)
     // Fibers that lost their timers must not hold the layer open for ever.
-    const settle = firstOf(FiberSet.awaitEmpty(fibers), stallTolerantSleep(RENEWAL_LIMIT))
+    const settle = (until: number) =>
+      firstOf(
+        FiberSet.awaitEmpty(fibers),
+        stallTolerantSleep(Duration.millis(Math.max(Duration.toMillis(STORE_LIMIT), until - now())))
+      )
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
+        const until = now() + Duration.toMillis(RENEWAL_LIMIT)
         yield* Deferred.succeed(closing, undefined)
         yield* renewal.close
-        yield* settle
+        yield* settle(until)
         const isLast = yield* store.close
         if (isLast && config.revokeOnClose) yield* Fiber.await(fork(Effect.ignoreLogged(logout)))
-        yield* settle
+        yield* settle(until)
         yield* events.end
       })
     )
+
+    const peek = (): CachedSession | undefined => {
+      const { cached } = state.current()
+      return State.isServed(cached, now()) ? viewOf(cached) : undefined
+    }
 
     const cache = TokenCache.of({
       get: Effect.suspend(() => {
@@ -212,10 +223,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
           : slowGet
       }),
       session: Effect.map(obtain, viewOf),
-      peek: Effect.sync(() => {
-        const { cached } = state.current()
-        return State.isServed(cached, now()) ? Option.some(viewOf(cached)) : Option.none()
-      }),
+      peek: Effect.sync(() => Option.fromNullable(peek())),
       verify: Effect.zipRight(obtain, Effect.asVoid(store.readVersioned)),
       invalidate,
       confirm: (accepted, use) =>
@@ -225,6 +233,25 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         const { cached } = state.current()
         return SessionEvent.Current({ session: Option.map(Option.fromNullable(cached), viewOf) })
       })
+    })
+    // Reading both clocks takes longer than all else, so it is done once in a millisecond.
+    let proven: State.Cached | undefined
+    let provenAt = 0
+    Snapshot.provide(cache, {
+      fresh: () => {
+        const { cached } = state.current()
+        if (cached === undefined || cached.rejected) return undefined
+        const wall = clock.unsafeCurrentTimeMillis()
+        if (cached !== proven || wall !== provenAt) {
+          if (!timeline.isBefore(cached.freshUntil)) return undefined
+          proven = cached
+          provenAt = wall
+        }
+        return cached.session.accessToken
+      },
+      peek,
+      renewed: renewal.flight.settled,
+      listen: renewal.flight.listen
     })
     const publicLogin = PublicLogin.of({
       login: (session) => Effect.suspend(() => Fiber.join(fork(renewal.login(session))))

@@ -121,6 +121,13 @@ export const isUsable = ({ remaining, session }: Pick<Stored, "remaining" | "ses
   Duration.toMillis(remaining) > margin(session)
 
 /**
+ * Nomba ended the first session when it started the second. A late write to a store that went back can bring such a
+ * session under a new version.
+ */
+const isIssuedBefore = (one: Session, other: Session): boolean =>
+  one.clock === "server" && other.clock === "server" && one.issuedAt.epochMillis < other.issuedAt.epochMillis
+
+/**
  * Whether a stored session is taken instead of requesting one: it is newer than all that this cache has held. The same
  * session in memory counts too, if an announcement was faster than the renewal.
  */
@@ -131,6 +138,7 @@ export const isAdoptable = (state: State, history: RenewalHistory, stored: Store
   return (
     (stored.version > highest || isCached) &&
     !stored.refreshInFlight &&
+    !(isServed(cached, now) && isIssuedBefore(stored.session, cached.session)) &&
     history.tokens.get(Redacted.value(token))?.rejection === undefined &&
     isUsable(stored)
   )
