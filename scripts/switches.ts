@@ -1,11 +1,11 @@
 /**
- * Lets a client live under the sandbox's switches, every three of them in every combination.
+ * Runs a client under the sandbox's switches, every three of them in every combination.
  *
  *     tsx scripts/switches.ts [--seed TEXT] [--strength N]   all rows
  *     tsx scripts/switches.ts --row JSON                     one row, as it failed
  */
 import { parseArgs } from "node:util"
-import { Cause, Effect, Exit, TestContext } from "effect"
+import { Cause, Effect, Exit, Logger, LogLevel, TestContext } from "effect"
 import { live } from "../test/sandbox/life/life.js"
 import { cover, type Row, replay } from "../test/sandbox/life/rows.js"
 
@@ -23,7 +23,9 @@ if (values.row === undefined) {
 const start = performance.now()
 let failed = 0
 for (const row of rows) {
-  const exit = await Effect.runPromiseExit(Effect.provide(live(row), TestContext.TestContext))
+  const exit = await Effect.runPromiseExit(
+    Effect.provide(live(row), TestContext.TestContext).pipe(Logger.withMinimumLogLevel(LogLevel.None))
+  )
   if (Exit.isSuccess(exit)) continue
   failed += 1
   console.log(`\n${Cause.pretty(exit.cause)}\nto live it again: ${replay(row)}`)

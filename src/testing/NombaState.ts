@@ -1,36 +1,89 @@
-/** The one session of the mocked Nomba. */
+/** The one session of the mocked Nomba, kept by the rules of the sandbox with its default switches. */
 import * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { Switches } from "../sandbox/config/Switches.js"
+import * as Sessions from "../sandbox/state/Sessions.js"
 import { Session } from "../schemas/Session.js"
 
-/** A session that was replaced or revoked is not kept. */
 export interface NombaState {
-  /** How many sessions were issued. Tokens are numbered by it. */
+  /** How many sessions were issued or refreshed. Tokens are numbered by it. */
   readonly granted: number
-  readonly live: { readonly session: Session; readonly expiresAt: number } | undefined
+  readonly sessions: Sessions.Sessions
 }
 
-export const empty: NombaState = { granted: 0, live: undefined }
+export const empty: NombaState = { granted: 0, sessions: Sessions.empty }
 
-/** Starts a session and ends the one before. Times are milliseconds. */
-export const grant = (state: NombaState, lifetime: Duration.Duration, now: number): readonly [Session, NombaState] => {
-  const granted = state.granted + 1
-  const session = new Session({
-    accessToken: Redacted.make(`test-access-token-${granted}`),
-    refreshToken: Option.some(Redacted.make(`test-refresh-token-${granted}`)),
+const switches = Schema.decodeSync(Switches)({})
+
+/** The mock has one client. */
+const clientId = "client"
+
+/** The text of an access token is its id, so that a bearer token can be checked without a signature. */
+const tokens = (number: number, lifetime: Duration.Duration, now: number): Sessions.NewTokens => ({
+  clientId,
+  sessionId: `session-${number}`,
+  tokenId: `test-access-token-${number}`,
+  accessToken: Redacted.make(`test-access-token-${number}`),
+  refreshToken: Redacted.make(`test-refresh-token-${number}`),
+  issuedAt: now,
+  expiresAt: now + Duration.toMillis(lifetime),
+  refreshExpiresAt: Number.POSITIVE_INFINITY
+})
+
+const toSession = (
+  { accessToken, refreshToken }: Sessions.Session,
+  lifetime: Duration.Duration,
+  now: number
+): Session =>
+  new Session({
+    accessToken,
+    refreshToken: Option.some(refreshToken),
     lifetime,
     issuedAt: DateTime.unsafeMake(now),
     clock: "server",
     tokenType: "Bearer",
     businessId: Option.none()
   })
-  return [session, { granted, live: { session, expiresAt: DateTime.toEpochMillis(session.expiresAt) } }]
+
+/** Starts a session and ends the one before. */
+export const grant = (
+  { granted, sessions }: NombaState,
+  lifetime: Duration.Duration,
+  now: number
+): readonly [Session, NombaState] => {
+  const number = granted + 1
+  const [session, after] = Sessions.start(tokens(number, lifetime, now), "client", switches)(sessions)
+  return [toSession(session, lifetime, now), { granted: number, sessions: after }]
 }
 
-export const isAlive = ({ live }: NombaState, token: string, now: number): boolean =>
-  live !== undefined && now < live.expiresAt && Redacted.value(live.session.accessToken) === token
+/** Continues the session of a refresh token; none if the token is not valid. */
+export const refresh = (
+  state: NombaState,
+  refreshToken: Redacted.Redacted,
+  lifetime: Duration.Duration,
+  now: number
+): readonly [Option.Option<Session>, NombaState] => {
+  const number = state.granted + 1
+  const request = { refreshToken, bearer: Option.none(), admits: () => true, now }
+  const [refreshed, sessions] = Sessions.refresh(request, () => tokens(number, lifetime, now), switches)(state.sessions)
+  return Either.isRight(refreshed)
+    ? [Option.some(toSession(refreshed.right, lifetime, now)), { granted: number, sessions }]
+    : [Option.none(), { ...state, sessions }]
+}
 
-export const isRefreshable = ({ live }: NombaState, token: string): boolean =>
-  live !== undefined && Option.exists(live.session.refreshToken, (_) => Redacted.value(_) === token)
+export const isAlive = ({ sessions }: NombaState, token: string, now: number): boolean =>
+  Either.isRight(Sessions.authenticate({ clientId, tokenId: token }, now)(sessions))
+
+export const expire = (state: NombaState, now: number): NombaState => ({
+  ...state,
+  sessions: Sessions.expire(clientId, "access", now)(state.sessions)[1]
+})
+
+export const revoke = (state: NombaState): NombaState => ({
+  ...state,
+  sessions: Sessions.revokeAll(clientId)(state.sessions)[1]
+})

@@ -192,17 +192,16 @@ const build = (script: Script) =>
       issue: operate("issue", (now) => Effect.zipRight(clientSecret, grant(now))),
       refresh: ({ refreshToken }) =>
         operate("refresh", (now) =>
-          Effect.flatMap(Ref.get(state), (before) =>
-            NombaState.isRefreshable(before, Redacted.value(refreshToken))
-              ? grant(now)
-              : new Expired({ operation: "refresh", status: 401 })
+          Effect.flatMap(
+            Ref.modify(state, (before) => NombaState.refresh(before, refreshToken, lifetime, now)),
+            Effect.mapError(() => new Expired({ operation: "refresh", status: 401 }))
           )
         ),
       revoke: (accessToken) =>
         operate("revoke", (now) =>
           Effect.flatMap(Ref.get(state), (before) =>
             NombaState.isAlive(before, Redacted.value(accessToken), now)
-              ? Ref.update(state, (_) => ({ ..._, live: undefined }))
+              ? Ref.update(state, NombaState.revoke)
               : new Expired({ operation: "revoke", status: 401 })
           )
         ),
@@ -213,9 +212,6 @@ const build = (script: Script) =>
       Effect.zipRight(arrive("request"), resources.receive(request, url))
     )
 
-    const change = (step: (live: NonNullable<NombaState.NombaState["live"]>) => NombaState.NombaState["live"]) =>
-      Ref.update(state, (before) => ({ ...before, live: before.live === undefined ? undefined : step(before.live) }))
-
     const control: NombaTestService = {
       fail: (operation, error, options) =>
         Effect.flatMap(repeated(error, options?.times ?? 1), (more) =>
@@ -223,8 +219,10 @@ const build = (script: Script) =>
         ),
       answer: (path, outcome, options) => resources.answer(path, outcome, Option.fromNullable(options?.times)),
       delay: (wait) => Ref.set(latency, Duration.decode(wait)),
-      expire: Effect.flatMap(Clock.currentTimeMillis, (now) => change((live) => ({ ...live, expiresAt: now }))),
-      revoke: change(() => undefined),
+      expire: Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Ref.update(state, (before) => NombaState.expire(before, now))
+      ),
+      revoke: Ref.update(state, NombaState.revoke),
       login: Effect.flatMap(Clock.currentTimeMillis, grant),
       calls: Ref.get(calls),
       requests: resources.requests

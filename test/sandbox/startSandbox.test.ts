@@ -189,6 +189,16 @@ describe("startSandbox", () => {
     )
   })
 
+  it("answers although onRequest throws", async () => {
+    await using sandbox = await startSandbox({
+      onRequest: () => {
+        throw new Error("a mistake in the test")
+      }
+    })
+    assert.strictEqual((await fetch(`${sandbox.url}/v1/accounts/balance`)).status, 401)
+    assert.strictEqual((await sandbox.counts()).resource.refused, 1)
+  })
+
   it("rejects with the SandboxError itself", async () => {
     const sandbox = await startSandbox()
     try {

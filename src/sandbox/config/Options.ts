@@ -81,7 +81,7 @@ export interface Options extends SwitchesInput {
    * knows the seed can predict them. Default: none; tokens are random.
    */
   readonly seed?: string | number | undefined
-  /** Called after each request to the Nomba API, with what the request log keeps: no query, no secret. */
+  /** Called after each request to the Nomba API, with what the request log keeps: no query, no secret. What it throws is ignored. */
   readonly onRequest?: ((request: LoggedRequest) => void) | undefined
 }
 

@@ -56,7 +56,7 @@ export const make = ({ now, settings, transition }: EmulatorService): Recorded =
           const took = Math.max(0, (yield* now) - at)
           const logged = { took, method, path: RequestLog.loggedPath(path, secrets), clientId, ...outcome }
           yield* transition(SandboxState.recordAnswer(arrival, { at, operation, ...logged }))
-          settings.onRequest?.(logged)
+          yield* Effect.ignore(Effect.try(() => settings.onRequest?.(logged)))
         })
       return yield* Effect.zip(process(arrival.fault), RequestContext.current).pipe(
         Effect.tap(([response, context]) => record(outcomeOf(arrival.fault, response, context))),

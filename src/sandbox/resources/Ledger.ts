@@ -8,18 +8,18 @@ import * as Option from "effect/Option"
 import type { BuiltIn, Ids, Kind, Rule, Save } from "./builtIn.js"
 import { fill, member, type Scope } from "./template.js"
 
-interface Record {
+interface Entry {
   readonly kind: Kind
   readonly ids: Ids
   readonly at: number
-  readonly data: Readonly<globalThis.Record<string, unknown>>
+  readonly data: Readonly<Record<string, unknown>>
 }
 
 interface Ledger {
   /** In kobo. */
   readonly balance: number
   /** The newest first. */
-  readonly records: ReadonlyArray<Record>
+  readonly records: ReadonlyArray<Entry>
 }
 
 /** The ledger of each client that has made a call. */
@@ -37,8 +37,8 @@ const settlement = 60_000
 export interface Call {
   readonly clientId: string
   readonly accountId: string
-  readonly path: Readonly<globalThis.Record<string, string>>
-  readonly query: Readonly<globalThis.Record<string, string>>
+  readonly path: Readonly<Record<string, string>>
+  readonly query: Readonly<Record<string, string>>
   readonly body: unknown
   readonly now: number
   readonly uuid: () => string
@@ -85,7 +85,7 @@ const issuesOf = ({ query = [], requires = {} }: BuiltIn, call: Call): ReadonlyA
 const kobo = (amount: unknown): number => Math.round(Number(amount) * 100)
 
 /** A pending transfer settles by itself. */
-const settled = ({ at, data, ...record }: Record, now: number): Record => ({
+const settled = ({ at, data, ...record }: Entry, now: number): Entry => ({
   ...record,
   at,
   data:
@@ -94,7 +94,7 @@ const settled = ({ at, data, ...record }: Record, now: number): Record => ({
       : data
 })
 
-const find = (ledger: Ledger, kind: Kind, ids: Ids, now: number): Record | undefined => {
+const find = (ledger: Ledger, kind: Kind, ids: Ids, now: number): Entry | undefined => {
   const found = ledger.records.find(
     (record) => record.kind === kind && Object.entries(ids).some(([name, id]) => id !== "" && record.ids[name] === id)
   )
@@ -106,7 +106,7 @@ const idsOf = (templates: Ids, scope: Scope): Ids =>
 
 const transferStatus = { success: "SUCCESS", pending: "PENDING_BILLING", failed: "PAYMENT_FAILED" } as const
 
-const save = (ledger: Ledger, saved: Save, scope: Scope, call: Call): readonly [Record, Ledger] => {
+const save = (ledger: Ledger, saved: Save, scope: Scope, call: Call): readonly [Entry, Ledger] => {
   const ids = idsOf(saved.ids, scope)
   const status = transferStatus[call.transferOutcome]
   const data = {
@@ -128,7 +128,7 @@ const saveAll = (
   [first, ...others]: NonNullable<BuiltIn["saves"]>,
   scope: Scope,
   call: Call
-): readonly [Record, Ledger] => {
+): readonly [Entry, Ledger] => {
   const [record, after] = save(ledger, first, scope, call)
   const inner = { ...scope, record: record.data }
   return [record, others.reduce((left, other) => save(left, other, inner, call)[1], after)]
@@ -147,7 +147,7 @@ const page = (ledger: Ledger, kind: Kind, { now, query }: Call): object => {
   }
 }
 
-const refund = (ledger: Ledger, record: Record, call: Call): Answer | Ledger => {
+const refund = (ledger: Ledger, record: Entry, call: Call): Answer | Ledger => {
   const paid = kobo(record.data["amount"])
   const amount = member(call.body, "amount") === undefined ? paid : kobo(member(call.body, "amount"))
   if (record.data["type"] !== "online_checkout") return failure(400, "BAD_REQUEST", "transactionId: is not a payment")
@@ -187,7 +187,7 @@ const run = (resource: BuiltIn, call: Call, ledger: Ledger): readonly [Answer, L
     balance: (ledger.balance / 100).toFixed(2),
     accountNumber: () => `99${call.uuid().replace(/\D/g, "").padEnd(8, "0").slice(0, 8)}`
   }
-  const respond = (record: Record): Answer => {
+  const respond = (record: Entry): Answer => {
     const data = fill(resource.data, { ...scope, record: record.data })
     return resource.transfers === true ? transferAnswer(data, record.data["status"]) : success(data)
   }
