@@ -123,7 +123,7 @@ const comparison = (simulated: ReadonlyArray<Result>, real: ReadonlyArray<Result
     })
   )
 
-const page = (simulated: ReadonlyArray<Result>, real: ReadonlyArray<Result>): string => `# Faults that a fleet survives
+const page = (simulated: ReadonlyArray<Result>, real: ReadonlyArray<Result>): string => `# What a fleet survives
 
 \`npm run fleet\` writes this page (Node ${process.versions.node}). It starts real processes of this library, a Redis server, and the
 sandbox on a socket, which keeps one session as Nomba does. \`npm test\` runs the quick rows.
