@@ -3,7 +3,7 @@
  * and the docs there, and runs the built package.
  */
 import { execFileSync } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -94,6 +94,11 @@ try {
       ["--no-warnings", "-e", 'if (typeof require("nomba-auth").Nomba.layer !== "function") process.exit(1)'],
       folder
     )
+    run(
+      "node",
+      ["--no-warnings", "-e", 'if (typeof require("nomba-auth/promise").createNomba !== "function") process.exit(1)'],
+      folder
+    )
   })
 
   step("its Redis store needs ioredis beside, and nothing else", () => {
@@ -125,8 +130,10 @@ try {
     for (const { code, document, index } of blocks) {
       writeFileSync(join(folder, `${document.replace(/\W+/g, "-")}-${index + 1}.ts`), code)
     }
+    cpSync(join(root, "test/docs/frameworks/index.d.ts"), join(folder, "frameworks.d.ts"))
     const compilerOptions = {
       strict: true,
+      experimentalDecorators: true,
       exactOptionalPropertyTypes: true,
       noEmit: true,
       target: "ES2022",

@@ -12,21 +12,17 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type { NombaAuth } from "../services/NombaAuth.js"
 import type { NombaClient } from "../services/NombaClient.js"
-import { NombaConfig, type NombaConfigService } from "../services/NombaConfig.js"
+import type { NombaConfigService } from "../services/NombaConfig.js"
 import type { PublicLogin } from "../services/PublicLogin.js"
-
 import type { TokenCache } from "../services/TokenCache.js"
 import { TokenStore } from "../services/TokenStore.js"
+import { composeClient } from "./composeClient.js"
 import * as Setting from "./config/Setting.js"
 import * as StoreChoice from "./config/StoreChoice.js"
-import * as UserAgent from "./http/UserAgent.js"
-import * as NombaAuthHttp from "./NombaAuthHttp.js"
-import * as NombaClientHttp from "./NombaClientHttp.js"
 import * as NombaConfigOptions from "./NombaConfigOptions.js"
-
 import * as TokenCacheRef from "./TokenCacheRef.js"
 
 /**
@@ -231,23 +227,8 @@ const refuseSharedRevoke = (config: NombaConfigService): MakeConfig<TokenStore> 
       : config
   })
 
-const compose = (config: MakeConfig<TokenStore>) => composeWith(TokenCacheRef.layer, config)
+const compose = (config: MakeConfig<TokenStore>) =>
+  composeClient(TokenCacheRef.layer, Effect.flatMap(config, refuseSharedRevoke))
 
-const composePublic = (config: MakeConfig<TokenStore>) => composeWith(TokenCacheRef.layerPublic, config)
-
-/**
- * Built on its own, so that each value is a client of its own. A layer is shared by its identity: without this, every client
- * of a program would get the configuration of the first.
- */
-const composeWith = <Cache>(
-  cache: Layer.Layer<Cache | TokenCache, never, NombaAuth | NombaConfig | TokenStore>,
-  config: MakeConfig<TokenStore>
-): Layer.Layer<Services | Cache, ConfigError.ConfigError, HttpClient.HttpClient | TokenStore> =>
-  NombaClientHttp.layer.pipe(
-    Layer.provideMerge(cache),
-    Layer.provideMerge(NombaAuthHttp.layer),
-    Layer.provide(Layer.effect(NombaConfig, Effect.flatMap(config, refuseSharedRevoke))),
-    Layer.provide(UserAgent.layer),
-    Layer.build,
-    Layer.scopedContext
-  )
+const composePublic = (config: MakeConfig<TokenStore>) =>
+  composeClient(TokenCacheRef.layerPublic, Effect.flatMap(config, refuseSharedRevoke))

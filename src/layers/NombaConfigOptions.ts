@@ -184,6 +184,16 @@ export const makePublicConfig = (
 ): Effect.Effect<NombaConfigService, ConfigError.ConfigError> => fromConfig(config, options, publicClient)
 
 /**
+ * The given options, and `defaultConfig` for those that are not given.
+ *
+ * @internal
+ */
+export const makeWithDefaults = (
+  options: Partial<Options>
+): Effect.Effect<NombaConfigService, ConfigError.ConfigError> =>
+  validate(Setting.codeOver(defaultConfig), options, options, confidential)
+
+/**
  * @since 0.1.0
  * @category layers
  */

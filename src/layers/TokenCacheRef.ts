@@ -34,6 +34,7 @@ import * as Logout from "./cache/Logout.js"
 import * as Renewal from "./cache/Renewal.js"
 import * as RenewalHistory from "./cache/RenewalHistory.js"
 import * as SessionEvents from "./cache/SessionEvents.js"
+import * as Snapshot from "./cache/Snapshot.js"
 import * as State from "./cache/State.js"
 import * as Timeline from "./cache/Timeline.js"
 import { firstOf, STORE_LIMIT, stallTolerantSleep } from "./wait.js"
@@ -209,6 +210,11 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       })
     )
 
+    const peek = (): CachedSession | undefined => {
+      const { cached } = state.current()
+      return State.isServed(cached, now()) ? viewOf(cached) : undefined
+    }
+
     const cache = TokenCache.of({
       get: Effect.suspend(() => {
         const { cached } = state.current()
@@ -217,10 +223,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
           : slowGet
       }),
       session: Effect.map(obtain, viewOf),
-      peek: Effect.sync(() => {
-        const { cached } = state.current()
-        return State.isServed(cached, now()) ? Option.some(viewOf(cached)) : Option.none()
-      }),
+      peek: Effect.sync(() => Option.fromNullable(peek())),
       verify: Effect.zipRight(obtain, Effect.asVoid(store.readVersioned)),
       invalidate,
       confirm: (accepted, use) =>
@@ -230,6 +233,25 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         const { cached } = state.current()
         return SessionEvent.Current({ session: Option.map(Option.fromNullable(cached), viewOf) })
       })
+    })
+    // Reading both clocks takes longer than all else, so it is done once in a millisecond.
+    let proven: State.Cached | undefined
+    let provenAt = 0
+    Snapshot.provide(cache, {
+      fresh: () => {
+        const { cached } = state.current()
+        if (cached === undefined || cached.rejected) return undefined
+        const wall = clock.unsafeCurrentTimeMillis()
+        if (cached !== proven || wall !== provenAt) {
+          if (!timeline.isBefore(cached.freshUntil)) return undefined
+          proven = cached
+          provenAt = wall
+        }
+        return cached.session.accessToken
+      },
+      peek,
+      renewed: renewal.flight.settled,
+      listen: renewal.flight.listen
     })
     const publicLogin = PublicLogin.of({
       login: (session) => Effect.suspend(() => Fiber.join(fork(renewal.login(session))))

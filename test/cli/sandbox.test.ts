@@ -378,7 +378,13 @@ describe("nomba-auth sandbox", () => {
 
   it("serves HTTPS with --tls-cert and --tls-key", async () => {
     const tls = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}`, import.meta.url))
-    const { child, ended, url } = await ready("--quiet", "--tls-cert", tls("certificate.pem"), "--tls-key", tls("key.pem"))
+    const { child, ended, url } = await ready(
+      "--quiet",
+      "--tls-cert",
+      tls("certificate.pem"),
+      "--tls-key",
+      tls("key.pem")
+    )
     assert.match(url, /^https:/)
     const asked = getTls(`${url}/health`, { rejectUnauthorized: false })
     const [response] = (await once(asked, "response")) as [IncomingMessage]

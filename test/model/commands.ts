@@ -114,6 +114,13 @@ export const commands = (isPublic: boolean): ReadonlyArray<fc.Arbitrary<Command>
   fc.constant(
     command("the next answer is lost", ({ upstream }) => upstream.script({ lose: timedOut, latency: 5_000 }))
   ),
+  fc
+    .boolean()
+    .map((repeats) =>
+      command(`Nomba ${repeats ? "repeats its token" : "grants new tokens"}`, ({ setRepeatsTokens }) =>
+        setRepeatsTokens(repeats)
+      )
+    ),
   fc.constant(command("another program logs in", ({ start, upstream }) => void start(Effect.asVoid(upstream.steal)))),
   fc.nat(20).map((index) => command(`interrupt caller ${index}`, ({ interrupt }) => interrupt(index))),
   fc.constant(

@@ -265,11 +265,23 @@ export const faults = {
     }),
   "one process hears no announcements": (fleet) =>
     Effect.suspend(() => {
-      const process = anyone(fleet).process()
+      const instance = anyone(fleet)
+      const process = instance.process()
       fleet.store.deaf.add(process)
-      if (fleet.dice.chance(0.7)) fleet.nomba.steal()
+      const fault = Effect.gen(function* () {
+        fleet.nomba.steal()
+        yield* Effect.timeoutOption(fleet.next("commit"), "2 minutes")
+        yield* Effect.sleep("35 seconds")
+        const { alive } = fleet.nomba
+        const isAround = fleet.store.holds() === alive() && instance.isAlive() && instance.process() === process
+        const isWell = !fleet.referee.wasImpaired(instance.number, "calling", fleet.simulation.now() - MINUTE)
+        if (isAround && isWell && fleet.store.health === "well" && instance.holds() !== alive()) {
+          fleet.referee.blame(`instance ${instance.number} holds ${instance.holds()}, 35 s after ${alive()} was stored`)
+        }
+        yield* lasts(fleet, 0, 20 * MINUTE)
+      })
       return Effect.ensuring(
-        lasts(fleet, MINUTE, 20 * MINUTE),
+        fault,
         Effect.sync(() => fleet.store.deaf.delete(process))
       )
     }),

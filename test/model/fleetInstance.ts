@@ -107,8 +107,10 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
       if (reason === "Closed" || (reason === "SessionContested" && nomba.lastTheft() > since - 600_000)) return
       const told = `instance ${number} told a caller ${took}: ${Cause.pretty(exit.cause).split("\n")[0]}`
       if (!excused || error === undefined) referee.blame(told)
-      else if (error.operation === "store" && !referee.wasImpaired(number, "storing", since) && !cannotCall) {
-        referee.blame(`${told}, but nothing was wrong with the store`)
+      else if (!referee.wasImpaired(number, "storing", since) && !cannotCall) {
+        if (reason === "Store") referee.blame(`${told}, but nothing was wrong with the store`)
+        const isStated = nomba.conditions.health === "failing" && nomba.conditionsSince() < since
+        if (isStated && error.operation === "store") referee.blame(`${told}, and not what Nomba answers`)
       }
     } else if (exit.value.status === 401) {
       if (path !== BALANCE) referee.count("401s told to callers: a route that rejects every token")
@@ -226,6 +228,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
       held = undefined
     },
     start: () => {
+      rejections = new Map()
       process = simulation.process(() => offset)
       process.fork(program(process, dice.between(0, 2 ** 31)))
     },

@@ -74,6 +74,8 @@ export interface Nomba {
   /** When it was granted, by this Nomba's clock; 0 where there is none. */
   readonly issuedAt: () => number
   readonly lastTheft: () => number
+  /** Since when the conditions are what they are. */
+  readonly conditionsSince: () => number
   /** How long ago the lifetime of a token was over, in milliseconds; negative before that. */
   readonly expiredFor: (token: string) => number
   /** How late, beside all else, the answer to the next call of each kind is, in milliseconds. */
@@ -133,6 +135,8 @@ export const makeNomba = (
   let granting: Sessions.Session | undefined
   let window = { start: 0, used: 0 }
   let serial = 0
+  let conditions = good
+  let changedAt = simulation.now()
   let lastTheft = Number.NEGATIVE_INFINITY
 
   const apply = <A>(transition: SandboxState.Transition<A>): A => {
@@ -338,13 +342,20 @@ export const makeNomba = (
         () => {},
         true
       ),
-    conditions: good,
+    get conditions() {
+      return conditions
+    },
+    set conditions(next) {
+      conditions = next
+      changedAt = simulation.now()
+    },
     steal,
     stealAfterNextGrant: undefined,
     alive: () => Option.getOrUndefined(current())?.tokenId,
     remaining: () => Option.match(current(), { onNone: () => 0, onSome: ({ expiresAt }) => expiresAt - now() }),
     issuedAt: () => Option.match(current(), { onNone: () => 0, onSome: (_) => _.issuedAt }),
     lastTheft: () => lastTheft,
+    conditionsSince: () => changedAt,
     expiredFor: (token) => now() - (expiries.get(token) ?? Number.POSITIVE_INFINITY),
     delays: new Map(),
     counts,

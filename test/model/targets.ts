@@ -164,7 +164,7 @@ export const SPACINGS: ReadonlyArray<number> = [0.1, 1, 10, 61, 120, 600]
 /** What `npm test` plays of it. */
 export const quickTargets = (seed: number): ReadonlyArray<() => Promise<Outcome>> => [
   () => rivals(seed, 2),
-  () => rejectedRoute(seed, SPACINGS[seed % 4 === 0 ? 2 : (seed % 4) + 2] ?? 61, 1),
+  () => rejectedRoute(seed, SPACINGS[2 + (seed % 4)] ?? 61, 1),
   () => repeatedToken(seed, "expiry"),
   () => repeatedToken(seed, "a 401")
 ]

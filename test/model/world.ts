@@ -74,6 +74,8 @@ export const makeWorld = (isPublic: boolean) => {
   const config = makeConfig()
   const broken: Array<string> = []
   let storeIsDown = false
+  let repeatsTokens = false
+  let lastGranted: Session | undefined
   const store = flakyStore(() => storeIsDown)
   let underWay = 0
   const received = new Set<number>()
@@ -120,7 +122,8 @@ export const makeWorld = (isPublic: boolean) => {
   const record = ({ accessToken, lifetime }: Session, at: number): number => {
     const token = Redacted.value(accessToken)
     const order = Number(token.replace("access-", ""))
-    grants.set(token, { expiresAt: at + Duration.toMillis(lifetime), order })
+    // The lifetime of a token that Nomba repeats began when Nomba gave it first.
+    if (!grants.has(token)) grants.set(token, { expiresAt: at + Duration.toMillis(lifetime), order })
     return order
   }
 
@@ -137,7 +140,13 @@ export const makeWorld = (isPublic: boolean) => {
     Effect.gen(function* () {
       const at = yield* Clock.currentTimeMillis
       begin(at)
-      return yield* Effect.onExit(call, (exit) =>
+      const answer = Effect.map(call, (session) => {
+        if (!repeatsTokens || lastGranted === undefined) lastGranted = session
+        // A refresh token that Nomba gives again may be sent again.
+        Option.map(lastGranted.refreshToken, (token) => spent.delete(Redacted.value(token)))
+        return lastGranted
+      })
+      return yield* Effect.onExit(answer, (exit) =>
         Effect.sync(() => {
           check(!Exit.isInterrupted(exit), "a token request that was sent was interrupted")
           const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
@@ -163,7 +172,10 @@ export const makeWorld = (isPublic: boolean) => {
         return Effect.onExit(booked(upstream.auth.refresh(options)), (exit) =>
           Effect.sync(() => {
             const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
-            if (!(error?._tag === "Unavailable" && error.processed === "no")) spent.add(token)
+            const isGivenAgain =
+              Exit.isSuccess(exit) && Option.exists(exit.value.refreshToken, (again) => Redacted.value(again) === token)
+            const wasNotProcessed = error?._tag === "Unavailable" && error.processed === "no"
+            if (!isGivenAgain && !wasNotProcessed) spent.add(token)
           })
         )
       })
@@ -278,6 +290,10 @@ export const makeWorld = (isPublic: boolean) => {
       fiber.addObserver(() => {
         streak = undefined
       })
+    },
+    /** Whether Nomba answers each token request with the session that it granted last. */
+    setRepeatsTokens: (repeats: boolean) => {
+      repeatsTokens = repeats
     },
     setStoreDown: (isDown: boolean) => {
       storeIsDown = isDown

@@ -21,8 +21,8 @@ const get = (path: string, headers: Record<string, string> = {}) =>
 const textsIn = (value: unknown): ReadonlyArray<string> =>
   typeof value === "string" ? [value] : Object.values(value ?? {}).flatMap(textsIn)
 
-describe("the control side, through its derived client", () => {
-  it.effect("shows a session without its secrets, and lets it expire, be revoked and be stolen", () =>
+describe("the control API, through its derived client", () => {
+  it.effect("shows a session without secrets, expires it, revokes it and simulates another login", () =>
     Effect.gen(function* () {
       const { expireSession, getSessions, revokeSession, stealSession } = yield* control
       assert.deepStrictEqual(yield* getSessions(), [])
@@ -53,7 +53,7 @@ describe("the control side, through its derived client", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("moves the clock, and the tokens age with it", () =>
+  it.effect("moves the clock, by which tokens expire", () =>
     Effect.gen(function* () {
       const { moveClock } = yield* control
       const { now } = yield* Sandbox
@@ -76,7 +76,7 @@ describe("the control side, through its derived client", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("orders faults, shows what waits, and calls them off", () =>
+  it.effect("adds faults, lists the queued ones, and clears them", () =>
     Effect.gen(function* () {
       const { addFault, clearFaults } = yield* control
       yield* addFault({
@@ -96,7 +96,7 @@ describe("the control side, through its derived client", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("turns switches and shows them", () =>
+  it.effect("changes switches and shows them", () =>
     Effect.gen(function* () {
       const { getSwitches, setSwitches } = yield* control
       const turned = yield* setSwitches({ payload: { dialect: "spec", accessLifetime: 60_000 } })
@@ -127,7 +127,7 @@ describe("the control side, through its derived client", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("replays the start by a reset: switches, clock, faults, sessions, counters and log", () =>
+  it.effect("returns to the start with a reset: switches, clock, faults, sessions, counters and log", () =>
     Effect.gen(function* () {
       const { addFault, getState, moveClock, reset, setSwitches } = yield* control
       const before = yield* getState()
@@ -144,8 +144,8 @@ describe("the control side, through its derived client", () => {
   )
 })
 
-describe("what the control side refuses", () => {
-  it.effect("is what its operations do not take, each thing in words", () =>
+describe("the control API", () => {
+  it.effect("names each problem of an invalid body", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const before = yield* get("/_sandbox/state")
@@ -224,7 +224,7 @@ describe("what the control side refuses", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("is a body that is not JSON, another method and another path", () =>
+  it.effect("rejects a body that is not JSON, another method and another path", () =>
     Effect.gen(function* () {
       const { client, counts, url } = yield* Sandbox
       const at = (path: string) => `${url}/_sandbox${path}`
@@ -242,7 +242,7 @@ describe("what the control side refuses", () => {
 })
 
 describe("the request log", () => {
-  it.effect("tells who asked for what, when, and why it was refused", () =>
+  it.effect("has client, request, time and reason of each request", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
       const { getRequests } = yield* control
@@ -320,7 +320,7 @@ describe("the request log", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("tells that a caller left before the answer", () =>
+  it.effect("says that a client disconnected before the response", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
       const { getRequests } = yield* control
@@ -338,7 +338,7 @@ describe("the request log", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("tells whose request it was where it was processed, whatever became of the answer", () =>
+  it.effect("names the client of a processed request, even if a fault replaced the response", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
       const { getRequests } = yield* control
@@ -354,7 +354,7 @@ describe("the request log", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("forgets a request that a reset overtook, and so do the counters", () =>
+  it.effect("ignores a request that arrived before a reset, and so do the counters", () =>
     Effect.gen(function* () {
       const { counts, fault, reset, view } = yield* Sandbox
       const before = yield* counts
@@ -374,8 +374,8 @@ describe("the request log", () => {
   )
 })
 
-describe("what the control side tells", () => {
-  it.effect("masks every part of a client secret that has slashes in it", () => {
+describe("the output of the control API", () => {
+  it.effect("masks every part of a client secret that contains slashes", () => {
     const clientSecret = "abcdefgh/ij/klmnopqrstu="
     return Effect.gen(function* () {
       const { view } = yield* Sandbox
@@ -392,7 +392,7 @@ describe("what the control side tells", () => {
     }).pipe(Effect.provide(Sandbox.layer({ clients: [{ clientId: "c", clientSecret: Redacted.make(clientSecret) }] })))
   })
 
-  it.effect("has no secret in it, wherever one was put", () =>
+  it.effect("contains no secret, wherever one was sent", () =>
     Effect.gen(function* () {
       const { client, configure, fault, url } = yield* Sandbox
       yield* configure({ refreshKillsAccessToken: false, singleSession: false })
@@ -427,8 +427,8 @@ describe("what the control side tells", () => {
   )
 })
 
-describe("the events of the control side", () => {
-  it.effect("are the state at once, and again when it changed, at most ten a second", () =>
+describe("the events of the control API", () => {
+  it.effect("send the state at once and after each change, at most ten times a second", () =>
     Effect.gen(function* () {
       const { views } = yield* Sandbox
       const fiber = yield* Effect.fork(Stream.runCollect(Stream.take(views, 3)))
@@ -442,7 +442,7 @@ describe("the events of the control side", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("come as server-sent events", () =>
+  it.effect("arrive as server-sent events", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const response = yield* client.get(`${url}/_sandbox/events`)
@@ -464,7 +464,7 @@ describe("with a seed", () => {
     return { first, second: second.json, theirs, sessions: (yield* view).sessions }
   })
 
-  it.effect("the same requests get the same ids and tokens, and so they do after a reset", () =>
+  it.effect("the same requests get the same ids and tokens, also after a reset", () =>
     Effect.gen(function* () {
       const one = yield* Effect.provide(run, Sandbox.layer({ seed: 42 }))
       yield* Effect.gen(function* () {
@@ -481,7 +481,7 @@ describe("with a seed", () => {
     })
   )
 
-  it.effect("no two tokens are the same, and without one no two runs are", () =>
+  it.effect("no two tokens are the same, and without a seed no two runs are", () =>
     Effect.gen(function* () {
       const many = yield* Effect.provide(Effect.replicateEffect(login, 50), Sandbox.layer({ seed: "x" }))
       assert.strictEqual(new Set(many.flatMap(({ access, refresh }) => [access, refresh])).size, 100)

@@ -46,7 +46,7 @@ describe("a body", () => {
     ).pipe(sandbox)
   )
 
-  it.effect("that is nested beyond reason is a 400, and no crash", () =>
+  it.effect("that is nested too deep is a 400, not a crash", () =>
     Effect.gen(function* () {
       const deep = (open: string, close: string, n: number) => open.repeat(n) + close.repeat(n)
       for (const body of [
@@ -59,7 +59,7 @@ describe("a body", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("in bytes that are no UTF-8 is a 400", () =>
+  it.effect("that is not UTF-8 is a 400", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const request = HttpClientRequest.post(`${url}/v1/auth/token/issue`).pipe(
@@ -69,7 +69,7 @@ describe("a body", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("that does not say it is JSON is a 415, whatever it holds", () =>
+  it.effect("that is not declared as JSON is a 415, whatever it contains", () =>
     Effect.gen(function* () {
       const form = new URLSearchParams(credentials).toString()
       for (const [body, contentType] of [
@@ -93,7 +93,7 @@ describe("a body", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("may name a charset and spell the type in capitals", () =>
+  it.effect("may have a charset and a type in capitals", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const answer = yield* send(client, `${url}${paths[0]}`, "POST", {
@@ -116,13 +116,13 @@ describe("a body", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("that says it is smaller than it is, is a 413 all the same", () =>
+  it.effect("with a content length that is too small is still a 413", () =>
     Effect.gen(function* () {
       assertRefused(yield* issue(padded(64 * 1024 + 1), { "content-length": "10" }), 413)
     }).pipe(sandbox)
   )
 
-  it.effect("that streams in without an end is not read for ever", () =>
+  it.effect("that never ends is not read forever", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       let sent = 0
@@ -135,7 +135,7 @@ describe("a body", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("that streams in and fits is taken", () =>
+  it.effect("that is streamed and small enough is accepted", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const bytes = Stream.fromIterable(JSON.stringify(credentials)).pipe(Stream.encodeText)
@@ -147,7 +147,7 @@ describe("a body", () => {
   )
 })
 
-describe("a path or a method that is not there", () => {
+describe("an unknown path or method", () => {
   it.effect("is a 404 that lists what there is, after the bearer token under /v1/ and /v2/", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
@@ -186,7 +186,7 @@ describe("a path or a method that is not there", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("is counted apart", () =>
+  it.effect("is counted as other", () =>
     Effect.gen(function* () {
       const { client, counts, url } = yield* Sandbox
       yield* send(client, `${url}/nowhere`, "GET")
@@ -197,7 +197,7 @@ describe("a path or a method that is not there", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("does not mind a query", () =>
+  it.effect("may have a query", () =>
     Effect.gen(function* () {
       const answer = yield* post("/v1/auth/token/issue?x=1", credentials)
       assert.strictEqual(answer.status, 200)
@@ -205,7 +205,7 @@ describe("a path or a method that is not there", () => {
   )
 })
 
-describe("nothing that a request says", () => {
+describe("no request data", () => {
   const sentinel = "SENTINEL-9f2c"
 
   const everyRefusal = Effect.gen(function* () {
@@ -243,7 +243,7 @@ describe("nothing that a request says", () => {
     return [...posts.flat(2), ...others].filter(({ status }) => status >= 400)
   })
 
-  it.effect("is repeated in an answer", () =>
+  it.effect("is echoed in an error response", () =>
     Effect.gen(function* () {
       const refusals = yield* everyRefusal
       assert.isAbove(refusals.length, 200)
@@ -257,7 +257,7 @@ describe("nothing that a request says", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("is logged, nor put into a span of the sandbox", () =>
+  it.effect("is logged or put into a span", () =>
     Effect.gen(function* () {
       const logged: Array<unknown> = []
       const spans: Array<string> = []
@@ -298,7 +298,7 @@ describe("nothing that a request says", () => {
   )
 })
 
-describe("whatever is posted", () => {
+describe("any POST body", () => {
   const json = FastCheck.jsonValue({ maxDepth: 4 })
   const member = FastCheck.constantFrom(
     "grant_type",

@@ -75,8 +75,8 @@ const publicClient = {
   redirectUris: ["https://shop.example/callback", "com.example.shop:/callback"]
 }
 
-describe("the page", () => {
-  it.effect("asks a person, and sends the answer back with the state as it came", () =>
+describe("the login page", () => {
+  it.effect("asks the user, and returns the decision with the unchanged state", () =>
     Effect.gen(function* () {
       const { headers, status, text } = yield* visit(queryOf({}))
       assert.strictEqual(status, 200)
@@ -102,7 +102,7 @@ describe("the page", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("keeps to itself what it cannot send back safely", () =>
+  it.effect("shows errors that must not be sent to the redirect URI", () =>
     Effect.gen(function* () {
       for (const query of [
         queryOf({ client_id: "<script>" }),
@@ -123,7 +123,7 @@ describe("the page", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("is in the log and in the counters, as are its answers, and nothing secret with it", () =>
+  it.effect("is logged and counted, like its form, without secrets", () =>
     Effect.gen(function* () {
       const { counts, view } = yield* Sandbox
       const { text } = yield* visit(queryOf({}))
@@ -162,7 +162,7 @@ describe("the page", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("sends back what is wrong with the rest, plain included", () =>
+  it.effect("returns all other errors to the client", () =>
     Effect.gen(function* () {
       for (const [changes, error] of [
         [{ response_type: undefined }, "invalid_request"],
@@ -183,7 +183,7 @@ describe("the page", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("takes an answer once, from itself, and within ten minutes", () =>
+  it.effect("accepts a decision once, from itself, within ten minutes", () =>
     Effect.gen(function* () {
       const ticket = ticketOf((yield* visit(queryOf({}))).text)
       assert.strictEqual((yield* visit(queryOf({}), { host: "evil.example" })).status, 403)
@@ -204,7 +204,7 @@ describe("the page", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("is no part of the description of Nomba's API", () =>
+  it.effect("is not part of the description of Nomba's API", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       assert.notInclude(JSON.stringify(OpenApi.fromApi(NombaApi)), "authorize")
@@ -216,7 +216,7 @@ describe("the page", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("escapes what it shows", () =>
+  it.effect("escapes its content", () =>
     Effect.gen(function* () {
       const odd = { ...asked, client_id: `<b>"'&`, redirect_uri: "https://shop.example/callback" }
       const { text } = yield* visit(new URLSearchParams(odd).toString())
@@ -230,7 +230,7 @@ describe("the page", () => {
 })
 
 describe("a redirect URI", () => {
-  it("is registered to the letter, except for the port of a loopback address", () => {
+  it("is compared character by character, except for the port of a loopback address", () => {
     const registered = [
       "https://shop.example/callback",
       "http://127.0.0.1/callback",
@@ -268,7 +268,7 @@ describe("a redirect URI", () => {
     assert.isFalse(RedirectUri.isRegistered([], "http://127.0.0.1/callback"))
   })
 
-  it("that differs in anything but the port is another", () => {
+  it("that differs in anything but the port is rejected", () => {
     fc.assert(
       fc.property(fc.webUrl({ withQueryParameters: true }), fc.webUrl({ withQueryParameters: true }), (one, other) => {
         assert.strictEqual(RedirectUri.isRegistered([one], other), one === other)
@@ -278,7 +278,7 @@ describe("a redirect URI", () => {
 })
 
 describe("a code", () => {
-  it.effect("buys a session once, with the verifier of its challenge and no secret", () =>
+  it.effect("is exchanged once, with the verifier and without a secret", () =>
     Effect.gen(function* () {
       const code = yield* approved()
       const { json, status } = yield* exchange(code)
@@ -289,7 +289,7 @@ describe("a code", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("that comes again is refused, and ends the session that came of it, though it was refreshed", () =>
+  it.effect("that is used again is rejected, and ends its session, even a refreshed one", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox
       const code = yield* approved()
@@ -309,7 +309,7 @@ describe("a code", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("lives for 60 seconds", () =>
+  it.effect("is valid for 60 seconds", () =>
     Effect.gen(function* () {
       const quick = yield* approved()
       yield* TestClock.adjust("59 seconds")
@@ -320,7 +320,7 @@ describe("a code", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("is good for its own client, verifier and redirect URI only, and for no second guess", () =>
+  it.effect("is valid only for its client, verifier and redirect URI, and for one try", () =>
     Effect.gen(function* () {
       for (const [changes, error] of [
         [{ code_verifier: "x".repeat(43) }, "code_verifier: does not fit the challenge"],
@@ -341,7 +341,7 @@ describe("a code", () => {
     }).pipe(Effect.provide(Sandbox.layer({ clients: [Sandbox.defaultClient, publicClient] })))
   )
 
-  it.effect("is all that a client without a secret can come with", () =>
+  it.effect("is the only way to log in for a client without a secret", () =>
     Effect.gen(function* () {
       const refused = yield* post("/v1/auth/token/issue", {
         grant_type: "client_credentials",
@@ -354,7 +354,7 @@ describe("a code", () => {
     }).pipe(Effect.provide(Sandbox.layer({ clients: [publicClient] })))
   )
 
-  it.effect("and every login are forgotten by a reset", () =>
+  it.effect("is removed by a reset, and so are pending logins", () =>
     Effect.gen(function* () {
       const code = yield* approved()
       const ticket = ticketOf((yield* visit(queryOf({}))).text)
@@ -364,7 +364,7 @@ describe("a code", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("is refused to a client that is registered for no redirect URI, or an odd one", () =>
+  it.effect("is not issued for a redirect URI that is not registered", () =>
     Effect.gen(function* () {
       const { clientSecret } = Sandbox.defaultClient
       const visited = yield* Effect.provide(
@@ -394,7 +394,7 @@ describe("the client of this project", () => {
     Layer.provideMerge(Sandbox.layer({ clients: [publicClient] }))
   )
 
-  it.live("logs a person in, uses the session, renews it, and asks again when it has ended", () =>
+  it.live("logs a user in, uses and renews the session, and logs in again when it has ended", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox
       const auth = yield* NombaAuth
@@ -430,7 +430,7 @@ describe("the client of this project", () => {
     }).pipe(Effect.provide(live))
   )
 
-  it.live("learns of a no", () =>
+  it.live("learns that the user denied", () =>
     Effect.gen(function* () {
       const { pending, url } = yield* Pkce.authorizationUrl({
         clientId: publicClient.clientId,
@@ -443,7 +443,7 @@ describe("the client of this project", () => {
     }).pipe(Effect.provide(live))
   )
 
-  it.live("is refused a code that comes twice", () =>
+  it.live("cannot use a code twice", () =>
     Effect.gen(function* () {
       const auth = yield* NombaAuth
       const { pending, url } = yield* Pkce.authorizationUrl({
@@ -454,7 +454,7 @@ describe("the client of this project", () => {
       yield* auth.exchange(granted)
       const error = yield* Effect.flip(auth.exchange(granted))
       assert.propertyVal(error, "_tag", "Expired")
-      assert.include(error.message, "refused the authorization code")
+      assert.include(error.message, "rejected the authorization code")
     }).pipe(Effect.provide(live))
   )
 })

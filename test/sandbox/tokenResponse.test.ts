@@ -9,7 +9,7 @@ import { balance, bearer, issue, login, refresh } from "./support.js"
 
 const noon = Date.UTC(2026, 10, 23, 12, 0, 0)
 
-describe("a granted session", () => {
+describe("a token response", () => {
   const members: Readonly<Record<Dialect, ReadonlyArray<string>>> = {
     spec: ["access_token", "refresh_token", "token_type", "expires_in"],
     live: ["access_token", "refresh_token", "expiresAt", "businessId"],
@@ -38,13 +38,13 @@ describe("a granted session", () => {
     )
   }
 
-  it.effect("speaks both dialects unless told otherwise", () =>
+  it.effect("has the members of both dialects by default", () =>
     Effect.gen(function* () {
       assert.sameMembers(Object.keys((yield* issue()).json.data), [...members.both])
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("lives as long as it was told to", () =>
+  it.effect("has the configured lifetime", () =>
     Effect.gen(function* () {
       const { expires_in, expiresAt } = (yield* issue()).json.data
       assert.strictEqual(expires_in, 3600)
@@ -52,7 +52,7 @@ describe("a granted session", () => {
     }).pipe(Effect.provide(Sandbox.layer({ accessLifetime: "1 hour" })))
   )
 
-  it.effect("is inspected without showing a secret, and shows it where it is asked for", () =>
+  it.effect("reveals no secret to inspect, but does to Redacted.value", () =>
     Effect.gen(function* () {
       const { access, refresh } = yield* login
       const session = Option.getOrThrow(yield* (yield* Sandbox).session())
@@ -67,7 +67,7 @@ describe("a granted session", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("is gone after a reset, and its token with it", () =>
+  it.effect("is invalid after a reset", () =>
     Effect.gen(function* () {
       const { reset, session, counts } = yield* Sandbox
       const { access } = yield* login
@@ -80,7 +80,7 @@ describe("a granted session", () => {
 })
 
 describe("the sandbox's clock", () => {
-  it.effect("is the caller's, in the Date of every answer", () =>
+  it.effect("is the caller's, in the Date of every response", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(noon + 999)
       assert.strictEqual((yield* issue()).headers["date"], "Mon, 23 Nov 2026 12:00:00 GMT")
@@ -128,7 +128,7 @@ describe("an access token", () => {
   const key = new Uint8Array(32).fill(7)
   const claims = { clientId: "c", tokenId: "t", businessId: "b", issuedAt: noon, expiresAt: noon + 60_000 }
 
-  it("is signed so that a JWT library agrees", async () => {
+  it("has a signature that a JWT library accepts", async () => {
     const token = Redacted.value(AccessToken.make(key).sign(claims))
     const options = { currentDate: new Date(noon), algorithms: ["HS256"] }
     const { payload } = await Jose.jwtVerify(token, key, options)
@@ -139,7 +139,7 @@ describe("an access token", () => {
     )
   })
 
-  it("of a JWT library under the same key is read, and under another is not", async () => {
+  it("of a JWT library is accepted with the same key only", async () => {
     const sign = (secret: Uint8Array, payload: Jose.JWTPayload) =>
       new Jose.SignJWT(payload).setProtectedHeader({ alg: "HS256", typ: "JWT" }).sign(secret)
     const { verify } = AccessToken.make(key)
@@ -164,7 +164,7 @@ describe("an access token", () => {
 })
 
 describe("under TestClock", () => {
-  it.effect("no request is overtaken by an adjustment of the clock", () =>
+  it.effect("a clock adjustment overtakes no request", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       assert.isDefined(client)

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import { firstOf, stallTolerantSleep, waitAtMost } from "../wait.js"
+import { firstOf, stallTolerantSleep, unref, waitAtMost } from "../wait.js"
 
 /** One run. */
 export interface Run {
@@ -29,6 +29,11 @@ export interface Flight<E> {
   readonly stop: Effect.Effect<void>
   /** Waits until the run in flight has ended, or can be given up. */
   readonly settled: Effect.Effect<void>
+  /**
+   * Calls back once when the run in flight has ended or was given up: for a caller without a fiber, which asks again then.
+   * Returns the function that ends it, and undefined if there is no run. It needs the system's clock.
+   */
+  readonly listen: (resume: () => void) => (() => void) | undefined
 }
 
 export interface Options<E> {
@@ -36,6 +41,8 @@ export interface Options<E> {
   readonly now: () => number
   /** A run ends by itself within this time. */
   readonly limit: Duration.Duration
+  /** Whether a run that has lost its timers is given up early. It needs the system's clock. Default: `false`. */
+  readonly hasHeartbeat?: boolean
   readonly work: (run: Run) => Effect.Effect<void, E>
   /** The outcome for callers if the run is interrupted. */
   readonly onInterrupt: Exit.Exit<void, E>
@@ -49,6 +56,8 @@ interface InFlight<E> {
   exit: Exit.Exit<void, E> | undefined
   fiber: Fiber.RuntimeFiber<void, E> | undefined
   isGivenUp: boolean
+  beatAt: number
+  heartbeat: ReturnType<typeof setInterval> | undefined
 }
 
 /**
@@ -57,7 +66,23 @@ interface InFlight<E> {
  */
 const GRACE: Duration.Duration = Duration.millis(500)
 
-export const make = <E>({ fork, limit, now, onInterrupt, onTimeout, work }: Options<E>): Flight<E> => {
+/** On Cloudflare Workers, a run ends without a word when the request that started it ends: its timers stop. */
+const BEAT = 500
+const SILENT_AFTER = 2_000
+const LOOK = 1_000
+/** A waiter that is later than this was stalled, and so may the run have been. */
+const LATE = 500
+const LOOKS = 2
+
+export const make = <E>({
+  fork,
+  hasHeartbeat = false,
+  limit,
+  now,
+  onInterrupt,
+  onTimeout,
+  work
+}: Options<E>): Flight<E> => {
   const limitMillis = Duration.toMillis(limit)
   let current: InFlight<E> | undefined
   let generation = 0
@@ -65,6 +90,7 @@ export const make = <E>({ fork, limit, now, onInterrupt, onTimeout, work }: Opti
   const settle = (flight: InFlight<E>, exit: Exit.Exit<void, E>): void => {
     if (flight.exit !== undefined) return
     if (current === flight) current = undefined
+    clearInterval(flight.heartbeat)
     flight.exit = exit
     for (const resume of flight.waiters) resume(exit)
     flight.waiters.clear()
@@ -77,7 +103,16 @@ export const make = <E>({ fork, limit, now, onInterrupt, onTimeout, work }: Opti
       waiters: new Set(),
       exit: undefined,
       fiber: undefined,
-      isGivenUp: false
+      isGivenUp: false,
+      beatAt: now(),
+      heartbeat: undefined
+    }
+    if (hasHeartbeat) {
+      own.heartbeat = unref(
+        setInterval(() => {
+          own.beatAt = now()
+        }, BEAT)
+      )
     }
     current = own
     own.fiber = fork(
@@ -105,6 +140,31 @@ export const make = <E>({ fork, limit, now, onInterrupt, onTimeout, work }: Opti
       return () => flight.waiters.delete(resume)
     })
 
+  /** A function to call every `LOOK`: whether the run has lost its timers. */
+  const watch = (flight: InFlight<E>): (() => boolean) => {
+    let last = now()
+    let looks = 0
+    return () => {
+      const at = now()
+      const isOnTime = at - last < LOOK + LATE
+      last = at
+      const isSilent = at - flight.beatAt > SILENT_AFTER || at >= flight.startedAt + limitMillis
+      looks = isOnTime && isSilent ? looks + 1 : 0
+      return looks >= LOOKS
+    }
+  }
+
+  const outcomeWhileBeating = (flight: InFlight<E>, until: number): Effect.Effect<Option.Option<Exit.Exit<void, E>>> =>
+    Effect.gen(function* () {
+      const isLost = watch(flight)
+      for (;;) {
+        const left = until - now()
+        const outcome = yield* outcomeWithin(flight, Math.min(left, LOOK))
+        if (Option.isSome(outcome) || left <= LOOK) return outcome
+        if (isLost()) giveUp(flight)
+      }
+    })
+
   const outcomeInGrace = (flight: InFlight<E>): Effect.Effect<Option.Option<Exit.Exit<void, E>>> =>
     firstOf(
       outcomeWithin(flight, Number.POSITIVE_INFINITY),
@@ -114,7 +174,8 @@ export const make = <E>({ fork, limit, now, onInterrupt, onTimeout, work }: Opti
   const wait = (flight: InFlight<E>, until: number): Effect.Effect<void, E> =>
     Effect.gen(function* () {
       const dies = flight.startedAt + limitMillis
-      let outcome = yield* outcomeWithin(flight, Math.min(dies, until) - now())
+      const end = Math.min(dies, until)
+      let outcome = yield* hasHeartbeat ? outcomeWhileBeating(flight, end) : outcomeWithin(flight, end - now())
       if (Option.isNone(outcome)) outcome = yield* outcomeInGrace(flight)
       if (Option.isSome(outcome)) return yield* outcome.value
       if (now() >= dies) giveUp(flight)
@@ -149,6 +210,23 @@ export const make = <E>({ fork, limit, now, onInterrupt, onTimeout, work }: Opti
     }),
     run,
     stop: ending((fiber) => Fiber.interrupt(fiber)),
-    settled: ending((fiber) => Fiber.await(fiber))
+    settled: ending((fiber) => Fiber.await(fiber)),
+    listen: (resume) => {
+      const flight = current
+      if (flight === undefined || now() >= flight.startedAt + limitMillis) return undefined
+      const isLost = watch(flight)
+      const timer = setInterval(() => {
+        if (isLost()) giveUp(flight)
+      }, LOOK)
+      const call = (): void => {
+        clearInterval(timer)
+        resume()
+      }
+      flight.waiters.add(call)
+      return () => {
+        clearInterval(timer)
+        flight.waiters.delete(call)
+      }
+    }
   }
 }

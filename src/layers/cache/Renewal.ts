@@ -36,6 +36,14 @@ import * as State from "./State.js"
 import * as StoreReading from "./StoreReading.js"
 import type * as Timeline from "./Timeline.js"
 
+/** The store answered, but no lease was to be had. */
+const leaseTaken = new Unavailable({
+  operation: "store",
+  reason: "Timeout",
+  hint: "Another process held the lease all that time, and its renewal has not succeeded.",
+  processed: "no"
+})
+
 export interface Renewal {
   /** At most one renewal at a time. It ends within 30 s in which the process runs. */
   readonly flight: Flight.Flight<AuthError>
@@ -206,7 +214,10 @@ export const make = (dependencies: Dependencies): Renewal => {
   const mayHelp = (error: AuthError | RenewalHeldBack): boolean =>
     error._tag !== "RenewalHeldBack" && secondTryMayHelp(error)
 
-  /** A waiter that never got the lease reports why the holder failed, if the holder left word. */
+  /**
+   * A waiter that never got the lease reports why the holder failed, if the holder left word. A store that answers,
+   * while somebody holds the lease, is not to blame.
+   */
   const withHoldersFailure = (
     error: AuthError,
     progress: RenewalAttempt.Progress
@@ -215,9 +226,9 @@ export const make = (dependencies: Dependencies): Renewal => {
       ? Effect.succeed(error)
       : store.readVersioned.pipe(
           hardTimeout(RenewalAttempt.LAST_READ),
-          Effect.map(({ failure }) =>
+          Effect.map(({ failure, isLeased }) =>
             Option.match(failure, {
-              onNone: () => error,
+              onNone: () => (progress.hasWaited && isLeased ? leaseTaken : error),
               onSome: (found) => new RenewalHeldBack({ failure: found })
             })
           ),
@@ -258,6 +269,7 @@ export const make = (dependencies: Dependencies): Renewal => {
     fork,
     now,
     limit: RENEWAL_LIMIT,
+    hasHeartbeat: timeline.isSystem,
     work: (run) => Effect.withSpan(renew(run), "TokenCache.renew", { root: true, captureStackTrace: false }),
     onInterrupt: Exit.fail(closed),
     onTimeout: Exit.fail(outOfTime)

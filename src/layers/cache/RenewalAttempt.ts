@@ -30,6 +30,8 @@ export interface Progress {
   hasLease: boolean
   /** Nomba answered with an access token that it gave before. */
   isRepeated: boolean
+  /** It has waited for the lease, or for the store, until its time was over. */
+  hasWaited: boolean
 }
 
 /** `Ended`: a logout of another process. `operation`: how Nomba gave the session, none if it was adopted. */
@@ -69,7 +71,8 @@ export const start = (): Progress => ({
   sharedCount: undefined,
   isEnded: false,
   hasLease: false,
-  isRepeated: false
+  isRepeated: false,
+  hasWaited: false
 })
 
 export const make = ({
@@ -171,9 +174,11 @@ export const make = ({
     Effect.suspend(() => {
       const { deadline, progress } = options
       const left = Duration.millis(deadline - now())
-      const stopWaiting = Effect.flatMap(stallTolerantSleep(Duration.subtract(left, LAST_READ)), () =>
-        progress.hasLease ? Effect.never : Effect.fail(storeTimedOut)
-      )
+      const stopWaiting = Effect.flatMap(stallTolerantSleep(Duration.subtract(left, LAST_READ)), () => {
+        if (progress.hasLease) return Effect.never
+        progress.hasWaited = true
+        return Effect.fail(storeTimedOut)
+      })
       return firstOf(renewStored(options), stopWaiting).pipe(
         hardTimeout(left),
         Effect.map((stored): Renewed => {

@@ -3,6 +3,7 @@
  * counts while a machine sleeps, the monotonic clock when somebody sets the time.
  */
 import type * as Clock from "effect/Clock"
+import { systemClock } from "../wait.js"
 
 /** A moment that can be compared with the clocks as they are read, without arithmetic. */
 export interface Mark {
@@ -16,6 +17,8 @@ export interface Timeline {
   /** Milliseconds, as the wall clock read when the timeline began. It never goes back. */
   readonly now: () => number
   readonly mark: (at: number) => Mark
+  /** Whether it goes by the system's clock, so that timers fire when it says. */
+  readonly isSystem: boolean
   /** `now() < mark.at`, for the hot path. */
   readonly isBefore: (mark: Mark) => boolean
 }
@@ -56,6 +59,7 @@ const make = (clock: Clock.Clock): Timeline => {
 
   return {
     now,
+    isSystem: clock === systemClock,
     mark: (moment) => {
       const mark: Mark = { at: moment, wall: 0, nanos: 0n, anchor }
       place(mark)

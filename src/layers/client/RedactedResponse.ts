@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type { Unavailable } from "../../schemas/AuthError.js"
 import type * as Host from "../http/Host.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
 
@@ -115,9 +116,17 @@ export const requestError = (
 ): HttpClientError.RequestError => {
   const { reason } = error
   if (reason !== "Transport") return new HttpClientError.RequestError({ request, reason, ...description(error) })
-  const { message } = NetworkFailure.fromCause("request", host, error)
-  return new HttpClientError.RequestError({ request, reason, description: message.replace(/\.$/, "") })
+  const unavailable = NetworkFailure.fromCause("request", host, error)
+  const text = unavailable.message.replace(/\.$/, "")
+  const shown = new HttpClientError.RequestError({ request, reason, description: text })
+  failures.set(shown, unavailable)
+  return shown
 }
+
+const failures = new WeakMap<HttpClientError.RequestError, Unavailable>()
+
+/** The host and code of a request that failed on the network, and whether it can have reached Nomba. */
+export const unavailableOf = (error: HttpClientError.RequestError): Unavailable | undefined => failures.get(error)
 
 const description = (error: HttpClientError.HttpClientError): { readonly description?: string } =>
   Option.match(NetworkFailure.systemCode(error), {

@@ -177,6 +177,14 @@ export const environment: Source = makeSource((key) =>
     : Effect.sync(() => lookInOptions(key))
 )
 
+/** Options in code, and a `Config` for some of those that the code does not give. */
+export const codeOver = (defaults: { readonly [Option in string]?: unknown }): Source =>
+  makeSource((key) =>
+    key.given === undefined
+      ? load(defaults[key.option], `options.${key.option}`)
+      : Effect.sync(() => lookInOptions(key))
+  )
+
 /** A `Config` for each option. An error names the variables that the `Config` looked for. */
 export const configs = (given: { readonly [Option in string]?: unknown }): Source =>
   makeSource(({ option }) => load(given[option], `config.${option}`))

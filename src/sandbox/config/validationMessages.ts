@@ -31,7 +31,7 @@ const memberPath = (path: string, key: ParseResult.Path, root: string): string =
   return path === root ? inner : `${path}.${inner}`
 }
 
-/** A union reports that an optional member is not `undefined`, which helps nobody. */
+/** A union also reports that an optional member is not `undefined`. That is noise. */
 const isAbsence = (issue: ParseResult.ParseIssue): boolean => issue._tag === "Type" && AST.isUndefinedKeyword(issue.ast)
 
 /** One sentence for each problem. `root` names the whole value. */

@@ -209,7 +209,6 @@ const platforms: ReadonlyArray<string> = ["HttpApiDecodeError", "Issue", "Proper
 const isPlatforms = (node: unknown): boolean =>
   Predicate.hasProperty(node, "$ref") && node.$ref === "#/components/schemas/HttpApiDecodeError"
 
-/** A response that is nothing but platform's decode error. */
 const isDecodeError = (node: unknown): boolean =>
   Predicate.hasProperty(node, "content") &&
   Predicate.hasProperty(node.content, "application/json") &&
@@ -219,7 +218,7 @@ const isDecodeError = (node: unknown): boolean =>
 const isRepeated = (node: unknown, index: number, nodes: ReadonlyArray<unknown>): boolean =>
   nodes.findIndex((other) => JSON.stringify(other) === JSON.stringify(node)) < index
 
-/** The document without platform's decode error, and without an alternative that is there twice. */
+/** Removes platform's decode error, and alternatives that occur twice. */
 const withoutDecodeError = (node: unknown): unknown => {
   if (Array.isArray(node)) return node.map(withoutDecodeError)
   if (!Predicate.isRecord(node)) return node

@@ -1,4 +1,4 @@
-/** Text in HTML. */
+/** HTML. */
 
 const entities: Readonly<Record<string, string>> = {
   "&": "&amp;",
@@ -8,5 +8,5 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;"
 }
 
-/** The text as an element or a quoted attribute must say it. Platform has such a function, but does not export it. */
+/** For elements and quoted attributes. Platform has such a function, but does not export it. */
 export const escape = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character] ?? "")

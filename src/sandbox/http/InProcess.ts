@@ -1,7 +1,4 @@
-/**
- * An `HttpClient` that reaches the sandbox without a socket. The request is answered in the fiber of the caller, so the
- * sandbox lives by the caller's clock: under `TestClock` its tokens expire when the test says so.
- */
+/** An `HttpClient` that reaches the sandbox without a socket. Each request is answered in the fiber of the caller, by its clock. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -26,17 +23,17 @@ const bodyOf = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Bod
   }
 }
 
-/** What `fetch` asks of a body that is a stream, and of no other. */
+/** `fetch` needs this for a body that is a stream. */
 const streaming = { duplex: "half" }
 
-/** The first half of an answer, and then nothing, without an end. */
+/** The first half of a response, then an error. */
 const cutShort = (answer: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.stream(
     Stream.concat(Stream.make(firstHalf(answer)), Stream.die(new Error("the connection was reset"))),
     { status: answer.status, headers: answer.headers }
   )
 
-/** Answers requests to one origin; any other is out of reach, as it would be without a network. */
+/** Answers requests to one origin. Any other fails as it would without a network. */
 export const make = (app: SandboxApp, url: string): HttpClient.HttpClient => {
   const { origin } = new URL(url)
   return HttpClient.make((request, target) => {

@@ -16,16 +16,12 @@ import { BadRequest, type ErrorResponse, failure } from "../../schemas/NombaApi.
 import { validationMessages } from "../config/validationMessages.js"
 import { badRequest } from "./Envelope.js"
 
-/** A 413: more than 64 KiB. */
 export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<typeof ErrorResponse.Type> {}
 
-/** A 415: not `application/json`. */
 export class UnsupportedMediaType extends Data.TaggedError("UnsupportedMediaType")<typeof ErrorResponse.Type> {}
 
-/** The parsed body of a request. */
 export class JsonBody extends Context.Tag("nomba-auth/sandbox/JsonBody")<JsonBody, unknown>() {}
 
-/** Provides the body to the handlers, or refuses it. */
 export class ReadJson extends HttpApiMiddleware.Tag<ReadJson>()("nomba-auth/sandbox/ReadJson", {
   failure: Schema.Union(
     failure(BadRequest, { status: 400, description: "The body is not JSON." }),
@@ -36,7 +32,7 @@ export class ReadJson extends HttpApiMiddleware.Tag<ReadJson>()("nomba-auth/sand
 }) {}
 
 const limit = 64 * 1024
-const patience = 1024 * 1024
+const mostDiscarded = 1024 * 1024
 
 const tooLarge = new PayloadTooLarge({
   code: "413",
@@ -56,8 +52,8 @@ const isJson = (contentType: string | undefined): boolean =>
 const cutOff = () => badRequest("body: is empty or was cut off")
 
 /**
- * A body whose length nobody announced. What is beyond the limit is read and thrown away, up to 1 MiB: platform cuts the
- * connection of a body that is not read to its end, and the answer with it.
+ * A body without a content length. What is over the limit is read and discarded, up to 1 MiB, because platform closes the
+ * connection of a body that is not read to its end, before the response.
  */
 const readStream = (
   request: HttpServerRequest.HttpServerRequest
@@ -66,7 +62,7 @@ const readStream = (
     Stream.mapError(cutOff),
     Stream.runFoldWhile(
       { size: 0, chunks: Chunk.empty<Uint8Array>() },
-      ({ size }) => size <= patience,
+      ({ size }) => size <= mostDiscarded,
       ({ chunks, size }, chunk) => ({
         size: size + chunk.length,
         chunks: size + chunk.length > limit ? chunks : Chunk.append(chunks, chunk)
@@ -95,7 +91,6 @@ const read = (
   )
 }
 
-/** The body as JSON. */
 export const readJson: Effect.Effect<
   unknown,
   BadRequest | PayloadTooLarge | UnsupportedMediaType,

@@ -1,4 +1,4 @@
-/** An `HttpApi` as a part of the sandbox serves it. */
+/** Serves an `HttpApi`, and finds its routes. */
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
@@ -11,10 +11,9 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Envelope from "./Envelope.js"
 
-/** What is served where: the names of endpoints by path and method. */
+/** The names of endpoints by path and method. */
 export type Routes = ReadonlyMap<string, ReadonlyMap<string, string>>
 
-/** The routes of an API, read off the API itself. */
 export const routesOf = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
   api: HttpApi.HttpApi<Id, Groups, E, R>
 ): Routes => {
@@ -28,10 +27,9 @@ export const routesOf = <Id extends string, Groups extends HttpApiGroup.HttpApiG
   return table
 }
 
-/** The path of a request, as it came. */
 export const pathOf = ({ url }: HttpServerRequest.HttpServerRequest): string => url.replace(/[?#].*$/s, "")
 
-/** The endpoint that a request is for, or the 404 or 405 that it gets. */
+/** The endpoint of a request, or a 404 or 405. */
 export const find = (
   routes: Routes,
   request: HttpServerRequest.HttpServerRequest
@@ -44,14 +42,13 @@ export const find = (
     : { name }
 }
 
-/** Answers a request that one of the routes is for. */
 export type App = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
   never,
   HttpServerRequest.HttpServerRequest | Scope.Scope
 >
 
-/** Builds an API. Each call builds its own, so two sandboxes of one program share nothing. */
+/** Each call builds its own, so that two sandboxes of one program share nothing. */
 export const serve = <R>(api: Layer.Layer<HttpApi.Api, never, R>): Effect.Effect<App, never, R | Scope.Scope> =>
   Effect.gen(function* () {
     const context = yield* Layer.build(

@@ -7,8 +7,17 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import { type BearerAuth, IssuePayload, RefreshPayload } from "../../schemas/NombaApi.js"
+import * as Schema from "effect/Schema"
+import {
+  type BadRequest,
+  type BearerAuth,
+  IssuePayload,
+  RefreshPayload,
+  RevokePayload
+} from "../../schemas/NombaApi.js"
+import type { Switches } from "../config/Switches.js"
 import * as RequestContext from "../faults/RequestContext.js"
 import { badRequest } from "../http/Envelope.js"
 import * as JsonBody from "../http/JsonBody.js"
@@ -18,7 +27,6 @@ import * as Sessions from "../state/Sessions.js"
 import * as bearerMiddleware from "./bearerMiddleware.js"
 import * as codeExchange from "./codeExchange.js"
 import { badCredentials, catchRefusals, checkRateLimit, invalidRefreshToken, refuse } from "./Refusal.js"
-import * as RevokeBody from "./RevokeBody.js"
 import { SandboxApi } from "./SandboxApi.js"
 import { tokenResponse } from "./tokenResponse.js"
 
@@ -86,10 +94,62 @@ const refresh = Effect.fnUntraced(function* (emulator: EmulatorService, headers:
   }
 })
 
+/** The body of revoke: `{ token }` in the contract, `{ clientId, access_token }` in the live API. */
+interface RevokeBody {
+  readonly token: Redacted.Redacted
+  readonly clientId?: string | undefined
+}
+
+const RevokeMembers = Schema.Struct({
+  token: Schema.optional(RevokePayload.fields.token),
+  clientId: Schema.optional(Schema.String),
+  access_token: Schema.optional(RevokePayload.fields.token)
+})
+
+const revokeMembers: Readonly<Record<Switches["revokeMembers"], ReadonlyArray<keyof typeof RevokeMembers.Type>>> = {
+  any: ["token", "clientId", "access_token"],
+  spec: ["token"],
+  live: ["clientId", "access_token"]
+}
+
+const revokeBody = (
+  body: typeof RevokeMembers.Type,
+  form: Switches["revokeMembers"]
+): Effect.Effect<RevokeBody, BadRequest> => {
+  const { access_token, clientId, token } = body
+  if (form === "live" && access_token === undefined) return Effect.fail(badRequest("access_token: is missing"))
+  if (token === undefined && access_token === undefined) return Effect.fail(badRequest("token: is missing"))
+  if (token === undefined && clientId === undefined) return Effect.fail(badRequest("clientId: is missing"))
+  if (token !== undefined && access_token !== undefined && Redacted.value(token) !== Redacted.value(access_token)) {
+    return Effect.fail(badRequest("access_token: must be the same as token"))
+  }
+  return Effect.mapBoth(Effect.fromNullable(token ?? access_token), {
+    onFailure: () => badRequest("token: is missing"),
+    onSuccess: (found) => ({ token: found, clientId })
+  })
+}
+
+const readRevokeBody = (switches: Switches): Effect.Effect<RevokeBody, BadRequest, JsonBody.JsonBody> =>
+  Effect.gen(function* () {
+    const members = revokeMembers[switches.revokeMembers]
+    const body = yield* JsonBody.JsonBody
+    const given = Predicate.isRecord(body) ? Object.entries(body) : []
+    const taken = given.filter(([member]) => (members as ReadonlyArray<string>).includes(member))
+    if (switches.revokeUnknownMembers === "refused" && taken.length < given.length) {
+      return yield* badRequest(`body: must be ${members.join(", ")} and nothing else`)
+    }
+    const decoded = yield* Effect.provideService(
+      JsonBody.decode(RevokeMembers),
+      JsonBody.JsonBody,
+      Predicate.isRecord(body) ? Object.fromEntries(taken) : body
+    )
+    return yield* revokeBody(decoded, switches.revokeMembers)
+  })
+
 const revoke = Effect.fnUntraced(function* (emulator: EmulatorService, headers: Headers.Headers) {
   const switches = yield* emulator.switches
   const bearer = yield* bearerMiddleware.senderOfRevoke(emulator, headers)
-  const named = yield* RevokeBody.read(switches)
+  const named = yield* readRevokeBody(switches)
   const token = Option.getOrUndefined(emulator.verify(Redacted.value(named.token)))
   const sender = Option.getOrElse(bearer, () => token)
   if (sender !== undefined) {

@@ -1,4 +1,4 @@
-/** How a session is told to the client that gets it, in the dialect that the sandbox was told to speak. */
+/** The response to issue and refresh, in the dialect of the switches. */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
@@ -9,7 +9,6 @@ import type { Session } from "../state/Sessions.js"
 
 const encode = Schema.encodeSync(TokenResponse)
 
-/** The 200 of issue and refresh: what both dialects share, and what each adds. A refresh token only where it is new. */
 export const tokenResponse = (
   emulator: EmulatorService,
   switches: Switches,

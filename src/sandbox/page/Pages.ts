@@ -1,6 +1,4 @@
-/**
- * Which pages there are. Whatever is behind one is loaded when somebody looks at it, because the start is measured.
- */
+/** The pages. Each is loaded at its first request, because the start is measured. */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Effect from "effect/Effect"

@@ -11,23 +11,22 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
-/** What a token says, as far as the sandbox reads it back. */
+/** What the sandbox reads from a token. */
 export interface Subject {
   readonly clientId: string
   readonly tokenId: string
 }
 
-/** What a token says; times are milliseconds since 1970, and whole seconds on the wire. */
+/** Times are milliseconds since 1970, and whole seconds in the token. */
 export interface Claims extends Subject {
   readonly businessId: string
   readonly issuedAt: number
   readonly expiresAt: number
 }
 
-/** Signs and verifies with one key. */
 export interface AccessTokens {
   readonly sign: (claims: Claims) => Redacted.Redacted
-  /** Whose token this is, if its signature is ours. Says nothing of its age: the table of sessions decides that. */
+  /** Checks the signature only. Whether the token is valid is decided by the sessions. */
   readonly verify: (token: string) => Option.Option<Subject>
 }
 
@@ -35,7 +34,7 @@ const header = Encoding.encodeBase64Url(JSON.stringify({ alg: "HS256", typ: "JWT
 
 const Payload = Schema.parseJson(Schema.Struct({ sub: Schema.String, jti: Schema.String }))
 
-/** Access tokens under a key of at least 32 bytes. */
+/** The key has at least 32 bytes. */
 export const make = (key: Uint8Array): AccessTokens => {
   const signature = (content: string): string => createHmac("sha256", key).update(content).digest("base64url")
   return {

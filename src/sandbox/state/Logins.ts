@@ -1,23 +1,20 @@
-/**
- * The logins that wait for a person's answer, the authorization codes that came of others, and every way in which that
- * changes. Bounded: 64 logins, and the last 256 codes.
- */
+/** The pending logins, the authorization codes, and every change of them. Bounded: 64 logins and the last 256 codes. */
 import { createHash } from "node:crypto"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 
-/** What a client asks for: RFC 6749 section 4.1.1, RFC 7636 section 4.3. */
+/** RFC 6749 section 4.1.1, RFC 7636 section 4.3. */
 export interface AuthorizationRequest {
   readonly clientId: string
   readonly redirectUri: string
-  /** Of S256. */
+  /** With the method S256. */
   readonly challenge: string
-  /** Given back as it came. */
+  /** Returned unchanged. */
   readonly state: Option.Option<Redacted.Redacted>
 }
 
 interface Waiting extends AuthorizationRequest {
-  /** Known to the page alone, so that no other page can answer for the person. */
+  /** Only the login page knows it, so that no other page can approve. */
   readonly ticket: Redacted.Redacted
   readonly until: number
 }
@@ -26,35 +23,33 @@ interface Code extends AuthorizationRequest {
   readonly code: Redacted.Redacted
   readonly until: number
   readonly used: boolean
-  /** The session that came of it. */
+  /** The session that it started. */
   readonly sessionId: Option.Option<string>
 }
 
-/** All logins; the oldest first. */
+/** The oldest first. */
 export interface Logins {
   readonly waiting: ReadonlyArray<Waiting>
   readonly codes: ReadonlyArray<Code>
 }
 
-/** What comes of a change, and the logins after it. */
+/** A change: its result, and the logins after it. */
 export type Change<A> = (logins: Logins) => readonly [A, Logins]
 
-/** Nobody has come yet. */
 export const empty: Logins = { waiting: [], codes: [] }
 
 const mostWaiting = 64
 const mostCodes = 256
 
-/** How long a person may take, in milliseconds. */
+/** How long the user has, in milliseconds. */
 const patience = 10 * 60_000
 
-/** How long a code lives, in milliseconds. RFC 6749 section 4.1.2 allows ten minutes at most. */
+/** Lifetime of a code in milliseconds. RFC 6749 section 4.1.2 allows ten minutes at most. */
 const lifetime = 60_000
 
 const isSame = (one: Redacted.Redacted, other: Redacted.Redacted): boolean =>
   Redacted.value(one) === Redacted.value(other)
 
-/** A person is request. */
 export const start =
   (request: AuthorizationRequest, ticket: Redacted.Redacted, now: number): Change<void> =>
   (logins) => [
@@ -62,7 +57,7 @@ export const start =
     { ...logins, waiting: [...logins.waiting, { ...request, ticket, until: now + patience }].slice(-mostWaiting) }
   ]
 
-/** The person answers, once: what was request, if that is still waiting. */
+/** Ends a pending login. It works once. */
 export const finish =
   (ticket: Redacted.Redacted, now: number): Change<Option.Option<AuthorizationRequest>> =>
   (logins) => {
@@ -71,7 +66,6 @@ export const finish =
     return [Option.filter(found, ({ until }) => now < until), { ...logins, waiting }]
   }
 
-/** The person said yes. */
 export const addCode =
   (
     { challenge, clientId, redirectUri, state }: AuthorizationRequest,
@@ -86,7 +80,7 @@ export const addCode =
     ]
   }
 
-/** What comes with a code: RFC 6749 section 4.1.3, RFC 7636 section 4.5. */
+/** RFC 6749 section 4.1.3, RFC 7636 section 4.5. */
 export interface CodeExchange {
   readonly clientId: string
   readonly code: Redacted.Redacted
@@ -94,10 +88,9 @@ export interface CodeExchange {
   readonly redirectUri: string
 }
 
-/** Why a code is no good. */
 export type CodeRefusal = "unknown" | "used" | "expired" | "client" | "redirect" | "verifier"
 
-/** What a code is worth; a code that was used may have brought a session. */
+/** `sessionId` is the session that a used code started. */
 export type Verdict =
   | { readonly refusal: CodeRefusal; readonly sessionId: Option.Option<string> }
   | { readonly refusal: undefined }
@@ -113,7 +106,7 @@ const refusalOf = (found: Code, exchange: CodeExchange, now: number): CodeRefusa
   return found.challenge === challengeOf(exchange.verifier) ? undefined : "verifier"
 }
 
-/** A code is exchange. Whatever comes of it, no code is good for a second try of its own client. */
+/** Uses a code. Even if it is rejected, its client cannot try it again. */
 export const redeem =
   (exchange: CodeExchange, now: number): Change<Verdict> =>
   (logins) => {
@@ -129,7 +122,7 @@ export const redeem =
     ]
   }
 
-/** A session came of a code. */
+/** Remembers which session a code started. */
 export const linkSession =
   (code: Redacted.Redacted, sessionId: string) =>
   (logins: Logins): Logins => ({

@@ -1,7 +1,4 @@
-/**
- * What the sandbox remembers, and every way in which that changes: pure functions, each run in one step on one `Ref`.
- * Every part of it is bounded.
- */
+/** The state of the sandbox, and every change of it: pure functions, each run in one step on one `Ref`. All of it is bounded. */
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
@@ -19,9 +16,8 @@ import * as Quotas from "./Quotas.js"
 import * as RequestLog from "./RequestLog.js"
 import * as Sessions from "./Sessions.js"
 
-/** All that the sandbox remembers. */
 export interface State {
-  /** Which start or reset this goes back to. */
+  /** Changes with each start and each reset. */
   readonly epoch: string
   readonly switches: Switches
   readonly sessions: Sessions.Sessions
@@ -35,10 +31,9 @@ export interface State {
   readonly ledgers: Ledger.Ledgers
 }
 
-/** A change: what comes of it, and the state after it. */
+/** A change: its result, and the state after it. */
 export type Transition<A> = (state: State) => readonly [A, State]
 
-/** Nothing has happened yet. */
 export const initial = (switches: Switches, epoch = "", resources: ReadonlyArray<Resource> = []): State => ({
   epoch,
   switches,
@@ -70,7 +65,6 @@ const counting =
     return [value, happened(value) ? { ...after, counts: Counts.happened(after.counts, what) } : after]
   }
 
-/** A request that arrived: in which epoch, and what befalls it. */
 export interface Arrival {
   readonly epoch: string
   readonly fault: ActiveFault
@@ -87,7 +81,7 @@ export const recordArrival =
     ]
   }
 
-/** A request was answered, or never will be; one that arrived before a reset is forgotten. */
+/** Logs a request. One that arrived before a reset is ignored. */
 export const recordAnswer =
   ({ epoch }: Pick<Arrival, "epoch">, entry: RequestLog.Entry): Transition<void> =>
   (state) => [
@@ -101,7 +95,7 @@ export const recordAnswer =
       : state
   ]
 
-/** A fault waits behind those that wait already; false where too many do. */
+/** Queues a fault; false if there are too many. */
 export const addFault =
   (target: FaultTarget, fault: ParsedFault, now: number): Transition<boolean> =>
   (state) =>
@@ -110,10 +104,9 @@ export const addFault =
       onSome: (faults) => [true, { ...state, faults }]
     })
 
-/** No fault waits any longer. */
 export const clearFaults: Transition<void> = (state) => [undefined, { ...state, faults: FaultQueue.empty }]
 
-/** An account makes a POST. */
+/** Counts a POST of an account. */
 export const countRequest =
   (account: string, now: number): Transition<Option.Option<Quotas.Quota>> =>
   (state) => {
@@ -121,11 +114,10 @@ export const countRequest =
     return [quota, { ...state, quotas }]
   }
 
-/** Somebody else logs in with a client's credentials. */
+/** Another login with the credentials of a client. */
 export const steal = (tokens: Sessions.NewTokens): Transition<Sessions.Session> =>
   onSessions((switches) => Sessions.start(tokens, "another login", switches))
 
-/** A client logs in. */
 export const issue = (tokens: Sessions.NewTokens): Transition<Sessions.Session> =>
   counting(
     onSessions((switches) => Sessions.start(tokens, "client", switches)),
@@ -140,24 +132,21 @@ const onLogins =
     return [value, { ...state, logins }]
   }
 
-/** A person is asked to let a client in. */
 export const startLogin = (
   asked: Logins.AuthorizationRequest,
   ticket: Redacted.Redacted,
   now: number
 ): Transition<void> => onLogins(Logins.start(asked, ticket, now))
 
-/** The person answers. */
 export const finishLogin = (
   ticket: Redacted.Redacted,
   now: number
 ): Transition<Option.Option<Logins.AuthorizationRequest>> => onLogins(Logins.finish(ticket, now))
 
-/** The person let the client in, which gets a code. */
 export const grantCode = (asked: Logins.AuthorizationRequest, code: Redacted.Redacted, now: number): Transition<void> =>
   onLogins(Logins.addCode(asked, code, now))
 
-/** A code buys a session; a code that comes again ends the session that it bought (RFC 6749 section 4.1.2). */
+/** Exchanges a code for a session. A code that is used again ends the session that it started (RFC 6749 section 4.1.2). */
 export const exchange =
   (
     presented: Logins.CodeExchange,
@@ -178,7 +167,6 @@ export const exchange =
     return [Either.left(verdict.refusal), { ...judged, sessions }]
   }
 
-/** A refresh token carries its session on. */
 export const refresh = (
   presented: Sessions.RefreshRequest,
   newTokens: (clientId: string) => Sessions.NewTokens
@@ -189,7 +177,6 @@ export const refresh = (
     Either.isRight
   )
 
-/** A session ends at the request of a live bearer. */
 export const revoke = (
   bearer: Subject,
   tokenId: string,
@@ -201,14 +188,11 @@ export const revoke = (
     Either.getOrElse(() => false)
   )
 
-/** Every session of a client ends, as if somebody had revoked it. */
 export const revokeAll = (clientId: string): Transition<number> => onSessions(() => Sessions.revokeAll(clientId))
 
-/** A token of each of a client's sessions dies of age now. */
 export const expire = (clientId: string, token: "access" | "refresh", now: number): Transition<number> =>
   onSessions(() => Sessions.expire(clientId, token, now))
 
-/** The switches that are given turn. */
 export const configure =
   (given: typeof SwitchesPatch.Type): Transition<Switches> =>
   (state) => {
@@ -233,7 +217,6 @@ export const setResources =
   (resources: ReadonlyArray<Resource>): Transition<void> =>
   (state) => [undefined, { ...state, resources }]
 
-/** Calls a built-in resource. */
 export const callResource =
   (resource: BuiltIn, call: Ledger.Call): Transition<Ledger.Answer> =>
   (state) => {

@@ -1,6 +1,6 @@
 /**
- * The sessions that are alive, the refresh tokens that ended, and every way in which that changes. Bounded: 16 sessions
- * for each client, 8 earlier access tokens for each session, and the last 256 refresh tokens that ended.
+ * The sessions, the refresh tokens that have ended, and every change of them. Bounded: 16 sessions for each client, 8 earlier
+ * access tokens for each session, and the last 256 refresh tokens that have ended.
  */
 import * as Either from "effect/Either"
 import * as HashMap from "effect/HashMap"
@@ -9,28 +9,27 @@ import * as Redacted from "effect/Redacted"
 import type { Switches } from "../config/Switches.js"
 import type { Subject } from "./AccessToken.js"
 
-/** An access token. Times are milliseconds since 1970 by the sandbox's clock. */
+/** Times are milliseconds since 1970 by the sandbox's clock. */
 export interface Access extends Subject {
   readonly accessToken: Redacted.Redacted
   readonly issuedAt: number
   readonly expiresAt: number
 }
 
-/** New tokens, and the name of the session that they begin if they begin one. */
+/** `sessionId` is used only if the tokens start a session. */
 export interface NewTokens extends Access {
   readonly sessionId: string
   readonly refreshToken: Redacted.Redacted
   readonly refreshExpiresAt: number
 }
 
-/** A session: its newest tokens, and the access tokens that a refresh left alive, the newest first. */
+/** The newest tokens of a session. `earlier` are access tokens that a refresh left valid, the newest first. */
 export interface Session extends NewTokens {
   readonly startedBy: "client" | "another login"
   readonly refreshes: number
   readonly earlier: ReadonlyArray<Access>
 }
 
-/** Why a refresh token is no good. */
 export type RefreshRefusal =
   | "unknown"
   | "used"
@@ -42,7 +41,7 @@ export type RefreshRefusal =
   | "expired bearer"
   | "account"
 
-/** Why a bearer token is no good although its signature is. */
+/** Why a bearer token with a valid signature is rejected. */
 export type BearerRefusal = "replaced or revoked" | "expired"
 
 interface Ended {
@@ -58,10 +57,9 @@ export interface Sessions {
   readonly ended: ReadonlyArray<Ended>
 }
 
-/** What comes of a change, and the sessions after it. */
+/** A change: its result, and the sessions after it. */
 export type Change<A> = (sessions: Sessions) => readonly [A, Sessions]
 
-/** Nobody has logged in yet. */
 export const empty: Sessions = { live: HashMap.empty(), ended: [] }
 
 const mostEnded = 256
@@ -72,7 +70,6 @@ const earlierOfSession = 8
 export const ofClient = (sessions: Sessions, clientId: string): ReadonlyArray<Session> =>
   Option.getOrElse(HashMap.get(sessions.live, clientId), () => [])
 
-/** Every session, client by client. */
 export const all = ({ live }: Sessions): ReadonlyArray<Session> => Array.from(HashMap.values(live)).flat()
 
 const withSessions = (sessions: Sessions, clientId: string, live: ReadonlyArray<Session>): Sessions => ({
@@ -99,7 +96,7 @@ const end = (sessions: Sessions, ending: ReadonlyArray<Session>, how: RefreshRef
     sessions
   )
 
-/** A session starts. It kills those that its client had, unless several are allowed; then the oldest makes room. */
+/** Starts a session. It ends those that the client had, or, if several are allowed, the oldest one too many. */
 export const start =
   (tokens: NewTokens, startedBy: Session["startedBy"], { singleSession }: Switches): Change<Session> =>
   (sessions) => {
@@ -110,10 +107,9 @@ export const start =
     return [session, withSessions(after, tokens.clientId, [...ofClient(after, tokens.clientId), session])]
   }
 
-/** What comes with a request to refresh. */
 export interface RefreshRequest {
   readonly refreshToken: Redacted.Redacted
-  /** The token that came as bearer, if one came and is looked at: it must be the session's own. */
+  /** The bearer token, if there is one and it is checked. */
   readonly bearer: Option.Option<Subject>
   readonly admits: (clientId: string) => boolean
   readonly now: number
@@ -126,7 +122,6 @@ const hasRefreshToken = ({ refreshToken }: RefreshRequest) => {
   return (one: { readonly refreshToken: Redacted.Redacted }): boolean => Redacted.value(one.refreshToken) === token
 }
 
-/** Whose refresh token this is or was, as long as anybody remembers. */
 export const refreshTokenOwner = (sessions: Sessions, request: RefreshRequest): Option.Option<string> =>
   Option.fromNullable([...all(sessions), ...sessions.ended].find(hasRefreshToken(request))?.clientId)
 
@@ -166,7 +161,6 @@ const refuseEnded =
     return [ended.how, end(sessions, session, "reused")]
   }
 
-/** A refresh token carries its session on. */
 export const refresh =
   (
     request: RefreshRequest,
@@ -192,7 +186,7 @@ export const refresh =
     return [Either.right(next), switches.refreshRotation ? remember(after, spent) : after]
   }
 
-/** The session of a bearer token whose signature is good, if the token is still alive. */
+/** Checks a bearer token whose signature is valid. */
 export const authenticate =
   (bearer: Subject, now: number) =>
   (sessions: Sessions): Either.Either<Access, BearerRefusal> =>
@@ -208,16 +202,12 @@ export const authenticate =
       )
     )
 
-/** When an access token of a session expires, if it is known. */
 export const expiryOf = (sessions: Sessions, { clientId, tokenId }: Subject): number | undefined =>
   ofClient(sessions, clientId)
     .flatMap(accesses)
     .find((access) => access.tokenId === tokenId)?.expiresAt
 
-/**
- * The session of a token ends at the request of a live bearer of the same client: whether it ended one. A token that is
- * dead already is left dead (RFC 7009 section 2.2).
- */
+/** Ends the session of a token for a valid bearer; true if there was one. An invalid token is no error (RFC 7009 section 2.2). */
 export const revoke =
   (bearer: Subject, tokenId: string, now: number): Change<Either.Either<boolean, BearerRefusal>> =>
   (sessions) =>
@@ -231,7 +221,6 @@ export const revoke =
       }
     })
 
-/** One session of a client ends, as if somebody had revoked it, if it is alive. */
 export const endOne =
   (clientId: string, sessionId: string) =>
   (sessions: Sessions): Sessions =>
@@ -241,7 +230,7 @@ export const endOne =
       "revoked"
     )
 
-/** Every session of a client ends, as if somebody had revoked it: how many. */
+/** Returns how many sessions ended. */
 export const revokeAll =
   (clientId: string): Change<number> =>
   (sessions) => {
@@ -249,7 +238,7 @@ export const revokeAll =
     return [ending.length, end(sessions, ending, "revoked")]
   }
 
-/** A token of each of a client's sessions dies of age now, whatever lifetime it was given: how many sessions. A clock that is set back finds it alive. */
+/** Lets a token of each session expire now, and returns how many sessions there are. */
 export const expire =
   (clientId: string, token: "access" | "refresh", now: number): Change<number> =>
   (sessions) => {

@@ -5,6 +5,10 @@
  * happen: another process runs, a message is lost or late, a process crashes or stalls, the store goes back.
  * docs/protocol.md explains the model, its assumptions, and what each invariant promises.
  *
+ * Time is abstract. A lease can end at any step, as if its holder stalled there. One order is assumed, because a lease lasts
+ * longer than the age of a permission and a request together: a process sends only while its lease stands, so that its
+ * permission ends with the lease. A request that was sent before is not held back by anything.
+ *
  * runs.ts defines the bounds of each run: PROCESSES, FLIGHTS (operations that process 0 can run side by side), SESSIONS (how
  * many Nomba grants), ROLLBACKS, CRASHES and LOGOUTS (how often), LOSSES (0 or 1: messages can be lost), FAILURES (0 or 1:
  * Nomba can state that it fails), CALM (1: everything that fails can stop). FAULT_X breaks one rule.
@@ -263,10 +267,11 @@ inline look(p) {
 
 /* A dead flight whose process has sent something newer. */
 #if FLIGHTS > 1
-#define OVERTAKEN(a) (DEAD(a) && newest[PROCESS(a)] != (a) + 1)
+#define IS_NEWEST(a) (newest[PROCESS(a)] == (a) + 1)
 #else
-#define OVERTAKEN(a) false
+#define IS_NEWEST(a) true
 #endif
+#define OVERTAKEN(a) (DEAD(a) && !IS_NEWEST(a))
 
 /* Where all actors are alike, the first operation is actor 0's: the other runs are the same with other names. */
 #if FLIGHTS == 1 || PROCESSES == 1
@@ -434,6 +439,13 @@ decide:
     fi
   }
 
+/* Since it decided to refresh, a dead flight of the same process has brought a later session. */
+#ifdef FAULT_ROLLBACK_IGNORED
+#define KNOWS_BETTER(p) false
+#else
+#define KNOWS_BETTER(p) (request == REFRESH && session < known[p])
+#endif
+
 #ifdef FAULT_NO_FLAG
 #define MUST_ASK(a) (!permitted[a])
 #else
@@ -452,8 +464,9 @@ send:
 #ifndef FAULT_DEAD_FLIGHT_SENDS
     :: DEAD(a) -> goto release
 #endif
+    :: KNOWS_BETTER(P) -> goto release
 #ifndef FAULT_NO_FLAG
-    :: !DEAD(a) && request == REFRESH ->
+    :: !DEAD(a) && !KNOWS_BETTER(P) && request == REFRESH ->
       marked = 1;
       if
       :: LOST -> goto release
@@ -541,7 +554,12 @@ send:
       waits[a] = 0;
       late[a] = 0;
       if
-      :: request == REFRESH -> noteSent(P, version - 1); marked = 1
+      :: request == REFRESH ->
+        marked = 1;
+        if
+        :: IS_NEWEST(a) -> noteSent(P, version - 1)
+        :: else
+        fi
       :: else
       fi;
       goto release

@@ -1,0 +1,466 @@
+/**
+ * The client for programs without Effect.
+ *
+ * @since 0.1.0
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import type * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as Snapshot from "../layers/cache/Snapshot.js"
+import { composeClient } from "../layers/composeClient.js"
+import * as NombaResponse from "../layers/NombaResponse.js"
+import * as TokenCacheRef from "../layers/TokenCacheRef.js"
+import { NombaClient, type NombaClientService } from "../services/NombaClient.js"
+import * as Cache from "../services/TokenCache.js"
+import { type NombaError, UnexpectedResponse } from "./errors.js"
+import { at, type Caller, captureCaller, closed, type EngineError, fromCause, fromError } from "./failure.js"
+import * as http from "./http.js"
+import { check, type NombaLogger, type NombaOptions, type NombaRequestOptions } from "./options.js"
+import { pathsOf, type StandardSchema } from "./StandardSchema.js"
+
+/**
+ * A session as this process knows it. `console.log` and JSON do not show the token.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NombaSession {
+  /** `token.value` is the access token. It is hidden from `console.log` and JSON. */
+  readonly token: { readonly value: string }
+  /** What is left of its lifetime, in milliseconds. */
+  readonly remainingMs: number
+  /** `false` while the token store is down and the session could not be written to it. */
+  readonly saved: boolean
+  /** Whether this process got it from Nomba, or from the token store. */
+  readonly origin: "nomba" | "store"
+}
+
+/**
+ * What happened to the session.
+ *
+ * - `Current`: the first event of every listener; without a session before the first token and after a logout
+ * - `Issued`, `Refreshed`: Nomba started or renewed the session
+ * - `Adopted`: the session of another process was taken from the token store
+ * - `Rejected`: Nomba answered 401 to the token; `early` if its lifetime was not over
+ * - `LoggedOut`: the session was ended, here or in another process
+ * - `RenewalFailed`: a renewal failed; the next one begins after `retryAfterMs`
+ * - `Missed`: the listener was too slow, and `count` events were dropped
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type NombaSessionEvent =
+  | { readonly _tag: "Current"; readonly session: NombaSession | undefined }
+  | { readonly _tag: "Issued"; readonly session: NombaSession }
+  | { readonly _tag: "Refreshed"; readonly session: NombaSession }
+  | { readonly _tag: "Adopted"; readonly session: NombaSession }
+  | { readonly _tag: "Rejected"; readonly early: boolean }
+  | { readonly _tag: "LoggedOut" }
+  | { readonly _tag: "RenewalFailed"; readonly error: NombaError; readonly retryAfterMs: number }
+  | { readonly _tag: "Missed"; readonly count: number }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface WaitOptions {
+  /** Ends this call's wait with `signal.reason`. The renewal goes on for the other callers. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * A client of Nomba's API. Create one for your whole program: all its calls share one session.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Nomba {
+  /** A valid access token: from memory, or after a renewal that all callers share. Waits at most 30 seconds. */
+  readonly token: (options?: WaitOptions) => Promise<string>
+  /**
+   * `fetch` with the base URL, the access token and the account id. After a 401 the token is renewed and the request is sent
+   * once more. As with the standard `fetch`, a status is not an error; a redirect, a path outside of the base URL and a
+   * failure to get a token reject.
+   */
+  readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
+  /**
+   * Sends a request and returns the `data` of the response, checked by `schema` if you give one. Rejects with
+   * `NombaRequestFailed` if Nomba says that the call failed, whatever the HTTP status.
+   */
+  readonly request: {
+    <Output>(
+      path: string | URL,
+      options: NombaRequestOptions & { readonly schema: StandardSchema<unknown, Output> }
+    ): Promise<Output>
+    (path: string | URL, options?: NombaRequestOptions): Promise<unknown>
+  }
+  /** The session in memory if its token can be used now. It never renews and never waits: for health checks. */
+  readonly peek: () => NombaSession | undefined
+  /** The session of the token that `token` returns. */
+  readonly session: (options?: WaitOptions) => Promise<NombaSession>
+  /** Ends the session at Nomba and in the token store. A later call starts a new one. */
+  readonly logout: () => Promise<void>
+  /** Calls the listener with the current state, then with every change. Returns the function that ends it. */
+  readonly subscribe: (listener: (event: NombaSessionEvent) => void) => () => void
+  /** Closes the client. A renewal that has called Nomba is waited for, so that its session is not lost. */
+  readonly close: () => Promise<void>
+  readonly [Symbol.asyncDispose]: () => Promise<void>
+}
+
+/** The running engine. */
+interface Engine {
+  readonly cache: Cache.TokenCacheService
+  readonly client: NombaClientService
+  readonly snapshot: Snapshot.Snapshot
+  readonly runFork: <A, E>(effect: Effect.Effect<A, E>) => ReturnType<typeof Effect.runFork<A, E>>
+}
+
+const stores: Layer.MemoMap = Effect.runSync(Layer.makeMemoMap)
+
+/** Clients with one token store share its connection. Nothing else is shared: the layer of `fetch` is the same value for all. */
+const shared = <A, E>(store: Layer.Layer<A, E>): Layer.Layer<A, E> =>
+  Layer.scopedContext(Effect.flatMap(Effect.scope, (scope) => Layer.buildWithMemoMap(store, stores, scope)))
+
+/**
+ * Creates a client. It sends nothing before its first call. Throws a `NombaConfigError` that lists every setting that is
+ * missing or wrong.
+ *
+ * ```ts
+ * import { createNomba } from "nomba-auth/promise"
+ *
+ * const nomba = createNomba()
+ * const balance = await nomba.request("/v1/accounts/balance")
+ * console.log(balance)
+ * await nomba.close()
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const createNomba = (options: NombaOptions = {}): Nomba => {
+  const settings = checkAt(captureCaller(createNomba), options)
+  const runtime = ManagedRuntime.make(
+    composeClient(TokenCacheRef.layer, Effect.succeed(settings.config)).pipe(
+      Layer.provide(shared(settings.store.layer)),
+      Layer.provide(
+        settings.fetch === undefined
+          ? FetchHttpClient.layer
+          : Layer.provide(FetchHttpClient.layer, Layer.succeed(FetchHttpClient.Fetch, settings.fetch))
+      ),
+      Layer.provideMerge(Logger.replace(Logger.defaultLogger, loggerOf(settings.logger)))
+    )
+  )
+
+  let engine: Engine | undefined
+  let starting: Promise<Engine> | undefined
+  let closing: Promise<void> | undefined
+
+  const start = (caller: Caller): Promise<Engine> => {
+    starting ??= new Promise((resolve, reject) => {
+      const building = Effect.gen(function* () {
+        const cache = yield* Cache.TokenCache
+        const snapshot = Snapshot.of(cache) ?? (yield* Effect.dieMessage("the cache has no snapshot"))
+        const runFork = Runtime.runFork(yield* Effect.runtime<never>())
+        return { cache, client: yield* NombaClient, snapshot, runFork } satisfies Engine
+      })
+      runtime.runFork(building).addObserver((exit) => {
+        if (exit._tag === "Failure") return reject(fromCause(exit.cause, caller))
+        if (closing === undefined) engine = exit.value
+        resolve(exit.value)
+      })
+    })
+    return starting
+  }
+
+  const ready = async (caller: Caller, signal: AbortSignal | undefined): Promise<Engine> => {
+    signal?.throwIfAborted()
+    if (closing !== undefined) throw at(caller, closed())
+    return engine ?? abortable(start(caller), signal)
+  }
+
+  /** Runs an effect for one caller. Its signal ends the wait at once, and interrupts the effect. */
+  const run = <A>(
+    { runFork, snapshot }: Engine,
+    caller: Caller,
+    signal: AbortSignal | undefined,
+    effect: Effect.Effect<A, EngineError>
+  ): Promise<A> => {
+    const result = new Promise<A>((resolve, reject) => {
+      const fiber = runFork(effect)
+      const onAbort = (): void => {
+        reject(signal?.reason)
+        fiber.unsafeInterruptAsFork(FiberId.none)
+      }
+      signal?.addEventListener("abort", onAbort, { once: true })
+      fiber.addObserver((exit) => {
+        signal?.removeEventListener("abort", onAbort)
+        if (exit._tag === "Success") resolve(exit.value)
+        else reject(fromCause(exit.cause, caller))
+      })
+    })
+    settings.waitUntil?.(new Promise<void>((resolve) => runFork(snapshot.renewed).addObserver(() => resolve())))
+    return result
+  }
+
+  let lastToken: Redacted.Redacted<string> | undefined
+  let lastAnswer: Promise<string> | undefined
+
+  /** The answer from memory. One promise serves all hits of a token. */
+  const hit = (): Promise<string> | undefined => {
+    const token = engine?.snapshot.fresh()
+    if (token === undefined) return undefined
+    if (token !== lastToken || lastAnswer === undefined) {
+      lastToken = token
+      lastAnswer = Promise.resolve(Redacted.value(token))
+    }
+    return lastAnswer
+  }
+
+  const token: Nomba["token"] = (options) => {
+    if (options?.signal?.aborted === true) return Promise.reject(options.signal.reason)
+    const answer = hit()
+    if (answer !== undefined) return answer
+    if (waiting < CROWD || options?.signal !== undefined) return obtain(captureCaller(token), options?.signal)
+    if (crowd === undefined) {
+      crowd = obtain({}, undefined)
+      queueMicrotask(() => {
+        crowd = undefined
+      })
+    }
+    return crowd
+  }
+
+  let waiting = 0
+  let crowd: Promise<string> | undefined
+
+  /** Waits for the renewal in flight without a fiber. */
+  const obtain = async (caller: Caller, signal: AbortSignal | undefined): Promise<string> => {
+    waiting += 1
+    try {
+      const running = engine ?? (await ready(caller, signal))
+      const renewal = wakeUp(running.snapshot, signal)
+      if (renewal !== undefined) {
+        await renewal
+        const answer = hit()
+        if (answer !== undefined) return answer
+      }
+      return await run(running, caller, signal, Effect.map(running.cache.get, Redacted.value))
+    } finally {
+      waiting -= 1
+    }
+  }
+
+  const send = async (caller: Caller, input: string | URL | Request, init: RequestInit | undefined) => {
+    const { init: others, request, signal } = await http.prepare(input, init)
+    const running = await ready(caller, signal)
+    const sent = Effect.provideService(running.client.execute(request), FetchHttpClient.RequestInit, others)
+    return http.toResponse(await run(running, caller, signal, sent), request.method, signal)
+  }
+
+  const fetch: Nomba["fetch"] = (input, init) => send(captureCaller(fetch), input, init)
+
+  const call = async (
+    caller: Caller,
+    path: string | URL,
+    options: NombaRequestOptions & { readonly schema?: StandardSchema }
+  ): Promise<unknown> => {
+    const { request: prepared, signal } = prepare(caller, path, options)
+    const running = await ready(caller, signal)
+    const { data, status } = await run(
+      running,
+      caller,
+      signal,
+      Effect.flatMap(running.client.execute(prepared), (response) =>
+        Effect.map(readData(response), ({ data }) => ({ data, status: response.status }))
+      )
+    )
+    if (options.schema === undefined) return data
+    const result = await options.schema["~standard"].validate(data)
+    if (result.issues === undefined) return result.value
+    const issues = pathsOf(result.issues, data)
+    throw at(
+      caller,
+      new UnexpectedResponse(
+        `Unexpected response (request, HTTP ${status}): data that does not fit the schema: ${issues.join("; ")}.`,
+        { operation: "request", reason: "SchemaMismatch", status, issues }
+      )
+    )
+  }
+
+  const request = (path: string | URL, options: NombaRequestOptions = {}): Promise<unknown> =>
+    call(captureCaller(request), path, options)
+
+  const view = async (caller: Caller, signal: AbortSignal | undefined): Promise<NombaSession> => {
+    const running = await ready(caller, signal)
+    return run(running, caller, signal, Effect.map(running.cache.session, viewOf))
+  }
+
+  const session: Nomba["session"] = (options) => view(captureCaller(session), options?.signal)
+
+  const end = async (caller: Caller): Promise<void> => {
+    const running = await ready(caller, undefined)
+    return run(running, caller, undefined, running.cache.logout)
+  }
+
+  const logout: Nomba["logout"] = () => end(captureCaller(logout))
+
+  const subscribe: Nomba["subscribe"] = (listener) => {
+    const caller = captureCaller(subscribe)
+    const unsubscribed = new AbortController()
+    const { signal } = unsubscribed
+    const hear = async (): Promise<void> => {
+      const running = await ready(caller, signal)
+      const hearing = Stream.runForEach(running.cache.changes, (event) =>
+        signal.aborted ? Effect.void : tell(listener, eventOf(event))
+      )
+      return run(running, caller, signal, hearing)
+    }
+    // A failure to start is what every other call rejects with.
+    hear().catch(() => {})
+    return () => unsubscribed.abort()
+  }
+
+  const close = (): Promise<void> => {
+    closing ??= (starting ?? Promise.resolve()).then(
+      () => runtime.dispose(),
+      () => runtime.dispose()
+    )
+    engine = undefined
+    return closing
+  }
+
+  return Object.freeze({
+    token,
+    fetch,
+    request: request as Nomba["request"],
+    peek: () => Option.getOrUndefined(Option.map(Option.fromNullable(engine?.snapshot.peek()), viewOf)),
+    session,
+    logout,
+    subscribe,
+    close,
+    [Symbol.asyncDispose]: close
+  })
+}
+
+/**
+ * From so many waiting callers on, those of one turn of the event loop share one wait. It costs them the line of their own in
+ * the stack of an error. They cannot share it longer: on Cloudflare Workers the next turn may belong to another request.
+ */
+const CROWD = 100
+
+const readData = NombaResponse.result(Schema.Unknown)
+
+const checkAt = (caller: Caller, options: NombaOptions) => {
+  try {
+    return check(options)
+  } catch (error) {
+    throw error instanceof Error ? at(caller, error) : error
+  }
+}
+
+const prepare = (caller: Caller, path: string | URL, options: NombaRequestOptions): http.Prepared => {
+  try {
+    return http.fromOptions(path, options)
+  } catch (error) {
+    throw error instanceof Error ? at(caller, error) : error
+  }
+}
+
+/**
+ * A promise of its own for each caller: on Cloudflare Workers a caller that another request's code woke up directly would go
+ * on inside of that request. Undefined if no renewal is in flight.
+ */
+const wakeUp = (snapshot: Snapshot.Snapshot, signal: AbortSignal | undefined): Promise<void> | undefined => {
+  let wake = (): void => {}
+  const cancel = snapshot.listen(() => wake())
+  if (cancel === undefined) return undefined
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      cancel()
+      reject(signal?.reason)
+    }
+    wake = () => {
+      signal?.removeEventListener("abort", onAbort)
+      resolve()
+    }
+    signal?.addEventListener("abort", onAbort, { once: true })
+  })
+}
+
+/** The promise, or the reason of the signal if it is aborted first. */
+const abortable = <A>(promise: Promise<A>, signal: AbortSignal | undefined): Promise<A> =>
+  signal === undefined
+    ? promise
+    : new Promise((resolve, reject) => {
+        const onAbort = (): void => reject(signal.reason)
+        signal.addEventListener("abort", onAbort, { once: true })
+        promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort))
+      })
+
+/** A private field, because `inspect` shows a hidden property if it is told to. */
+class HiddenToken {
+  readonly #token: Redacted.Redacted<string>
+  constructor(token: Redacted.Redacted<string>) {
+    this.#token = token
+  }
+  get value(): string {
+    return Redacted.value(this.#token)
+  }
+  toJSON(): string {
+    return "<redacted>"
+  }
+  toString(): string {
+    return "<redacted>"
+  }
+}
+
+const viewOf = ({ origin, remaining, saved, session }: Cache.CachedSession): NombaSession => ({
+  token: new HiddenToken(session.accessToken),
+  remainingMs: Duration.toMillis(remaining),
+  saved,
+  origin
+})
+
+const eventOf = (event: Cache.SessionEvent): NombaSessionEvent =>
+  Cache.SessionEvent.$match(event, {
+    Current: ({ session }): NombaSessionEvent => ({
+      _tag: "Current",
+      session: Option.getOrUndefined(Option.map(session, viewOf))
+    }),
+    Issued: ({ session }): NombaSessionEvent => ({ _tag: "Issued", session: viewOf(session) }),
+    Refreshed: ({ session }): NombaSessionEvent => ({ _tag: "Refreshed", session: viewOf(session) }),
+    Adopted: ({ session }): NombaSessionEvent => ({ _tag: "Adopted", session: viewOf(session) }),
+    Rejected: ({ early }): NombaSessionEvent => ({ _tag: "Rejected", early }),
+    LoggedOut: (): NombaSessionEvent => ({ _tag: "LoggedOut" }),
+    RenewalFailed: ({ error, retryAfter }): NombaSessionEvent => ({
+      _tag: "RenewalFailed",
+      error: fromError(error),
+      retryAfterMs: Duration.toMillis(retryAfter)
+    }),
+    Missed: ({ count }): NombaSessionEvent => ({ _tag: "Missed", count })
+  })
+
+const tell = (listener: (event: NombaSessionEvent) => void, event: NombaSessionEvent): Effect.Effect<void> =>
+  Effect.try(() => listener(event)).pipe(
+    Effect.catchAll(({ error }: Cause.UnknownException) =>
+      Effect.logError(`A listener of session events threw ${error instanceof Error ? error.name : typeof error}.`)
+    )
+  )
+
+const loggerOf = (logger: NombaLogger): Logger.Logger<unknown, void> =>
+  Logger.make(({ logLevel, message }) => {
+    const text = `nomba-auth: ${(Array.isArray(message) ? message : [message]).join(" ")}`
+    if (LogLevel.greaterThanEqual(logLevel, LogLevel.Error)) logger.error(text)
+    else if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) logger.warn(text)
+  })

@@ -1,0 +1,153 @@
+/** Turns what the engine fails with into the errors of `nomba-auth/promise`. */
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as Cause from "effect/Cause"
+import * as ConfigError from "effect/ConfigError"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import { unavailableOf } from "../layers/client/RedactedResponse.js"
+import type * as AuthError from "../schemas/AuthError.js"
+import type * as RequestFailed from "../schemas/NombaRequestFailed.js"
+import * as errors from "./errors.js"
+
+/** What the effects of this package fail with. */
+export type EngineError =
+  | AuthError.AuthError
+  | RequestFailed.NombaRequestFailed
+  | HttpClientError.HttpClientError
+  | ConfigError.ConfigError
+  | errors.NombaError
+
+/** The user's line, taken before anything is awaited: an error that is made in a fiber knows nothing of it. */
+export interface Caller {
+  readonly stack?: string
+}
+
+/** `below`: the function whose caller is meant. It must not be asynchronous: Bun does not find such a function. */
+export const captureCaller = (below: (...args: Array<never>) => unknown): Caller => {
+  const caller: { stack?: string } = {}
+  if (typeof Error.captureStackTrace === "function") Error.captureStackTrace(caller, below)
+  else caller.stack = new Error().stack ?? ""
+  return caller
+}
+
+/** Makes an error's stack begin at the caller, if it is known. */
+export const at = <E extends Error>(caller: Caller, error: E): E => {
+  if (caller.stack === undefined) return error
+  const frames = /(?:^|\n)(\s+at [\s\S]*)$/.exec(caller.stack)?.[1] ?? caller.stack
+  Object.defineProperty(error, "stack", {
+    value: `${error.name}: ${error.message}\n${frames}`,
+    configurable: true,
+    writable: true
+  })
+  return error
+}
+
+/** A defect is passed on as it is: it is a bug, and its own stack tells where. */
+export const fromCause = (cause: Cause.Cause<EngineError>, caller: Caller): unknown => {
+  const failure = Cause.failureOption(cause)
+  if (Option.isSome(failure)) return at(caller, fromError(failure.value))
+  return Cause.isInterruptedOnly(cause) ? at(caller, closed()) : Cause.squash(cause)
+}
+
+export const closed = (): errors.Unavailable =>
+  new errors.Unavailable("This client was closed.", { operation: "request", reason: "Closed", processed: "no" })
+
+export const fromError = (error: EngineError): errors.NombaError => {
+  if (errors.isNombaError(error)) return error
+  if (ConfigError.isConfigError(error)) return fromConfigError(error)
+  switch (error._tag) {
+    case "InvalidRequest":
+      return new errors.InvalidRequest(error.message, { ...fields(error), errors: error.errors })
+    case "InvalidCredentials": {
+      const { origins } = error
+      return new errors.InvalidCredentials(error.message, {
+        ...fields(error),
+        errors: error.errors,
+        ...(origins === undefined ? {} : { origins })
+      })
+    }
+    case "Expired":
+      return new errors.Expired(error.message, fields(error))
+    case "Unavailable": {
+      if (error.reason === "Closed") return closed()
+      const { processed, reason } = error
+      return new errors.Unavailable(error.message, {
+        ...fields(error),
+        reason,
+        processed,
+        ...defined({ detail: error.detail, target: error.target, setting: error.setting })
+      })
+    }
+    case "UnexpectedResponse":
+      return new errors.UnexpectedResponse(error.message, {
+        ...fields(error),
+        reason: error.reason,
+        issues: error.issues,
+        ...defined({ requestId: error.requestId })
+      })
+    case "NombaRequestFailed": {
+      const { processed, retryable, status } = error
+      return new errors.NombaRequestFailed(error.message, {
+        ...defined({ code: error.code, description: error.description, retryAfterMs: millis(error.retryAfter) }),
+        status,
+        errors: error.errors,
+        retryable,
+        processed
+      })
+    }
+    case "RequestError":
+      return fromRequestError(error)
+    case "ResponseError":
+      return new errors.Unavailable(`The response broke off: ${error.description ?? error.reason}.`, {
+        operation: "request",
+        reason: "Network",
+        status: error.response.status,
+        processed: "unknown",
+        ...defined({ detail: error.description })
+      })
+  }
+}
+
+const fromRequestError = (error: HttpClientError.RequestError): errors.NombaError => {
+  const unavailable = unavailableOf(error)
+  if (unavailable !== undefined) return fromError(unavailable)
+  const problem = error.reason === "InvalidUrl" ? "the URL is not valid" : "the body cannot be encoded"
+  return new errors.InvalidRequest(`Request not sent: ${problem}.`, { operation: "request", errors: [problem] })
+}
+
+interface Shared {
+  readonly operation: errors.Operation
+  readonly status?: number | undefined
+  readonly code?: string | undefined
+  readonly description?: string | undefined
+  readonly hint?: string | undefined
+  readonly retryAfter?: Duration.Duration | undefined
+}
+
+const fields = ({ code, description, hint, operation, retryAfter, status }: Shared) => ({
+  operation,
+  ...defined({ status, code, description, hint, retryAfterMs: millis(retryAfter) })
+})
+
+const millis = (duration: Duration.Duration | undefined): number | undefined =>
+  duration === undefined ? undefined : Math.ceil(Duration.toMillis(duration))
+
+/** Without the members that are undefined, because tools print those too. */
+const defined = <A extends object>(members: A): A =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as A
+
+export const fromConfigError = (error: ConfigError.ConfigError): errors.NombaConfigError =>
+  new errors.NombaConfigError(problems(error))
+
+const problems = (error: ConfigError.ConfigError): ReadonlyArray<errors.ConfigField> => {
+  switch (error._op) {
+    case "And":
+    case "Or":
+      return [...problems(error.left), ...problems(error.right)]
+    case "InvalidData":
+    case "MissingData":
+    case "SourceUnavailable":
+    case "Unsupported":
+      return [{ name: error.path.join("."), message: error.message }]
+  }
+}

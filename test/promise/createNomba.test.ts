@@ -1,0 +1,637 @@
+import { inspect } from "node:util"
+import { Schema } from "effect"
+import {
+  createNomba,
+  InvalidCredentials,
+  InvalidRequest,
+  isNombaError,
+  type Nomba,
+  NombaConfigError,
+  type NombaOptions,
+  NombaRequestFailed,
+  type NombaSessionEvent,
+  Unavailable,
+  UnexpectedResponse
+} from "nomba-auth/promise"
+import { fileStore } from "nomba-auth/promise/file"
+import { redisStore } from "nomba-auth/promise/redis"
+import { type SandboxHandle, startSandbox } from "nomba-auth/sandbox"
+import { afterAll, assert, beforeAll, describe, expectTypeOf, it } from "vitest"
+
+const rejection = async (promise: Promise<unknown>): Promise<unknown> => {
+  try {
+    await promise
+  } catch (error) {
+    return error
+  }
+  return assert.fail("it did not reject")
+}
+
+const settings = (sandbox: SandboxHandle): NombaOptions => {
+  const { accountId, clientId, clientSecret } = sandbox.credentials()
+  return { baseUrl: sandbox.url, clientId, clientSecret, accountId }
+}
+
+/** A sandbox and a client for one test. */
+const isolated =
+  (use: (nomba: Nomba, sandbox: SandboxHandle) => Promise<void>, options: NombaOptions = {}): (() => Promise<void>) =>
+  async () => {
+    await using sandbox = await startSandbox()
+    await using nomba = createNomba({ ...settings(sandbox), ...options })
+    await use(nomba, sandbox)
+  }
+
+/** A `fetch` that answers token requests, and everything else with `answer`. */
+const scripted = (answer: (url: string, init: RequestInit) => Response | Promise<Response>) => {
+  const requests: Array<{ readonly url: string; readonly init: RequestInit }> = []
+  const fetch = (async (input: string | URL | Request, init: RequestInit = {}) => {
+    const url = String(input)
+    requests.push({ url, init })
+    if (!url.includes("/auth/token/")) return answer(url, init)
+    return Response.json({
+      code: "00",
+      description: "Success",
+      data: { access_token: `token-${requests.length}`, refresh_token: "refresh", expires_in: 1800 }
+    })
+  }) as typeof globalThis.fetch
+  return { fetch, requests }
+}
+
+let number = 0
+
+/** Each has a client id of its own, because clients with one id share their session. */
+const scriptedNomba = (answer: Parameters<typeof scripted>[0], options: NombaOptions = {}) => {
+  number += 1
+  const script = scripted(answer)
+  const nomba = createNomba({
+    clientId: `client-of-test-${number}`,
+    clientSecret: "c2VjcmV0IG9mIGEgdGVzdA==",
+    baseUrl: "https://api.nomba.test",
+    ...options,
+    fetch: script.fetch
+  })
+  return { nomba, ...script }
+}
+
+const balance = { amount: "250000.00", currency: "NGN" }
+
+describe("nomba.token", () => {
+  it(
+    "sends one token request for 1,000 concurrent callers",
+    isolated(async (nomba, sandbox) => {
+      const tokens = await Promise.all(Array.from({ length: 1_000 }, () => nomba.token()))
+      assert.strictEqual(new Set(tokens).size, 1)
+      assert.strictEqual((await sandbox.counts()).issue.requests, 1)
+      assert.strictEqual(tokens[0], (await sandbox.session())?.accessToken)
+    })
+  )
+
+  it(
+    "answers a hit with the same promise, without a fiber",
+    isolated(async (nomba) => {
+      await nomba.token()
+      assert.strictEqual(nomba.token(), nomba.token())
+    })
+  )
+
+  it(
+    "ends one caller's wait when its signal is aborted, and not the renewal",
+    isolated(async (nomba, sandbox) => {
+      await sandbox.fault("issue", { latency: "200 millis" })
+      const leaving = new AbortController()
+      const left = rejection(nomba.token({ signal: leaving.signal }))
+      const stays = nomba.token()
+      const reason = new Error("the visitor left")
+      leaving.abort(reason)
+      assert.strictEqual(await left, reason)
+      assert.strictEqual(await stays, (await sandbox.session())?.accessToken)
+      assert.strictEqual((await sandbox.counts()).issue.requests, 1)
+    })
+  )
+
+  it(
+    "rejects at once if the signal is aborted already, even on a hit",
+    isolated(async (nomba) => {
+      await nomba.token()
+      const error = await rejection(nomba.token({ signal: AbortSignal.abort("gone") }))
+      assert.strictEqual(error, "gone")
+    })
+  )
+
+  it(
+    "rejects with InvalidCredentials whose stack begins at the caller",
+    isolated(
+      async (nomba) => {
+        const askForToken = () => nomba.token()
+        const error = await rejection(askForToken())
+        assert.instanceOf(error, InvalidCredentials)
+        assert.instanceOf(error, Error)
+        assert.strictEqual(error._tag, "InvalidCredentials")
+        assert.strictEqual(error.status, 401)
+        assert.strictEqual(error.name, "InvalidCredentials")
+        const [first = "", second = ""] = (error.stack ?? "")
+          .slice(`${error.name}: ${error.message}\n`.length)
+          .split("\n")
+        assert.include(first, "askForToken")
+        assert.include(second, "createNomba.test.ts")
+      },
+      { clientSecret: "d3JvbmcgYnV0IHdlbGwgZm9ybWVkIHNlY3JldA==" }
+    )
+  )
+
+  it("reads a secret that is a function for each session, and hides why it failed", async () => {
+    const secrets = ["Zmlyc3Q=", "c2Vjb25k"]
+    const { nomba, requests } = scriptedNomba(() => Response.json({}), {
+      clientSecret: async () => secrets.shift() ?? ""
+    })
+    await nomba.token()
+    await nomba.logout()
+    await nomba.token()
+    const sent = requests
+      .filter(({ url }) => url.endsWith("/issue"))
+      .map(({ init }) => JSON.parse(new TextDecoder().decode(init.body as Uint8Array)).client_secret)
+    assert.deepStrictEqual(sent, ["Zmlyc3Q=", "c2Vjb25k"])
+    await nomba.close()
+
+    const failing = scriptedNomba(() => Response.json({}), {
+      clientSecret: () => {
+        throw new Error("vault-password-1234")
+      }
+    })
+    const error = await rejection(failing.nomba.token())
+    assert.instanceOf(error, Unavailable)
+    assert.strictEqual(error.reason, "Secret")
+    assert.notInclude(inspect(error, { depth: 9, showHidden: true }), "vault-password")
+    await failing.nomba.close()
+  })
+})
+
+describe("nomba.fetch", () => {
+  it(
+    "resolves a standard Response, whatever the status",
+    isolated(async (nomba) => {
+      const response = await nomba.fetch("/v1/accounts/balance")
+      assert.instanceOf(response, Response)
+      assert.strictEqual(response.headers.get("content-type")?.split(";")[0], "application/json")
+      assert.deepStrictEqual((await response.json()).data, balance)
+      assert.strictEqual((await nomba.fetch("/v1/nothing")).status, 404)
+    })
+  )
+
+  it(
+    "renews the token after a 401 and sends the request again",
+    isolated(async (nomba, sandbox) => {
+      await nomba.token()
+      await sandbox.steal()
+      assert.strictEqual((await nomba.fetch("/v1/accounts/balance")).status, 200)
+      assert.strictEqual((await sandbox.counts()).issue.requests, 2)
+    })
+  )
+
+  it("takes a path, a URL and a Request, and replays the body of each", async () => {
+    const answers: Array<number> = []
+    const bodies: Array<string> = []
+    const { nomba } = scriptedNomba(async (url, init) => {
+      const request = new Request(url, { ...init, duplex: "half" } as RequestInit)
+      bodies.push(`${request.method} ${request.url} ${request.headers.get("content-type")} ${await request.text()}`)
+      return Response.json({ code: "00" }, { status: answers.shift() ?? 200 })
+    })
+    const url = "https://api.nomba.test/v1/transfers/bank"
+    const init = { method: "POST", body: "{}", headers: { "content-type": "application/json" } }
+    for (const [input, given] of [
+      ["/v1/transfers/bank", init],
+      [new URL(url), init],
+      [new Request(url, init), undefined]
+    ] as const) {
+      answers.push(401, 200)
+      assert.strictEqual((await nomba.fetch(input, given)).status, 200)
+    }
+    assert.deepStrictEqual(bodies, Array(6).fill(`POST ${url} application/json {}`))
+    await nomba.close()
+  })
+
+  it("passes on what else fetch is told, and never follows a redirect", async () => {
+    const { nomba, requests } = scriptedNomba((url) =>
+      url.endsWith("/moved")
+        ? new Response(null, { status: 302, headers: { location: "https://evil.example/" } })
+        : Response.json({})
+    )
+    await nomba.fetch("/v1/accounts", { cache: "no-store", redirect: "follow" })
+    const sent = requests.at(-1)?.init
+    assert.strictEqual(sent?.cache, "no-store")
+    assert.strictEqual(sent?.redirect, "manual")
+    const error = await rejection(nomba.fetch("/v1/moved"))
+    assert.instanceOf(error, UnexpectedResponse)
+    assert.strictEqual(error.reason, "Redirect")
+    assert.isFalse(requests.some(({ url }) => url.includes("evil.example")))
+    await nomba.close()
+  })
+
+  it(
+    "sends nothing to another origin",
+    isolated(async (nomba, sandbox) => {
+      for (const url of ["https://evil.example/v1/accounts", "//evil.example/v1", "@evil.example/v1"]) {
+        const error = await rejection(nomba.fetch(url))
+        assert.instanceOf(error, InvalidRequest)
+      }
+      assert.strictEqual((await sandbox.counts()).issue.requests, 0)
+    })
+  )
+
+  it("streams the body, and ends it with the reason of the signal", async () => {
+    let send: ReadableStreamDefaultController<Uint8Array> | undefined
+    let cancel = (): void => {}
+    const cancelled = new Promise<void>((resolve) => {
+      cancel = resolve
+    })
+    const { nomba } = scriptedNomba(
+      () =>
+        new Response(
+          new ReadableStream<Uint8Array>({
+            start: (controller) => {
+              send = controller
+            },
+            cancel
+          })
+        )
+    )
+    const leaving = new AbortController()
+    const response = await nomba.fetch("/v1/report", { signal: leaving.signal })
+    const reader = response.body?.getReader() ?? assert.fail("no body")
+    send?.enqueue(new TextEncoder().encode("first"))
+    assert.strictEqual(new TextDecoder().decode((await reader.read()).value), "first")
+    const next = rejection(reader.read())
+    const reason = new Error("enough")
+    leaving.abort(reason)
+    assert.strictEqual(await next, reason)
+    await cancelled
+    await nomba.close()
+  })
+
+  it("aborts the request when the signal is aborted", async () => {
+    let aborted: Promise<void> | undefined
+    let arrived = (): void => {}
+    const arrival = new Promise<void>((resolve) => {
+      arrived = resolve
+    })
+    const { nomba } = scriptedNomba((_, { signal }) => {
+      const ended = new Promise<never>((_, reject) => {
+        signal?.addEventListener("abort", () => reject(new Error("aborted")))
+      })
+      aborted = ended.catch(() => {})
+      arrived()
+      return ended
+    })
+    const leaving = new AbortController()
+    const left = rejection(nomba.fetch("/v1/slow", { signal: leaving.signal }))
+    await arrival
+    leaving.abort(new Error("gone"))
+    assert.strictEqual(((await left) as Error).message, "gone")
+    await aborted
+    await nomba.close()
+  })
+
+  it("rejects with Unavailable that says whether the request can have arrived", async () => {
+    const refused = Object.assign(new TypeError("fetch failed"), {
+      cause: Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED", syscall: "connect" })
+    })
+    const { nomba } = scriptedNomba(() => Promise.reject(refused))
+    const error = await rejection(nomba.fetch("/v1/accounts"))
+    assert.instanceOf(error, Unavailable)
+    assert.include(
+      { ...error },
+      { reason: "Network", detail: "ECONNREFUSED", processed: "no", target: "api.nomba.test" }
+    )
+    await nomba.close()
+  })
+})
+
+describe("nomba.request", () => {
+  it(
+    "returns the data",
+    isolated(async (nomba) => {
+      assert.deepStrictEqual(await nomba.request("/v1/accounts/balance"), balance)
+    })
+  )
+
+  it("sends the query, the body as JSON, and POST if there is a body", async () => {
+    const { nomba, requests } = scriptedNomba(() => Response.json({ code: "00", data: null }))
+    await nomba.request("/v1/transactions", { query: { limit: 5, after: undefined, q: "a b" } })
+    await nomba.request("/v1/transfers/bank", { body: { amount: 1 }, headers: { accountId: "sub" } })
+    const [get, post] = requests.filter(({ url }) => !url.includes("/auth/"))
+    assert.strictEqual(get?.url.toString(), "https://api.nomba.test/v1/transactions?limit=5&q=a+b")
+    assert.strictEqual(get?.init.method, "GET")
+    assert.strictEqual(post?.init.method, "POST")
+    const headers = new Headers(post?.init.headers)
+    assert.strictEqual(headers.get("content-type"), "application/json")
+    assert.strictEqual(headers.get("accountid"), "sub")
+    assert.strictEqual(new TextDecoder().decode(post?.init.body as Uint8Array), '{"amount":1}')
+    await nomba.close()
+  })
+
+  it("rejects with NombaRequestFailed if Nomba says so, whatever the status", async () => {
+    const { nomba } = scriptedNomba(() => Response.json({ code: "400", description: "No such bank", data: {} }))
+    const error = await rejection(nomba.request("/v1/transfers/bank", { body: {} }))
+    assert.instanceOf(error, NombaRequestFailed)
+    assert.include({ ...error }, { status: 200, code: "400", description: "No such bank", retryable: false })
+    await nomba.close()
+  })
+
+  it("checks the data with any Standard Schema, and names paths and no values", async () => {
+    const { nomba } = scriptedNomba(() => Response.json({ code: "00", data: { amount: "secret-value" } }))
+    const Amount = Schema.standardSchemaV1(Schema.Struct({ amount: Schema.String }))
+    const data = await nomba.request("/v1/accounts/balance", { schema: Amount })
+    expectTypeOf(data).toEqualTypeOf<{ readonly amount: string }>()
+    assert.deepStrictEqual(data, { amount: "secret-value" })
+
+    const wrong = Schema.standardSchemaV1(Schema.Struct({ amount: Schema.NumberFromString, currency: Schema.String }))
+    const error = await rejection(nomba.request("/v1/accounts/balance", { schema: wrong }))
+    assert.instanceOf(error, UnexpectedResponse)
+    assert.strictEqual(error.reason, "SchemaMismatch")
+    assert.includeMembers(["data.amount: invalid", "data.currency: missing"], [...error.issues])
+    assert.isAbove(error.issues.length, 0)
+    assert.notInclude(inspect(error, { depth: 9, showHidden: true }), "secret-value")
+    await nomba.close()
+  })
+
+  it("waits for a schema that is asynchronous", async () => {
+    const { nomba } = scriptedNomba(() => Response.json({ code: "00", data: 5 }))
+    const data = await nomba.request("/v1/accounts/balance", {
+      schema: { "~standard": { version: 1, vendor: "test", validate: async () => ({ value: "five" as const }) } }
+    })
+    expectTypeOf(data).toEqualTypeOf<"five">()
+    assert.strictEqual(data, "five")
+    await nomba.close()
+  })
+
+  it("refuses a body that is not JSON before anything is sent", async () => {
+    const { nomba, requests } = scriptedNomba(() => Response.json({}))
+    const error = await rejection(nomba.request("/v1/transfers/bank", { body: { amount: 1n } }))
+    assert.instanceOf(error, InvalidRequest)
+    assert.lengthOf(requests, 0)
+    await nomba.close()
+  })
+})
+
+describe("nomba.peek and nomba.session", () => {
+  it(
+    "show the session and hide the token",
+    isolated(async (nomba) => {
+      assert.isUndefined(nomba.peek())
+      const session = await nomba.session()
+      const peeked = nomba.peek() ?? assert.fail("no session")
+      const token = await nomba.token()
+      for (const { origin, remainingMs, saved, token: hidden } of [session, peeked]) {
+        assert.strictEqual(hidden.value, token)
+        assert.isAbove(remainingMs, 60_000)
+        assert.isTrue(saved)
+        assert.strictEqual(origin, "nomba")
+      }
+      const printed = `${inspect(peeked, { depth: 9, showHidden: true })}${JSON.stringify(session)}${session.token}`
+      assert.notInclude(printed, token)
+    })
+  )
+})
+
+describe("nomba.subscribe", () => {
+  it(
+    "tells the current state, then every change, until it is ended",
+    isolated(
+      async (nomba) => {
+        const events: Array<NombaSessionEvent> = []
+        let wake = (): void => {}
+        const next = () =>
+          new Promise<void>((resolve) => {
+            wake = resolve
+          })
+        const unsubscribe = nomba.subscribe((event) => {
+          events.push(event)
+          wake()
+          throw new Error("a listener that throws hears the next event too")
+        })
+        if (events.length === 0) await next()
+        const heard = next()
+        await nomba.token()
+        await heard
+        const [current, issued, ...others] = events
+        assert.deepStrictEqual(current, { _tag: "Current", session: undefined })
+        assert.lengthOf(others, 0)
+        assert.strictEqual(issued?._tag === "Issued" ? issued.session.token.value : "", await nomba.token())
+        unsubscribe()
+        await nomba.logout()
+        await nomba.token()
+        assert.lengthOf(events, 2)
+      },
+      { logger: { warn: () => {}, error: () => {} } }
+    )
+  )
+})
+
+describe("nomba.logout", () => {
+  it(
+    "ends the session, and the next token starts another",
+    isolated(async (nomba, sandbox) => {
+      const first = await nomba.token()
+      await nomba.logout()
+      assert.isUndefined(nomba.peek())
+      assert.isUndefined(await sandbox.session())
+      assert.notStrictEqual(await nomba.token(), first)
+    })
+  )
+})
+
+describe("nomba.close", () => {
+  it("rejects what comes after it with Unavailable (Closed)", async () => {
+    const { nomba } = scriptedNomba(() => Response.json({}))
+    await nomba.token()
+    await nomba.close()
+    await nomba.close()
+    assert.isUndefined(nomba.peek())
+    for (const use of [() => nomba.token(), () => nomba.fetch("/v1/accounts"), () => nomba.logout()]) {
+      const error = await rejection(use())
+      assert.instanceOf(error, Unavailable)
+      assert.strictEqual(error.reason, "Closed")
+    }
+  })
+
+  it("revokes the session if revokeOnClose is set", async () => {
+    await using sandbox = await startSandbox()
+    const nomba = createNomba({ ...settings(sandbox), revokeOnClose: true })
+    await nomba.token()
+    await nomba.close()
+    assert.strictEqual((await sandbox.counts()).revoke.requests, 1)
+  })
+})
+
+describe("createNomba", () => {
+  const environment = { ...process.env }
+  beforeAll(() => {
+    for (const name of Object.keys(process.env)) if (name.startsWith("NOMBA_")) delete process.env[name]
+  })
+  afterAll(() => {
+    Object.assign(process.env, environment)
+  })
+
+  const refusal = (options?: NombaOptions): NombaConfigError => {
+    try {
+      createNomba(options)
+    } catch (error) {
+      assert.instanceOf(error, NombaConfigError)
+      return error
+    }
+    return assert.fail("it was not refused")
+  }
+
+  it("lists every setting that is missing or wrong, and quotes none", () => {
+    const { fields, message, stack } = refusal({
+      clientId: "your_client_id",
+      environment: "live" as never,
+      requestTimeout: "1 hour",
+      renewAhead: -1,
+      fetch: "undici" as never,
+      tokenStore: {} as never
+    })
+    assert.deepStrictEqual(fields.map(({ name }) => name).sort(), [
+      "NOMBA_CLIENT_SECRET",
+      "options.clientId",
+      "options.environment",
+      "options.fetch",
+      "options.renewAhead",
+      "options.requestTimeout",
+      "options.tokenStore"
+    ])
+    for (const field of fields) assert.include(message, field.message)
+    assert.notInclude(message, "your_client_id")
+    assert.include(
+      stack?.split("\n").find((line) => line.includes(" at ")),
+      "refusal"
+    )
+  })
+
+  it("says nothing about the environment if the option itself is wrong", () => {
+    const { fields } = refusal({ clientId: "a-client", clientSecret: 5 as never })
+    assert.deepStrictEqual(
+      fields.map(({ name }) => name),
+      ["options.clientSecret"]
+    )
+  })
+
+  it("refuses revokeOnClose with a store that other processes share", () => {
+    const { fields } = refusal({
+      clientId: "a-client",
+      clientSecret: "c2VjcmV0",
+      revokeOnClose: true,
+      tokenStore: fileStore("/var/lib/shop")
+    })
+    assert.deepStrictEqual(
+      fields.map(({ name }) => name),
+      ["options.revokeOnClose"]
+    )
+  })
+
+  describe("NOMBA_TOKEN_STORE", () => {
+    const given = { clientId: "a-client", clientSecret: "c2VjcmV0" }
+    const withStore = <A>(value: string, use: () => A): A => {
+      process.env["NOMBA_TOKEN_STORE"] = value
+      try {
+        return use()
+      } finally {
+        delete process.env["NOMBA_TOKEN_STORE"]
+      }
+    }
+
+    it("that names another store than the one in use is refused with the line to write", () => {
+      const redis = withStore("redis://:hunter2@cache:6379", () => refusal(given))
+      assert.include(redis.message, "createNomba({ tokenStore: redisStore() })")
+      assert.include(redis.message, 'from "nomba-auth/promise/redis"')
+      assert.notInclude(redis.message, "hunter2")
+      const file = withStore("file:/var/lib/shop", () => refusal({ ...given, tokenStore: redisStore() }))
+      assert.include(file.message, "fileStore()")
+      const memory = withStore("memory", () => refusal({ ...given, tokenStore: redisStore() }))
+      assert.include(memory.message, "leave tokenStore out")
+      assert.include(refusal({ ...given, tokenStore: redisStore() }).message, "NOMBA_TOKEN_STORE is not set")
+    })
+
+    it("does not count if the code says where the store is", async () => {
+      await withStore("redis://cache:6379", () =>
+        createNomba({ ...given, tokenStore: fileStore("/var/lib/shop") })
+      ).close()
+    })
+  })
+
+  it("rejects the first call with NombaConfigError if the settings of the store are wrong", async () => {
+    const nomba = createNomba({
+      clientId: "a-client",
+      clientSecret: "c2VjcmV0",
+      tokenStore: redisStore("redis://cache:6379", { keys: [{ id: "2026-11", key: "short" }] })
+    })
+    for (const use of [nomba.token, nomba.session]) {
+      const error = await rejection(use())
+      assert.instanceOf(error, NombaConfigError)
+      assert.notInclude(error.message, "short")
+    }
+    await nomba.close()
+  })
+
+  it("shares the session of clients with the same credentials and store", async () => {
+    await using sandbox = await startSandbox()
+    await using one = createNomba(settings(sandbox))
+    await using other = createNomba(settings(sandbox))
+    const [first, second] = await Promise.all([one.token(), other.token()])
+    assert.strictEqual(first, second)
+    assert.strictEqual((await sandbox.counts()).issue.requests, 1)
+  })
+
+  it("sends warnings to the logger", async () => {
+    const lines: Array<string> = []
+    const logger = { warn: (line: string) => lines.push(line), error: (line: string) => lines.push(line) }
+    await using sandbox = await startSandbox()
+    await sandbox.fault("issue", { answer: { status: 401 } })
+    await using nomba = createNomba({ ...settings(sandbox), logger })
+    assert.instanceOf(await rejection(nomba.token()), InvalidCredentials)
+    assert.lengthOf(lines, 1)
+    assert.match(lines[0] ?? "", /^nomba-auth: /)
+  })
+
+  it("hands the renewal to waitUntil", async () => {
+    let keep = (_: Promise<unknown>): void => {}
+    const kept = new Promise<void>((resolve) => {
+      keep = (promise) => void promise.then(() => resolve())
+    })
+    await using sandbox = await startSandbox()
+    await using nomba = createNomba({ ...settings(sandbox), waitUntil: (promise) => keep(promise) })
+    const token = nomba.token()
+    await kept
+    assert.strictEqual(nomba.peek()?.token.value, await token)
+  })
+})
+
+describe("isNombaError", () => {
+  it("lets a switch over the tags know the fields", () => {
+    const describeError = (error: unknown): string => {
+      if (!isNombaError(error)) return "another error"
+      switch (error._tag) {
+        case "Unavailable":
+          return `${error.reason} ${error.retryAfterMs}`
+        case "InvalidRequest":
+        case "InvalidCredentials":
+        case "NombaRequestFailed":
+          return error.errors.join()
+        case "Expired":
+          return error.operation
+        case "UnexpectedResponse":
+          return error.issues.join()
+        case "NombaConfigError":
+          return error.fields.map(({ name }) => name).join()
+      }
+    }
+    const busy = new Unavailable("busy", {
+      operation: "issue",
+      reason: "RateLimited",
+      processed: "no",
+      retryAfterMs: 1_000
+    })
+    assert.strictEqual(describeError(busy), "RateLimited 1000")
+    assert.strictEqual(describeError(new Error("other")), "another error")
+  })
+})

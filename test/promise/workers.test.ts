@@ -1,0 +1,102 @@
+/** The client on workerd, the runtime of Cloudflare Workers, where all requests share it at module level. */
+import { fileURLToPath } from "node:url"
+import { build } from "esbuild"
+import { Miniflare } from "miniflare"
+import { type SandboxHandle, startSandbox } from "nomba-auth/sandbox"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+
+const root = fileURLToPath(new URL("../../", import.meta.url))
+
+/** One for each client of the program, because clients with the same credentials share their session. */
+const clientIds = ["busy", "left", "kept"].map((name) => `the-${name}-client-of-a-worker`)
+
+const program = (sandbox: SandboxHandle): string => {
+  const [busy, left, kept] = clientIds.map((id) => {
+    const { clientId, clientSecret } = sandbox.credentials(id)
+    return JSON.stringify({ baseUrl: sandbox.url, clientId, clientSecret }).slice(1, -1)
+  })
+  return `
+    import { waitUntil } from "cloudflare:workers"
+    import { createNomba } from "./src/promise/index.js"
+    const logger = { warn() {}, error() {} }
+    const busy = createNomba({ ${busy}, logger })
+    const left = createNomba({ ${left}, logger })
+    const kept = createNomba({ ${kept}, logger, waitUntil })
+    const pages = {
+      "/busy": () => busy.request("/v1/accounts/balance"),
+      "/left": () => left.request("/v1/accounts/balance"),
+      "/left/leave": () => void left.token().catch(() => {}),
+      "/kept/leave": () => void kept.token().catch(() => {}),
+      "/kept/peek": () => kept.peek() !== undefined
+    }
+    export default {
+      async fetch(request) {
+        try {
+          return Response.json((await pages[new URL(request.url).pathname]()) ?? null)
+        } catch (error) {
+          return Response.json(String(error), { status: 500 })
+        }
+      }
+    }`
+}
+
+describe.sequential("the client at module level on Cloudflare Workers", () => {
+  let sandbox: SandboxHandle
+  let worker: Miniflare
+
+  beforeAll(async () => {
+    sandbox = await startSandbox({
+      clients: clientIds.map((clientId) => ({ clientId, clientSecret: "c2VjcmV0IG9mIGEgd29ya2Vy" }))
+    })
+    const { outputFiles } = await build({
+      stdin: { contents: program(sandbox), resolveDir: root, loader: "ts" },
+      bundle: true,
+      format: "esm",
+      platform: "browser",
+      external: ["cloudflare:workers"],
+      write: false
+    })
+    worker = new Miniflare({ modules: true, script: outputFiles[0]?.text ?? "", compatibilityDate: "2025-09-01" })
+    await worker.ready
+  })
+
+  afterAll(async () => {
+    await worker.dispose()
+    await sandbox.close()
+  })
+
+  const get = async (path: string): Promise<string> => {
+    const response = await worker.dispatchFetch(`http://worker${path}`)
+    return `${response.status} ${await response.text()}`
+  }
+
+  const balance = '200 {"amount":"250000.00","currency":"NGN"}'
+  const visitors = (count: number, path: string) => Promise.all(Array.from({ length: count }, () => get(path)))
+  const issued = async () => (await sandbox.counts()).issue.requests
+
+  it("answers 10 concurrent cold requests with one token request", async () => {
+    await sandbox.fault("issue", { latency: "200 millis" })
+    assert.deepStrictEqual(await visitors(10, "/busy"), Array(10).fill(balance))
+    assert.strictEqual(await issued(), 1)
+  })
+
+  it("answers 4 concurrent requests after the session was stolen", async () => {
+    await sandbox.steal(clientIds[0])
+    await sandbox.fault("issue", { latency: "200 millis" })
+    assert.deepStrictEqual(await visitors(4, "/busy"), Array(4).fill(balance))
+    assert.strictEqual(await issued(), 2)
+  })
+
+  it("does not hang the next visitor when the request that renews has ended", async () => {
+    await sandbox.fault("issue", { latency: "10 seconds" })
+    await get("/left/leave")
+    assert.deepStrictEqual(await visitors(2, "/left"), [balance, balance])
+  })
+
+  it("goes on with a renewal that was handed to waitUntil", async () => {
+    await sandbox.fault("issue", { latency: "100 millis" })
+    await get("/kept/leave")
+    for (let turn = 0; turn < 500 && (await get("/kept/peek")) === "200 false"; turn += 1);
+    assert.strictEqual(await get("/kept/peek"), "200 true")
+  })
+})
