@@ -123,7 +123,7 @@ const comparison = (simulated: ReadonlyArray<Result>, real: ReadonlyArray<Result
     })
   )
 
-const page = (simulated: ReadonlyArray<Result>, real: ReadonlyArray<Result>): string => `# Faults that a fleet survives
+const page = (simulated: ReadonlyArray<Result>, real: ReadonlyArray<Result>): string => `# What a fleet survives
 
 \`npm run fleet\` writes this page (Node ${process.versions.node}). It starts real processes of this library, a Redis server, and the
 sandbox on a socket, which keeps one session as Nomba does. \`npm test\` runs the quick rows.
@@ -136,9 +136,10 @@ ${faults(real)}
 In rows with load, every process sends GETs, POSTs with an idempotency key, and one POST with a streamed body. A streamed
 body cannot be replayed, so the caller handles its 401. No POST is processed twice under one key.
 
-**If Nomba fails**, all processes fail with Nomba's reason. The slowest fails at most 2 s later than one process alone would, and
-within 30 s. The whole fleet sends no more token requests than one process, and one after Nomba has recovered. If Nomba never
-answers, the next process in line tries once more if it has time.
+**If Nomba answers 429 or 5xx**, all processes fail with that reason. The slowest fails at most 2 s later than one process alone
+would, and within 30 s. The whole fleet sends no more token requests than one process, and one after Nomba has recovered. **If
+Nomba never answers**, the processes do not share the time-out, because it may be a matter of one host: the next process in line
+tries once more if it has time, so the slowest fails later, but within 30 s.
 
 **If another program logs in** with the same credentials, the fleet sends ${CALLS_PER_THEFT} token request for each of its logins. From the
 eleventh within ten minutes on, renewals are spaced out, and callers get \`Unavailable\` (\`SessionContested\`) meanwhile.

@@ -12,7 +12,7 @@ export type ToHolder =
 
 export type FromHolder =
   | { readonly is: "ready"; readonly name: string }
-  | { readonly is: "minting"; readonly name: string }
+  | { readonly is: "requesting"; readonly name: string }
   | { readonly is: "sent"; readonly name: string }
   | { readonly is: "failed"; readonly name: string; readonly message: string }
   | {
@@ -29,15 +29,15 @@ export interface Holder {
   readonly name: string
   readonly send: (message: ToHolder) => Effect.Effect<void>
   readonly signal: (signal: "SIGKILL" | "SIGSTOP" | "SIGCONT") => Effect.Effect<void>
-  /** The next message of this kind that nobody has taken. */
+  /** The next message of this kind that was not returned before. */
   readonly next: <Is extends FromHolder["is"]>(is: Is) => Effect.Effect<Told<Is>>
-  /** What was told so far. */
+  /** All messages so far. */
   readonly told: ReadonlyArray<FromHolder>
 }
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** Bundles a program of the fixtures, so that many processes of it start at once. */
+/** Bundles a fixture program, so that its processes start fast. */
 export const bundle = (fixture: string, folder: string): Effect.Effect<string> =>
   Effect.promise(async () => {
     const outfile = join(folder, `${fixture}.mjs`)

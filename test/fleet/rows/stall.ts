@@ -25,6 +25,8 @@ const duringRenewal = (stage: RealStage, { lasts, requestTimeout, store }: Stall
     yield* upstream.delayNext(request, requestTimeout / 4)
     const waiter = yield* Effect.fork(Effect.either(request === "issue" ? worker.get : worker.outlive))
     must(yield* until(Effect.map(upstream.tokenCalls, (count) => count > before)), "no token request was sent")
+    // Well before the answer: a stall that may have come before the request was sent is another case.
+    yield* Effect.sleep("100 millis")
     yield* worker.stop
     yield* Effect.sleep(lasts)
     const answered = yield* upstream.live

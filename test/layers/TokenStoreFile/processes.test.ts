@@ -35,7 +35,7 @@ describe("processes that share a session in files", { timeout: 60_000 }, () => {
     Effect.gen(function* () {
       const { holders } = yield* fleet(8)
       yield* Effect.forEach(holders, (holder) => holder.send({ do: "renew" }))
-      const first = yield* Effect.raceAll(holders.map((holder) => Effect.as(holder.next("minting"), holder)))
+      const first = yield* Effect.raceAll(holders.map((holder) => Effect.as(holder.next("requesting"), holder)))
       yield* goOn(first)
       const all = yield* renewed(holders)
       const minted = holders.flatMap(({ told }) => told.filter(({ is }) => is === "sent"))
@@ -50,10 +50,10 @@ describe("processes that share a session in files", { timeout: 60_000 }, () => {
     Effect.gen(function* () {
       const { a, b, directory } = yield* two
       yield* a.send({ do: "renew" })
-      yield* a.next("minting")
+      yield* a.next("requesting")
       yield* b.send({ do: "renew" })
       yield* a.signal("SIGKILL")
-      yield* b.next("minting")
+      yield* b.next("requesting")
       yield* goOn(b)
       const { saved, token } = yield* b.next("renewed")
       assert.deepStrictEqual([token, saved], [b.name, true])
@@ -65,10 +65,10 @@ describe("processes that share a session in files", { timeout: 60_000 }, () => {
     Effect.gen(function* () {
       const { a, b, start } = yield* two
       yield* a.send({ do: "renew" })
-      yield* a.next("minting")
+      yield* a.next("requesting")
       yield* a.signal("SIGSTOP")
       yield* b.send({ do: "renew" })
-      yield* b.next("minting")
+      yield* b.next("requesting")
       yield* goOn(b)
       const { version } = yield* b.next("renewed")
       yield* goOn(a)
@@ -86,10 +86,10 @@ describe("processes that share a session in files", { timeout: 60_000 }, () => {
     Effect.gen(function* () {
       const { a, b } = yield* two
       yield* a.send({ do: "renew" })
-      yield* a.next("minting")
+      yield* a.next("requesting")
       yield* a.signal("SIGSTOP")
       yield* b.send({ do: "renew" })
-      yield* b.next("minting")
+      yield* b.next("requesting")
       yield* goOn(b)
       yield* b.next("renewed")
       yield* goOn(a, true)
