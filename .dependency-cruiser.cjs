@@ -1,7 +1,18 @@
+/** The folders of the sandbox, from the bottom up: each imports those before it, and none imports one after it. */
+const sandboxFolders = ["config", "http", "resources", "state", "faults", "nomba", "login", "control", "page"]
+
+const sandboxDirection = sandboxFolders.map((folder, index) => ({
+  name: `sandbox-${folder}-imports-downwards`,
+  severity: "error",
+  from: { path: `^src/sandbox/${folder}/` },
+  to: { path: "^src/sandbox/", pathNot: `^src/sandbox/(${sandboxFolders.slice(0, index + 1).join("|")})/` }
+}))
+
 /** The direction of the code: schemas <- services <- layers <- index; the other faces sit beside index. */
 module.exports = {
   forbidden: [
     { name: "no-circle", severity: "error", from: {}, to: { circular: true } },
+    ...sandboxDirection,
     {
       name: "schemas-import-schemas",
       severity: "error",

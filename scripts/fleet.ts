@@ -1,10 +1,12 @@
 /**
- * The whole table of faults: real processes, a real Redis server, and a Nomba that has one session; and what of it can be
- * simulated, held to the same.
+ * Runs the fault table of a fleet: real processes, a real Redis server, and a Nomba that keeps one session. Rows that can be
+ * simulated also run with simulated processes and the same checks.
  *
- *     tsx scripts/fleet.ts                        every row, and the tables into docs/fleet-faults.md
- *     tsx scripts/fleet.ts --only TEXT            the rows whose name has this text, and no table
- *     tsx scripts/fleet.ts --simulated --seed N   the simulated ones only, as they went
+ *     npm run fleet                             every row; writes docs/fleet-faults.md
+ *     npm run fleet -- --jobs 3                 the same, three real rows at a time
+ *     npm run fleet -- --only TEXT              the rows whose name contains this text; writes nothing
+ *     npm run fleet -- --real                   the real rows only; writes nothing
+ *     npm run fleet -- --simulated --seed N     the simulated rows only, with this seed; writes nothing
  */
 import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -16,12 +18,17 @@ import { bundle } from "../test/fleet/Fleet.js"
 import type { Outcome } from "../test/fleet/Row.js"
 import { realStage } from "../test/fleet/realStage.js"
 import { rows, situations } from "../test/fleet/rows/index.js"
-import { simulate } from "../test/model/simulatedStage.js"
 import { CALLS_PER_LATE_HOLDER, CALLS_PER_THEFT } from "../test/support/bounds.js"
 import { hasRedis, NO_REDIS } from "../test/support/programs.js"
 
 const { values } = parseArgs({
-  options: { only: { type: "string" }, seed: { type: "string" }, simulated: { type: "boolean", default: false } }
+  options: {
+    jobs: { type: "string", default: "1" },
+    only: { type: "string" },
+    seed: { type: "string" },
+    real: { type: "boolean", default: false },
+    simulated: { type: "boolean", default: false }
+  }
 })
 const seed = Number(values.seed ?? Date.now() & 0x7fffffff)
 const isChosen = ({ name }: { readonly name: string }): boolean =>
@@ -47,25 +54,28 @@ const resultOf =
 
 const tell = (how: string, { broken, figures, name, took }: Result): Effect.Effect<void> =>
   Effect.sync(() => {
-    console.log(`${broken.length === 0 ? "ok" : "BROKEN"}  ${how}${name} (${seconds(took)})  ${figures}`)
+    console.log(`${broken.length === 0 ? "ok" : "FAILED"}  ${how}${name} (${seconds(took)})  ${figures}`)
     for (const one of broken) console.log(`        ${one}`)
   })
 
-const playSimulated = Effect.forEach(situations.filter(isChosen), (row) =>
-  Effect.timed(Effect.exit(Effect.suspend(() => simulate(row, seed)))).pipe(
-    Effect.map(resultOf(row)),
-    Effect.tap((result) => tell("simulated: ", result))
+const runSimulated = Effect.gen(function* () {
+  const { simulate } = yield* Effect.promise(() => import("../test/model/simulatedStage.js"))
+  return yield* Effect.forEach(situations.filter(isChosen), (row) =>
+    Effect.timed(Effect.exit(Effect.suspend(() => simulate(row, seed)))).pipe(
+      Effect.map(resultOf(row)),
+      Effect.tap((result) => tell("simulated: ", result))
+    )
   )
-)
+})
 
-const playReal = Effect.gen(function* () {
+const runReal = Effect.gen(function* () {
   const stage = realStage(yield* bundle)
-  return yield* Effect.forEach(rows.filter(isChosen), (row) =>
+  const run = (row: (typeof rows)[number]) =>
     Effect.timed(Effect.exit(Effect.scoped(Effect.timeout(row.run(stage), "5 minutes")))).pipe(
       Effect.map(resultOf(row)),
       Effect.tap((result) => tell("", result))
     )
-  )
+  return yield* Effect.forEach(rows.filter(isChosen), run, { concurrency: Number(values.jobs) })
 }).pipe(Effect.scoped)
 
 const table = (
@@ -77,77 +87,82 @@ const table = (
 const verdict = ({ broken, isComparison }: Pick<Result, "broken" | "isComparison">): string =>
   broken.length > 0 ? `**no**: ${broken.join("; ")}` : isComparison ? "–" : "yes"
 
+const requestsOf = (result: Result | undefined): string =>
+  result?.cost === undefined ? "–" : `${result.cost.calls} / ${result.cost.most}`
+
 const faults = (results: ReadonlyArray<Result>): string =>
   table(
-    ["what happens", "processes", "token calls", "figures", "took", "holds"],
+    ["situation", "processes", "token requests made / allowed", "result", "took", "holds"],
     ["---", "---:", "---:", "---", "---:", "---"],
     results.map((result) => [
       result.name,
       result.processes,
-      result.tokenCalls,
+      requestsOf(result),
       result.figures,
       seconds(result.took),
       verdict(result)
     ])
   )
 
-const costOf = (result: Result | undefined): string =>
-  result?.cost === undefined ? "none" : `${result.cost.calls} of ${result.cost.most}`
-
-/** Each situation beside what it was with real processes. */
+/** Each situation beside its run with real processes. */
 const comparison = (simulated: ReadonlyArray<Result>, real: ReadonlyArray<Result>): string =>
   table(
-    ["what happens", "processes", "simulated", "real", "both hold"],
+    ["situation", "processes", "simulated", "real", "both hold"],
     ["---", "---:", "---:", "---:", "---"],
     simulated.map((one) => {
       const other = real.find(({ name }) => name === one.name)
-      const broken = [...one.broken.map((_) => `simulated: ${_}`), ...(other?.broken ?? ["not played"])]
+      const broken = [...one.broken.map((_) => `simulated: ${_}`), ...(other?.broken ?? ["not run"])]
       const isJudged = one.cost !== undefined && other?.cost !== undefined
       return [
         one.name,
         one.processes,
-        costOf(one),
-        costOf(other),
-        verdict({ broken: isJudged ? broken : [...broken, "no token calls were counted"], isComparison: false })
+        requestsOf(one),
+        requestsOf(other),
+        verdict({ broken: isJudged ? broken : [...broken, "no token requests were counted"], isComparison: false })
       ]
     })
   )
 
-const page = (simulated: ReadonlyArray<Result>, real: ReadonlyArray<Result>): string => `# What a fleet survives
+const page = (simulated: ReadonlyArray<Result>, real: ReadonlyArray<Result>): string => `# Faults that a fleet survives
 
-Made by \`npm run fleet\` (Node ${process.versions.node}): real processes of this library, a Redis server of its own and
-the sandbox, which keeps one session as Nomba does, behind a socket. Counts decide whether a row holds; times depend on
-the machine. Some rows run in \`npm test\` too. Where the holder of the right dies or stands still, its lease lasts 5 s,
-because these processes give a request 2 s.
+\`npm run fleet\` writes this page (Node ${process.versions.node}). It starts real processes of this library, a Redis server, and the
+sandbox on a socket, which keeps one session as Nomba does. \`npm test\` runs the quick rows.
+
+A row holds if all its counts are within their limits. The times depend on the machine. Rows with a killed or paused lease
+holder use a request time-out of 2 s, so that the lease lasts 5 s.
 
 ${faults(real)}
 
-Where there is traffic, every process sends GETs, POSTs with an idempotency key, and one POST with a streamed body, which
-cannot be sent again: a 401 to that is the caller's to handle. No POST is carried out twice under one key.
+In rows with load, every process sends GETs, POSTs with an idempotency key, and one POST with a streamed body. A streamed
+body cannot be replayed, so the caller handles its 401. No POST is processed twice under one key.
 
-Token calls that a login by somebody outside costs the fleet: ${CALLS_PER_THEFT}.
+**If Nomba fails**, all processes fail with Nomba's reason. The slowest fails at most 2 s later than one process alone would, and
+within 30 s. The whole fleet sends no more token requests than one process, and one after Nomba has recovered. If Nomba never
+answers, the next process in line tries once more if it has time.
 
-A holder that stood still before its token call sends none: by its own clock its permission has grown old. After the last
-look at that its request's time-out is due when it wakes, and gives up what has not left the machine. A request that is on its
-way already is held back by nobody, since Nomba has no fence; the simulated one is. It may end the others' session, and when
-both fall into one second, Nomba's time does not tell which is alive, and the next request finds out: ${CALLS_PER_LATE_HOLDER} token calls
-at most.
+**If another program logs in** with the same credentials, the fleet sends ${CALLS_PER_THEFT} token request for each of its logins. From the
+eleventh within ten minutes on, renewals are spaced out, and callers get \`Unavailable\` (\`SessionContested\`) meanwhile.
 
-## The same, simulated
+**If the lease holder is paused before its token request**, it sends none: its lease check has timed out when it resumes. After
+its final check, the time-out of the request is due when it resumes, and a request that has not left the machine is not sent.
+Nomba has no fencing tokens, so a request that is on its way already cannot be stopped. The simulated one is on its way. It may
+end the session of the other processes, at the cost of at most ${CALLS_PER_LATE_HOLDER} token requests. An answer that arrived during the pause is
+kept.
 
-The same scripts, played with simulated processes in simulated time (seed ${seed}): the library's own client and cache, the
-sandbox's state machine, and a store behind a network, all without sockets. Shown is what each misfortune cost, in token
-calls, of the most that were due. Real and simulated runs are held to the same limits by the same code, and \`npm test\`
-plays the simulated ones each time, with another seed.
+## The same rows, simulated
+
+These rows also run with simulated processes in simulated time (seed ${seed}): the library's own client and cache, the sandbox's
+state machine, and a store behind a network, without sockets. Real and simulated runs use the same checks and limits, and
+\`npm test\` runs the simulated ones with another seed each time. The table shows token requests made / allowed.
 
 ${comparison(simulated, real)}
 `
 
 const main = Effect.gen(function* () {
   if (!values.simulated && !hasRedis) return yield* Effect.dieMessage(NO_REDIS)
-  const simulated = yield* playSimulated
-  const real = values.simulated ? [] : yield* playReal
-  if (values.only === undefined && !values.simulated) {
+  const simulated = values.real ? [] : yield* runSimulated
+  const real = values.simulated ? [] : yield* runReal
+  if (values.only === undefined && !values.simulated && !values.real) {
     writeFileSync(fileURLToPath(new URL("../docs/fleet-faults.md", import.meta.url)), page(simulated, real))
   }
   const results = [...simulated, ...real]
@@ -157,7 +172,7 @@ const main = Effect.gen(function* () {
   process.exitCode = broken === 0 && results.length > 0 ? 0 : 1
 })
 
-/** A run that was ended from outside has proved nothing. */
+/** A run that was interrupted must not count as a success. */
 const teardown: Teardown = (exit, onExit) => onExit(Exit.isSuccess(exit) ? 0 : 1)
 
 NodeRuntime.runMain(main, { teardown })

@@ -50,7 +50,7 @@ const morning = async (): Promise<void> => {
   const again = await issue(sandbox, "payouts")
   await balance(sandbox, again.access)
   await sandbox.steal("reports")
-  await sandbox.fault("refresh", { answer: "drop", processed: true, during: "10 minutes" })
+  await sandbox.fault("refresh", { answer: "connectionReset", processed: true, during: "10 minutes" })
 }
 
 /** Longer than the page waits for what belongs together. */
@@ -64,7 +64,7 @@ const open = async (browser: Browser, colorScheme: "light" | "dark", screen: key
 }
 
 const shoot = async ({ page, name }: { readonly page: Page; readonly name: string }): Promise<void> => {
-  await page.locator("#ordered-list li").waitFor()
+  await page.locator("#queued-list li").waitFor()
   const small = optimise(await page.screenshot(), 4, false, true)
   if (small.length > most) throw new Error(`${name} has ${small.length} bytes, more than ${most}`)
   await writeFile(join(folder, name), small)

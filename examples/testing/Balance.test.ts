@@ -45,7 +45,7 @@ it.effect("says that the balance is unknown if the call itself fails", () =>
   Effect.gen(function* () {
     const balance = yield* Balance
     const test = yield* NombaTest
-    yield* test.answer("/v1/accounts/balance", "drop", { times: 1 })
+    yield* test.answer("/v1/accounts/balance", "connectionReset", { times: 1 })
     yield* test.answer("/v1/accounts/balance", { status: 503 }, { times: 1 })
     assert.strictEqual((yield* Effect.flip(balance.amount))._tag, "BalanceUnknown")
     assert.strictEqual((yield* Effect.flip(balance.amount))._tag, "BalanceUnknown")

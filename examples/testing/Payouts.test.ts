@@ -57,7 +57,7 @@ it.effect("every other response leaves the payout uncertain, and sends it once",
   Effect.gen(function* () {
     const test = yield* NombaTest
     for (const answer of [
-      "drop",
+      "connectionReset",
       { status: 502 },
       { status: 303, headers: { location: "/v1/transfers" } },
       { body: { code: "503", description: "Try again" } },
@@ -75,7 +75,7 @@ it.effect("every other response leaves the payout uncertain, and sends it once",
 it.effect("an uncertain payout is looked up by its reference", () =>
   Effect.gen(function* () {
     const test = yield* NombaTest
-    yield* test.answer(transfers, "drop")
+    yield* test.answer(transfers, "connectionReset")
     assert.strictEqual((yield* Effect.flip(send))._tag, "PayoutUncertain")
     yield* test.answer(lookup, { body: { code: "00", data: { id: "p-1", status: "SUCCESS" } } })
     assert.deepStrictEqual(yield* find, { id: "p-1", state: "paid" })

@@ -312,7 +312,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: "elapsed >= 0 && elapsed <= Duration.toMillis(LEASE_HEADROOM)",
     to: "elapsed >= 0 && elapsed <= Number.MAX_VALUE",
     test: "test/layers/store/SessionStore.test.ts",
-    name: "a permission"
+    name: "Lease.assertHeld"
   },
   {
     rule: "the store",
@@ -321,7 +321,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: "sinceAsked = watch\n",
     to: "sinceAsked = yield* stopwatch\n",
     test: "test/layers/store/SessionStore.test.ts",
-    name: "a permission"
+    name: "Lease.assertHeld"
   },
   {
     rule: "the store",

@@ -1,11 +1,8 @@
-/**
- * `nomba-auth`: the commands, and how they are run.
- *
- * @since 0.1.0
- */
+/** The commands of `nomba-auth`. */
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
 import * as ValidationError from "@effect/cli/ValidationError"
+import * as Runtime from "@effect/platform/Runtime"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -18,25 +15,34 @@ import * as Option from "effect/Option"
 import * as SandboxCommand from "./SandboxCommand.js"
 import { version } from "./version.js"
 
-const command = Command.make("nomba-auth").pipe(
-  Command.withDescription("A valid Nomba access token, always, from one session."),
-  Command.withSubcommands([SandboxCommand.command])
-)
+/** The command line, and the program that follows `--`. */
+const cliWith = (program: ReadonlyArray<string>) =>
+  Command.run(
+    Command.make("nomba-auth").pipe(
+      Command.withDescription("Tools for one valid Nomba access token in a whole app."),
+      Command.withSubcommands([SandboxCommand.commandWith(program)])
+    ),
+    { name: "nomba-auth", version }
+  )
 
-const cli = Command.run(command, { name: "nomba-auth", version })
-
-/** What is wrong with the command line has been printed already. */
-const report = (cause: Cause.Cause<Effect.Effect.Error<ReturnType<typeof cli>>>): Effect.Effect<void> =>
+/** The CLI library has already printed what is wrong with a command line. */
+const report = (cause: Cause.Cause<Effect.Effect.Error<ReturnType<ReturnType<typeof cliWith>>>>): Effect.Effect<void> =>
   Option.match(Cause.failureOption(cause), {
     onNone: () => (Cause.isInterruptedOnly(cause) ? Effect.void : Console.error(Cause.pretty(cause))),
     onSome: (error) =>
       ValidationError.isValidationError(error) ? Effect.void : Console.error(`nomba-auth: ${error.message}`)
   })
 
-/** Runs the command line. SIGINT and SIGTERM close what is open, and the process ends with 0; a failure ends it with 1. */
-export const run = (args: ReadonlyArray<string>): void =>
+/** A failure is 1. A program that was run decides about the rest. */
+const teardown: Runtime.Teardown = (exit, onExit) =>
+  Runtime.defaultTeardown(exit, (code) => onExit(code === 0 ? Number(process.exitCode ?? 0) : code))
+
+/** Runs the command line. SIGINT and SIGTERM close what is open and exit with 0. */
+export const run = (argv: ReadonlyArray<string>): void => {
+  const end = argv.indexOf("--")
+  const [args, program] = end < 0 ? [argv, []] : [argv.slice(0, end), argv.slice(end + 1)]
   NodeRuntime.runMain(
-    cli(args).pipe(
+    cliWith(program)(args).pipe(
       Effect.tapErrorCause(report),
       Effect.provide(
         Layer.mergeAll(
@@ -47,5 +53,6 @@ export const run = (args: ReadonlyArray<string>): void =>
         )
       )
     ),
-    { disableErrorReporting: true, disablePrettyLogger: true }
+    { disableErrorReporting: true, disablePrettyLogger: true, teardown }
   )
+}

@@ -1,32 +1,29 @@
-/**
- * `nomba-auth sandbox`: a Nomba on this machine, for programs in any language.
- *
- * @since 0.1.0
- */
+/** `nomba-auth sandbox`: a local Nomba API, for programs in any language. */
+import { spawn } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { constants } from "node:os"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import type * as FileSystem from "@effect/platform/FileSystem"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Hostname from "../sandbox/Hostname.js"
-import { defaultClient, type ServerOptions } from "../sandbox/Options.js"
+import * as Hostname from "../sandbox/config/Hostname.js"
+import { defaultClient, type LoggedRequest, type ServerOptions } from "../sandbox/config/Options.js"
+import { SandboxError } from "../sandbox/config/SandboxError.js"
 import { Sandbox } from "../sandbox/Sandbox.js"
-import { SandboxError } from "../sandbox/SandboxError.js"
 import * as SandboxFile from "./SandboxFile.js"
 
-/** Where it listens unless it is told otherwise. */
 const PORT = 4010
 
-/** A port that is taken is what goes wrong most. */
-const hinted = (error: SandboxError): SandboxError =>
+const withHint = (error: SandboxError): SandboxError =>
   error.reason === "Listen"
-    ? new SandboxError({ reason: error.reason, issues: [...error.issues, "--port 0 takes a free port"] })
+    ? new SandboxError({ reason: error.reason, issues: [...error.issues, "use --port 0 for a free port"] })
     : error
 
-/** None of a flag that may be repeated is as if it were optional. */
-const severalTimes = <A>(option: Options.Options<A>): Options.Options<Option.Option<ReadonlyArray<A>>> =>
+/** An option that may be repeated; none if it is not given. */
+const repeatable = <A>(option: Options.Options<A>): Options.Options<Option.Option<ReadonlyArray<A>>> =>
   Options.map(
     Options.repeated(option),
     Option.liftPredicate((values: ReadonlyArray<A>) => values.length > 0)
@@ -38,53 +35,72 @@ const flags = {
     Options.optional
   ),
   host: Options.text("host").pipe(
-    Options.withDescription("The address to listen on. Default: 127.0.0.1, which only this machine reaches."),
+    Options.withDescription("The address to listen on. Default: 127.0.0.1, which only this machine can reach."),
     Options.optional
   ),
   allowedHosts: Options.text("allow-host").pipe(
-    Options.withDescription(
-      "A name that its pages and its control side may be asked for under, such as a container's; may be repeated."
-    ),
-    severalTimes
+    Options.withDescription("Extra Host name to accept, such as a container's; may be repeated."),
+    repeatable
   ),
   clientId: Options.text("client-id").pipe(
-    Options.withDescription("The client that may log in. Default: a made-up one, which is printed."),
+    Options.withDescription("The client id. Default: a made-up client, which is printed."),
     Options.optional
   ),
   clientSecret: Options.redacted("client-secret").pipe(
-    Options.withDescription("Its secret; other users of this machine can see it while the sandbox runs."),
+    Options.withDescription("The client secret. Other users of this machine can see it in the process list."),
     Options.optional
   ),
   accountId: Options.text("account-id").pipe(
-    Options.withDescription("What the accountId header has to say, where it is looked at."),
+    Options.withDescription("The expected accountId header."),
     Options.optional
   ),
   redirectUris: Options.text("redirect-uri").pipe(
     Options.withDescription(
-      "Where a person's login may come back to; may be repeated. Default: /callback at any port of this machine."
+      "Where a login may return to; may be repeated. Default: /callback on any port of this machine."
     ),
-    severalTimes
+    repeatable
   ),
   config: Options.file("config").pipe(
     Options.withDescription(
-      "A JSON file with clients, seed, host, port, allowedHosts and switches. Flags win over it."
+      "A JSON file with clients, resources, seed, host, port, allowedHosts and switches. Flags override it."
     ),
     Options.optional
   ),
-  seed: Options.text("seed").pipe(
-    Options.withDescription("Makes the ids and tokens repeat, and so guessable."),
+  openapi: Options.file("openapi").pipe(
+    Options.withDescription("An OpenAPI document (JSON or YAML); its examples answer the calls that are not built in."),
     Options.optional
   ),
-  quiet: Options.boolean("quiet").pipe(Options.withDescription("Prints the line that says it is ready, and no other."))
+  tlsCert: Options.file("tls-cert").pipe(
+    Options.withDescription("A certificate in PEM, to serve HTTPS. Needs --tls-key."),
+    Options.optional
+  ),
+  tlsKey: Options.file("tls-key").pipe(Options.withDescription("The key of the certificate in PEM."), Options.optional),
+  seed: Options.text("seed").pipe(
+    Options.withDescription("Makes ids and tokens repeat, and so predictable."),
+    Options.optional
+  ),
+  env: Options.boolean("env").pipe(
+    Options.withDescription("Print export lines for a shell instead of the JSON ready line.")
+  ),
+  writeEnv: Options.text("write-env").pipe(
+    Options.withDescription("Write the settings of a client to this dotenv file, which only you can read."),
+    Options.optional
+  ),
+  untilStdinEnds: Options.boolean("until-stdin-ends").pipe(
+    Options.withDescription("Stop when the standard input is closed.")
+  ),
+  keepRunning: Options.boolean("keep-running").pipe(
+    Options.withDescription("Keep running when the parent process has ended. Default: stop.")
+  ),
+  quiet: Options.boolean("quiet").pipe(Options.withDescription("Print only the ready line, and no requests."))
 }
 
 type Flags = Command.Command.ParseConfig<typeof flags>
 
-/** What was given of it, by its name. */
 const given = <Name extends string, A>(name: Name, value: Option.Option<A>): { readonly [_ in Name]?: A } =>
   Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) as { [_ in Name]: A } })
 
-/** The default client but for what is given; a client with an id of its own has no account unless one is given. */
+/** The default client with what is given. A client with an id of its own has no account unless one is given. */
 const clientOf = ({ accountId, clientId, clientSecret, redirectUris }: Flags): Pick<ServerOptions, "clients"> => {
   const changes = {
     ...given("clientId", clientId),
@@ -97,27 +113,103 @@ const clientOf = ({ accountId, clientId, clientSecret, redirectUris }: Flags): P
   return Object.keys(changes).length === 0 ? {} : { clients: [{ ...client, ...changes }] }
 }
 
-const optionsOf = (flags: Flags): Effect.Effect<ServerOptions, SandboxError, FileSystem.FileSystem> =>
-  Effect.map(
-    Option.match(flags.config, { onNone: () => Effect.succeed({}), onSome: SandboxFile.read }),
-    (file): ServerOptions => ({
-      port: PORT,
-      ...file,
-      ...given("port", flags.port),
-      ...given("host", flags.host),
-      ...given("seed", flags.seed),
-      ...given("allowedHosts", flags.allowedHosts),
-      ...clientOf(flags)
-    })
-  )
+const invalid = (issue: string): SandboxError => new SandboxError({ reason: "Options", issues: [issue] })
 
-/** For a program: where it is, on a line of its own. */
+const tlsOf = Effect.fn("tlsOf")(function* ({ tlsCert, tlsKey }: Flags) {
+  if (Option.isNone(tlsCert) && Option.isNone(tlsKey)) return {}
+  if (Option.isNone(tlsCert) || Option.isNone(tlsKey)) return yield* invalid("--tls-cert and --tls-key need each other")
+  const key = Redacted.make(yield* SandboxFile.readText(tlsKey.value))
+  return { tls: { cert: yield* SandboxFile.readText(tlsCert.value), key } }
+})
+
+const openApiOf = Effect.fn("openApiOf")(function* ({ openapi }: Flags) {
+  if (Option.isNone(openapi)) return []
+  const text = yield* SandboxFile.readText(openapi.value)
+  const { openApiResources } = yield* Effect.promise(() => import("./openApiResources.js"))
+  const resources = yield* Effect.try({
+    try: () => openApiResources(text),
+    catch: () => invalid(`${openapi.value}: is not an OpenAPI document in JSON or YAML`)
+  })
+  return resources.length > 0 ? resources : yield* invalid(`${openapi.value}: has no path under /v1/ or /v2/ to answer`)
+})
+
+const optionsOf = Effect.fn("optionsOf")(function* (flags: Flags) {
+  const file = yield* Option.match(flags.config, { onNone: () => Effect.succeed({}), onSome: SandboxFile.read })
+  const options: ServerOptions = {
+    port: PORT,
+    ...file,
+    ...given("port", flags.port),
+    ...given("host", flags.host),
+    ...given("seed", flags.seed),
+    ...given("allowedHosts", flags.allowedHosts),
+    ...clientOf(flags),
+    ...(yield* tlsOf(flags))
+  }
+  const examples = yield* openApiOf(flags)
+  const resources = [...(options.resources ?? []), ...examples]
+  return {
+    ...options,
+    ...(resources.length > 0 ? { resources } : {}),
+    ...(flags.quiet ? {} : { onRequest: (request: LoggedRequest) => void process.stderr.write(requestLine(request)) })
+  }
+})
+
+const colours = { succeeded: 32, refused: 33, faulted: 31 } as const
+
+/** One request, for the terminal. Colour is for terminals only. */
+export const requestLine = (
+  { method, outcome, path, status, took, why }: LoggedRequest,
+  coloured = process.stderr.isTTY === true && !process.env["NO_COLOR"]
+): string => {
+  const shown = coloured ? `\u001b[${colours[outcome]}m${status}\u001b[0m` : String(status)
+  return `${method} ${path} ${shown}${why === undefined ? "" : ` ${why}`} ${Math.round(took)} ms\n`
+}
+
+/** For programs. */
 export const readyLine = (url: string): string => JSON.stringify({ ready: true, url })
 
-/** For a person: what to configure a program with. A secret that was given is not shown. */
+/** The settings of a program: of the first client with a secret, or of the first. */
+export const environment = (url: string, { clients }: ServerOptions): Readonly<Record<string, string>> => {
+  const known = clients ?? [defaultClient]
+  const client = known.find(({ clientSecret }) => clientSecret !== undefined) ?? known[0]
+  return {
+    NOMBA_BASE_URL: url,
+    ...(client === undefined ? {} : { NOMBA_CLIENT_ID: client.clientId }),
+    ...(client?.clientSecret === undefined ? {} : { NOMBA_CLIENT_SECRET: Redacted.value(client.clientSecret) }),
+    ...(client?.accountId === undefined ? {} : { NOMBA_ACCOUNT_ID: client.accountId })
+  }
+}
+
+/** In single quotes, in which a shell and dotenv readers expand nothing. */
+const quoted = (value: string): string => `'${value.replaceAll("'", `'\\''`)}'`
+
+export const exportLines = (environment: Readonly<Record<string, string>>): string =>
+  Object.entries(environment)
+    .map(([name, value]) => `export ${name}=${quoted(value)}`)
+    .join("\n")
+
+const mark = "# Written by nomba-auth sandbox"
+
+/** Overwrites only a file that it wrote itself. */
+const writeEnvFile = Effect.fn("writeEnvFile")(function* (path: string, environment: Readonly<Record<string, string>>) {
+  const fs = yield* FileSystem.FileSystem
+  const existing = yield* Effect.option(fs.readFileString(path))
+  if (Option.exists(existing, (text) => !text.startsWith(mark))) {
+    return yield* invalid(`${path}: exists and was not written by nomba-auth; choose another file for --write-env`)
+  }
+  const lines = Object.entries(environment).map(([name, value]) => `${name}=${quoted(value)}`)
+  yield* fs.writeFileString(path, `${[mark, ...lines].join("\n")}\n`, { mode: 0o600 }).pipe(
+    Effect.zipRight(fs.chmod(path, 0o600)),
+    Effect.mapError((error) =>
+      invalid(`${path}: cannot be written (${error._tag === "SystemError" ? error.reason : error._tag})`)
+    )
+  )
+})
+
+/** For people: how to configure a program. A secret that was given is not printed. */
 export const introduction = (url: string, { clients, host = "127.0.0.1" }: ServerOptions): string =>
   [
-    `Nomba sandbox on ${url} (Ctrl-C ends it)`,
+    `Nomba sandbox on ${url} (Ctrl-C to stop)`,
     "",
     ...(clients ?? [defaultClient]).flatMap(({ accountId, clientId, clientSecret }) => [
       `  NOMBA_BASE_URL=${url}`,
@@ -126,23 +218,88 @@ export const introduction = (url: string, { clients, host = "127.0.0.1" }: Serve
       ...(accountId === undefined ? [] : [`  NOMBA_ACCOUNT_ID=${accountId}`]),
       ""
     ]),
-    `Watch and steer it in a browser: ${url}/`,
+    `Open ${url}/ in a browser to watch and control it.`,
     ...(Hostname.isLoopback(host)
       ? []
-      : [`Warning: it listens on ${host}, so whoever reaches this machine can use it and steer it.`])
+      : [`Warning: it listens on ${host}. Anyone who can reach this machine can control it.`])
   ].join("\n")
 
-/** One line on stdout when it is ready, for programs; everything for people goes to stderr. */
-export const command = Command.make("sandbox", flags, (flags) =>
-  Effect.gen(function* () {
-    const options = yield* optionsOf(flags)
-    const { url } = yield* Effect.mapError(Sandbox.makeServer(options), hinted)
-    yield* Console.log(readyLine(url))
-    if (!flags.quiet) yield* Console.error(introduction(url, options))
-    return yield* Effect.never
-  }).pipe(Effect.scoped)
-).pipe(
-  Command.withDescription(
-    "Runs a Nomba to develop and test against: one session per client, every refusal, and faults on demand."
+/** The parent of a process and its name, on Linux; elsewhere not known. */
+const parentOf = (pid: number): { readonly name: string; readonly parent: number } | undefined => {
+  try {
+    const [, name = "", parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? []
+    return { name, parent: Number(parent) }
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Whether the process that started this one is still there. npx and npm start a command through a shell, which outlives
+ * them, so behind a shell its parent counts too.
+ */
+const watchParent = (): (() => boolean) => {
+  const parent = process.ppid
+  const shell = parentOf(parent)
+  const behindShell = shell !== undefined && /^(?:sh|dash|bash|zsh|ash|busybox)$/.test(shell.name)
+  const starter = behindShell ? parentOf(shell.parent) : undefined
+  const watchesStarter = starter !== undefined && /^(?:node|npm|npx|pnpm|yarn|bun)/.test(starter.name)
+  return () => process.ppid === parent && !(watchesStarter && parentOf(parent)?.parent !== shell?.parent)
+}
+
+const parentGone = (isThere: () => boolean): Effect.Effect<void> =>
+  Effect.sync(isThere).pipe(Effect.delay("500 millis"), Effect.repeat({ while: (there) => there }), Effect.asVoid)
+
+const stdinEnd: Effect.Effect<void> = Effect.async((resume) => {
+  process.stdin.on("end", () => resume(Effect.void)).on("error", () => resume(Effect.void))
+  process.stdin.resume()
+  return Effect.sync(() => process.stdin.pause())
+})
+
+/** Runs a program until it ends, and passes its exit code on. If the sandbox is stopped first, so is the program. */
+const runProgram = (
+  [command = "", ...args]: ReadonlyArray<string>,
+  environment: Readonly<Record<string, string>>
+): Effect.Effect<void, SandboxError> =>
+  Effect.async<void, SandboxError>((resume) => {
+    const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...environment } })
+    child.on("error", (error) =>
+      resume(invalid(`${command}: cannot be run (${"code" in error ? error.code : error.name})`))
+    )
+    child.on("exit", (code, signal) => {
+      process.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
+      resume(Effect.void)
+    })
+    return Effect.async<void>((stopped) => {
+      if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return stopped(Effect.void)
+      child.once("exit", () => stopped(Effect.void))
+      child.kill("SIGTERM")
+    })
+  })
+
+/** The command, which may run a program: what follows `--` on the command line. */
+export const commandWith = (program: ReadonlyArray<string>) =>
+  Command.make("sandbox", flags, (flags) =>
+    Effect.gen(function* () {
+      // Before anything else: a parent that waits for the ready line may end right after it.
+      const isParentThere = watchParent()
+      const options = yield* optionsOf(flags)
+      const { url } = yield* Effect.mapError(Sandbox.makeServer(options), withHint)
+      const settings = environment(url, options)
+      if (Option.isSome(flags.writeEnv)) yield* writeEnvFile(flags.writeEnv.value, settings)
+      if (program.length === 0) yield* Console.log(flags.env ? exportLines(settings) : readyLine(url))
+      if (!flags.quiet) yield* Console.error(introduction(url, options))
+      const ends = [
+        ...(program.length === 0 ? [] : [runProgram(program, settings)]),
+        ...(flags.untilStdinEnds ? [stdinEnd] : []),
+        ...(flags.keepRunning ? [] : [parentGone(isParentThere)])
+      ]
+      yield* ends.reduce<Effect.Effect<void, SandboxError>>((one, other) => Effect.raceFirst(one, other), Effect.never)
+    }).pipe(Effect.scoped)
+  ).pipe(
+    Command.withDescription(
+      "Start a local Nomba API for development and tests. With -- COMMAND, run the command with NOMBA_* set and stop with it."
+    )
   )
-)
+
+export const command = commandWith([])

@@ -1,50 +1,57 @@
-/**
- * The file that `--config` names: what `Sandbox.makeServer` takes, as JSON.
- *
- * @since 0.1.0
- */
+/** The file of `--config`: the options of `Sandbox.makeServer`, as JSON. */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { complaints, hasToBe } from "../sandbox/Complaints.js"
-import type { ServerOptions } from "../sandbox/Options.js"
-import { SandboxError } from "../sandbox/SandboxError.js"
+import type { ServerOptions } from "../sandbox/config/Options.js"
+import { Resource } from "../sandbox/config/Resource.js"
+import { SandboxError } from "../sandbox/config/SandboxError.js"
+import { mustBe, validationMessages } from "../sandbox/config/validationMessages.js"
 
-const text = Schema.String.annotations(hasToBe("text"))
+const text = Schema.String.annotations(mustBe("text"))
 
-const texts = Schema.Array(text).annotations(hasToBe("a list of texts"))
+const texts = Schema.Array(text).annotations(mustBe("a list of texts"))
 
 const Client = Schema.Struct({
   clientId: text,
-  clientSecret: Schema.optional(Schema.Redacted(text).annotations(hasToBe("text"))),
+  clientSecret: Schema.optional(Schema.Redacted(text).annotations(mustBe("text"))),
   accountId: Schema.optional(text),
+  subAccountIds: Schema.optional(texts),
   redirectUris: Schema.optional(texts)
 })
 
-/** The switches are not looked at here: the sandbox itself says what is wrong with them. */
-const Given = Schema.Struct(
+/** The sandbox checks the switches itself. */
+const Content = Schema.Struct(
   {
     clients: Schema.optional(Schema.Array(Client)),
-    seed: Schema.optional(Schema.Union(Schema.String, Schema.Number).annotations(hasToBe("text or a number"))),
+    resources: Schema.optional(Schema.Array(Resource)),
+    builtInResources: Schema.optional(Schema.Boolean.annotations(mustBe("true or false"))),
+    seed: Schema.optional(Schema.Union(Schema.String, Schema.Number).annotations(mustBe("text or a number"))),
     host: Schema.optional(text),
-    port: Schema.optional(Schema.Number.annotations(hasToBe("a number"))),
+    port: Schema.optional(Schema.Number.annotations(mustBe("a number"))),
     allowedHosts: Schema.optional(texts)
   },
   Schema.Record({ key: Schema.String, value: Schema.Unknown })
 ).annotations({ parseOptions: { errors: "all", onExcessProperty: "error" } })
 
-const decode = Schema.decodeUnknown(Given)
+const decode = Schema.decodeUnknown(Content)
 
-/** Reads the file, or says as a `SandboxError` what is wrong with it, without a value of it: it may hold secrets. */
+/** Reads a text file, or names it in a `SandboxError`. */
+export const readText = (path: string): Effect.Effect<string, SandboxError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    return yield* Effect.mapError(fs.readFileString(path), (error) => {
+      const reason = error._tag === "SystemError" ? error.reason : error._tag
+      return new SandboxError({ reason: "Options", issues: [`${path}: cannot be read (${reason})`] })
+    })
+  })
+
+/** Reads the file. A `SandboxError` names what is wrong, without values: the file may contain secrets. */
 export const read = (path: string): Effect.Effect<ServerOptions, SandboxError, FileSystem.FileSystem> => {
-  const wrong = (...issues: ReadonlyArray<string>) =>
+  const invalid = (...issues: ReadonlyArray<string>) =>
     new SandboxError({ reason: "Options", issues: issues.map((issue) => `${path}: ${issue}`) })
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const content = yield* Effect.mapError(fs.readFileString(path), (error) =>
-      wrong(`cannot be read (${error._tag === "SystemError" ? error.reason : error._tag})`)
-    )
-    const json = yield* Effect.try({ try: (): unknown => JSON.parse(content), catch: () => wrong("is not JSON") })
-    return yield* Effect.mapError(decode(json), ({ issue }) => wrong(...complaints(issue, "the file")))
+    const content = yield* readText(path)
+    const json = yield* Effect.try({ try: (): unknown => JSON.parse(content), catch: () => invalid("is not JSON") })
+    return yield* Effect.mapError(decode(json), ({ issue }) => invalid(...validationMessages(issue, "the file")))
   })
 }

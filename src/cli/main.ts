@@ -2,8 +2,6 @@
 /**
  * What is loaded first: it answers what needs no other code, and leaves the rest to the chunks beside it, so that the
  * start costs what the command needs.
- *
- * @since 0.1.0
  */
 import { version } from "./version.js"
 

@@ -1,6 +1,3 @@
-/**
- * @since 0.1.0
- */
 declare const NOMBA_AUTH_VERSION: string
 
 /** Of this package, put in when it is bundled. */

@@ -1,8 +1,6 @@
 /**
  * Reads what the user's browser brings back from a login. Callbacks are untrusted: anyone can make a browser call that
  * address with anything.
- *
- * @internal
  */
 import * as Effect from "effect/Effect"
 import { globalValue } from "effect/GlobalValue"

@@ -120,7 +120,7 @@ export const encrypted = (keys: ReadonlyArray<EncryptionKey>): Effect.Effect<Ses
  * @category constructors
  */
 export const encryptedConfig: Effect.Effect<SessionCodec, ConfigError.ConfigError> = Effect.flatMap(
-  Setting.environment.require(EncryptionKeys.place),
+  Setting.environment.require(EncryptionKeys.settingKey),
   (setting) => Effect.map(EncryptionKeys.fromText(setting), encryptedWith)
 )
 
@@ -131,7 +131,7 @@ export const encryptedConfig: Effect.Effect<SessionCodec, ConfigError.ConfigErro
  * @category constructors
  */
 export const config: Effect.Effect<SessionCodec, ConfigError.ConfigError> = Effect.flatMap(
-  Setting.environment.find(EncryptionKeys.place),
+  Setting.environment.find(EncryptionKeys.settingKey),
   Option.match({
     onNone: () => Effect.succeed(plain),
     onSome: (setting) => Effect.map(EncryptionKeys.fromText(setting), encryptedWith)

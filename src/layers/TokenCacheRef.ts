@@ -37,7 +37,7 @@ import * as SessionEvents from "./cache/SessionEvents.js"
 import * as Snapshot from "./cache/Snapshot.js"
 import * as State from "./cache/State.js"
 import * as Timeline from "./cache/Timeline.js"
-import { firstOf, stallTolerantSleep } from "./wait.js"
+import { firstOf, STORE_LIMIT, stallTolerantSleep } from "./wait.js"
 
 type Dependencies = NombaAuth | NombaConfig | TokenStore
 
@@ -137,14 +137,13 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
 
     const viewOf = (cached: State.Cached): CachedSession => State.view(cached, now())
 
-    const warnAboutRejections = (token: Redacted.Redacted<string>): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        if (!Backoff.isWarningDue(history.rejections, now())) return Effect.void
-        history.rejections = { ...history.rejections, warnedAt: now() }
-        return Effect.logWarning(
-          history.routes.isAccepted(Redacted.value(token)) ? contestedWarning : lastingWarning(accountId)
-        )
-      })
+    const warnAboutRejections = Effect.suspend(() => {
+      const since = Backoff.warningDueSince(history.rejections, now())
+      if (since === undefined) return Effect.void
+      history.rejections = { ...history.rejections, warnedAt: now() }
+      // The latest token may have been rejected before anything was sent with it: it proves nothing by itself.
+      return Effect.logWarning(history.routes.hasAcceptedSince(since) ? contestedWarning : lastingWarning(accountId))
+    })
 
     const reject = (rejected: Redacted.Redacted<string>, random: number): Effect.Effect<void> =>
       Effect.gen(function* () {
@@ -163,7 +162,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         yield* Effect.logDebug(`Nomba rejected the access token${early ? " before its lifetime was over" : ""}.`)
         if (!early) return
         history.rejections = Backoff.rejected(history.rejections, at, random)
-        yield* warnAboutRejections(rejected)
+        yield* warnAboutRejections
       })
 
     const invalidate: TokenCacheService["invalidate"] = (rejected, use) =>
@@ -193,15 +192,20 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
     const versions = yield* store.changes
     yield* Stream.runForEachChunk(versions, renewal.storeReading.follow).pipe(Effect.forkScoped)
     // Fibers that lost their timers must not hold the layer open for ever.
-    const settle = firstOf(FiberSet.awaitEmpty(fibers), stallTolerantSleep(RENEWAL_LIMIT))
+    const settle = (until: number) =>
+      firstOf(
+        FiberSet.awaitEmpty(fibers),
+        stallTolerantSleep(Duration.millis(Math.max(Duration.toMillis(STORE_LIMIT), until - now())))
+      )
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
+        const until = now() + Duration.toMillis(RENEWAL_LIMIT)
         yield* Deferred.succeed(closing, undefined)
         yield* renewal.close
-        yield* settle
+        yield* settle(until)
         const isLast = yield* store.close
         if (isLast && config.revokeOnClose) yield* Fiber.await(fork(Effect.ignoreLogged(logout)))
-        yield* settle
+        yield* settle(until)
         yield* events.end
       })
     )

@@ -1,10 +1,9 @@
 /**
- * A token store for the processes of one host: servers beside each other, workers, a command line. Sessions live in files
- * that this user alone may read.
+ * A token store for the processes of one host: servers beside each other, workers, a command line. Sessions are in files that
+ * only this user can read.
  *
- * Each key has a folder, named by the key's hash, and in it the session, the lease and the mark as one text, replaced as a
- * whole by an atomic step of the file system: who took too long over its work finds its write refused. Time is the
- * host's clock.
+ * Each key has a folder, named by the key's hash. The session and the lease are one file in it, which an atomic step of the
+ * file system replaces as a whole, so that the late write of a stalled process is refused. Time is the host's clock.
  *
  * @since 0.1.0
  */
@@ -30,18 +29,17 @@ import * as SessionStore from "./store/SessionStore.js"
  */
 export interface Options {
   /**
-   * An absolute path. The folder is made with rights for this user alone; one that exists and is open to others is
-   * refused. `nomba-auth` where the platform keeps a user's state unless it is given.
+   * An absolute path. The folder is created for this user alone; one that exists and is open to others is refused. Default:
+   * `nomba-auth` in the folder where the platform keeps a user's state.
    */
   readonly directory?: string | undefined
-  /** How sessions become text: in clear unless it is given, for the folder is this user's alone. */
+  /** Default: plaintext, because only this user can open the folder. */
   readonly codec?: SessionCodec.Input | undefined
 }
 
 /**
- * The store, opened when it is first used: a folder that cannot be used is `Unavailable` then, and no reason not to begin.
- * Fails with a `ConfigError` where the path is not absolute, where none is given and the system knows no home of this
- * user, or the codec's keys are not right.
+ * Opens the folder on first use; one that cannot be used is `Unavailable` then. Fails with a `ConfigError` if the path is not
+ * absolute, if there is none and the system knows no home of this user, or if a key of the codec is wrong.
  *
  * @since 0.1.0
  * @category constructors
@@ -53,9 +51,9 @@ export const make = (options: Options = {}): Effect.Effect<TokenStoreService, Co
   )
 
 /**
- * What `options` do not say comes from the environment: the folder from `NOMBA_TOKEN_STORE=file:PATH`, or where that is not
- * set by the platform's convention; the keys that sessions are encrypted with from `NOMBA_TOKEN_STORE_KEYS`, without
- * which they are in clear. Fails with a `ConfigError` where `NOMBA_TOKEN_STORE` asks for another store.
+ * Takes what `options` leave out from the environment: the folder from `NOMBA_TOKEN_STORE=file:PATH`, otherwise the platform's
+ * default; the encryption keys from `NOMBA_TOKEN_STORE_KEYS`, otherwise plaintext. Fails with a `ConfigError` if
+ * `NOMBA_TOKEN_STORE` names another store.
  *
  * @since 0.1.0
  * @category constructors
@@ -86,7 +84,7 @@ export const layer = (options?: Options): Layer.Layer<TokenStore, ConfigError.Co
   Layer.effect(TokenStore, make(options))
 
 /**
- * Configured by the environment, where `options` do not say otherwise.
+ * Configured by the environment; `options` override it.
  *
  * @since 0.1.0
  * @category layers

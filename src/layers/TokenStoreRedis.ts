@@ -1,9 +1,8 @@
 /**
- * A token store for a fleet, on the Redis or Valkey that it already runs: one session for all processes, renewed by one
- * of them at a time.
+ * A token store for a fleet in Redis or Valkey: all processes share one session, and one of them at a time renews it.
  *
- * Needs Redis 6 or later, alone, with replicas or as a cluster, and the package `ioredis`, 5 or 6. See `docs/fleet.md`
- * for what it holds, the rights that it needs and what happens in an outage.
+ * Needs Redis 6 or later, alone, with replicas or as a cluster, and the package `ioredis`, 5 or 6. `docs/fleet.md` says what
+ * it stores, which permissions it needs and what happens in an outage.
  *
  * @since 0.1.0
  */
@@ -30,14 +29,14 @@ import * as SessionStore from "./store/SessionStore.js"
 export type { RedisClient, RedisSubscriber } from "./store/redis/RedisClient.js"
 
 interface Common {
-  /** How sessions are kept: `SessionCodec.encrypted(keys)`, or `SessionCodec.plain` where nobody else reads this Redis. */
+  /** `SessionCodec.encrypted(keys)`, or `SessionCodec.plain` if nobody else can read this Redis. */
   readonly codec: SessionCodec.Input
-  /** How long one command may take; 1 second by default, at most 2. */
+  /** Timeout of one command. Default: 1 second, maximum 2 seconds. */
   readonly commandTimeout?: Duration.DurationInput | undefined
 }
 
 /**
- * A connection of the store's own.
+ * Options of a store that opens its own connection.
  *
  * @since 0.1.0
  * @category models
@@ -48,8 +47,8 @@ export interface Options extends Common {
 }
 
 /**
- * What may be said in code where the URL comes from the environment. Sessions are encrypted where
- * `NOMBA_TOKEN_STORE_KEYS` is set, else in clear, unless a codec is given; in clear to another host is warned of once.
+ * Options that override the environment. Without a codec, sessions are encrypted if `NOMBA_TOKEN_STORE_KEYS` is set, otherwise
+ * plaintext; plaintext to another host is logged as a warning once.
  *
  * @since 0.1.0
  * @category models
@@ -57,22 +56,21 @@ export interface Options extends Common {
 export type Overrides = { readonly [Name in keyof Options]?: Options[Name] | undefined }
 
 /**
- * A connection that the program has already.
+ * Options of a store over a connection that you have already.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ClientOptions extends Common {
   /**
-   * `Redis` or `Cluster` of ioredis. It stays yours: it is neither configured nor closed, and what it reports to its
-   * `error` listeners is yours to hear. Each command is timed out by the store. One connection is added to it, by
-   * `duplicate`, for announcements.
+   * `Redis` or `Cluster` of ioredis. The store neither configures nor closes it, adds no `error` listener, and applies its own
+   * timeout to each command. It adds one connection for announcements, with `duplicate`.
    */
   readonly client: RedisClient
 }
 
 /**
- * Fails with a `ConfigError` where the URL or another option is wrong; connects only when it is first used.
+ * Fails with a `ConfigError` if the URL or another option is wrong. Connects on first use.
  *
  * @since 0.1.0
  * @category constructors
@@ -81,8 +79,8 @@ export const make = (options: Options): Effect.Effect<TokenStoreService, ConfigE
   Effect.flatMap(settleAll(options, Setting.code), open)
 
 /**
- * The same, with the URL from `NOMBA_TOKEN_STORE`. Warns once where sessions go to another host in clear and the code did
- * not ask for that.
+ * The same, with the URL from `NOMBA_TOKEN_STORE`. Logs one warning if sessions go to another host as plaintext and no codec
+ * was given.
  *
  * @since 0.1.0
  * @category constructors
@@ -91,12 +89,12 @@ export const makeConfig = (
   overrides: Overrides = {}
 ): Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope> =>
   settleAll({ ...overrides, codec: overrides.codec ?? SessionCodec.config }, Setting.environment).pipe(
-    Effect.tap((settled) => (overrides.codec === undefined ? warnOfClear(settled) : Effect.void)),
+    Effect.tap((settled) => (overrides.codec === undefined ? warnOfPlaintext(settled) : Effect.void)),
     Effect.flatMap(open)
   )
 
 /**
- * The same, over a connection that the program has already.
+ * The same, over a connection that you have already.
  *
  * @since 0.1.0
  * @category constructors
@@ -133,7 +131,7 @@ export const layer = (options: Options): Layer.Layer<TokenStore, ConfigError.Con
 
 /**
  * Configured by the environment: `NOMBA_TOKEN_STORE=rediss://…`, and `NOMBA_TOKEN_STORE_KEYS` to encrypt the sessions.
- * Fails with a `ConfigError` where `NOMBA_TOKEN_STORE` asks for another store, and says who brings that.
+ * Fails with a `ConfigError` if `NOMBA_TOKEN_STORE` names another store, and names the layer to provide.
  *
  * @since 0.1.0
  * @category layers
@@ -142,7 +140,7 @@ export const layerConfig = (overrides?: Overrides): Layer.Layer<TokenStore, Conf
   Layer.scoped(TokenStore, makeConfig(overrides))
 
 /**
- * Over a connection that the program has already.
+ * Over a connection that you have already.
  *
  * @since 0.1.0
  * @category layers
@@ -162,7 +160,7 @@ const settle = ({
     )
   })
 
-/** A Redis URL holds a password: what is wrong with it is said without quoting it. */
+/** A Redis URL contains a password, so no message quotes it. */
 const checkUrl = (setting: Setting.Setting<Redacted.Redacted<string>>) =>
   Effect.gen(function* () {
     const { origin, value } = { ...setting, value: Redacted.value(setting.value) }
@@ -192,11 +190,11 @@ const settleAll = (
     return { url, settings: yield* settle(options) }
   })
 
-const warnOfClear = ({ settings, url }: Settled): Effect.Effect<void> =>
+const warnOfPlaintext = ({ settings, url }: Settled): Effect.Effect<void> =>
   settings.codec !== SessionCodec.plain || BaseUrl.isLoopback(new URL(Redacted.value(url)).hostname)
     ? Effect.void
     : Effect.logWarning(
-        "Sessions go to Redis in clear, tokens included. Set NOMBA_TOKEN_STORE_KEYS to encrypt them; where nobody else reads this Redis, say so with `codec: SessionCodec.plain`."
+        "Sessions are stored in Redis as plaintext, tokens included. Set NOMBA_TOKEN_STORE_KEYS to encrypt them, or pass `codec: SessionCodec.plain` if nobody else can read this Redis."
       )
 
 const open = ({ settings, url }: Settled): Effect.Effect<TokenStoreService, never, Scope.Scope> =>

@@ -22,7 +22,8 @@ export const STORE_LIMIT: Duration.Duration = Duration.seconds(5)
 export const systemClock: Clock.Clock = Context.get(DefaultServices.liveServices, Clock.Clock)
 
 const STEPS = 10
-const STALLED_FOR = 1_000
+/** A timer that is this many milliseconds late tells that the process was stalled. */
+export const STALLED_FOR = 300
 /** Platforms let a longer timer fire at once. */
 const MAX_TIMER = 2 ** 31 - 1
 
@@ -59,6 +60,17 @@ const onSystemClock =
 
 /** Sleeps for a time in which the process runs, then lets it read its sockets once. */
 export const stallTolerantSleep: (duration: Duration.DurationInput) => Effect.Effect<void> = onSystemClock(sleepInSteps)
+
+/** Sleeps, and succeeds with how many milliseconds it overslept: many after a stall. */
+export const measuredSleep = (duration: Duration.Duration): Effect.Effect<number> =>
+  Effect.clockWith((clock) => {
+    const due = clock.unsafeCurrentTimeMillis() + Duration.toMillis(duration)
+    return Effect.map(clock.sleep(duration), () => {
+      const late = Math.max(0, clock.unsafeCurrentTimeMillis() - due)
+      if (late > STALLED_FOR && clock === systemClock) stalls += 1
+      return late
+    })
+  })
 
 /** Lets the process end although the timer is running. */
 export const unref = <Timer>(timer: Timer): Timer => {

@@ -1,33 +1,29 @@
-/**
- * A Nomba to develop and test against: it serves the contract, keeps one session for each client as the live API does,
- * and refuses what Nomba refuses.
- *
- * @since 0.1.0
- */
+/** A local Nomba API for development and tests. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as App from "./App.js"
+import { defaultClient, type Options, type ServerOptions, type Settings, settle } from "./config/Options.js"
+import { SandboxError } from "./config/SandboxError.js"
 import * as Controls from "./control/Controls.js"
-import * as Emulator from "./Emulator.js"
-import * as InProcess from "./InProcess.js"
-import { defaultClient, type Options, type ServerOptions, type Settings, settle } from "./Options.js"
-import { SandboxError } from "./SandboxError.js"
-import type { SandboxService } from "./SandboxService.js"
+import type { SandboxService } from "./control/SandboxService.js"
+import * as InProcess from "./http/InProcess.js"
+import type { SandboxApp } from "./http/SandboxApp.js"
+import * as Emulator from "./state/Emulator.js"
 
 const inProcessUrl = "https://sandbox.nomba.com"
 
 const build = <E>(
   settings: Settings,
-  listen: (app: App.App) => Effect.Effect<string, E, Scope.Scope>
+  listen: (app: SandboxApp) => Effect.Effect<string, E, Scope.Scope>
 ): Effect.Effect<SandboxService, E, Scope.Scope> =>
   Effect.gen(function* () {
     const emulator = yield* Emulator.make(settings)
     const app = yield* Effect.provideService(App.make, Emulator.Emulator, emulator)
     const url = yield* listen(app)
-    yield* emulator.reachableAt(url)
+    yield* emulator.setUrl(url)
     return { ...Controls.make(emulator), url, client: InProcess.make(app, url) }
   })
 
@@ -35,8 +31,9 @@ const make = (options: Options = {}): Effect.Effect<SandboxService, SandboxError
   Effect.flatMap(settle(options), (settings) => build(settings, () => Effect.succeed(inProcessUrl)))
 
 const server = Effect.tryPromise({
-  try: () => import("./Server.js"),
-  catch: () => new SandboxError({ reason: "Listen", issues: ["a socket needs the package @effect/platform-node"] })
+  try: () => import("./http/Server.js"),
+  catch: () =>
+    new SandboxError({ reason: "Listen", issues: ["install @effect/platform-node@0.108, which the server needs"] })
 })
 
 const makeServer = (options: ServerOptions = {}): Effect.Effect<SandboxService, SandboxError, Scope.Scope> =>
@@ -47,7 +44,8 @@ const makeServer = (options: ServerOptions = {}): Effect.Effect<SandboxService, 
   })
 
 /**
- * A running sandbox.
+ * A local Nomba API for development and tests: it serves the contract, keeps one session for each client as Nomba does, and
+ * rejects what Nomba rejects.
  *
  * ```ts
  * import { Effect, Layer } from "effect"
@@ -72,7 +70,7 @@ const makeServer = (options: ServerOptions = {}): Effect.Effect<SandboxService, 
  */
 export class Sandbox extends Context.Tag("nomba-auth/Sandbox")<Sandbox, SandboxService>() {
   /**
-   * The client that a sandbox knows when it is given no other. Spread it into `Nomba.layer`.
+   * The default client. Spread it into `Nomba.layer`.
    *
    * @since 0.1.0
    */
@@ -86,8 +84,8 @@ export class Sandbox extends Context.Tag("nomba-auth/Sandbox")<Sandbox, SandboxS
   static readonly make: (options?: Options) => Effect.Effect<SandboxService, SandboxError, Scope.Scope> = make
 
   /**
-   * A sandbox in process, and the `HttpClient` that reaches it and nothing else. Requests are answered in the fiber
-   * that sends them, by its clock; a test under `TestClock` decides when tokens expire.
+   * A sandbox in process, and the `HttpClient` that reaches it and nothing else. Each request is answered in the fiber that
+   * sends it, by its clock: under `TestClock` the test decides when tokens expire.
    *
    * @since 0.1.0
    */
@@ -99,8 +97,8 @@ export class Sandbox extends Context.Tag("nomba-auth/Sandbox")<Sandbox, SandboxS
     )
 
   /**
-   * A sandbox that listens on a socket until its scope closes. Answers are stamped by the clock that was there when it
-   * began. Needs `@effect/platform-node`, which is loaded only here.
+   * A sandbox that listens on a socket until its scope closes. It uses the clock of the fiber that starts it. Needs
+   * `@effect/platform-node@0.108`, which is loaded only here.
    *
    * @since 0.1.0
    */
@@ -108,7 +106,7 @@ export class Sandbox extends Context.Tag("nomba-auth/Sandbox")<Sandbox, SandboxS
     makeServer
 
   /**
-   * A sandbox that listens on a socket, at its `url`; bring an `HttpClient` of your own. See `makeServer`.
+   * A sandbox that listens on a socket. Point any HTTP client at its `url`. See `makeServer`.
    *
    * @since 0.1.0
    */

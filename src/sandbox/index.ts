@@ -1,27 +1,24 @@
-/**
- * `nomba-auth/sandbox`: a Nomba to develop and test against.
- *
- * @since 0.1.0
- */
+/** `nomba-auth/sandbox`: a local Nomba API for development and tests. */
 export { NombaApi } from "../schemas/NombaApi.js"
-
-export { ControlApi } from "./control/ControlApi.js"
-export type { SandboxView } from "./control/Views.js"
-export type { Endpoint } from "./endpoints.js"
-export type { Fault, FaultyAnswer } from "./Fault.js"
+export type { Fault, FaultKind, FaultyAnswer } from "./config/Fault.js"
 export {
   type AccountHeader,
   type Client,
   type Dialect,
   defaultClient,
+  type LoggedRequest,
   type Options,
   type ServerOptions
-} from "./Options.js"
+} from "./config/Options.js"
+export type { FaultTarget, Operation } from "./config/operations.js"
+export type { Resource } from "./config/Resource.js"
+export { SandboxError } from "./config/SandboxError.js"
+export { Switches, type SwitchesInput } from "./config/Switches.js"
+export { ControlApi } from "./control/ControlApi.js"
+export type { LiveSession, SandboxService } from "./control/SandboxService.js"
+export type { SandboxView } from "./control/Views.js"
+export { AccountsApi } from "./nomba/SandboxApi.js"
 export { Sandbox } from "./Sandbox.js"
-export { AccountsApi } from "./SandboxApi.js"
-export { SandboxError } from "./SandboxError.js"
-export type { LiveSession, SandboxService } from "./SandboxService.js"
-export { Switches, type SwitchesInput } from "./Switches.js"
 export {
   type Credentials,
   type PlainClient,

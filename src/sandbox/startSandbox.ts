@@ -1,8 +1,4 @@
-/**
- * A sandbox for tests in any runner, and for programs without Effect.
- *
- * @since 0.1.0
- */
+/** The sandbox for tests in any runner, and for programs without Effect. */
 import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
@@ -12,29 +8,30 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import type { Fault } from "./config/Fault.js"
+import { type Client, defaultClient, type ServerOptions } from "./config/Options.js"
+import type { FaultTarget } from "./config/operations.js"
+import type { Resource } from "./config/Resource.js"
+import { SandboxError } from "./config/SandboxError.js"
+import type { Switches, SwitchesInput } from "./config/Switches.js"
+import type { LiveSession } from "./control/SandboxService.js"
 import { StateView } from "./control/Views.js"
-import type { Endpoint } from "./endpoints.js"
-import type { Fault } from "./Fault.js"
-import { type Client, defaultClient, type ServerOptions } from "./Options.js"
 import { Sandbox } from "./Sandbox.js"
-import { SandboxError } from "./SandboxError.js"
-import type { LiveSession } from "./SandboxService.js"
-import type { Switches, SwitchesInput } from "./Switches.js"
 import type { Counts } from "./state/Counts.js"
 
 /**
- * A client that the sandbox knows, its secret in plain text.
+ * A client that the sandbox knows, with its secret in plaintext.
  *
  * @since 0.1.0
  * @category models
  */
 export interface PlainClient extends Omit<Client, "clientSecret"> {
-  /** A public client has none: persons start its sessions. */
+  /** A public client has none: its end users log in. */
   readonly clientSecret?: string | undefined
 }
 
 /**
- * A client that logs in by itself.
+ * A client with a secret.
  *
  * @since 0.1.0
  * @category models
@@ -44,18 +41,18 @@ export interface Credentials extends PlainClient {
 }
 
 /**
- * What `startSandbox` takes. Everything has a default.
+ * Options of `startSandbox`. Everything has a default.
  *
  * @since 0.1.0
  * @category models
  */
 export interface StartOptions extends Omit<ServerOptions, "clients"> {
-  /** Default: one client, which `credentials` gives. */
+  /** Default: one client; `credentials` returns it. */
   readonly clients?: ReadonlyArray<PlainClient> | undefined
 }
 
 /**
- * A session that a client has, in plain text.
+ * A session of a client, in plaintext.
  *
  * @since 0.1.0
  * @category models
@@ -64,15 +61,15 @@ export interface PlainSession {
   readonly clientId: string
   readonly accessToken: string
   readonly refreshToken: string
-  /** By the sandbox's clock, like the two below. */
+  /** Times are by the sandbox's clock. */
   readonly issuedAt: Date
   readonly expiresAt: Date
   readonly refreshExpiresAt: Date
 }
 
 /**
- * A sandbox that listens on a socket. Each promise rejects with a `SandboxError` that says what to do where the sandbox
- * cannot do what it was asked. Where a `clientId` can be given, the first of the configured clients is meant without it.
+ * A sandbox that listens on a socket. A failure rejects with a `SandboxError` that says how to fix it. A `clientId` that is
+ * left out means the first configured client.
  *
  * @since 0.1.0
  * @category models
@@ -81,43 +78,47 @@ export interface SandboxHandle extends AsyncDisposable {
   /** The base URL to point the code under test at. */
   readonly url: string
   /**
-   * What the code under test needs to log in. Throws a `SandboxError` for a client that is not known, and for a public
-   * one, which has no secret: its `clientId` and `redirectUris` are those that it was given.
+   * What the code under test needs to log in. Throws a `SandboxError` for an unknown client and for a public one, which has
+   * no secret.
    */
   readonly credentials: (clientId?: string) => Credentials
-  /** All that can be seen of the sandbox, secrets masked: what `GET /_sandbox/state` answers. */
+  /** The whole state, secrets masked: the same as `GET /_sandbox/state`. */
   readonly view: () => Promise<typeof StateView.Encoded>
-  /** What the sandbox has done so far. */
+  /** Requests and sessions so far. */
   readonly counts: () => Promise<Counts>
-  /** The newest session of a client, if it has one. */
+  /** The newest session of a client. */
   readonly session: (clientId?: string) => Promise<PlainSession | undefined>
-  /** Somebody else logs in with the same credentials. */
+  /** Simulates another login with the same credentials. */
   readonly steal: (clientId?: string) => Promise<PlainSession>
-  /** A token of each of the client's sessions dies of age now: by the sandbox's clock, which can be set back. */
+  /** Lets a token of each of the client's sessions expire now, by the sandbox's clock. */
   readonly expire: (token: "access" | "refresh", clientId?: string) => Promise<void>
-  /** The client's sessions end, as if somebody had revoked them. */
+  /** Revokes the client's sessions. */
   readonly revoke: (clientId?: string) => Promise<void>
-  /** The next requests to an operation meet a misfortune. */
-  readonly fault: (endpoint: Endpoint, fault: Fault) => Promise<void>
-  /** No fault waits any longer. */
+  /** Adds a fault for the next requests to an operation, or to a method and path. */
+  readonly fault: (target: FaultTarget, fault: Fault) => Promise<void>
+  /** Removes all faults. */
   readonly clearFaults: () => Promise<void>
+  /** Adds a response, or replaces the one of the same method and path. */
+  readonly respond: (resource: Resource) => Promise<void>
+  /** Removes all added responses. The built-in ones stay. */
+  readonly clearResponses: () => Promise<void>
   /** The sandbox's time. */
   readonly now: () => Promise<Date>
-  /** The sandbox's clock jumps ahead. */
+  /** Moves the sandbox's clock ahead. */
   readonly advance: (duration: Duration.DurationInput) => Promise<Date>
-  /** The sandbox's clock is set. */
+  /** Sets the sandbox's clock. */
   readonly setTime: (at: Date | string | number) => Promise<Date>
-  /** How the sandbox behaves at the moment. */
+  /** The current switches. */
   readonly switches: () => Promise<Switches>
-  /** Turns the switches that are given. */
+  /** Changes the given switches. */
   readonly configure: (switches: SwitchesInput) => Promise<Switches>
-  /** Starts over, as it was when it began. */
+  /** Returns to the state at the start. */
   readonly reset: () => Promise<void>
-  /** Stops listening and cuts what is open. A second time does nothing. */
+  /** Stops listening and closes open connections. A second call does nothing. */
   readonly close: () => Promise<void>
 }
 
-/** Rejects with the error itself, and not with a wrapper around it. */
+/** Rejects with the error itself, not with a wrapper around it. */
 const run = async <A, E>(effect: Effect.Effect<A, E>): Promise<A> => {
   const exit = await Effect.runPromiseExit(effect)
   if (Exit.isSuccess(exit)) return exit.value
@@ -150,7 +151,7 @@ const encodeView = Schema.encode(StateView)
  * await sandbox.close()
  * ```
  *
- * It rejects with a `SandboxError` of the reason `Options` or `Listen`, which says what to change.
+ * It rejects with a `SandboxError`, reason `Options` or `Listen`, that says how to fix it.
  *
  * @since 0.1.0
  * @category constructors
@@ -184,7 +185,7 @@ export const startSandbox = async (options: StartOptions = {}): Promise<SandboxH
       if (clientSecret === undefined) {
         throw new SandboxError({
           reason: "Client",
-          issues: ["clientId: is a public client's, which has no clientSecret"]
+          issues: ["clientId: a public client has no clientSecret"]
         })
       }
       return { ...client, clientSecret }
@@ -196,8 +197,10 @@ export const startSandbox = async (options: StartOptions = {}): Promise<SandboxH
     steal: (clientId) => run(Effect.map(sandbox.steal(clientId), plain)),
     expire: (token, clientId) => run(sandbox.expire(token, clientId)),
     revoke: (clientId) => run(sandbox.revoke(clientId)),
-    fault: (endpoint, fault) => run(sandbox.fault(endpoint, fault)),
+    fault: (target, fault) => run(sandbox.fault(target, fault)),
     clearFaults: () => run(sandbox.clearFaults),
+    respond: (resource) => run(sandbox.respond(resource)),
+    clearResponses: () => run(sandbox.clearResponses),
     now: () => run(Effect.map(sandbox.now, date)),
     advance: (duration) => run(Effect.map(sandbox.advance(duration), date)),
     setTime: (at) => run(Effect.map(sandbox.setTime(at), date)),

@@ -7,14 +7,14 @@ import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { AccessToken, Secret } from "./Secrets.js"
 
-/** For the type, the transformation and what it is encoded to: any of them would print what it got. */
+/** For the type, the transformation and the encoded side: the default message of each would print the value. */
 const quiet = { message: () => ({ message: "is not a session", override: true }) }
 
 /**
  * A session with Nomba. One client has one session: issuing another ends this one.
  *
- * Encoding it with the schema yields the secrets in clear, which is what a token store's codec is for; everything else
- * (`inspect`, `JSON.stringify`, logs) prints `<redacted>`.
+ * Encoding it with the schema yields the secrets as plaintext. Everything else (`inspect`, `JSON.stringify`, logs) prints
+ * `<redacted>`. Token stores do not use this schema but `StoredSession`.
  *
  * @since 0.1.0
  * @category models
@@ -24,11 +24,11 @@ export class Session extends Schema.Class<Session>("nomba-auth/Session")(
     /** Goes into `Authorization: Bearer …`. A JWT that carries an e-mail address: secret and personal. */
     accessToken: AccessToken,
     /**
-     * A refresh spends it and grants the next one. Where it grants none, this one may have stayed good (RFC 6749, section 6):
-     * a public client keeps it.
+     * A refresh spends it and grants the next one. If it grants none, this one may still be good (RFC 6749, section 6): a public
+     * client keeps it.
      */
     refreshToken: Schema.Option(Secret),
-    /** Counted from the moment the request was sent; programs decide by `TokenCache.session`'s `remaining`. */
+    /** Counted from the moment the request was sent. To decide about expiry, use `remaining` of `TokenCache.session`. */
     lifetime: Schema.Duration,
     /** When it was issued, on the clock that `clock` names. */
     issuedAt: Schema.DateTimeUtc,

@@ -6,8 +6,8 @@
 import * as Schema from "effect/Schema"
 
 /**
- * Names one session: holders of the same key share the session, the exclusive right to renew it and the tombstone.
- * Opaque, printable, and free of secrets.
+ * Names one session. Processes with the same key share the session, its lease and its tombstone. Opaque, printable, and free
+ * of secrets.
  *
  * @since 0.1.0
  * @category models
@@ -21,8 +21,7 @@ export const StoreKey = Schema.String.pipe(Schema.brand("nomba-auth/StoreKey"))
 export type StoreKey = typeof StoreKey.Type
 
 /**
- * The one place where a key is made. The account id is not part of it: one client is one session, whichever account
- * header is sent.
+ * Makes a key. The account id is not part of it: one client has one session, whichever account header is sent.
  *
  * @since 0.1.0
  * @category constructors
@@ -32,7 +31,7 @@ export const make = (parts: {
   readonly baseUrl: string
   readonly clientId: string
   readonly grant: "client_credentials" | "authorization_code"
-  /** The person or installation that logged in; empty for client credentials. */
+  /** The end user or installation that logged in; empty for client credentials. */
   readonly subject: string
 }): StoreKey => StoreKey.make([parts.baseUrl, parts.clientId, parts.grant, parts.subject].map(encodePart).join("|"))
 

@@ -107,6 +107,8 @@ export interface Lease {
   readonly version: number
   /** The store lost a write; see `StoreState.wentBack`. */
   readonly wentBack: boolean
+  /** The highest version that this process has seen. */
+  readonly highestSeen: number
   /**
    * The last shared failure, also after its wait is over. Its count goes on until a commit clears it.
    */

@@ -1,7 +1,5 @@
 /**
- * A Nomba that is not there: the services a program needs, without a network, and a control to drive and inspect them.
- *
- * @since 0.1.0
+ * A mocked Nomba: the real services without a network, and a controller.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Clock from "effect/Clock"
@@ -37,7 +35,7 @@ import * as Resources from "./Resources.js"
 import { repeated } from "./repeated.js"
 
 /**
- * What can be counted, failed and delayed: the token operations, and `request` for a call of a resource.
+ * The token operations, and `request` for any other call.
  *
  * @since 0.1.0
  * @category models
@@ -45,7 +43,7 @@ import { repeated } from "./repeated.js"
 export type TestOperation = "issue" | "refresh" | "revoke" | "exchange" | "request"
 
 /**
- * What each token operation can be made to fail with.
+ * The errors that each token operation can fail with.
  *
  * @since 0.1.0
  * @category models
@@ -58,34 +56,34 @@ export interface TestErrors {
 }
 
 /**
- * How the pretended Nomba begins.
+ * How the mocked Nomba starts.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Script {
-  /** How long each token lives: 30 minutes by default. */
+  /** Lifetime of each token. Default: 30 minutes. */
   readonly lifetime?: Duration.DurationInput | undefined
-  /** How long each call takes: no time by default. */
+  /** Duration of each call. Default: none. */
   readonly latency?: Duration.DurationInput | undefined
-  /** What becomes of resource calls by path, for instance `{ "/v1/accounts/balance": { body: … } }`. */
+  /** Outcomes of resource calls by path, such as `{ "/v1/accounts/balance": { body: … } }`. Default: the sandbox's responses. */
   readonly answers?: Readonly<Record<string, TestOutcome>> | undefined
-  /** How long before its expiry a token is renewed: 5 minutes by default, at most a fifth of its lifetime. */
+  /** How long before expiry a token is renewed. Default: 5 minutes, capped at a fifth of its lifetime. */
   readonly renewAhead?: Duration.DurationInput | undefined
-  /** What each resource call sends as `accountId`; none by default. The layer dies of one that a header cannot carry. */
+  /** The `accountId` header of each resource call. Default: none. An invalid header value is a defect. */
   readonly accountId?: string | undefined
 }
 
 /**
- * Drives and inspects the pretended Nomba.
+ * Controls and inspects the mocked Nomba.
  *
  * @since 0.1.0
  * @category models
  */
 export interface NombaTestService {
   /**
-   * The next call of an operation fails with an error that it can have, or the next several: `times` is a whole number from
-   * 0 to 10,000. Dies of any other.
+   * Fails the next call of an operation, or the next `times` calls: a whole number from 0 to 10,000. Any other is a
+   * defect.
    */
   readonly fail: <Operation extends keyof TestErrors>(
     operation: Operation,
@@ -93,9 +91,9 @@ export interface NombaTestService {
     options?: { readonly times?: number | undefined }
   ) => Effect.Effect<void>
   /**
-   * What becomes of the calls of a resource while their token is alive: from now on, or with `times` of the next several,
-   * after which it is as before; `times` is a whole number from 0 to 10,000. The path may have a query; without one it stands
-   * for every query. Dies of other `times`, and of an answer that cannot be made.
+   * Sets the outcome of the calls to a path that have a valid token: from now on, or for the next `times` calls, a whole number
+   * from 0 to 10,000. A path without a query stands for every query. Other `times`, and a response that cannot be built, are
+   * defects.
    */
   readonly answer: (
     path: string,
@@ -103,21 +101,21 @@ export interface NombaTestService {
     options?: { readonly times?: number | undefined }
   ) => Effect.Effect<void>
   /**
-   * From now on each call takes this long. A token operation that takes 10 seconds fails with `Unavailable`
-   * of the reason `Timeout`, as it does over HTTP; a resource call goes on for as long as its caller lets it. An operation
-   * that was given up has done nothing: it grants and ends no session, where Nomba may have carried it out.
+   * Sets the duration of each call from now on. A token request that takes 10 seconds fails with `Unavailable`, reason
+   * `Timeout`, as it does over HTTP. A resource call has no timeout. A token request that timed out had no effect, while
+   * Nomba may have processed it.
    */
   readonly delay: (latency: Duration.DurationInput) => Effect.Effect<void>
   /**
-   * The access token has ended at Nomba before its time: calls get a 401. A refresh would work, which only a public client
-   * tries: another one starts anew, because a token that ends early is one that somebody ended.
+   * Expires the access token at Nomba early: calls get a 401. A public client refreshes; any other requests a new session,
+   * because a token that ends early was most likely ended by another login.
    */
   readonly expire: Effect.Effect<void>
-  /** The session has been ended: neither of its tokens works any more. */
+  /** Revokes the session at Nomba: neither of its tokens is valid. */
   readonly revoke: Effect.Effect<void>
-  /** Someone else logs in with the same credentials, which ends the session that there was. */
+  /** Simulates another login with the same credentials, which ends the session. */
   readonly login: Effect.Effect<Session>
-  /** How often each operation has been called, whatever came of it. */
+  /** How often each operation was called. */
   readonly calls: Effect.Effect<Readonly<Record<TestOperation, number>>>
   /** The resource calls so far. */
   readonly requests: Effect.Effect<ReadonlyArray<TestRequest>>
@@ -127,7 +125,7 @@ const noCalls: Readonly<Record<TestOperation, number>> = { issue: 0, refresh: 0,
 
 type Failures = { readonly [Operation in keyof TestErrors]: Ref.Ref<ReadonlyArray<TestErrors[Operation]>> }
 
-/** A client of its own for each layer, so that no two share a session. */
+/** Each layer gets its own client id, so that no two share a session. */
 const newConfig = (make: (clientId: string) => Layer.Layer<NombaConfig, ConfigError.ConfigError>) =>
   Layer.unwrapEffect(Effect.sync(() => make(globalThis.crypto.randomUUID()))).pipe(Layer.orDie)
 
@@ -144,7 +142,7 @@ const confidentialConfig = ({ accountId, renewAhead }: Script) =>
 
 const publicConfig = ({ accountId, renewAhead }: Script) =>
   newConfig((clientId) =>
-    NombaConfigOptions.layerPublic({ clientId, subject: "a person", environment: "sandbox", accountId, renewAhead })
+    NombaConfigOptions.layerPublic({ clientId, subject: "a user", environment: "sandbox", accountId, renewAhead })
   )
 
 const build = (script: Script) =>
@@ -238,9 +236,9 @@ const build = (script: Script) =>
   })
 
 /**
- * The control of a pretended Nomba, and the layer that provides it together with the services that programs use:
- * `NombaAuth`, `TokenCache` and `NombaClient`. The cache and the client are the real ones; what they talk to keeps one
- * session, as Nomba does, and lives by the `Clock`, so that a test under `TestClock` decides when a token expires.
+ * The controller of a mocked Nomba, and the layer that provides it with `NombaAuth`, `TokenCache` and `NombaClient`. The cache
+ * and the client are the real ones. The mock keeps one session, as Nomba does, and uses the `Clock`, so that a test under
+ * `TestClock` decides when a token expires. Resource calls are answered by the built-in resources of the sandbox.
  *
  * ```ts
  * import { assert, it } from "@effect/vitest"
@@ -248,7 +246,7 @@ const build = (script: Script) =>
  * import { TokenCache } from "nomba-auth"
  * import { NombaTest } from "nomba-auth/testing"
  *
- * it.effect("a token is renewed when its time is over", () =>
+ * it.effect("renews an expired token", () =>
  *   Effect.gen(function* () {
  *     const cache = yield* TokenCache
  *     const nomba = yield* NombaTest
@@ -265,7 +263,7 @@ const build = (script: Script) =>
  */
 export class NombaTest extends Context.Tag("nomba-auth/testing/NombaTest")<NombaTest, NombaTestService>() {
   /**
-   * Everything without a network. Each layer is a client of its own.
+   * All services without a network. Each layer is a client of its own.
    *
    * @since 0.1.0
    */
@@ -277,8 +275,8 @@ export class NombaTest extends Context.Tag("nomba-auth/testing/NombaTest")<Nomba
     )
 
   /**
-   * The same of a public client, which has no secret: nobody is logged in until `PublicLogin.login` is given a session, and
-   * `NombaAuth.issue` fails with `InvalidRequest`. `NombaAuth.exchange` takes any code; `fail("exchange", …)` has one refused.
+   * The same for a public client, which has no secret: there is no session until `PublicLogin.login`, and `NombaAuth.issue`
+   * fails with `InvalidRequest`. `NombaAuth.exchange` accepts any code; reject one with `fail("exchange", …)`.
    *
    * @since 0.1.0
    */

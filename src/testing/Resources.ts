@@ -1,41 +1,40 @@
-/**
- * The resources of a pretended Nomba: what calls of them are answered with, and which calls there were.
- *
- * @since 0.1.0
- */
+/** The resources of the mocked Nomba: prepared outcomes, built-in responses, and the calls so far. */
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
+import * as Ledger from "../sandbox/resources/Ledger.js"
+import * as resourceRoutes from "../sandbox/resources/routes.js"
 import { repeated } from "./repeated.js"
 
 /**
- * An answer to a resource call.
+ * The response to a resource call.
  *
  * @since 0.1.0
  * @category models
  */
 export interface TestAnswer {
-  /** From 200 to 599; 200 by default. */
+  /** From 200 to 599. Default: 200. */
   readonly status?: number | undefined
-  /** Sent as JSON; Nomba's envelope of a success by default. */
+  /** Sent as JSON. Default: Nomba's envelope of a success. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 /**
- * What becomes of a resource call: an answer, or `drop`: the connection breaks, and the call fails with a `RequestError` of
- * the reason `Transport`.
+ * The outcome of a resource call: a response, or `connectionReset`, which fails the call with `RequestError`, reason
+ * `Transport`.
  *
  * @since 0.1.0
  * @category models
  */
-export type TestOutcome = TestAnswer | "drop"
+export type TestOutcome = TestAnswer | "connectionReset"
 
 /**
- * A resource call that has arrived. The bearer is masked.
+ * A resource call that arrived. The bearer token is masked.
  *
  * @since 0.1.0
  * @category models
@@ -45,17 +44,13 @@ export interface TestRequest {
   /** The path and the query. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  /** The body's text; empty where there is none or it is a stream. */
+  /** The text of the body; empty if there is none or it is a stream. */
   readonly body: string
 }
 
-/**
- * @since 0.1.0
- * @category models
- */
 export interface Resources {
   readonly requests: Effect.Effect<ReadonlyArray<TestRequest>>
-  /** From now on, or with `times` for the next calls, after which it is as before. Dies of what cannot be meant. */
+  /** From now on, or with `times` for the next calls only. An invalid value is a defect. */
   readonly answer: (path: string, outcome: TestOutcome, times: Option.Option<number>) => Effect.Effect<void>
   readonly receive: (
     request: HttpClientRequest.HttpClientRequest,
@@ -63,7 +58,7 @@ export interface Resources {
   ) => Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.RequestError>
 }
 
-/** What one path has in store: for the next calls, and for those after them. */
+/** The outcomes for one path: of the next calls, and of those after them. */
 interface Prepared {
   readonly next: ReadonlyArray<TestOutcome>
   readonly always: TestOutcome | undefined
@@ -73,8 +68,33 @@ const unprepared: Prepared = { next: [], always: undefined }
 
 const envelope = (code: string, description: string) => ({ code, description, data: {} })
 
-const success: TestAnswer = {}
 const unauthorized: TestAnswer = { status: 401, body: envelope("401", "Unauthorized") }
+
+const parsed = (text: string): unknown =>
+  Option.getOrUndefined(Option.liftThrowable((json: string): unknown => JSON.parse(json))(text))
+
+/**
+ * What a call without a prepared outcome gets: the answer of the sandbox's built-in resource, or an empty success if it has
+ * none for the path.
+ */
+const builtInAnswer =
+  (method: string, { pathname, searchParams }: URL, body: string, accountId: string, now: number) =>
+  (ledgers: Ledger.Ledgers): readonly [TestAnswer, Ledger.Ledgers] => {
+    const { match } = resourceRoutes.find(builtInRoutes, method, pathname)
+    if (match === undefined || !("builtIn" in match.definition)) return [{}, ledgers]
+    return Ledger.answer(match.definition.builtIn, {
+      clientId: "",
+      accountId,
+      path: match.path,
+      query: Object.fromEntries(searchParams),
+      body: parsed(body),
+      now,
+      uuid: () => globalThis.crypto.randomUUID(),
+      transferOutcome: "success"
+    })(ledgers)
+  }
+
+const builtInRoutes = resourceRoutes.listed([], true)
 
 /** The Fetch standard lets these have no body. */
 const bodiless = new Set([204, 205, 304])
@@ -82,9 +102,9 @@ const bodiless = new Set([204, 205, 304])
 const toResponse = ({ body = envelope("00", "Success"), headers = {}, status = 200 }: TestAnswer): Response =>
   bodiless.has(status) ? new Response(null, { status, headers }) : Response.json(body, { status, headers })
 
-/** Made once before it is needed, so that whoever wrote it is told, and not the client that calls. */
+/** Builds the response at once, so that the test that wrote it fails, and not the client that calls. */
 const check = (path: string, outcome: TestOutcome): Effect.Effect<void> => {
-  if (outcome === "drop") return Effect.void
+  if (outcome === "connectionReset") return Effect.void
   const { status = 200 } = outcome
   return Number.isInteger(status) && status >= 200 && status <= 599
     ? Effect.try(() => toResponse(outcome)).pipe(
@@ -96,12 +116,7 @@ const check = (path: string, outcome: TestOutcome): Effect.Effect<void> => {
 const bodyText = ({ body }: HttpClientRequest.HttpClientRequest): string =>
   body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
 
-/**
- * `isAlive` says whether a call with this bearer is let in. Dies of an answer that cannot be made.
- *
- * @since 0.1.0
- * @category constructors
- */
+/** `isAlive` tells whether a bearer token is valid. A response that cannot be built is a defect. */
 export const make = (
   answers: Readonly<Record<string, TestOutcome>>,
   isAlive: (bearer: string) => Effect.Effect<boolean>
@@ -109,12 +124,13 @@ export const make = (
   Effect.gen(function* () {
     yield* Effect.forEach(Object.entries(answers), ([path, outcome]) => check(path, outcome), { discard: true })
     const requests = yield* Ref.make<ReadonlyArray<TestRequest>>([])
+    const ledgers = yield* Ref.make(Ledger.empty)
     const prepared = yield* Ref.make<ReadonlyMap<string, Prepared>>(
       new Map(Object.entries(answers).map(([path, always]) => [path, { next: [], always }]))
     )
 
-    /** What is prepared for the path with its query, else for the path; used up if it was for the next call alone. */
-    const take = ({ pathname, search }: URL): Effect.Effect<TestOutcome> =>
+    /** The outcome for the path with its query, otherwise for the path. One for the next calls is used up. */
+    const take = ({ pathname, search }: URL): Effect.Effect<TestOutcome | undefined> =>
       Ref.modify(prepared, (before) => {
         for (const path of [`${pathname}${search}`, pathname]) {
           const { always, next } = before.get(path) ?? unprepared
@@ -122,7 +138,7 @@ export const make = (
           if (first !== undefined) return [first, new Map(before).set(path, { next: rest, always })] as const
           if (always !== undefined) return [always, before] as const
         }
-        return [success, before] as const
+        return [undefined, before] as const
       })
 
     return {
@@ -156,8 +172,13 @@ export const make = (
               body: bodyText(request)
             }
           ])
-          const outcome = (yield* isAlive(bearer)) ? yield* take(url) : unauthorized
-          return outcome === "drop"
+          const now = yield* Clock.currentTimeMillis
+          const accountId = request.headers["accountid"] ?? "a-test-account"
+          const answer = builtInAnswer(request.method, url, bodyText(request), accountId, now)
+          const outcome = (yield* isAlive(bearer))
+            ? ((yield* take(url)) ?? (yield* Ref.modify(ledgers, answer)))
+            : unauthorized
+          return outcome === "connectionReset"
             ? yield* new HttpClientError.RequestError({ request, reason: "Transport" })
             : HttpClientResponse.fromWeb(request, toResponse(outcome))
         })

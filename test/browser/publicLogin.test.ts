@@ -51,7 +51,7 @@ const logIn = (fresh: FreshContext, answer: { readonly tabs: number; readonly bu
       await page.goto(`${own}/app`)
       await page.waitForURL(/authorize/)
       const heading = await page.locator("h1").textContent()
-      assert.include(heading, "Let this program use your account?")
+      assert.include(heading, "Allow this app to use your account?")
       for (let pressed = 0; pressed < answer.tabs; pressed++) await page.keyboard.press("Tab")
       assert.strictEqual(await focused(page), answer.button)
       await page.keyboard.press("Enter")

@@ -17,7 +17,7 @@ const busy = async ({ sandbox }: Opened): Promise<void> => {
   await sandbox.expire("access", longName)
   await sandbox.fault("issue", { answer: { status: 503 } })
   await issue(sandbox, "first-client")
-  await sandbox.fault("refresh", { answer: "drop", processed: true, during: "5 minutes" })
+  await sandbox.fault("refresh", { answer: "connectionReset", processed: true, during: "5 minutes" })
 }
 
 const clients = ["first-client", longName, "the-last"].map((clientId) => ({
@@ -49,7 +49,7 @@ describeInBrowser("the looks of the sandbox's page", (fresh) => {
           assert.deepStrictEqual(await violations(page), [])
           await busy({ page, problems, sandbox })
           await page.locator("#log .refused").first().waitFor()
-          await page.getByText("refresh: the answer gets lost").waitFor()
+          await page.getByText("refresh: response lost").waitFor()
           await open(page)
           await page.getByRole("button", { name: "+1 min" }).click()
           await page.locator("#message:not([hidden])").waitFor()
@@ -113,7 +113,7 @@ describeInBrowser("the looks of the sandbox's page", (fresh) => {
 
   for (const [path, title, operation] of [
     ["/docs", "Nomba Authentication API", "Start a session"],
-    ["/docs/control", "nomba-auth sandbox: control", "Order a fault"]
+    ["/docs/control", "nomba-auth sandbox: control API", "Add a fault"]
   ] as const) {
     it.scopedLive(`shows the reference at ${path}, from nowhere but the sandbox`, () =>
       Effect.gen(function* () {

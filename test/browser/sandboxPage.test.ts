@@ -1,4 +1,6 @@
 /** The page of the sandbox as a person meets it: in a real browser, with a pointer or with the keyboard alone. */
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type SandboxHandle, type StartOptions, startSandbox } from "nomba-auth/sandbox"
@@ -37,13 +39,13 @@ const twoClients: StartOptions = {
 }
 
 describeInBrowser("the page of a sandbox", (fresh) => {
-  it.scopedLive("says what it is, and that nobody is logged in yet", () =>
+  it.scopedLive("says what it is, and that there are no sessions yet", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       await page.getByRole("heading", { name: "Nomba sandbox", level: 1 }).waitFor()
       await page.getByText("One client has one session").waitFor()
-      await page.getByText("Nobody is logged in.").waitFor()
-      await page.getByText("Nothing was asked yet.").waitFor()
-      assert.strictEqual(await page.locator("#url").textContent(), sandbox.url)
+      await page.getByText("No active sessions.").waitFor()
+      await page.getByText("No requests yet.").waitFor()
+      assert.strictEqual(await page.locator("#credentials code").first().textContent(), sandbox.url)
       assert.strictEqual(await card(page).count(), 0)
       assert.strictEqual(await page.locator("#connection").textContent(), "Live")
     })
@@ -67,69 +69,69 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("tells each request as it happens, in words", () =>
+  it.scopedLive("shows each request with its outcome", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       const { access, refresh: first } = await issue(sandbox)
-      await row(page, "a new session began").waitFor()
+      await row(page, "new session").waitFor()
       assert.strictEqual(await balance(sandbox, access), 200)
-      await row(page, "the token is good").waitFor()
+      await row(page, "token accepted").waitFor()
       await refresh(sandbox, first)
-      await row(page, "the session goes on with new tokens").waitFor()
+      await row(page, "session refreshed").waitFor()
       await refresh(sandbox, first)
-      await row(page, "refused, the refresh token was used before").waitFor()
+      await row(page, "rejected, the refresh token was used before").waitFor()
       assert.strictEqual(await balance(sandbox, access), 401)
-      await row(page, "refused, the token is replaced or revoked").waitFor()
+      await row(page, "rejected, the token is replaced or revoked").waitFor()
       const newest = await rows(page).locator(".operation").allTextContents()
-      assert.deepStrictEqual(newest, ["balance", "refresh", "refresh", "balance", "issue"])
+      assert.deepStrictEqual(newest, ["resource", "refresh", "refresh", "resource", "issue"])
       const refreshes = await page
         .getByRole("row", { name: /^refresh/ })
         .getByRole("cell")
         .allTextContents()
       assert.deepStrictEqual(refreshes, ["2", "1", "1", "0", "200 × 1, 401 × 1"])
       await fetch(`${sandbox.url}/v1/auth/authorize?client_id=nobody`)
-      const login = row(page, "refused, the client_id is not known to this sandbox").locator(".operation")
+      const login = row(page, "rejected, the client_id is not known to this sandbox").locator(".operation")
       assert.strictEqual(await login.textContent(), "authorize")
       assert.isTrue(await login.evaluate(({ clientWidth, scrollWidth }) => scrollWidth <= clientWidth))
-      await page.getByLabel("Show").selectOption("refused and faulted")
+      await page.getByLabel("Show").selectOption("rejected and faulted")
       assert.strictEqual(await rows(page).count(), 3)
     })
   )
 
-  it.scopedLive("lets the keyboard alone order a fault and call it off", () =>
+  it.scopedLive("lets the keyboard alone add a fault and clear it", () =>
     onPage(fresh, async ({ page, sandbox }) => {
-      await tabTo(page, page.getByLabel("When a client calls"))
+      await tabTo(page, page.getByLabel("Applies to"))
       await page.keyboard.type("refresh")
-      await tabTo(page, page.getByLabel("this happens"))
+      await tabTo(page, page.getByLabel("Kind of fault"))
       await page.keyboard.type("a late")
-      await tabTo(page, page.getByLabel("Late by, in seconds"))
+      await tabTo(page, page.getByLabel("Delay in seconds"))
       await page.keyboard.type("0.2")
       await tabTo(page, page.getByLabel("How many"))
       await page.keyboard.type("3")
       await page.keyboard.press("Enter")
       await page.getByText("refresh: 0.2 s late, for 3 requests").waitFor()
       const { faults } = await sandbox.view()
-      assert.deepInclude(faults.refresh[0], { latency: 200, left: 3 })
-      await tabTo(page, page.getByRole("button", { name: "Call all off" }))
+      assert.deepInclude(faults["refresh"]?.[0], { latency: 200, left: 3 })
+      await tabTo(page, page.getByRole("button", { name: "Clear all" }))
       await page.keyboard.press("Space")
       await page.getByText("refresh: 0.2 s late").waitFor({ state: "detached" })
-      assert.deepStrictEqual((await sandbox.view()).faults.refresh, [])
+      assert.deepStrictEqual((await sandbox.view()).faults, {})
       assert.strictEqual(await page.evaluate(() => document.activeElement?.id), "faults-title")
     })
   )
 
-  const faults: ReadonlyArray<readonly [kind: string, ordered: string, endpoint: "issue" | "refresh", row: string]> = [
-    ["an error status", "issue: status 503, for 1 request", "issue", "met a fault"],
-    ["the connection breaks", "issue: the connection breaks, for 1 request", "issue", "no answer"],
-    ["half an answer", "issue: half an answer, for 1 request", "issue", "no answer"],
-    ["garbage, not JSON", "issue: garbage, not JSON, for 1 request", "issue", "met a fault"],
-    ["the answer gets lost", "issue: the answer gets lost, for 1 request", "issue", "no answer"]
+  const faults: ReadonlyArray<readonly [kind: string, ordered: string, operation: "issue" | "refresh", row: string]> = [
+    ["an error status", "issue: status 503, for 1 request", "issue", "fault: status 503"],
+    ["a connection reset", "issue: connection reset, for 1 request", "issue", "no response"],
+    ["a truncated response", "issue: truncated response, for 1 request", "issue", "no response"],
+    ["a body that is not JSON", "issue: body is not JSON, for 1 request", "issue", "fault: body is not JSON"],
+    ["a lost response", "issue: response lost, for 1 request", "issue", "no response"]
   ]
-  it.scopedLive("orders every kind of fault, which the next request meets", () =>
+  it.scopedLive("adds every kind of fault, which applies to the next request", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       for (const [index, [kind, ordered, , told]] of faults.entries()) {
-        await page.getByLabel("this happens").selectOption(kind)
-        await page.getByRole("button", { name: "Order it" }).click()
-        await page.getByText("Ordered: the next issue meets the fault.").waitFor()
+        await page.getByLabel("Kind of fault").selectOption(kind)
+        await page.getByRole("button", { name: "Add fault" }).click()
+        await page.getByText("Added: applies to the next issue request.").waitFor()
         await page.getByText(ordered).waitFor()
         await issue(sandbox).catch(() => "broken, as ordered")
         await page.waitForFunction((count) => document.querySelectorAll("#log li").length === count, index + 1)
@@ -140,23 +142,23 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("says of a fault that it ordered how long it lasts", () =>
+  it.scopedLive("says how long an added fault lasts", () =>
     onPage(fresh, async ({ page }) => {
       const order = async (until: string, amount: string | undefined, said: string) => {
         await page.locator("[name=until]").selectOption(until)
         if (amount !== undefined) await page.locator("[name=amount]").fill(amount)
-        await page.getByRole("button", { name: "Order it" }).click()
+        await page.getByRole("button", { name: "Add fault" }).click()
         await page.getByText(said).waitFor()
       }
-      await order("times", "5", "Ordered: the next 5 requests for issue meet the fault.")
-      await order("during", "30", "Ordered: every issue meets the fault for 30 seconds.")
-      await order("always", undefined, "Ordered: every issue meets the fault until it is called off.")
+      await order("times", "5", "Added: applies to the next 5 issue requests.")
+      await order("during", "30", "Added: applies to every issue request for 30 seconds.")
+      await order("always", undefined, "Added: applies to every issue request until you clear it.")
     })
   )
 
-  it.scopedLive("copies the address where the browser can, and offers it nowhere else", () =>
+  it.scopedLive("offers to copy only if the browser has a clipboard", () =>
     Effect.gen(function* () {
-      const copy = (page: Page) => page.getByRole("button", { name: "Copy" })
+      const copy = (page: Page) => page.getByRole("button", { name: "Copy NOMBA_BASE_URL" })
       yield* onPage(fresh, async ({ page }) => assert.isTrue(await copy(page).isVisible()))
       yield* onPage(fresh, async ({ page }) => assert.isFalse(await copy(page).isVisible()), {
         before: ({ page }) =>
@@ -165,13 +167,71 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("lets somebody else log in, which kills the session, and says so", () =>
+  it.scopedLive("shows how to connect, with a curl command that works, until a client logs in", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      const { accountId, clientId, clientSecret } = sandbox.credentials()
+      await page.locator("#credentials").getByText(clientSecret).waitFor()
+      const values = await page.locator("#credentials code").allTextContents()
+      assert.deepStrictEqual(values, [sandbox.url, clientId, clientSecret, accountId])
+      const command = await page.locator("#curl").textContent()
+      const { stdout } = await promisify(execFile)("sh", ["-c", command ?? ""])
+      assert.include(stdout, "access_token")
+      await page.locator("#curl-box").waitFor({ state: "hidden" })
+    })
+  )
+
+  it.scopedLive("shows no configured secret, but a place for it in the curl command", () =>
+    onPage(
+      fresh,
+      async ({ page }) => {
+        await page.getByText("the one you configured").waitFor()
+        assert.include(await page.locator("#curl").textContent(), "YOUR_CLIENT_SECRET")
+        assert.notInclude(await page.content(), "the-secret-of-the-first-client")
+      },
+      { sandbox: twoClients }
+    )
+  )
+
+  it.scopedLive("links each rejection to its cause, and collapses repeated successes", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       const { access } = await issue(sandbox)
-      await page.getByRole("button", { name: "Let somebody else log in" }).click()
-      await card(page).getByText("held by somebody else").waitFor()
-      await row(page, "Somebody else logged in as").waitFor()
-      await page.getByRole("status").filter({ hasText: "Somebody else logged in" }).first().waitFor()
+      for (let n = 0; n < 3; n++) await balance(sandbox, access)
+      await row(page, "token accepted × 3").waitFor()
+      assert.strictEqual(await rows(page).count(), 2)
+      await sandbox.steal()
+      await balance(sandbox, access)
+      await page.getByRole("link", { name: "Why was request 5 rejected?" }).click()
+      assert.strictEqual(new URL(page.url()).hash, "#cause-replaced")
+      await page.getByText("The token was replaced or revoked").waitFor()
+    })
+  )
+
+  it.scopedLive("adds a fault for a method and path, and a response", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      const { access } = await issue(sandbox)
+      await page.getByLabel("Applies to").selectOption("a method and path")
+      await page.getByRole("textbox", { name: "Method and path" }).fill("GET /v1/accounts/balance")
+      await page.getByRole("button", { name: "Add fault" }).click()
+      await page.getByText("GET /v1/accounts/balance: status 503, for 1 request").waitFor()
+      assert.strictEqual(await balance(sandbox, access), 503)
+      await page.getByLabel("Path", { exact: true }).fill("/v1/terminals/{id}")
+      await page.getByRole("textbox", { name: "Body" }).fill('{"id":"{{path.id}}"}')
+      await page.getByRole("button", { name: "Add response" }).click()
+      await page.getByText("GET /v1/terminals/{id}: 200").waitFor()
+      const answer = await fetch(`${sandbox.url}/v1/terminals/7`, { headers: { authorization: access } })
+      assert.deepStrictEqual(await answer.json(), { id: "7" })
+      await page.getByRole("button", { name: "Remove all" }).click()
+      await page.getByText("GET /v1/terminals/{id}: 200").waitFor({ state: "hidden" })
+    })
+  )
+
+  it.scopedLive("simulates another login, which ends the session, and says so", () =>
+    onPage(fresh, async ({ page, sandbox }) => {
+      const { access } = await issue(sandbox)
+      await page.getByRole("button", { name: "Simulate another login" }).click()
+      await card(page).getByText("from another login").waitFor()
+      await row(page, "Another login as").waitFor()
+      await page.getByRole("status").filter({ hasText: "Another login" }).first().waitFor()
       assert.strictEqual(await balance(sandbox, access), 401)
     })
   )
@@ -184,23 +244,23 @@ describeInBrowser("the page of a sandbox", (fresh) => {
         .getByText(/^expired \d+ s ago$/)
         .waitFor()
       assert.strictEqual(await balance(sandbox, access), 401)
-      await row(page, "refused, the token is expired").waitFor()
+      await row(page, "rejected, the token is expired").waitFor()
       await tabTo(page, page.getByRole("button", { name: "Revoke" }))
       await page.keyboard.press("Enter")
-      await page.getByText("Nobody is logged in.").waitFor()
+      await page.getByText("No active sessions.").waitFor()
       assert.strictEqual(await page.evaluate(() => document.activeElement?.id), "sessions-title")
       assert.isUndefined(await sandbox.session())
     })
   )
 
-  it.scopedLive("moves the clock, by which tokens age", () =>
+  it.scopedLive("moves the clock, by which tokens expire", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       await issue(sandbox)
       await page.getByRole("button", { name: "+10 min" }).click()
       await card(page)
         .getByText(/^19 min \d+ s left$/)
         .waitFor()
-      await row(page, "The clock was moved ahead by").waitFor()
+      await row(page, "The clock moved ahead by").waitFor()
       await page.getByLabel("Set to (UTC)").fill("2031-05-06T07:08:09")
       await page.getByRole("button", { name: "Set", exact: true }).click()
       await page.getByText(/^2031-05-06 07:08:\d\d$/).waitFor()
@@ -208,7 +268,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("leaves the field of the clock to whoever fills it in", () =>
+  it.scopedLive("does not overwrite the clock field while the user fills it in", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       const field = page.getByLabel("Set to (UTC)")
       assert.match(await field.inputValue(), /^\d{4}-/)
@@ -228,23 +288,23 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("turns switches while the sandbox runs, and says what is refused", () =>
+  it.scopedLive("changes settings while the sandbox runs, and says what is invalid", () =>
     Effect.gen(function* () {
       const { page, problems, sandbox } = yield* openPage(fresh)
       yield* Effect.promise(async () => {
-        await page.getByText("Show the switches").click()
+        await page.getByText("Show settings").click()
         assert.strictEqual(await page.locator(".switch").count(), Object.keys(await sandbox.switches()).length)
         await page.getByRole("switch", { name: "refreshRotation" }).click()
         await page.getByLabel("badCredentials").selectOption("403")
         await page.getByLabel("accessLifetime").fill("2 minutes")
         await page.keyboard.press("Tab")
-        await page.getByText("3 switches changed").waitFor()
+        await page.getByText("3 settings changed").waitFor()
         const switches = await sandbox.switches()
         assert.deepInclude(switches, { refreshRotation: false, badCredentials: 403, accessLifetime: 120_000 })
         assert.deepStrictEqual(problems, [])
         await page.getByLabel("accessLifetime").fill("soon")
         await page.keyboard.press("Tab")
-        await page.getByRole("alert").getByText("accessLifetime: has to be").waitFor()
+        await page.getByRole("alert").getByText("accessLifetime: must be").waitFor()
         await page.waitForFunction(() =>
           [...document.querySelectorAll("input")].some(({ value }) => value === "2 minutes")
         )
@@ -253,35 +313,35 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     })
   )
 
-  it.scopedLive("starts over", () =>
+  it.scopedLive("resets the sandbox", () =>
     onPage(fresh, async ({ page, sandbox }) => {
       await issue(sandbox)
       await sandbox.steal()
-      await row(page, "Somebody else logged in as").waitFor()
-      await sandbox.fault("issue", { answer: "drop" })
+      await row(page, "Another login as").waitFor()
+      await sandbox.fault("issue", { answer: "connectionReset" })
       await sandbox.configure({ singleSession: false })
-      await page.getByText("1 switch changed").waitFor()
+      await page.getByText("1 setting changed").waitFor()
       await page.getByRole("button", { name: "Reset the sandbox" }).click()
-      await page.getByText("Nobody is logged in.").waitFor()
-      await page.getByText("Nothing was asked yet.").waitFor()
-      await page.getByText("1 switch changed").waitFor({ state: "hidden" })
-      await page.getByText("issue: the connection breaks").waitFor({ state: "hidden" })
+      await page.getByText("No active sessions.").waitFor()
+      await page.getByText("No requests yet.").waitFor()
+      await page.getByText("1 setting changed").waitFor({ state: "hidden" })
+      await page.getByText("issue: connection reset").waitFor({ state: "hidden" })
       assert.strictEqual((await sandbox.counts()).issue.requests, 0)
       await issue(sandbox)
-      await row(page, "a new session began").waitFor()
+      await row(page, "new session").waitFor()
       await sandbox.reset()
       await refresh(sandbox, "a token of before")
-      await row(page, "refused").waitFor()
+      await row(page, "rejected").waitFor()
       assert.strictEqual(await rows(page).count(), 1)
     })
   )
 
-  it.scopedLive("tells several clients apart, and those without a session", () =>
+  it.scopedLive("shows several clients, and those without a session", () =>
     onPage(
       fresh,
       async ({ page, sandbox }) => {
         await page.getByText("2 clients without a session").click()
-        await page.getByRole("button", { name: "Let somebody log in (client second-client)" }).click()
+        await page.getByRole("button", { name: "Simulate a login (client second-client)" }).click()
         await card(page).getByText("second-client").first().waitFor()
         await page.getByText("1 client without a session").waitFor()
         await issue(sandbox, "first-client")
@@ -300,7 +360,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
       async ({ page, sandbox }) => {
         await card(page).getByText(hostile).first().waitFor()
         await issue(sandbox, hostile)
-        await row(page, "a new session began").waitFor()
+        await row(page, "new session").waitFor()
         assert.strictEqual(await page.locator("main img, main script").count(), 0)
         assert.strictEqual(await page.title(), "Nomba sandbox")
       },
@@ -311,7 +371,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     )
   })
 
-  it.scopedLive("keeps text as text even where the sandbox itself would tell it raw", () => {
+  it.scopedLive("keeps text as text even if the sandbox itself sent it raw", () => {
     const hostile = `<img src="x" onerror="document.title='taken'">`
     return onPage(
       fresh,
@@ -324,7 +384,7 @@ describeInBrowser("the page of a sandbox", (fresh) => {
         before: async ({ page, sandbox }) => {
           await issue(sandbox)
           const view = await sandbox.view()
-          const told = { ...view.requests[0], endpoint: "other", path: hostile, method: hostile, why: hostile }
+          const told = { ...view.requests[0], operation: "other", path: hostile, method: hostile, why: hostile }
           const sessions = view.sessions.map((one) => ({ ...one, id: hostile, accessToken: hostile }))
           const state = { ...view, url: hostile, sessions, requests: [told] }
           await page.route("**/_sandbox/events", (route) =>
@@ -338,17 +398,17 @@ describeInBrowser("the page of a sandbox", (fresh) => {
     )
   })
 
-  it.scopedLive("says when the connection is lost, and goes on by itself when the sandbox is back", () =>
+  it.scopedLive("says when the connection is lost, and reconnects when the sandbox is back", () =>
     Effect.gen(function* () {
       const { page, sandbox } = yield* openPage(fresh)
       yield* Effect.promise(async () => {
         await issue(sandbox)
-        await row(page, "a new session began").waitFor()
+        await row(page, "new session").waitFor()
         await sandbox.close()
         await page.locator("body[data-connection=lost]").waitFor()
-        await page.getByText("Connection lost: what you see is old. Trying again…").waitFor()
+        await page.getByText("Connection lost, this view is outdated. Reconnecting…").waitFor()
         await page.getByRole("button", { name: "Reset the sandbox" }).click()
-        await page.getByRole("alert").getByText("The sandbox does not answer.").waitFor()
+        await page.getByRole("alert").getByText("No response from the sandbox.").waitFor()
       })
       const again = yield* Effect.acquireRelease(
         Effect.promise(() => startSandbox({ port: Number(new URL(sandbox.url).port) })),
@@ -358,10 +418,10 @@ describeInBrowser("the page of a sandbox", (fresh) => {
         await refresh(again, "a token of before")
         await page.locator("body[data-connection=live]").waitFor()
         assert.strictEqual(await page.locator("#connection").textContent(), "Live")
-        await row(page, "refused").waitFor()
+        await row(page, "rejected").waitFor()
         assert.strictEqual(await rows(page).count(), 1)
         await issue(again)
-        await row(page, "a new session began").waitFor()
+        await row(page, "new session").waitFor()
       })
     })
   )

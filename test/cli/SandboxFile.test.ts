@@ -55,10 +55,10 @@ describe("the file of --config", () => {
 
   for (const [what, content, said] of [
     ["no JSON", "{ clients: sesame", "is not JSON"],
-    ["no object", "[1]", "the file: has to be an object"],
+    ["no object", "[1]", "the file: must be an object"],
     ["a switch that there is not", '{"dialekt":"sesame"}', "dialekt: is not known"],
-    ["a switch turned too far", '{"dialect":"sesame"}', "dialect: has to be one of both, spec, live"],
-    ["clients that are no list", '{"clients":{"clientSecret":"sesame"}}', "clients: has to be"],
+    ["a switch turned too far", '{"dialect":"sesame"}', "dialect: must be one of both, spec, live"],
+    ["clients that are no list", '{"clients":{"clientSecret":"sesame"}}', "clients: must be"],
     ["no clients", '{"clients":[]}', "clients: at least one is needed"],
     [
       "a client that nobody could use",
@@ -68,32 +68,32 @@ describe("the file of --config", () => {
     [
       "no secret where there is one",
       '{"clients":[{"clientId":"a","clientSecret":null}]}',
-      "clients.0.clientSecret: has"
+      "clients.0.clientSecret: must"
     ],
     [
       "a secret that is none",
       '{"clients":[{"clientId":"a","clientSecret":["sesame"]}]}',
-      "clients.0.clientSecret: has"
+      "clients.0.clientSecret: must"
     ],
     ["an empty secret", '{"clients":[{"clientId":"a","clientSecret":""}]}', "clients.0.clientSecret: is empty"],
     [
       "a redirect URI that is none",
       '{"clients":[{"clientId":"a","redirectUris":["sesame"]}]}',
-      "clients.0.redirectUris.0: has to be an absolute URI"
+      "clients.0.redirectUris.0: must be an absolute URI"
     ],
     [
       "redirect URIs that are no list",
       '{"clients":[{"clientId":"a","redirectUris":"sesame"}]}',
-      "clients.0.redirectUris: has to be a list of texts"
+      "clients.0.redirectUris: must be a list of texts"
     ],
     [
       "a member of a client that there is not",
       '{"clients":[{"clientId":"a","clientSecret":"sesame","secret":"sesame"}]}',
       "clients.0.secret: is not known"
     ],
-    ["a seed that is none", '{"seed":{"sesame":1}}', "seed: has to be text or a number"],
-    ["names that are no list", '{"allowedHosts":"sesame"}', "allowedHosts: has to be a list of texts"],
-    ["a port that is none", '{"port":"sesame"}', "port: has to be a number"]
+    ["a seed that is none", '{"seed":{"sesame":1}}', "seed: must be text or a number"],
+    ["names that are no list", '{"allowedHosts":"sesame"}', "allowedHosts: must be a list of texts"],
+    ["a port that is none", '{"port":"sesame"}', "port: must be a number"]
   ] as const) {
     it.effect(`with ${what} is refused in words that hold no value of it`, () =>
       Effect.gen(function* () {

@@ -1,15 +1,17 @@
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createServer, get, type IncomingMessage } from "node:http"
+import { get as getTls } from "node:https"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
+import { fileURLToPath } from "node:url"
 import { Sandbox } from "nomba-auth/sandbox"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { bundle } from "../../scripts/bundle.js"
-import { introduction } from "../../src/cli/SandboxCommand.js"
+import { exportLines, introduction, requestLine } from "../../src/cli/SandboxCommand.js"
 import { authorizePage } from "../support/authorizePage.js"
 
 const folder = mkdtempSync(join(tmpdir(), "nomba-auth-cli-"))
@@ -99,8 +101,9 @@ describe("nomba-auth sandbox", () => {
     assert.strictEqual(await again.ended, 0)
   })
 
-  it("with --quiet prints nothing for people", async () => {
-    const { child, ended, errors } = await ready("--quiet")
+  it("with --quiet prints no introduction and no requests", async () => {
+    const { child, ended, errors, url } = await ready("--quiet")
+    await fetch(`${url}/v1/accounts/balance`)
     child.kill("SIGTERM")
     await ended
     assert.strictEqual(await errors, "")
@@ -195,7 +198,7 @@ describe("nomba-auth sandbox", () => {
     const file = config("bad.json", { clients: [{ clientId: "a", clientSecret: { sesame: 1 } }], dialekt: "sesame" })
     const { code, errors, output } = await run("sandbox", "--config", file)
     assert.deepStrictEqual({ code, output }, { code: 1, output: "" })
-    assert.include(errors, "bad.json: clients.0.clientSecret: has to be text")
+    assert.include(errors, "bad.json: clients.0.clientSecret: must be text")
     assert.notInclude(errors, "sesame")
   })
 
@@ -206,14 +209,15 @@ describe("nomba-auth sandbox", () => {
     const { code, errors } = await run("sandbox", "--port", String(port))
     holder.close()
     assert.strictEqual(code, 1)
-    assert.include(errors, `127.0.0.1:${port} cannot be listened on (EADDRINUSE)`)
-    assert.include(errors, "--port 0")
+    assert.include(errors, `Port ${port} is already in use on 127.0.0.1 (EADDRINUSE); use --port 0 for a free port`)
   })
 
   it.each([
     [["sandbox", "--port", "many"], "not a integer"],
     [["sandbox", "--prot", "1"], "--prot"],
-    [["sandbox", "--port", "70000"], "port: has to be an integer from 0 to 65535"],
+    [["sandbox", "--port", "70000"], "port: must be an integer from 0 to 65535"],
+    [["sandbox", "--port", "6000"], "port: browsers and fetch refuse to connect to this port; choose another"],
+    [["sandbox", "--tls-cert", "nomba-auth.js"], "--tls-cert and --tls-key need each other"],
     [["sandbux"], "sandbox"]
   ])("refuses %j with what is wrong and the exit code 1", async (args, said) => {
     const { code, errors, output } = await run(...args)
@@ -221,7 +225,7 @@ describe("nomba-auth sandbox", () => {
     assert.include(errors + output, said)
   })
 
-  it("tells a person of several clients in blocks that can each be copied whole", () => {
+  it("prints the settings of several clients in blocks that can each be copied whole", () => {
     const url = "http://127.0.0.1:1"
     const blocks = introduction(url, {
       clients: [
@@ -251,8 +255,189 @@ describe("nomba-auth sandbox", () => {
       assert.notInclude(introduction("http://127.0.0.1:1", { host }), "Warning", host)
     }
     for (const host of ["0.0.0.0", "::", "127.0.0.1.example", "192.0.2.1"]) {
-      assert.include(introduction("http://127.0.0.1:1", { host }), `Warning: it listens on ${host}`)
+      assert.include(introduction("http://127.0.0.1:1", { host }), `Warning: it listens on ${host}.`)
     }
+  })
+
+  it("writes a line for each request, in colour only on a terminal", async () => {
+    const { child, ended, errors, url } = await ready()
+    await issue(url, clientId, "SENTINEL")
+    await fetch(`${url}/v1/accounts/balance?SENTINEL`)
+    child.kill("SIGTERM")
+    await ended
+    const text = await errors
+    assert.match(text, /^POST \/v1\/auth\/token\/issue 401 client_secret: is not that of this client_id \d+ ms$/m)
+    assert.match(text, /^GET \/v1\/accounts\/balance 401 Authorization: is missing \d+ ms$/m)
+    assert.notInclude(text, "SENTINEL")
+    assert.notInclude(text, "\u001b")
+    const request = { method: "GET", path: "/", status: 200, outcome: "succeeded", took: 1.6 } as const
+    assert.strictEqual(requestLine(request, true), "GET / \u001b[32m200\u001b[0m 2 ms\n")
+  })
+
+  it("prints export lines with --env, which a shell reads back unchanged", async () => {
+    const started = start(
+      "sandbox",
+      "--port",
+      "0",
+      "--env",
+      "--quiet",
+      "--client-id",
+      "it's $HOME",
+      "--client-secret",
+      "a b`c'"
+    )
+    const [chunk] = (await once(started.child.stdout, "data")) as [Buffer]
+    started.child.kill("SIGTERM")
+    await started.ended
+    const { stdout } = spawnSync("sh", ["-c", `${chunk}\nprintf '%s|%s' "$NOMBA_CLIENT_ID" "$NOMBA_CLIENT_SECRET"`])
+    assert.strictEqual(String(stdout), "it's $HOME|a b`c'")
+    assert.match(String(chunk), /^export NOMBA_BASE_URL='http:\/\/127\.0\.0\.1:\d+'$/m)
+    assert.strictEqual(exportLines({ A: "1" }), "export A='1'")
+  })
+
+  it("writes a dotenv file that only its user can read, and overwrites no other file", async () => {
+    const file = join(folder, "sandbox.env")
+    for (const _ of ["the first time", "again"]) {
+      const { child, ended, url } = await ready("--quiet", "--write-env", file)
+      child.kill("SIGTERM")
+      await ended
+      assert.strictEqual(statSync(file).mode & 0o777, 0o600)
+      assert.include(
+        readFileSync(file, "utf8"),
+        `NOMBA_BASE_URL='${url}'\nNOMBA_CLIENT_ID='${clientId}'\nNOMBA_CLIENT_SECRET='${secret}'\n`
+      )
+    }
+    const own = join(folder, "own.env")
+    writeFileSync(own, "MINE=1\n")
+    const { code, errors } = await run("sandbox", "--port", "0", "--write-env", own)
+    assert.strictEqual(code, 1)
+    assert.include(errors, "own.env: exists and was not written by nomba-auth")
+    assert.strictEqual(readFileSync(own, "utf8"), "MINE=1\n")
+  })
+
+  it("runs a command with NOMBA_* set, stops with it, and passes its exit code on", async () => {
+    const script = `fetch(process.env.NOMBA_BASE_URL + "/health").then(async (r) => {
+      console.log(await r.text(), process.env.NOMBA_CLIENT_ID, process.argv.slice(1).join())
+      process.exit(7)
+    })`
+    const { code, output } = await run(
+      "sandbox",
+      "--port",
+      "0",
+      "--quiet",
+      "--",
+      process.execPath,
+      "-e",
+      script,
+      "--",
+      "--port"
+    )
+    assert.deepStrictEqual({ code, output }, { code: 7, output: `{"status":"ok"} ${clientId} --port\n` })
+    const missing = await run("sandbox", "--port", "0", "--quiet", "--", "no-such-command")
+    assert.strictEqual(missing.code, 1)
+    assert.include(missing.errors, "no-such-command: cannot be run (ENOENT)")
+  })
+
+  it("stops the command if it is stopped itself", async () => {
+    const script =
+      "console.log('up'); process.on('SIGTERM', () => { console.log('bye'); process.exit(0) }); setInterval(() => {}, 1000)"
+    const { child, ended } = start("sandbox", "--port", "0", "--quiet", "--", process.execPath, "-e", script)
+    const output = text(child.stdout)
+    await once(child.stdout, "data")
+    child.kill("SIGTERM")
+    assert.strictEqual(await ended, 0)
+    assert.strictEqual(await output, "up\nbye\n")
+  })
+
+  it("stops when its parent is gone, also behind the shell that npx starts, unless it is told not to", async () => {
+    const bin = join(folder, "bin", "nomba-auth.js")
+    for (const command of [`exec ${process.execPath} ${bin}`, `${process.execPath} ${bin}`]) {
+      const script = `require("child_process").spawn("sh", ["-c", ${JSON.stringify(`${command} sandbox --port 0 --quiet; :`)}], { stdio: "inherit" })`
+      const parent = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] })
+      running.add(parent)
+      const [line] = (await once(parent.stdout, "data")) as [Buffer]
+      const { url } = JSON.parse(String(line))
+      parent.kill("SIGKILL")
+      // The pipe closes when the last process that holds it has ended.
+      await once(parent.stdout, "close")
+      assert.isFalse(
+        await fetch(`${url}/health`).then(
+          () => true,
+          () => false
+        )
+      )
+      running.delete(parent)
+    }
+  })
+
+  it("stops when the standard input ends, with --until-stdin-ends", async () => {
+    const { child, ended } = await ready("--quiet", "--until-stdin-ends")
+    child.stdin.end()
+    assert.strictEqual(await ended, 0)
+  })
+
+  it("serves HTTPS with --tls-cert and --tls-key", async () => {
+    const tls = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}`, import.meta.url))
+    const { child, ended, url } = await ready(
+      "--quiet",
+      "--tls-cert",
+      tls("certificate.pem"),
+      "--tls-key",
+      tls("key.pem")
+    )
+    assert.match(url, /^https:/)
+    const asked = getTls(`${url}/health`, { rejectUnauthorized: false })
+    const [response] = (await once(asked, "response")) as [IncomingMessage]
+    assert.strictEqual(await text(response), '{"status":"ok"}')
+    child.kill("SIGTERM")
+    await ended
+    const { code, errors } = await run(
+      "sandbox",
+      "--port",
+      "0",
+      "--tls-cert",
+      tls("key.pem"),
+      "--tls-key",
+      tls("certificate.pem")
+    )
+    assert.strictEqual(code, 1)
+    assert.include(errors, "tls: must be a certificate and its key, in PEM")
+  })
+
+  it("answers from the examples of an OpenAPI document, behind the bearer token", async () => {
+    const file = join(folder, "terminals.yaml")
+    writeFileSync(
+      file,
+      `openapi: 3.0.0
+servers: [{ url: https://api.nomba.com/v1 }]
+paths:
+  /terminals/{terminal-id}:
+    get:
+      responses:
+        "200":
+          content:
+            application/json:
+              schema: { $ref: "#/components/schemas/Terminal" }
+  /accounts/balance:
+    get: { responses: { "200": { content: { application/json: { example: { amount: mine } } } } } }
+components:
+  schemas:
+    Terminal: { type: object, properties: { serial: { type: string, example: "T-1" }, active: { type: boolean } } }
+`
+    )
+    const { child, ended, url } = await ready("--quiet", "--openapi", file)
+    assert.strictEqual((await fetch(`${url}/v1/terminals/7`)).status, 401)
+    const { data } = await (await issue(url, clientId, secret)).json()
+    const call = async (path: string) =>
+      (await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${data.access_token}` } })).json()
+    assert.deepStrictEqual(await call("/v1/terminals/7"), { serial: "T-1", active: true })
+    assert.strictEqual((await call("/v1/accounts/balance")).data.currency, "NGN")
+    child.kill("SIGTERM")
+    await ended
+    writeFileSync(file, "a: [")
+    const { code, errors } = await run("sandbox", "--port", "0", "--openapi", file)
+    assert.strictEqual(code, 1)
+    assert.include(errors, "terminals.yaml: is not an OpenAPI document in JSON or YAML")
   })
 })
 
@@ -294,7 +479,14 @@ describe("nomba-auth", () => {
       "redirect-uri",
       "allow-host",
       "config",
+      "openapi",
+      "tls-cert",
+      "tls-key",
       "seed",
+      "env",
+      "write-env",
+      "until-stdin-ends",
+      "keep-running",
       "quiet"
     ]) {
       assert.include(output, `--${flag}`)

@@ -10,11 +10,12 @@ import { Sandbox, startSandbox } from "nomba-auth/sandbox"
 import { assert, describe, it } from "vitest"
 import * as SandboxCommand from "../../src/cli/SandboxCommand.js"
 import * as SandboxFile from "../../src/cli/SandboxFile.js"
-import * as AuthorizeApi from "../../src/sandbox/authorize/AuthorizeApi.js"
+import { descriptions } from "../../src/sandbox/config/Switches.js"
 import { ControlApi, prefix } from "../../src/sandbox/control/ControlApi.js"
+import * as httpApiRoutes from "../../src/sandbox/http/httpApiRoutes.js"
+import * as LoginApi from "../../src/sandbox/login/LoginApi.js"
 import { pages } from "../../src/sandbox/page/Pages.js"
-import * as Served from "../../src/sandbox/Served.js"
-import { descriptions } from "../../src/sandbox/Switches.js"
+import { builtIn } from "../../src/sandbox/resources/builtIn.js"
 import { authorizePage } from "../support/authorizePage.js"
 
 const path = new URL("../../docs/sandbox.md", import.meta.url)
@@ -41,12 +42,12 @@ const flags = new Map(
   Array.from(help.matchAll(/^(--\S+).*\n\n.*\n\n {2}(.+)$/gm), ([, name = "", description = ""]) => [name, description])
 )
 
-/** What is between two marks has to be this table. */
+/** What is between two marks must be this table. */
 const isTable = (mark: string, columns: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): void => {
   const [head, ...body] = [columns, ...rows].map((cells) => `| ${cells.join(" | ")} |`)
   const table = [head, `|${"---|".repeat(columns.length)}`, ...body].join("\n")
   const [, written] = new RegExp(`<!-- ${mark} -->\n([\\s\\S]*?)<!-- /${mark} -->`).exec(manual) ?? []
-  assert.strictEqual(written?.trim(), table, `between the marks has to be\n${table}\n`)
+  assert.strictEqual(written?.trim(), table, `between the marks must be\n${table}\n`)
 }
 
 const text = (millis: number): string => (millis === 0 ? "0" : `${millis / 60_000} minutes`)
@@ -80,12 +81,23 @@ describe("docs/sandbox.md", () => {
     )
   })
 
+  it("lists every built-in resource with the members that it requires", () => {
+    isTable(
+      "resources",
+      ["call", "required"],
+      builtIn.map(({ method, paths, query = [], requires = {} }) => [
+        paths.map((path) => `\`${method} ${path}\``).join(", "),
+        [...Object.keys(requires), ...query.map((name) => `?${name}`)].map((name) => `\`${name}\``).join(", ") || "-"
+      ])
+    )
+  })
+
   it("starts the sandbox with flags that there are, and shows the line that says it is ready", () => {
     const starts = scripts.filter((script) => !commands.includes(script))
     assert.isAbove(starts.length, 1)
     for (const start of starts) {
       assert.match(start, /^npx nomba-auth sandbox/)
-      for (const [flag] of start.matchAll(/--[\w-]+/g)) assert.isTrue(flags.has(flag), flag)
+      for (const [flag] of start.matchAll(/--\w[\w-]*/g)) assert.isTrue(flags.has(flag), flag)
     }
     assert.include(manual, SandboxCommand.readyLine("http://127.0.0.1:4010"))
   })
@@ -129,11 +141,11 @@ describe("docs/sandbox.md", () => {
   it("lists every page, and where a person logs in", () => {
     const looked = [...pages.keys()].filter((page) => !/^\/assets\/|\.js$/.test(page))
     for (const page of looked) assert.include(manual, `| \`GET ${page}\` |`)
-    assert.include(manual, `| \`GET ${AuthorizeApi.path}\` |`)
+    assert.include(manual, `| \`GET ${LoginApi.path}\` |`)
   })
 
   it("has an example of every control endpoint", () => {
-    for (const [path, methods] of Served.routes(ControlApi)) {
+    for (const [path, methods] of httpApiRoutes.routesOf(ControlApi)) {
       for (const method of methods.keys()) {
         const given = commands.some(
           (command) =>

@@ -1,4 +1,4 @@
-/** Real processes that share one session. */
+/** Starts the real processes of a fleet. */
 import { type ChildProcess, fork } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -7,10 +7,30 @@ import { fileURLToPath } from "node:url"
 import { Deferred, Effect, type Scope } from "effect"
 import { build } from "esbuild"
 import { endsWithUs } from "../support/endsWithUs.js"
-import { type Answer, type Command, type Event, type Report, usualOptions, type WorkerOptions } from "./protocol.js"
+import {
+  type Answer,
+  type Command,
+  type Event,
+  type Report,
+  type Result,
+  type Try,
+  usualOptions,
+  type WorkerOptions
+} from "./protocol.js"
 import type { Worker } from "./Stage.js"
 
-/** The worker as one file, so that 32 of them begin in seconds. */
+export interface RealWorker extends Worker {
+  /** Gets a token, and answers how that went and how long it took. */
+  readonly tryGet: Effect.Effect<Try, Error>
+  /** The token in memory; empty if there is none. Never renews and never reads the store. */
+  readonly peek: Effect.Effect<string, Error>
+  /** Closes the client layer and builds it again at once, over the same store layer. */
+  readonly rebuild: Effect.Effect<void, Error>
+  /** The warnings and errors that it has logged. */
+  readonly logged: Effect.Effect<ReadonlyArray<string>, Error>
+}
+
+/** Bundles the worker into one file, so that 32 of them start within seconds. */
 export const bundle: Effect.Effect<string, never, Scope.Scope> = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "nomba-auth-fleet-"))),
@@ -37,12 +57,12 @@ const ended = (child: ChildProcess): boolean => child.exitCode !== null || child
 export const startWorker = (
   file: string,
   options: Pick<WorkerOptions, "baseUrl" | "redis"> & Partial<WorkerOptions>
-): Effect.Effect<Worker, never, Scope.Scope> =>
+): Effect.Effect<RealWorker, never, Scope.Scope> =>
   Effect.gen(function* () {
     const ready = yield* Deferred.make<void>()
     const arrived = yield* Deferred.make<void>()
-    const answers = new Map<number, (answer: Effect.Effect<string | Report | null, Error>) => void>()
-    const all: WorkerOptions = { ...usualOptions, ...options }
+    const answers = new Map<number, (answer: Effect.Effect<Result, Error>) => void>()
+    const all: WorkerOptions = { directory: undefined, keys: undefined, ...usualOptions, ...options }
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => {
         const child = fork(file, [JSON.stringify(all)], {
@@ -70,7 +90,7 @@ export const startWorker = (
     })
 
     let last = 0
-    const tell = (command: Command): Effect.Effect<string | Report | null, Error> =>
+    const tell = (command: Command): Effect.Effect<Result, Error> =>
       Effect.async((resume) => {
         if (ended(child)) return resume(Effect.fail(new Error("the process has ended")))
         last += 1
@@ -85,6 +105,10 @@ export const startWorker = (
       renew: Effect.map(tell({ do: "renew" }), String),
       outlive: Effect.map(tell({ do: "outlive" }), String),
       call: Effect.map(tell({ do: "call" }), String),
+      tryGet: Effect.map(tell({ do: "try" }), (result) => result as Try),
+      peek: Effect.map(tell({ do: "peek" }), String),
+      rebuild: Effect.asVoid(tell({ do: "rebuild" })),
+      logged: Effect.map(tell({ do: "logged" }), (lines) => lines as ReadonlyArray<string>),
       logout: Effect.asVoid(tell({ do: "logout" })),
       load: (every) => Effect.asVoid(tell({ do: "load", every })),
       report: Effect.map(tell({ do: "report" }), (report) => report as Report),

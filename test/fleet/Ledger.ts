@@ -1,27 +1,27 @@
-/** What a Nomba notes of the requests for its resources. */
+/** The record of the requests for resources that a Nomba received. */
 
-/** One request, and how it was answered. */
+/** One request and its answer. */
 export interface Entry {
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
   readonly method: string
   readonly status: number
-  /** When its token dies of age, in milliseconds since 1970, and what time it is. */
+  /** When its token expires, and the time now, in milliseconds since 1970. */
   readonly expiresAt: number
   readonly now: number
 }
 
 export interface Ledger {
   readonly note: (entry: Entry) => void
-  /** Requests that came with the token that was alive. */
+  /** Requests that came with the live token. */
   readonly answered: () => number
-  /** Those that came with a dead token; `expired` of them with one that had died of age. */
+  /** Requests that were answered with 401; `expired` counts those whose token had expired. */
   readonly rejected: () => number
   readonly expired: () => number
-  /** POSTs that were carried out twice under one idempotency key. */
+  /** POSTs that were processed twice under one idempotency key. */
   readonly repeated: () => number
-  /** The tokens that a request was tried with, by its id. */
+  /** The tokens of all attempts of one request, by its id. */
   readonly attempts: (id: string) => ReadonlyArray<string>
-  /** Whether so many processes have been answered, and the last time each with this token. */
+  /** Whether that many processes have been answered, each most recently with this token. */
   readonly areAnsweredWith: (token: string | undefined, processes: number) => boolean
 }
 

@@ -1,13 +1,13 @@
-/** One misfortune of a fleet, what must hold in it, and what was counted. */
+/** One row of the fault table: a situation, its checks, and what was counted. */
 import { Duration, Effect, Option, Schedule, type Scope } from "effect"
 import type { ProcessOptions, Report } from "./protocol.js"
 import type { Setting, SettingOptions, Stage, Worker } from "./Stage.js"
 
 export interface Row<S extends Setting = Setting> {
   readonly name: string
-  /** Whether it is quick enough with real processes for every run of the tests. */
+  /** Whether it is part of `npm test`. */
   readonly short: boolean
-  /** Whether nothing has to hold in it: it shows what the others are spared. */
+  /** Shows what happens without the library's protection: it has no checks. */
   readonly isComparison?: boolean
   readonly run: (stage: Stage<S>) => Effect.Effect<Outcome, Error, Scope.Scope>
 }
@@ -16,11 +16,11 @@ export interface Outcome {
   readonly processes: number
   /** Issues and refreshes that reached Nomba. */
   readonly tokenCalls: number
-  /** Those that the misfortune cost, and the most that were due; none where it is not about them. */
+  /** Those that the situation caused, and the most that are allowed. Undefined if the row does not limit them. */
   readonly cost: Cost | undefined
-  /** What was counted or measured beside, in words. */
+  /** Other counts and measurements, in words. */
   readonly figures: string
-  /** What must hold and did not. */
+  /** The checks that failed. */
   readonly broken: ReadonlyArray<string>
 }
 
@@ -34,14 +34,14 @@ export type Scene<S extends Setting = Setting> = S & {
     count: number,
     options?: Partial<ProcessOptions>
   ) => Effect.Effect<ReadonlyArray<Worker>, Error, Scope.Scope>
-  /** Notes what is broken unless the condition holds. */
+  /** Records a failed check unless the condition holds. */
   readonly must: (condition: boolean, what: string) => void
-  /** Notes what the misfortune cost, and that it is broken if that is more than was due. */
+  /** Records the token requests that the situation caused, and a failed check if there are more than allowed. */
   readonly costs: (calls: number, most: number) => void
   readonly end: (processes: number, figures: string) => Effect.Effect<Outcome>
 }
 
-/** A Nomba, a store, and no process yet. */
+/** Starts a Nomba and a store, and no process yet. */
 export const scene = <S extends Setting>(
   stage: Stage<S>,
   options: SettingOptions = {}
@@ -61,7 +61,7 @@ export const scene = <S extends Setting>(
       },
       costs: (calls, most) => {
         cost = { calls, most }
-        if (calls > most) broken.push(`${calls} token calls, at most ${most} were due`)
+        if (calls > most) broken.push(`${calls} token requests, at most ${most} were due`)
       },
       end: (processes, figures) =>
         Effect.map(setting.upstream.tokenCalls, (tokenCalls) => ({ processes, tokenCalls, cost, figures, broken }))
@@ -69,8 +69,8 @@ export const scene = <S extends Setting>(
   })
 
 /**
- * Everybody asks for a token until all of them have the one that is alive; once is enough unless tokens are short-lived
- * or somebody has yet to hear of a newer session.
+ * All processes get a token, again until all of them have the live one. Once is enough unless tokens are short-lived or a
+ * process has yet to hear of a newer session.
  */
 export const agree = (
   { must, upstream }: Scene,
@@ -86,10 +86,10 @@ export const agree = (
       const live = yield* upstream.live
       return tokens.every((token) => Option.isSome(token) && token.value === live)
     })
-    must(yield* until(agreed), `${when}, not everybody has the session that is alive`)
+    must(yield* until(agreed), `${when}, not all processes have the live session`)
     must(
       workers.every((_) => _.isAlive()),
-      `${when}, a process has died`
+      `${when}, a process has ended`
     )
   })
 
@@ -134,13 +134,13 @@ export const reports = (workers: ReadonlyArray<Worker>): Effect.Effect<Traffic, 
     sum
   )
 
-/** How often something failed that must not fail, by tag; empty when nothing did. */
+/** The failures by tag, in words; empty if there are none. */
 export const failures = (failed: Readonly<Record<string, number>>): string =>
   Object.entries(failed)
     .map(([tag, count]) => `${count} × ${tag}`)
     .join(", ")
 
-/** Looks again and again whether something holds; answers whether it did in time. */
+/** Polls until the condition holds; answers whether it did in time. */
 export const until = <E>(
   condition: Effect.Effect<boolean, E>,
   within: Duration.DurationInput = "40 seconds"
@@ -149,4 +149,4 @@ export const until = <E>(
     Effect.timeoutTo({ duration: within, onSuccess: () => true, onTimeout: () => false })
   )
 
-export const seconds = (duration: Duration.Duration): string => `${Duration.toSeconds(duration).toFixed(1)} s`
+export const seconds = (duration: Duration.DurationInput): string => `${Duration.toSeconds(duration).toFixed(1)} s`

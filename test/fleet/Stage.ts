@@ -1,7 +1,4 @@
-/**
- * Where the misfortunes of a fleet are played: with real processes, a real Redis and sockets, or with simulated ones in
- * simulated time.
- */
+/** What a row runs on: real processes, a real Redis and sockets, or simulated ones in simulated time. */
 import type { Effect, Scope } from "effect"
 import type { Ledger } from "./Ledger.js"
 import type { ProcessOptions, Report } from "./protocol.js"
@@ -9,62 +6,62 @@ import type { ProcessOptions, Report } from "./protocol.js"
 /** One process of a fleet. */
 export interface Worker {
   readonly get: Effect.Effect<string, Error>
-  /** The token in hand is reported as rejected, and another asked for. */
+  /** Reports the current token as rejected and gets another. */
   readonly renew: Effect.Effect<string, Error>
-  /** Its clock passes the end of the token in hand, and another is asked for. */
+  /** Moves its clock past the expiry of the current token and gets another. */
   readonly outlive: Effect.Effect<string, Error>
   readonly call: Effect.Effect<string, Error>
   readonly logout: Effect.Effect<void, Error>
   readonly load: (every: number) => Effect.Effect<void, Error>
   readonly report: Effect.Effect<Report, Error>
-  /** Done when it waits where it was asked to. */
+  /** Done when it has reached the point where it was told to wait. */
   readonly arrived: Effect.Effect<void>
   readonly goOn: Effect.Effect<void>
   readonly kill: Effect.Effect<void>
   readonly stop: Effect.Effect<void>
   readonly continue: Effect.Effect<void>
-  /** Whether it is still there: nobody ended it. */
+  /** Whether the process still exists. */
   readonly isAlive: () => boolean
 }
 
-/** The one Nomba that a fleet talks to. */
+/** The Nomba that a fleet talks to. */
 export interface Upstream extends Omit<Ledger, "note"> {
-  /** The access token that is alive. */
+  /** The live access token. */
   readonly live: Effect.Effect<string | undefined>
-  /** When its session was granted, in milliseconds since 1970; 0 where there is none. */
+  /** When its session was granted, in milliseconds since 1970; 0 if there is none. */
   readonly issuedAt: Effect.Effect<number>
-  /** Issues and refreshes that arrived, whatever came of them. */
+  /** Issues and refreshes that arrived, whatever their outcome. */
   readonly tokenCalls: Effect.Effect<number>
   readonly counts: Effect.Effect<{
-    /** Sessions started for the fleet. */
+    /** Issues for the fleet that succeeded. */
     readonly issued: number
-    /** Carried on for it. */
+    /** Refreshes that succeeded. */
     readonly refreshed: number
     readonly revoked: number
-    /** Refreshes that were refused. */
+    /** Refreshes that were rejected. */
     readonly refused: number
   }>
-  /** Somebody outside logs in with the same credentials. */
+  /** Another program logs in with the same credentials. */
   readonly steal: Effect.Effect<void>
-  /** The next answer to this call is so many milliseconds late; the call itself is processed before. */
+  /** The next response to this request is so many milliseconds late; the request is processed before. */
   readonly delayNext: (call: "issue" | "refresh", millis: number) => Effect.Effect<void>
 }
 
-/** The store that a fleet shares. */
+/** The shared store. */
 export interface Store {
-  /** It dies at once; the connections break. */
+  /** Kills it; the connections break. */
   readonly kill: Effect.Effect<void, Error>
-  /** It begins again after `kill`, empty. */
+  /** Starts it again after `kill`: empty, unless a row saved a dump. */
   readonly restart: Effect.Effect<void, Error>
-  /** It answers nothing, and does what it was told meanwhile when it is thawed. */
+  /** Pauses it: it answers nothing until `thaw`, and then processes what it received meanwhile. */
   readonly freeze: Effect.Effect<void, Error>
   readonly thaw: Effect.Effect<void, Error>
-  /** It has no memory left to write with, until there is room. */
+  /** Leaves it no memory for writes, until `makeRoom`. */
   readonly fill: Effect.Effect<void, Error>
   readonly makeRoom: Effect.Effect<void, Error>
 }
 
-/** A Nomba, a store, and no process yet. */
+/** A Nomba and a store, without processes. */
 export interface Setting {
   readonly upstream: Upstream
   readonly store: Store
@@ -72,9 +69,9 @@ export interface Setting {
 }
 
 export interface SettingOptions {
-  /** How long an access token lives, in milliseconds. */
+  /** Lifetime of an access token, in milliseconds. */
   readonly accessLifetime?: number
-  /** How late the store is for the processes, each way, in milliseconds. */
+  /** Latency between the processes and the store, each way, in milliseconds. */
   readonly storeLatency?: number
 }
 

@@ -1,4 +1,4 @@
-/** What a process of a fleet does all day: requests for resources, and what comes of them. */
+/** The traffic of one process: requests for resources, and their outcomes. */
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
@@ -8,19 +8,19 @@ import { NombaClient } from "../../src/services/NombaClient.js"
 import type { Report } from "./protocol.js"
 
 export interface Traffic {
-  /** Begins to send requests, one each so many milliseconds. */
+  /** Starts to send requests, one in this many milliseconds. */
   readonly begin: (every: number) => Effect.Effect<void, never, NombaClient>
-  /** Ends that, and waits for what is under way. */
+  /** Ends the load and waits for the requests under way. */
   readonly end: Effect.Effect<Report>
 }
 
 const streamed = (): HttpBody.HttpBody =>
   HttpBody.stream(Stream.make(new TextEncoder().encode("{}")), "application/json")
 
-/** The one request whose body cannot be sent a second time. */
+/** The one request whose body cannot be replayed. */
 const STREAMED = 7
 
-/** The name is the process's, without a dash; the time is the machine's, whatever the process takes for it. */
+/** `name` is the process's and has no dash. `now` is the machine's time, also if the process's clock is off. */
 export const makeTraffic = (name: string, now: () => number): Traffic => {
   const failed: Record<string, number> = {}
   const unauthorized: Array<string> = []
@@ -49,7 +49,11 @@ export const makeTraffic = (name: string, now: () => number): Traffic => {
         Effect.tap(({ text }) => text),
         Effect.scoped,
         Effect.map(({ status }) => status),
-        Effect.catchAll(({ _tag }) => Effect.succeed(_tag))
+        Effect.catchAll((error) =>
+          Effect.succeed(
+            error._tag === "Unavailable" && error.reason === "SessionContested" ? error.reason : error._tag
+          )
+        )
       )
       if (number === STREAMED) report.streamed = typeof outcome === "number" ? outcome : 0
       else if (outcome === 200) report.ok += 1

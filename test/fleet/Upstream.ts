@@ -1,4 +1,4 @@
-/** The one Nomba that a fleet talks to: the sandbox, and a resource that takes POSTs, behind a socket that counts. */
+/** The Nomba that a fleet talks to: the sandbox, and a resource that accepts POSTs, behind a socket that counts. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { HttpBody, HttpClientRequest } from "@effect/platform"
@@ -8,9 +8,16 @@ import { Sandbox } from "../../src/sandbox/Sandbox.js"
 import { bearerOf, makeLedger } from "./Ledger.js"
 import type { Upstream } from "./Stage.js"
 
+/** What Nomba answers to every issue and refresh; `silent`: it accepts the request and never answers. */
+export type TokenFailure = { readonly status: number; readonly retryAfter?: number } | "silent"
+
 export interface RealUpstream extends Upstream {
   readonly url: string
+  /** From now on issues and refreshes fail in this way; without a failure they work again. */
+  readonly failTokenRequests: (failure?: TokenFailure) => Effect.Effect<void>
 }
+
+const isTokenRequest = (url: string): boolean => /^\/v1\/auth\/token\/(issue|refresh)/.test(url)
 
 const read = async (request: IncomingMessage): Promise<string> => {
   const chunks: Array<Buffer> = []
@@ -31,6 +38,22 @@ export const makeUpstream = (accessLifetime: number): Effect.Effect<RealUpstream
     const sandbox = yield* Effect.orDie(Sandbox.make({ accessLifetime }))
     const run = Runtime.runPromise(yield* Effect.runtime<never>())
     const { note, ...ledger } = makeLedger()
+    let failure: TokenFailure | undefined
+    let failedTokenRequests = 0
+
+    /** Whether the request was answered here, or never will be. */
+    const fails = (url: string, response: ServerResponse): boolean => {
+      if (failure === undefined || !isTokenRequest(url)) return false
+      failedTokenRequests += 1
+      if (failure === "silent") return true
+      const { retryAfter, status } = failure
+      response.writeHead(status, {
+        "content-type": "application/json",
+        ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) })
+      })
+      response.end(JSON.stringify({ code: String(status), description: "Try again later" }))
+      return true
+    }
 
     const ask = (method: HttpMethod, path: string, headers: IncomingMessage["headers"], body: string) =>
       HttpClientRequest.make(method)(`${sandbox.url}${path}`, {
@@ -45,6 +68,7 @@ export const makeUpstream = (accessLifetime: number): Effect.Effect<RealUpstream
     const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       const body = await read(request)
       const { method = "GET", url = "/" } = request
+      if (fails(url, response)) return
       const isTokenCall = url.startsWith("/v1/auth/")
       const { headers, status, text } = await run(
         isTokenCall
@@ -83,7 +107,14 @@ export const makeUpstream = (accessLifetime: number): Effect.Effect<RealUpstream
       issuedAt: Effect.map(sandbox.session(), (session) =>
         Option.match(session, { onNone: () => 0, onSome: (_) => DateTime.toEpochMillis(_.issuedAt) })
       ),
-      tokenCalls: Effect.map(sandbox.counts, ({ issue, refresh }) => issue.requests + refresh.requests),
+      failTokenRequests: (next) =>
+        Effect.sync(() => {
+          failure = next
+        }),
+      tokenCalls: Effect.map(
+        sandbox.counts,
+        ({ issue, refresh }) => issue.requests + refresh.requests + failedTokenRequests
+      ),
       counts: Effect.map(sandbox.counts, ({ issued, refresh, refreshed, revoked }) => ({
         issued,
         refreshed,

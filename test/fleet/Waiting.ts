@@ -1,26 +1,26 @@
-/** Where a process of a fleet can be made to wait, or to stand still, while it holds the right to renew. */
+/** Makes a process of a fleet wait, or pause entirely, at a point of its renewal. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import type { Connect } from "../../src/layers/store/StoreDriver.js"
 import type { Point } from "./protocol.js"
 
 export interface Waiting {
-  /** The steps of the store, with the waiting between. */
+  /** The steps of the store, with the waiting between them. */
   readonly store: (connect: Connect) => Connect
-  /** The client for Nomba, with the waiting around each token call. */
+  /** The client for Nomba, with the waiting around each token request. */
   readonly client: (client: HttpClient.HttpClient) => HttpClient.HttpClient
   /** Ends the waiting. */
   readonly goOn: () => void
 }
 
 /**
- * It waits once, the first time that it gets to the point. `arrived` hears of it; `standStill` stops all of the process,
- * for the point after which nothing of its own runs before what comes next.
+ * Waits once, the first time that the process gets to the point, and reports it to `arrived`. After the final check nothing
+ * of the library may run before the request goes out, so there `pause` stops the whole process.
  */
 export const makeWaiting = (
   waitAt: Point | undefined,
   arrived: (point: Point) => void,
-  standStill: Effect.Effect<void>
+  pause: Effect.Effect<void>
 ): Waiting => {
   let hasWaited = false
   let goOn = (): void => {}
@@ -42,22 +42,22 @@ export const makeWaiting = (
     Effect.suspend(() => {
       if (!isDue(point)) return Effect.void
       arrived(point)
-      return standStill
+      return pause
     })
 
   return {
     store: (connect) => (key, leaseTime) =>
       Effect.map(connect(key, leaseTime), (driver) => ({
         ...driver,
-        extend: (owner) => Effect.tap(driver.extend(owner), at("before the token call")),
+        extend: (owner) => Effect.tap(driver.extend(owner), at("before the token request")),
         setRefreshInFlight: (owner, inFlight) =>
-          Effect.tap(driver.setRefreshInFlight(owner, inFlight), at("before the token call")),
+          Effect.tap(driver.setRefreshInFlight(owner, inFlight), at("before the token request")),
         commit: (owner, expectedVersion, write) =>
-          Effect.zipRight(at("before the write"), driver.commit(owner, expectedVersion, write))
+          Effect.zipRight(at("before the commit"), driver.commit(owner, expectedVersion, write))
       })),
     client: HttpClient.transform((effect, request) =>
       request.url.includes("/v1/auth/")
-        ? Effect.zipRight(stopAt("after the last look"), Effect.tap(effect, at("after the answer")))
+        ? Effect.zipRight(stopAt("after its final check"), Effect.tap(effect, at("after the response")))
         : effect
     ),
     goOn: () => goOn()

@@ -1,19 +1,33 @@
-/** The quick rows of the table of faults, with real processes, a real Redis server and a Nomba that has one session. */
-import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { describeRedis } from "../support/describeRedis.js"
+/** The quick rows of the fault table, with real processes, a real Redis server and a Nomba that keeps one session. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
+import { afterAll, beforeAll } from "vitest"
+import { hasRedis, NO_REDIS } from "../support/programs.js"
+import { without } from "../support/without.js"
 import { bundle } from "./Fleet.js"
 import { realStage } from "./realStage.js"
 import { rows } from "./rows/index.js"
 
-describeRedis("a fleet of processes holds one session", () => {
+const NAME = "a fleet of real processes keeps one session"
+
+const runQuickRows = (): void => {
+  const scope = Effect.runSync(Scope.make())
+  let file = ""
+  beforeAll(async () => {
+    file = await Effect.runPromise(Scope.extend(bundle, scope))
+  }, 30_000)
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+
   for (const { name, run, short } of rows) {
     if (!short) continue
     it.scopedLive(name, () =>
       Effect.gen(function* () {
-        const { broken } = yield* run(realStage(yield* bundle))
+        const { broken } = yield* run(realStage(file))
         assert.deepStrictEqual(broken, [])
       })
     )
   }
-})
+}
+
+if (hasRedis) describe.sequential(NAME, runQuickRows)
+else without(NO_REDIS, NAME)

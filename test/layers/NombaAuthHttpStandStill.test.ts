@@ -1,33 +1,52 @@
-/** A process that stands still between the last look at its permission and the request: by its time-out it has lost the right. */
+/** A process that is stalled past the time-out of its token request. */
 import { FetchHttpClient, HttpClient } from "@effect/platform"
-import { assert, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Redacted } from "effect"
 import { once } from "../support/auth.js"
 import { serve } from "../support/server.js"
 import { standStill } from "../support/standStill.js"
 
-it.scopedLive("a request that had not left when the process stood still past its time-out is not sent late", () =>
-  Effect.gen(function* () {
-    const server = yield* serve((_, response) => {
-      response.writeHead(200, { "content-type": "application/json" })
-      response.end(JSON.stringify({ code: "00", data: { access_token: "t", expires_in: 60 } }))
-    })
-    let stops = 1
-    const layer = Layer.effect(
-      HttpClient.HttpClient,
-      Effect.map(
+// One after the other, because a stall stops the other test too.
+describe.sequential("a token request of a process that is stalled past its time-out", () => {
+  it.scopedLive("does not send a request late that had not left before the stall", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((_, response) => {
+        response.writeHead(200, { "content-type": "application/json" })
+        response.end(JSON.stringify({ code: "00", data: { access_token: "t", expires_in: 60 } }))
+      })
+      let stops = 1
+      const layer = Layer.effect(
         HttpClient.HttpClient,
-        HttpClient.transform((send) =>
-          Effect.zipRight(
-            Effect.sync(() => standStill(stops-- > 0 ? 400 : 0)),
-            send
+        Effect.map(
+          HttpClient.HttpClient,
+          HttpClient.transform((send) =>
+            Effect.zipRight(
+              Effect.sync(() => standStill(stops-- > 0 ? 400 : 0)),
+              send
+            )
           )
         )
+      ).pipe(Layer.provide(FetchHttpClient.layer))
+      const auth = yield* once({ layer }, { baseUrl: server.url, requestTimeout: Duration.millis(300) })
+      assert.deepInclude(yield* Effect.flip(auth.issue), { _tag: "Unavailable", reason: "Timeout" })
+      assert.strictEqual(Redacted.value((yield* auth.issue).accessToken), "t")
+      assert.lengthOf(server.seen, 1)
+    })
+  )
+
+  it.scopedLive("keeps an answer that arrived during the stall", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((_, response) => {
+        response.writeHead(200, { "content-type": "application/json" })
+        const text = JSON.stringify({ code: "00", data: { access_token: "t", expires_in: 60 } })
+        setTimeout(() => response.end(text, () => standStill(1_500)), 100)
+      })
+      const auth = yield* once(
+        { layer: FetchHttpClient.layer },
+        { baseUrl: server.url, requestTimeout: Duration.millis(300) }
       )
-    ).pipe(Layer.provide(FetchHttpClient.layer))
-    const auth = yield* once({ layer }, { baseUrl: server.url, requestTimeout: Duration.millis(300) })
-    assert.deepInclude(yield* Effect.flip(auth.issue), { _tag: "Unavailable", reason: "Timeout" })
-    assert.strictEqual(Redacted.value((yield* auth.issue).accessToken), "t")
-    assert.lengthOf(server.seen, 1)
-  })
-)
+      assert.strictEqual(Redacted.value((yield* auth.issue).accessToken), "t")
+      assert.lengthOf(server.seen, 1)
+    })
+  )
+})

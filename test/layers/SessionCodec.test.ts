@@ -210,7 +210,7 @@ describe("SessionCodec.encrypted", () => {
     })
   )
 
-  it.live("what is in clear is refused: whoever writes to the store could else slip in a session", () =>
+  it.live("refuses plaintext, which anyone who can write to the store could slip in", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.encrypted([keyOf("a")])
       const text = yield* SessionCodec.plain.encode(here, held)

@@ -285,7 +285,7 @@ describe("the sessions of TokenStoreFile", () => {
       .map((name) => readFileSync(join(root, readdirSync(root)[0] ?? "", name), "utf8"))
       .join("\n")
 
-  it.scopedLive("are encrypted where a codec or the environment says so, and else in clear", () =>
+  it.scopedLive("are encrypted if a codec or the environment says so, otherwise plaintext", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryFolder
       const codec = SessionCodec.encrypted([keyOf("code")])

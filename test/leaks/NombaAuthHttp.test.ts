@@ -134,7 +134,8 @@ describe("a secret that Nomba echoes is nowhere to be read", { timeout: 60_000 }
     Effect.gen(function* () {
       for (const { operation, run } of operations) {
         for (const [how, spell] of spellings) {
-          for (const secret of [...known[operation], ...Object.values(issued)]) {
+          // `SafeText.test.ts` masks every secret in every spelling; here each operation shows that it masks its own.
+          for (const secret of known[operation].slice(-1)) {
             const description = `before ${spell(secret)} after`
             const data = { access_token: issued.accessToken, refresh_token: issued.refreshToken }
             const auth = yield* once(fake(() => json(400, { description, data })))

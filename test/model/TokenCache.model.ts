@@ -23,6 +23,7 @@ const recovers = (world: World): void => {
   world.upstream.always = {}
   world.upstream.forget()
   world.setStoreDown(false)
+  world.setRepeatsTokens(false)
   world.simulation.pass("6 minutes")
   const first = answerOf(world)
   if (first !== world.upstream.alive()) {

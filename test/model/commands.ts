@@ -51,9 +51,27 @@ const withToken = (act: (world: World, token: string) => void) => (world: World)
   if (token !== undefined) act(world, token)
 }
 
-/** A person brings a session, which the store does not have while it is down. */
+const routes = fc.constantFrom(undefined, "GET /v1/accounts/balance", "GET /v1/accounts/parent")
+
+const reports = Array.from({ length: 2 }, () =>
+  routes.map((route) =>
+    command(
+      `report the last token as rejected${route === undefined ? "" : ` by ${route}`}`,
+      withToken((world, token) => world.report(token, route))
+    )
+  )
+)
+
+const confirmations = routes.map((route) =>
+  command(
+    `confirm the last token${route === undefined ? "" : ` for ${route}`}`,
+    withToken((world, token) => world.confirm(token, route))
+  )
+)
+
+/** An end user brings a session, which the store does not have while it is down. */
 const login = fc.constant(
-  command("a person logs in", ({ login }, model) => {
+  command("an end user logs in", ({ login }, model) => {
     login()
     model.isUnsaved ||= model.isStoreDown
   })
@@ -66,18 +84,8 @@ export const commands = (isPublic: boolean): ReadonlyArray<fc.Arbitrary<Command>
   passing,
   passing,
   passing,
-  fc.constant(
-    command(
-      "report the last token as rejected",
-      withToken((world, token) => world.report(token))
-    )
-  ),
-  fc.constant(
-    command(
-      "confirm the last token",
-      withToken((world, token) => world.confirm(token))
-    )
-  ),
+  ...reports,
+  confirmations,
   fc.constant(
     command(
       "reject, get and confirm",
@@ -106,7 +114,14 @@ export const commands = (isPublic: boolean): ReadonlyArray<fc.Arbitrary<Command>
   fc.constant(
     command("the next answer is lost", ({ upstream }) => upstream.script({ lose: timedOut, latency: 5_000 }))
   ),
-  fc.constant(command("someone else logs in", ({ start, upstream }) => void start(Effect.asVoid(upstream.steal)))),
+  fc
+    .boolean()
+    .map((repeats) =>
+      command(`Nomba ${repeats ? "repeats its token" : "grants new tokens"}`, ({ setRepeatsTokens }) =>
+        setRepeatsTokens(repeats)
+      )
+    ),
+  fc.constant(command("another program logs in", ({ start, upstream }) => void start(Effect.asVoid(upstream.steal)))),
   fc.nat(20).map((index) => command(`interrupt caller ${index}`, ({ interrupt }) => interrupt(index))),
   fc.constant(
     command(

@@ -21,12 +21,26 @@ export interface Volume {
   readonly instances: number
   readonly hours: number
   readonly seed: number
+  /** The faults to choose from. Default: all. */
+  readonly only?: ReadonlyArray<FaultName> | undefined
   /** Heard after each simulated hour. */
   readonly progress?: (hour: number) => void
 }
 
+/** The volume of `npm test`. */
+export const QUICK_FLEET = { instances: 8, hours: 4 }
+
 /** Everybody makes a request within a minute, and a failed renewal is repeated within half a minute. */
 const CONVERGENCE_LIMIT = 3 * 60_000
+
+/** What Nomba may have asked the fleet to wait when a fault ends. */
+const stated: Readonly<Partial<Record<FaultName, number>>> = {
+  "token requests fail with Retry-After": 2 * 60_000,
+  "one POST a minute": 60_000
+}
+
+/** How long after its expiry a token may still arrive at Nomba: a request takes its time, and tokens end 10 s early. */
+const EXPIRY_BOUND = 1_000
 
 /**
  * The platform's client hangs a finalizer on each response, which only a turn of the event loop runs: without one, every
@@ -34,17 +48,23 @@ const CONVERGENCE_LIMIT = 3 * 60_000
  */
 const collected = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-export const simulateFleet = async ({ hours, instances: size, progress, seed }: Volume): Promise<Report> => {
+export const simulateFleet = async ({ hours, instances: size, only, progress, seed }: Volume): Promise<Report> => {
   const simulation = makeSimulation(1_760_000_000_000)
   const referee = makeReferee(simulation)
   const dice = makeDice(new Utils.PCGRandom(seed))
-  const nomba = makeNomba(simulation, dice, { skew: dice.between(-600_000, 600_000) })
-  const store = makeStore(simulation, dice, ({ highest, over, token, version }) => {
+  const nomba = makeNomba(simulation, dice, {
+    skew: dice.between(-600_000, 600_000),
+    reuseEndsSession: dice.chance(0.5)
+  })
+  const store = makeStore(simulation, dice, ({ highest, over, seen, token, version }) => {
     if (version <= highest) referee.blame(`the store's version went from ${highest} to ${version}`)
+    if (version <= seen) referee.blame(`version ${version} was written by a process that had seen ${seen}`)
     if (token !== undefined && over !== undefined && grantedBefore(token, over)) {
       referee.blame(`${token} was written over the newer ${over}`)
     }
   })
+  const caller: Fleet["caller"] = { rejected: undefined }
+  let largestOffset = 0
   const waiting = new Set<{ readonly point: Point; readonly arrive: (instance: Instance) => void }>()
   const surroundings: Surroundings = {
     simulation,
@@ -52,6 +72,9 @@ export const simulateFleet = async ({ hours, instances: size, progress, seed }: 
     nomba,
     store,
     referee,
+    // A store whose clock was set back tells a process that joins of more time than is left.
+    expiryBound: () => EXPIRY_BOUND + 2 * largestOffset,
+    rejectedRoute: (instance) => (caller.rejected === instance ? `/v1/transfers/${dice.between(1, 1e9)}` : undefined),
     reached: (instance, point) => {
       if (point !== "read" && point !== "extend" && point !== "acquire")
         referee.note(`instance ${instance.number}: ${point}`)
@@ -64,6 +87,7 @@ export const simulateFleet = async ({ hours, instances: size, progress, seed }: 
   }
   const fleet: Fleet = {
     ...surroundings,
+    caller,
     instances: Array.from({ length: size }, (_, number) => makeInstance(number, surroundings)),
     next: (point) =>
       Effect.async((resume) => {
@@ -79,11 +103,11 @@ export const simulateFleet = async ({ hours, instances: size, progress, seed }: 
     store.holds() === nomba.alive() &&
     fleet.instances.every((instance) => instance.holds() === nomba.alive())
 
-  const converge = (after: string): Effect.Effect<void> =>
+  const converge = (after: string, wait = 0): Effect.Effect<void> =>
     Effect.gen(function* () {
       const since = simulation.now()
       while (!isConverged()) {
-        if (simulation.now() - since > CONVERGENCE_LIMIT) {
+        if (simulation.now() - since > CONVERGENCE_LIMIT + wait) {
           const astray = fleet.instances.filter((instance) => instance.holds() !== nomba.alive())
           const where = astray.map(({ holds, number }) => `${number} holds ${holds()}`).join(", ")
           return referee.blame(
@@ -98,6 +122,7 @@ export const simulateFleet = async ({ hours, instances: size, progress, seed }: 
   const befall = (name: FaultName): Effect.Effect<void> =>
     Effect.suspend(() => {
       referee.note(`fault: ${name}`)
+      if (name === "the store's clock moves") largestOffset = 600_000
       return Effect.andThen(faults[name](fleet), () => referee.note(`end of: ${name}`))
     })
 
@@ -114,17 +139,20 @@ export const simulateFleet = async ({ hours, instances: size, progress, seed }: 
   const campaign = Effect.gen(function* () {
     yield* coldStart(fleet)
     yield* converge("cold start")
-    const known = Object.keys(faults) as Array<FaultName>
+    const known = only ?? (Object.keys(faults) as Array<FaultName>)
     while (true) {
       yield* billed([], Effect.sleep(dice.between(60_000, 5 * 60_000)))
       const name = dice.pick(known)
       const other = dice.pick(known)
-      if (dice.chance(0.75) || name === "all killed" || other === "all killed") {
-        yield* billed([name], Effect.zipRight(befall(name), converge(name)))
+      if (dice.chance(0.75) || name === other || name === "all killed" || other === "all killed") {
+        yield* billed([name], Effect.zipRight(befall(name), converge(name, stated[name])))
       } else {
         const second = Effect.delay(befall(other), dice.between(0, 30_000))
         const both = Effect.all([befall(name), second], { concurrency: 2 })
-        yield* billed([name, other], Effect.zipRight(both, converge("two at once")))
+        yield* billed(
+          [name, other],
+          Effect.zipRight(both, converge("two at once", Math.max(stated[name] ?? 0, stated[other] ?? 0)))
+        )
       }
     }
   })
@@ -156,6 +184,7 @@ export const simulateFleet = async ({ hours, instances: size, progress, seed }: 
       "store commands late": store.counts.late,
       "commits refused": store.counts.refusedCommits
     },
+    longest: referee.longest,
     convergences,
     broken: referee.broken,
     notes: referee.notes

@@ -2,15 +2,21 @@
 import { Effect, Option } from "effect"
 import { CALLS_PER_COLD_START } from "../support/bounds.js"
 import type { Instance, Point, Surroundings } from "./fleetInstance.js"
-import { good } from "./fleetNomba.js"
+import { type Conditions, good } from "./fleetNomba.js"
 import type { Impaired, Inability } from "./fleetReferee.js"
 import { calm } from "./fleetStore.js"
+import { startProgram } from "./program.js"
 
 export interface Fleet extends Surroundings {
   readonly instances: ReadonlyArray<Instance>
+  /** Who calls a path that rejects every token, at the moment. */
+  readonly caller: { rejected: Instance | undefined }
   /** Waits until some instance comes to a point of the protocol. */
   readonly next: (point: Point) => Effect.Effect<Instance>
 }
+
+/** On a 503, no longer `Retry-After` is believed. */
+const LONGEST_BELIEVED = 2 * 60_000
 
 export type Fault = (fleet: Fleet) => Effect.Effect<void>
 
@@ -22,12 +28,22 @@ const lasts = ({ dice }: Fleet, least: number, most: number): Effect.Effect<void
 
 const anyone = ({ dice, instances }: Fleet): Instance => dice.pick(instances.filter((_) => _.isAlive()))
 
-/** Excuses what callers are told while it lasts. */
-const impairing = (fleet: Fleet, who: Impaired, what: Inability, fault: Effect.Effect<void>): Effect.Effect<void> =>
+/** Excuses what callers are told while it lasts, and for `aftermath` milliseconds after it. */
+const impairing = (
+  fleet: Fleet,
+  who: Impaired,
+  what: Inability,
+  fault: Effect.Effect<void>,
+  aftermath?: number
+): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const end = fleet.referee.impair(who, what)
+    const end = fleet.referee.impair(who, what, aftermath)
     return Effect.ensuring(fault, Effect.sync(end))
   })
+
+/** The store fails some: they cannot renew meanwhile, and may be told so. */
+const impairingStore = (fleet: Fleet, who: Impaired, fault: Effect.Effect<void>): Effect.Effect<void> =>
+  impairing(fleet, who, "storing", impairing(fleet, who, "renewing", fault))
 
 const restart = (fleet: Fleet, instance: Instance): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -54,7 +70,15 @@ const stall = (fleet: Fleet, instance: Instance): Effect.Effect<void> =>
     })
   )
 
-const points: ReadonlyArray<Point> = ["sent", "processed", "answered", "acquire", "mark", "commit", "release"]
+const points: ReadonlyArray<Point> = [
+  "sent",
+  "processed",
+  "answered",
+  "acquire",
+  "setRefreshInFlight",
+  "commit",
+  "release"
+]
 
 /** Someone who renews, at some point of that; a renewal is provoked by a theft, or waited for. */
 const holder = (fleet: Fleet): Effect.Effect<Option.Option<Instance>> =>
@@ -73,7 +97,7 @@ const toHolder =
     Effect.flatMap(holder(fleet), Option.match({ onNone: () => Effect.void, onSome: (_) => act(fleet, _) }))
 
 const nombaIs =
-  (conditions: (fleet: Fleet) => Partial<typeof good>, most: number): Fault =>
+  (conditions: (fleet: Fleet) => Partial<Conditions>, most: number): Fault =>
   (fleet) =>
     impairing(
       fleet,
@@ -84,6 +108,23 @@ const nombaIs =
         yield* lasts(fleet, 5 * SECOND, most)
         fleet.nomba.conditions = good
       })
+    )
+
+/** Resources answer, so only who has no live token is told anything. `wait`: what Nomba may ask the fleet to wait after it. */
+const tokenRequestsAre =
+  (conditions: (fleet: Fleet) => Partial<Conditions>, most: number, wait: number): Fault =>
+  (fleet) =>
+    impairing(
+      fleet,
+      "everybody",
+      "renewing",
+      Effect.gen(function* () {
+        fleet.nomba.conditions = { ...good, affected: "token requests", ...conditions(fleet) }
+        if (fleet.dice.chance(0.7)) fleet.nomba.steal()
+        yield* lasts(fleet, 5 * SECOND, most)
+        fleet.nomba.conditions = good
+      }),
+      wait + MINUTE
     )
 
 const commitMeets =
@@ -126,10 +167,9 @@ export const faults = {
       fleet.store.weather = { ...fleet.store.weather, announcementLost: 0 }
     }),
   "store out of reach": (fleet) =>
-    impairing(
+    impairingStore(
       fleet,
       "everybody",
-      "renewing",
       Effect.gen(function* () {
         fleet.referee.count("outages of the store")
         fleet.store.health = fleet.dice.pick(["refusing", "silent", "frozen", "full"])
@@ -139,10 +179,9 @@ export const faults = {
       })
     ),
   "commands lost and late": (fleet) =>
-    impairing(
+    impairingStore(
       fleet,
       "everybody",
-      "renewing",
       Effect.gen(function* () {
         fleet.store.weather = { ...fleet.store.weather, requestLost: 0.2, answerLost: 0.2, late: 0.2 }
         if (fleet.dice.chance(0.5)) fleet.nomba.steal()
@@ -169,10 +208,9 @@ export const faults = {
     Effect.suspend(() => {
       const instance = anyone(fleet)
       const process = instance.process()
-      return impairing(
+      return impairingStore(
         fleet,
         instance.number,
-        "renewing",
         Effect.gen(function* () {
           fleet.store.partitioned.add(process)
           yield* lasts(fleet, 10 * SECOND, 40 * MINUTE)
@@ -199,13 +237,149 @@ export const faults = {
   "Nomba out of reach": nombaIs(({ dice }) => ({ health: dice.pick(["refusing", "failing", "silent"]) }), 10 * MINUTE),
   "Nomba slow": nombaIs(() => ({ slowest: 6 * SECOND }), 20 * MINUTE),
   "Nomba's answers lost": nombaIs(() => ({ answerLost: 0.4 }), 20 * MINUTE),
+  "the store goes back": (fleet) =>
+    Effect.gen(function* () {
+      if (fleet.dice.chance(0.5)) {
+        fleet.nomba.steal()
+        yield* Effect.timeoutOption(fleet.next("commit"), "2 minutes")
+        // Everybody hears of the new session, so that everybody knows better than the store.
+        yield* Effect.sleep("75 seconds")
+      }
+      const known = fleet.store.holds()
+      const isLive = known !== undefined && known === fleet.nomba.alive() && fleet.nomba.remaining() > 6 * MINUTE
+      if (!fleet.store.goBack() || !isLive) return
+      const thefts = fleet.nomba.counts.thefts
+      yield* Effect.sleep("45 seconds")
+      if (fleet.nomba.counts.thefts === thefts && fleet.store.health === "well" && fleet.store.holds() !== known) {
+        fleet.referee.blame(
+          `the store went back and holds ${fleet.store.holds()}, although all processes knew ${known}`
+        )
+      }
+    }),
+  "the store's clock moves": (fleet) =>
+    Effect.gen(function* () {
+      const before = fleet.store.clockOffset
+      fleet.store.clockOffset = fleet.dice.between(-10 * MINUTE, 10 * MINUTE)
+      fleet.referee.note(`the store's clock moves by ${Math.round(fleet.store.clockOffset - before)} ms`)
+      yield* lasts(fleet, 10 * SECOND, 20 * MINUTE)
+    }),
+  "one process hears no announcements": (fleet) =>
+    Effect.suspend(() => {
+      const instance = anyone(fleet)
+      const process = instance.process()
+      fleet.store.deaf.add(process)
+      const fault = Effect.gen(function* () {
+        fleet.nomba.steal()
+        yield* Effect.timeoutOption(fleet.next("commit"), "2 minutes")
+        yield* Effect.sleep("35 seconds")
+        const { alive } = fleet.nomba
+        const isAround = fleet.store.holds() === alive() && instance.isAlive() && instance.process() === process
+        const isWell = !fleet.referee.wasImpaired(instance.number, "calling", fleet.simulation.now() - MINUTE)
+        if (isAround && isWell && fleet.store.health === "well" && instance.holds() !== alive()) {
+          fleet.referee.blame(`instance ${instance.number} holds ${instance.holds()}, 35 s after ${alive()} was stored`)
+        }
+        yield* lasts(fleet, 0, 20 * MINUTE)
+      })
+      return Effect.ensuring(
+        fault,
+        Effect.sync(() => fleet.store.deaf.delete(process))
+      )
+    }),
+  "one process with other keys": (fleet) =>
+    Effect.suspend(() => {
+      const instance = anyone(fleet)
+      const process = instance.process()
+      return impairingStore(
+        fleet,
+        instance.number,
+        Effect.gen(function* () {
+          fleet.store.foreign.add(process)
+          if (fleet.dice.chance(0.7)) fleet.nomba.steal()
+          yield* lasts(fleet, MINUTE, 20 * MINUTE)
+          fleet.store.foreign.delete(process)
+        })
+      )
+    }),
+  "closed and opened in one tick": (fleet) =>
+    Effect.gen(function* () {
+      const instance = anyone(fleet)
+      if (fleet.dice.chance(0.5)) fleet.nomba.steal()
+      yield* lasts(fleet, 0, MINUTE)
+      instance.reopen()
+      yield* lasts(fleet, 0, SECOND)
+      if (fleet.dice.chance(0.5)) instance.reopen()
+    }),
+  "joined ahead of expiry while Nomba fails": (fleet) =>
+    Effect.gen(function* () {
+      const ahead = fleet.nomba.remaining() - 6 * MINUTE
+      yield* Effect.sleep(Math.max(0, ahead))
+      const instance = anyone(fleet)
+      const fault = Effect.gen(function* () {
+        fleet.nomba.conditions = {
+          ...good,
+          affected: "token requests",
+          health: fleet.dice.pick(["failing", "refusing"])
+        }
+        yield* Effect.sleep("90 seconds")
+        instance.kill()
+        yield* lasts(fleet, SECOND, 30 * SECOND)
+        instance.start()
+        yield* Effect.sleep("45 seconds")
+        const { alive, remaining } = fleet.nomba
+        const isServable = remaining() > 30 * SECOND && fleet.store.holds() === alive()
+        if (isServable && instance.isAlive() && instance.holds() !== alive()) {
+          fleet.referee.blame(
+            `instance ${instance.number} joined and holds ${instance.holds()}, not the live ${alive()}`
+          )
+        }
+        fleet.nomba.conditions = good
+      })
+      yield* impairing(fleet, "everybody", "renewing", fault)
+    }),
+  "token requests fail": tokenRequestsAre(
+    ({ dice }) => ({ health: dice.pick(["failing", "refusing"]) }),
+    10 * MINUTE,
+    0
+  ),
+  "token requests fail with Retry-After": tokenRequestsAre(
+    ({ dice }) => ({ health: "failing", retryAfter: dice.pick(["0", "3600", "86400"]) }),
+    5 * MINUTE,
+    LONGEST_BELIEVED
+  ),
+  "one POST a minute": tokenRequestsAre(
+    ({ dice }) => ({ rateLimit: { limit: 1, window: MINUTE }, retryAfter: dice.pick([undefined, "0"]) }),
+    10 * MINUTE,
+    MINUTE
+  ),
+  "Nomba repeats its tokens": tokenRequestsAre(() => ({ repeatsTokens: true }), 10 * MINUTE, 0),
+  "one process calls a route that rejects every token": (fleet) =>
+    Effect.suspend(() => {
+      fleet.nomba.conditions = { ...good, rejectedPath: "/v1/transfers" }
+      fleet.caller.rejected = anyone(fleet)
+      return Effect.ensuring(
+        lasts(fleet, MINUTE, 60 * MINUTE),
+        Effect.sync(() => {
+          fleet.caller.rejected = undefined
+          fleet.nomba.conditions = good
+        })
+      )
+    }),
+  "a rival program": (fleet) =>
+    Effect.gen(function* () {
+      const rival = startProgram(fleet.simulation, fleet.nomba, fleet.dice, { isRival: true })
+      const every = fleet.dice.between(5 * SECOND, 60 * SECOND)
+      const call = Effect.ignore(rival.call("GET", "/v1/accounts/balance"))
+      rival.fork(Effect.forever(Effect.zipRight(call, Effect.sleep(every))))
+      yield* lasts(fleet, MINUTE, 10 * MINUTE)
+      rival.process.kill()
+    }),
   "a clock set": (fleet) =>
     Effect.suspend(() => {
       const instance = anyone(fleet)
       return impairing(
         fleet,
         instance.number,
-        "calling",
+        "renewing",
         Effect.sync(() => instance.setClock(fleet.dice.between(-10 * MINUTE, 10 * MINUTE)))
       )
     })

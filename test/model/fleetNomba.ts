@@ -1,13 +1,13 @@
 /** Nomba as a fleet meets it over HTTP: the sandbox's state machine behind a network with faults. */
 import { HttpClient, HttpClientError, type HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { Effect, Either, Option, Redacted, Schema, Stream } from "effect"
-import * as SandboxState from "../../src/sandbox/SandboxState.js"
-import { Switches } from "../../src/sandbox/Switches.js"
+import { Switches } from "../../src/sandbox/config/Switches.js"
 import type { Counts } from "../../src/sandbox/state/Counts.js"
+import * as SandboxState from "../../src/sandbox/state/SandboxState.js"
 import * as Sessions from "../../src/sandbox/state/Sessions.js"
 import type { Ledger } from "../fleet/Ledger.js"
 import type { Process, Simulation } from "../support/simulator.js"
-import { type Dice, exchange, type Way } from "./fleetNetwork.js"
+import { type Dice, makeConnection, type Way } from "./fleetNetwork.js"
 
 export const CLIENT_ID = "fleet"
 export const BASE_URL = "https://nomba.test"
@@ -16,20 +16,52 @@ const REFRESH_LIFETIME = 24 * 3_600_000
 
 export interface Conditions {
   readonly health: "well" | "refusing" | "failing" | "silent"
+  /** What the health is about. */
+  readonly affected: "everything" | "token requests"
   /** How often the answer to a request that was processed is lost. */
   readonly answerLost: number
   /** The longest that one way takes. */
   readonly slowest: number
+  /** The `Retry-After` header of a 429 or 503. */
+  readonly retryAfter: string | undefined
+  /** How many POSTs are answered in each window of so many milliseconds; token requests count. */
+  readonly rateLimit: { readonly limit: number; readonly window: number } | undefined
+  /** Every token request is answered with the tokens that were granted last, as if they were new. */
+  readonly repeatsTokens: boolean
+  /** Requests whose path begins like this are answered with 401, whatever the token. */
+  readonly rejectedPath: string | undefined
 }
 
-export const good: Conditions = { health: "well", answerLost: 0, slowest: 150 }
+export const good: Conditions = {
+  health: "well",
+  affected: "everything",
+  answerLost: 0,
+  slowest: 150,
+  retryAfter: undefined,
+  rateLimit: undefined,
+  repeatsTokens: false,
+  rejectedPath: undefined
+}
 
 /** A moment in the life of a token request. */
 export type Moment = "sent" | "processed" | "answered"
 
+/** A request for a resource. */
+export interface Use {
+  readonly token: string
+  readonly path: string
+  readonly status: number
+}
+
 export interface Nomba {
-  /** Nomba as one process reaches it. */
-  readonly clientFor: (process: Process, reached: (moment: Moment) => void) => HttpClient.HttpClient
+  /** Nomba as one process reaches it. `used` is told of each request for a resource when it arrives. */
+  readonly clientFor: (
+    process: Process,
+    reached: (moment: Moment) => void,
+    used?: (use: Use) => void
+  ) => HttpClient.HttpClient
+  /** The same for another program with the same credentials: each session that it starts is a theft. */
+  readonly rivalClientFor: (process: Process) => HttpClient.HttpClient
   conditions: Conditions
   /** Someone outside the fleet logs in with the same credentials. */
   readonly steal: () => void
@@ -42,6 +74,10 @@ export interface Nomba {
   /** When it was granted, by this Nomba's clock; 0 where there is none. */
   readonly issuedAt: () => number
   readonly lastTheft: () => number
+  /** Since when the conditions are what they are. */
+  readonly conditionsSince: () => number
+  /** How long ago the lifetime of a token was over, in milliseconds; negative before that. */
+  readonly expiredFor: (token: string) => number
   /** How late, beside all else, the answer to the next call of each kind is, in milliseconds. */
   readonly delays: Map<"issue" | "refresh", number>
   readonly counts: {
@@ -50,6 +86,8 @@ export interface Nomba {
     tokenCalls: number
     refused: number
     rejected: number
+    /** POSTs over the limit of their window. */
+    limited: number
     thefts: number
     /** Refresh tokens that came a second time. */
     reused: number
@@ -57,8 +95,7 @@ export interface Nomba {
   readonly sandbox: () => Counts
 }
 
-const statuses = [200, 401, 503] as const
-type Status = (typeof statuses)[number]
+type Status = 200 | 401 | 429 | 503
 
 const bearerOf = (headers: Readonly<Record<string, string>>): Option.Option<string> =>
   Option.map(Option.fromNullable(headers["authorization"]), (header) => header.slice("Bearer ".length))
@@ -74,6 +111,8 @@ export const grantedBefore = (one: string, other: string): boolean => serialOf(o
 const subjectOf = (token: string) => ({ clientId: CLIENT_ID, tokenId: token })
 
 export interface Settings {
+  /** A refresh token that is sent a second time ends the session. */
+  readonly reuseEndsSession?: boolean
   /** How far its clock is off, in milliseconds. */
   readonly skew: number
   /** How long an access token lives, in milliseconds. */
@@ -85,13 +124,19 @@ export interface Settings {
 export const makeNomba = (
   simulation: Simulation,
   dice: Dice,
-  { lifetime = LIFETIME, note = () => {}, skew }: Settings
+  { lifetime = LIFETIME, note = () => {}, reuseEndsSession = false, skew }: Settings
 ): Nomba => {
-  const counts = { calls: 0, tokenCalls: 0, refused: 0, rejected: 0, thefts: 0, reused: 0 }
+  const counts = { calls: 0, tokenCalls: 0, refused: 0, rejected: 0, limited: 0, thefts: 0, reused: 0 }
   const encoder = new TextEncoder()
-  let state = SandboxState.initial(Schema.decodeSync(Switches)({}))
+  let state = SandboxState.initial(
+    Schema.decodeSync(Switches)({ refreshReuse: reuseEndsSession ? "killsSession" : "refused" })
+  )
   const expiries = new Map<string, number>()
+  let granting: Sessions.Session | undefined
+  let window = { start: 0, used: 0 }
   let serial = 0
+  let conditions = good
+  let changedAt = simulation.now()
   let lastTheft = Number.NEGATIVE_INFINITY
 
   const apply = <A>(transition: SandboxState.Transition<A>): A => {
@@ -103,9 +148,9 @@ export const makeNomba = (
   const now = (): number => simulation.now() + skew
 
   const current = (): Option.Option<Sessions.Session> =>
-    Option.fromNullable(Sessions.of(state.sessions, CLIENT_ID).at(-1))
+    Option.fromNullable(Sessions.ofClient(state.sessions, CLIENT_ID).at(-1))
 
-  const grant = (): Sessions.Minted => {
+  const grant = (): Sessions.NewTokens => {
     serial += 1
     expiries.set(`access-${serial}`, now() + lifetime)
     return {
@@ -127,6 +172,7 @@ export const makeNomba = (
   }
 
   const granted = (session: Sessions.Session): object => {
+    granting = session
     if (nomba.stealAfterNextGrant !== undefined) simulation.after(nomba.stealAfterNextGrant, steal)
     nomba.stealAfterNextGrant = undefined
     return {
@@ -138,6 +184,9 @@ export const makeNomba = (
       }
     }
   }
+
+  /** The tokens that were granted last, with a lifetime as if they were new. */
+  const repeated = (session: Sessions.Session): object => granted({ ...session, expiresAt: now() + lifetime })
 
   const refresh = (request: HttpClientRequest.HttpClientRequest): object | undefined => {
     const body = request.body._tag === "Uint8Array" ? JSON.parse(new TextDecoder().decode(request.body.body)) : {}
@@ -165,17 +214,23 @@ export const makeNomba = (
     return Either.isRight(outcome) ? { code: "00" } : undefined
   }
 
-  const resource = ({ headers, method }: HttpClientRequest.HttpClientRequest): Status => {
+  const isRejectedPath = (url: string): boolean => {
+    const { rejectedPath } = nomba.conditions
+    return rejectedPath !== undefined && url.startsWith(BASE_URL + rejectedPath)
+  }
+
+  const resource = ({ headers, method, url }: HttpClientRequest.HttpClientRequest): Status => {
     const token = Option.getOrElse(bearerOf(headers), () => "")
     const isAlive = Either.isRight(Sessions.authenticate(subjectOf(token), now())(state.sessions))
     if (!isAlive) counts.rejected += 1
-    const status = isAlive ? 200 : 401
+    const status = isAlive && !isRejectedPath(url) ? 200 : 401
     note({ headers, method, status, expiresAt: expiries.get(token) ?? 0, now: now() })
     return status
   }
 
   const tokenCall = (request: HttpClientRequest.HttpClientRequest): object | undefined => {
     if (request.url.endsWith("/revoke")) return revoke(request)
+    if (nomba.conditions.repeatsTokens && granting !== undefined) return repeated(granting)
     return request.url.endsWith("/issue") ? granted(apply(SandboxState.issue(grant()))) : refresh(request)
   }
 
@@ -186,43 +241,64 @@ export const makeNomba = (
     readonly json?: object
   }
 
-  const serve = (request: HttpClientRequest.HttpClientRequest): Answer => {
-    if (isForToken(request) && !request.url.endsWith("/revoke")) counts.tokenCalls += 1
+  /** Counts a POST in the window that starts on the full second or minute. */
+  const isWithinLimit = (): boolean => {
+    const { rateLimit } = nomba.conditions
+    if (rateLimit === undefined) return true
+    const start = Math.floor(now() / rateLimit.window) * rateLimit.window
+    window = { start, used: window.start === start ? window.used + 1 : 1 }
+    return window.used <= rateLimit.limit
+  }
+
+  const serve = (request: HttpClientRequest.HttpClientRequest, isRival: boolean): Answer => {
+    if (isForToken(request) && !request.url.endsWith("/revoke")) {
+      if (isRival) {
+        counts.thefts += 1
+        lastTheft = simulation.now()
+      } else counts.tokenCalls += 1
+    }
     const at = now()
-    if (nomba.conditions.health === "failing") return { status: 503, at }
+    if (healthFor(request) === "failing") return { status: 503, at }
+    if (request.method === "POST" && !isWithinLimit()) {
+      counts.limited += 1
+      return { status: 429, at }
+    }
     if (!isForToken(request)) return { status: resource(request), at }
     const json = tokenCall(request)
     return json === undefined ? { status: 401, at } : { status: 200, at, json }
   }
 
-  const empty = new Map(statuses.map((status) => [status, new Response(null, { status })]))
-
   /** Reading the body of a web response would take a real promise. */
-  const respond = (request: HttpClientRequest.HttpClientRequest, { at, json, status }: Answer) =>
-    json === undefined
-      ? Object.defineProperty(
-          HttpClientResponse.fromWeb(request, empty.get(status) ?? new Response(null, { status })),
-          "text",
-          { value: Effect.succeed("") }
-        )
-      : Object.defineProperty(
-          HttpClientResponse.fromWeb(
-            request,
-            new Response(null, { status, headers: { date: new Date(at).toUTCString() } })
-          ),
-          "stream",
-          { value: Stream.make(encoder.encode(JSON.stringify(json))) }
-        )
+  const respond = (request: HttpClientRequest.HttpClientRequest, { at, json, status }: Answer) => {
+    const { retryAfter } = nomba.conditions
+    const headers = {
+      date: new Date(at).toUTCString(),
+      ...(retryAfter !== undefined && (status === 429 || status === 503) ? { "retry-after": retryAfter } : {})
+    }
+    const response = HttpClientResponse.fromWeb(request, new Response(null, { status, headers }))
+    return json === undefined
+      ? Object.defineProperty(response, "text", { value: Effect.succeed("") })
+      : Object.defineProperty(response, "stream", { value: Stream.make(encoder.encode(JSON.stringify(json))) })
+  }
 
   const delayOf = ({ url }: HttpClientRequest.HttpClientRequest): number => {
     for (const [call, delay] of nomba.delays) if (url.endsWith(`/${call}`) && nomba.delays.delete(call)) return delay
     return 0
   }
 
-  const clientFor: Nomba["clientFor"] = (process, reached) =>
+  const healthFor = (request: HttpClientRequest.HttpClientRequest): Conditions["health"] =>
+    nomba.conditions.affected === "everything" || isForToken(request) ? nomba.conditions.health : "well"
+
+  const clientOf = (
+    process: Process,
+    reached: (moment: Moment) => void,
+    used: (use: Use) => void,
+    isRival: boolean
+  ): HttpClient.HttpClient =>
     HttpClient.make((request) =>
       Effect.async((resume) => {
-        const { health, slowest } = nomba.conditions
+        const { slowest } = nomba.conditions
+        const health = healthFor(request)
         const isTokenRequest = isForToken(request)
         const pass = (moment: Moment): void => {
           if (isTokenRequest) reached(moment)
@@ -234,14 +310,17 @@ export const makeNomba = (
           return resume(Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause })))
         }
         const latency = (): number => dice.between(20, slowest)
-        exchange(
-          simulation,
-          process,
+        // Each request has a connection of its own: requests overtake each other.
+        makeConnection(simulation, process).exchange(
           {
             there: health === "silent" ? "lost" : latency(),
             serve: () => {
-              const answer = serve(request)
+              const answer = serve(request, isRival)
               pass("processed")
+              if (!isTokenRequest) {
+                const token = Option.getOrElse(bearerOf(request.headers), () => "")
+                used({ token, status: answer.status, path: request.url.slice(BASE_URL.length) })
+              }
               return answer
             },
             back: (): Way => (dice.chance(nomba.conditions.answerLost) ? "lost" : latency() + delayOf(request))
@@ -255,14 +334,29 @@ export const makeNomba = (
     )
 
   const nomba: Nomba = {
-    clientFor,
-    conditions: good,
+    clientFor: (process, reached, used = () => {}) => clientOf(process, reached, used, false),
+    rivalClientFor: (process) =>
+      clientOf(
+        process,
+        () => {},
+        () => {},
+        true
+      ),
+    get conditions() {
+      return conditions
+    },
+    set conditions(next) {
+      conditions = next
+      changedAt = simulation.now()
+    },
     steal,
     stealAfterNextGrant: undefined,
     alive: () => Option.getOrUndefined(current())?.tokenId,
     remaining: () => Option.match(current(), { onNone: () => 0, onSome: ({ expiresAt }) => expiresAt - now() }),
     issuedAt: () => Option.match(current(), { onNone: () => 0, onSome: (_) => _.issuedAt }),
     lastTheft: () => lastTheft,
+    conditionsSince: () => changedAt,
+    expiredFor: (token) => now() - (expiries.get(token) ?? Number.POSITIVE_INFINITY),
     delays: new Map(),
     counts,
     sandbox: () => state.counts

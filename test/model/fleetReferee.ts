@@ -4,8 +4,8 @@ import type { Simulation } from "../support/simulator.js"
 /** Who is impaired: the number of an instance, or everybody. */
 export type Impaired = number | "everybody"
 
-/** What cannot be expected: that a session is renewed, or that anything at all comes back in time. */
-export type Inability = "renewing" | "calling"
+/** What cannot be expected: that the store answers, that a session is renewed, or that anything comes back in time. */
+export type Inability = "storing" | "renewing" | "calling"
 
 interface Impairment {
   readonly who: Impaired
@@ -13,8 +13,8 @@ interface Impairment {
   until: number
 }
 
-/** After a failed renewal a cache makes no other for at most this long. */
-const LONGEST_PAUSE = 31_000
+/** After a failed renewal a cache makes no other for at most this long, if Nomba states no longer wait. */
+const LONGEST_BACKOFF = 31_000
 
 /** One thing that is wrong shows itself in many ways; these many are told. */
 const MOST = 10
@@ -25,8 +25,11 @@ export interface Referee {
   readonly note: (what: string) => void
   /** Something that must hold does not. */
   readonly blame: (what: string) => void
-  /** Who is impaired from now on; answers with what ends it. */
-  readonly impair: (who: Impaired, what: Inability) => () => void
+  /** Who is impaired from now on; answers with what ends it. It is still felt for `aftermath` milliseconds. */
+  readonly impair: (who: Impaired, what: Inability, aftermath?: number) => () => void
+  /** The longest time that something happened for. */
+  readonly measure: (what: string, millis: number) => void
+  readonly longest: Readonly<Record<string, number>>
   /** Whether an instance was impaired at some time since then, or still felt it. */
   readonly wasImpaired: (instance: number, what: Inability, since: number) => boolean
   readonly broken: ReadonlyArray<string>
@@ -36,6 +39,7 @@ export interface Referee {
 export const makeReferee = (simulation: Simulation): Referee => {
   const start = simulation.now()
   const counts: Record<string, number> = {}
+  const longest: Record<string, number> = {}
   const broken: Array<string> = []
   let notes: Array<string> = []
   let impairments: Array<Impairment> = []
@@ -57,19 +61,22 @@ export const makeReferee = (simulation: Simulation): Referee => {
       note(`BROKEN: ${what}`)
       broken.push(`${at()} ${what}`)
     },
-    impair: (who, what) => {
+    longest,
+    measure: (what, millis) => {
+      longest[what] = Math.max(longest[what] ?? 0, millis)
+    },
+    impair: (who, what, aftermath = LONGEST_BACKOFF) => {
       const now = simulation.now()
       impairments = impairments.filter(({ until }) => until > now - 600_000)
       const impairment = { who, what, until: Number.POSITIVE_INFINITY }
       impairments.push(impairment)
       return () => {
-        impairment.until = simulation.now()
+        impairment.until = simulation.now() + aftermath
       }
     },
     wasImpaired: (instance, what, since) =>
       impairments.some(
-        (one) =>
-          (one.who === "everybody" || one.who === instance) && one.what === what && one.until + LONGEST_PAUSE >= since
+        (one) => (one.who === "everybody" || one.who === instance) && one.what === what && one.until >= since
       ),
     broken,
     get notes() {

@@ -5,6 +5,8 @@ export interface Report {
   readonly hours: number
   readonly seed: number
   readonly counts: Readonly<Record<string, number>>
+  /** The largest measures, in milliseconds unless they say something else. */
+  readonly longest: Readonly<Record<string, number>>
   /** For each fault how long it took to converge, each time that it befell the fleet, in milliseconds. */
   readonly convergences: Readonly<Record<string, ReadonlyArray<number>>>
   /** What must hold and did not. */
@@ -30,7 +32,16 @@ const number = (count: number): string => count.toLocaleString("en-US")
 
 const sum = (all: ReadonlyArray<ReadonlyArray<number>>): number => all.reduce((total, times) => total + times.length, 0)
 
-export const describeFleet = ({ broken, convergences, counts, hours, instances, notes, seed }: Report): string => {
+export const describeFleet = ({
+  broken,
+  convergences,
+  counts,
+  hours,
+  instances,
+  longest,
+  notes,
+  seed
+}: Report): string => {
   const faults = Object.entries(convergences)
     .map(([name, times]) => [name, [...times].sort((a, b) => a - b)] as const)
     .sort(([a], [b]) => a.localeCompare(b))
@@ -42,6 +53,8 @@ export const describeFleet = ({ broken, convergences, counts, hours, instances, 
         .sort(([a], [b]) => a.localeCompare(b))
         .map(([name, count]) => [name, number(count)])
     ),
+    "",
+    table(Object.entries(longest).map(([name, most]) => [`longest: ${name}`, number(Math.round(most))])),
     "",
     table([
       ["fault", "times", "converged after: median", "longest"],

@@ -12,11 +12,18 @@ it("a write that comes late leaves a session no more time than one that comes at
   const exit = simulation.run(
     Effect.gen(function* () {
       const driver = yield* connect(yield* freshKey(), Duration.minutes(1))
-      yield* driver.acquire("owner")
+      const owner = { store: "aa", attempt: 1 }
+      yield* driver.acquire(owner, { takeOverBelow: 1 })
       const asked = simulation.now()
       store.nextCommit = "late"
-      const next = { session: Option.some(sessionOf("late")), tombstone: false, remaining: LIFETIME }
-      yield* Effect.exit(driver.commit("owner", 0, next))
+      const write = {
+        version: 1,
+        session: Option.some(sessionOf("late")),
+        tombstone: false,
+        remaining: LIFETIME,
+        expiresAt: asked + Duration.toMillis(LIFETIME)
+      }
+      yield* Effect.exit(driver.commit(owner, 0, write))
       yield* Effect.sleep("30 seconds")
       return { isWritten: store.holds() !== undefined, lived: simulation.now() - asked, remaining: store.remaining() }
     }).pipe(Effect.scoped)

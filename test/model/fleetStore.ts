@@ -1,20 +1,22 @@
-/** A store on a server of its own, which a network with faults lies before. */
+/** The server of a shared token store, which processes reach over a network with faults. */
 import { Duration, Effect, Option, Queue, Redacted, Stream } from "effect"
-import type { Connect, Entry, Next, StoreDriver } from "../../src/layers/store/StoreDriver.js"
+import * as LeasedEntry from "../../src/layers/store/LeasedEntry.js"
+import type { Connect, Owner, Reading, StoreDriver } from "../../src/layers/store/StoreDriver.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
+import type { StoredContent } from "../../src/schemas/StoredSession.js"
 import type { Process, Simulation } from "../support/simulator.js"
-import { type Dice, exchange, type Way } from "./fleetNetwork.js"
+import { type Connection, type Dice, makeConnection, type Way } from "./fleetNetwork.js"
 
-type Step = "read" | "acquire" | "extend" | "mark" | "commit" | "release"
+export type Step = "read" | "acquire" | "extend" | "setRefreshInFlight" | "commit" | "release"
 
-/** How the server is. Frozen, it does later what it was told meanwhile; full, it has no memory left to write with. */
+/** A frozen server carries out later what it was told meanwhile. A full one has no memory left to write with. */
 export type Health = "well" | "refusing" | "silent" | "frozen" | "full"
 
 /** How often a command or an announcement meets each of these, from 0 to 1. */
 export interface Weather {
   readonly requestLost: number
   readonly answerLost: number
-  /** Done up to half a minute later. */
+  /** Carried out up to half a minute later, out of order. */
   readonly late: number
   readonly announcementLost: number
   readonly announcementLate: number
@@ -23,18 +25,26 @@ export interface Weather {
 export const calm: Weather = { requestLost: 0, answerLost: 0, late: 0, announcementLost: 0, announcementLate: 0 }
 
 export interface StoreServer {
-  /** The steps of the store as one process reaches them. */
+  /** The steps of the store as one process reaches them: over one connection for commands and one for announcements. */
   readonly connectFor: (process: Process, reached: (step: Step) => void) => Connect
   health: Health
   weather: Weather
-  /** How late everything is beside that, each way, in milliseconds. */
+  /** Added to every way, in milliseconds. */
   latency: number
-  /** The processes that do not reach it. */
+  /** How far its clock is ahead of the simulation, in milliseconds. */
+  clockOffset: number
+  /** The processes that cannot reach it. */
   readonly partitioned: Set<Process>
-  /** What becomes of the next commit. */
+  /** The processes whose connection for announcements is half open: nothing arrives, and nobody notices. */
+  readonly deaf: Set<Process>
+  /** The processes that hold other encryption keys: they can read nothing that the others wrote. */
+  readonly foreign: Set<Process>
+  /** What happens to the next commit. */
   nextCommit: "request lost" | "answer lost" | "late" | undefined
   /** It comes back empty. */
   readonly wipe: () => void
+  /** It comes back as it was before its last commit, without leases. Answers whether there was such a commit. */
+  readonly goBack: () => boolean
   /** The access token that it holds and that can be adopted. */
   readonly holds: () => string | undefined
   /** What is left of it, in milliseconds. */
@@ -44,55 +54,66 @@ export interface StoreServer {
   readonly unwritten: () => number
 }
 
-interface Content extends Next {
-  readonly version: number
-  readonly marked: boolean
-  readonly until: number
-}
-
 const COMMAND_TIMEOUT = 1_000
 const unavailable = (detail: string) => new Unavailable({ operation: "store", reason: "Store", detail })
 const timedOut = unavailable("ETIMEDOUT")
 const refused = unavailable("ECONNREFUSED")
 const full = unavailable("OOM")
+const foreign = new Unavailable({ operation: "store", reason: "StoreCodec" })
 
-/** What needs memory, as the scripts of Redis do. */
-const writes: ReadonlySet<Step> = new Set(["acquire", "mark", "commit"])
+/** The steps that need memory, as the scripts of Redis do. */
+const writes: ReadonlySet<Step> = new Set(["acquire", "setRefreshInFlight", "commit"])
 
-/** How long one way takes where nothing is wrong, in milliseconds. */
+/** How long one way takes while nothing is wrong, in milliseconds. */
 const QUICKEST = 0.2
 const SLOWEST = 3
 
-/** What a write puts in the place of what, and the highest version that there ever was before it. */
+/** One write, and what was there before it. */
 export interface Write {
   readonly version: number
+  /** The highest version since the store was last emptied or went back. */
   readonly highest: number
+  /** The highest version that the writer has been told of. */
+  readonly seen: number
   readonly token: string | undefined
   readonly over: string | undefined
 }
 
-const tokenOf = (content: Pick<Content, "session"> | undefined): string | undefined =>
+const tokenOf = (content: StoredContent | undefined): string | undefined =>
   content && Option.getOrUndefined(Option.map(content.session, ({ accessToken }) => Redacted.value(accessToken)))
 
-/** `wrote` hears of each write. */
+type Entry = LeasedEntry.LeasedEntry<StoredContent>
+
+/** `wrote` is told of each write. */
 export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Write) => void): StoreServer => {
   const counts: StoreServer["counts"] = { commands: 0, timedOut: 0, late: 0, refusedCommits: 0 }
   const offered = new Set<string>()
   const written = new Set<string>()
-  const subscribers = new Map<Process, (version: number) => void>()
-  let content: Content | undefined
-  let lease: { readonly owner: string; readonly until: number } | undefined
+  const subscribers = new Map<object, { readonly process: Process; readonly hear: (version: number) => void }>()
+  let entry: Entry = LeasedEntry.empty
+  let previous: Entry["content"]
   let highest = 0
   let thawed: Array<() => void> = []
   let health: Health = "well"
 
-  const now = simulation.now
-  const isHeldBy = (owner: string): boolean => lease !== undefined && lease.owner === owner && now() < lease.until
-  const entry = (): Option.Option<Entry> =>
-    Option.map(Option.fromNullable(content), ({ until, ...rest }) => ({
-      ...rest,
-      remaining: Duration.millis(Math.max(0, until - now()))
+  const now = () => simulation.now() + server.clockOffset
+
+  const apply = <A>([answer, next]: LeasedEntry.Outcome<StoredContent, A>): A => {
+    entry = next
+    return answer
+  }
+
+  const reading = (): Reading => ({
+    now: now(),
+    isLeased: LeasedEntry.isLeased(entry, now()),
+    failure: LeasedEntry.failureAt(entry, now()),
+    entry: Option.map(Option.fromNullable(entry.content), (content) => ({
+      ...content.value,
+      version: content.version,
+      refreshInFlight: content.refreshInFlight,
+      remaining: LeasedEntry.left(content, now())
     }))
+  })
 
   const isCut = (process: Process): boolean =>
     health === "silent" || health === "frozen" || server.partitioned.has(process)
@@ -100,11 +121,10 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
   const oneWay = (): number => server.latency + dice.between(QUICKEST, SLOWEST)
 
   const announce = (version: number): void => {
-    for (const [process, hear] of subscribers) {
-      if (!process.isAlive()) subscribers.delete(process)
-      else if (!isCut(process) && !dice.chance(server.weather.announcementLost)) {
-        const latency = dice.chance(server.weather.announcementLate) ? dice.between(1_000, 30_000) : oneWay()
-        simulation.after(latency, () => process.deliver(() => hear(version)))
+    for (const [key, { hear, process }] of subscribers) {
+      if (!process.isAlive()) subscribers.delete(key)
+      else if (!isCut(process) && !server.deaf.has(process) && !dice.chance(server.weather.announcementLost)) {
+        hear(version)
       }
     }
   }
@@ -118,7 +138,7 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
   }
 
   const command =
-    (process: Process, reached: (step: Step) => void) =>
+    (process: Process, connection: Connection, reached: (step: Step) => void) =>
     <A>(step: Step, serve: () => A): Effect.Effect<A, Unavailable> =>
       Effect.async((resume) => {
         counts.commands += 1
@@ -142,9 +162,8 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
           isAnswered = true
           resume(Effect.succeed(answer))
         }
-        if (health === "frozen") {
-          thawed.push(() => exchange(simulation, process, { there: dice.between(0, 3), serve, back }, answered))
-        } else exchange(simulation, process, { there, serve, back }, answered)
+        if (health === "frozen") thawed.push(() => connection.exchange({ there: 0, serve, back }, answered))
+        else connection.exchange({ there, serve, back, isOrdered: !isLate }, answered)
         simulation.after(COMMAND_TIMEOUT, () =>
           process.deliver(() => {
             if (isAnswered) return
@@ -154,69 +173,98 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
         )
       })
 
-  const driverFor = (process: Process, reached: (step: Step) => void, leaseTime: Duration.Duration) =>
-    Effect.gen(function* () {
-      const run = command(process, reached)
-      const heard = yield* Queue.sliding<number>(16)
-      subscribers.set(process, (version) => Queue.unsafeOffer(heard, version))
-      const extend = (owner: string): boolean => {
-        const ours = isHeldBy(owner)
-        if (ours) lease = { owner, until: now() + Duration.toMillis(leaseTime) }
-        return ours
-      }
-      const driver: StoreDriver = {
-        leaseTime,
-        read: run("read", entry),
-        acquire: (owner) =>
+  const driverFor = (
+    process: Process,
+    connections: { readonly commands: Connection; readonly announcements: Connection },
+    reached: (step: Step) => void,
+    leaseTime: Duration.Duration
+  ): StoreDriver => {
+    const run = command(process, connections.commands, reached)
+    let seen = 0
+    const isReadable = () => !server.foreign.has(process)
+    const look = <A extends Reading>(step: Effect.Effect<A, Unavailable>): Effect.Effect<A, Unavailable> =>
+      Effect.flatMap(step, (read) => {
+        if (!isReadable() && Option.isSome(read.entry)) return foreign
+        seen = Math.max(seen, Option.match(read.entry, { onNone: () => 0, onSome: (_) => _.version }))
+        return Effect.succeed(read)
+      })
+    const extend = (owner: Owner) => LeasedEntry.extend(entry, owner, now(), leaseTime)
+    return {
+      leaseTime,
+      acquireTimeout: Duration.millis(COMMAND_TIMEOUT),
+      read: look(run("read", reading)),
+      acquire: (owner, options) =>
+        look(
           run("acquire", () => {
-            if (lease === undefined || now() >= lease.until || lease.owner === owner) {
-              lease = { owner, until: now() + Duration.toMillis(leaseTime) }
-            }
-            return { held: isHeldBy(owner), entry: entry() }
-          }),
-        extend: (owner) => run("extend", () => extend(owner)),
-        mark: (owner, marked) =>
-          run("mark", () => {
-            const ours = extend(owner)
-            if (ours && content !== undefined) content = { ...content, marked }
-            return ours
-          }),
-        commit: (owner, basis, next) =>
-          Effect.suspend(() => {
-            const until = now() + Duration.toMillis(next.remaining)
-            const token = tokenOf(next)
-            if (token !== undefined) offered.add(token)
-            return run("commit", () => {
-              const previous = content?.version ?? 0
-              if (!isHeldBy(owner) || previous !== basis) {
-                counts.refusedCommits += 1
-                return Option.none()
-              }
-              const version = Math.max(previous + 1, Math.floor(now()))
-              wrote({ version, highest, token, over: tokenOf(content) })
+            const held = apply(LeasedEntry.acquire(entry, owner, options, now(), leaseTime))
+            return { held, ...reading() }
+          })
+        ),
+      extend: (owner) => run("extend", () => apply(extend(owner))),
+      setRefreshInFlight: (owner, inFlight) =>
+        run("setRefreshInFlight", () =>
+          apply(LeasedEntry.setRefreshInFlight(entry, owner, inFlight, now(), leaseTime))
+        ),
+      commit: (owner, expectedVersion, { session, tombstone, ...write }) =>
+        Effect.suspend(() => {
+          const token = tokenOf({ session, tombstone })
+          if (token !== undefined) offered.add(token)
+          return run("commit", () => {
+            const before = entry.content
+            const isWritten = apply(
+              LeasedEntry.commit(entry, owner, expectedVersion, { ...write, value: { session, tombstone } }, now())
+            )
+            if (!isWritten) counts.refusedCommits += 1
+            else {
+              wrote({ version: write.version, highest, seen, token, over: tokenOf(before?.value) })
               if (token !== undefined) written.add(token)
-              highest = Math.max(highest, version)
-              content = { ...next, version, marked: false, until }
-              announce(version)
-              return Option.some(version)
-            })
+              highest = Math.max(highest, write.version)
+              previous = before
+              announce(write.version)
+            }
+            return isWritten
+          })
+        }),
+      release: (owner, outcome) =>
+        Effect.ignore(
+          run("release", () => {
+            if (apply(LeasedEntry.release(entry, owner, outcome, now()))) announce(entry.content?.version ?? 0)
+          })
+        ),
+      changes: Effect.gen(function* () {
+        const heard = yield* Queue.sliding<number>(16)
+        const key = {}
+        const hear = (version: number): void => {
+          const isLate = dice.chance(server.weather.announcementLate)
+          connections.announcements.push(isLate ? dice.between(1_000, 30_000) : oneWay(), () =>
+            Queue.unsafeOffer(heard, version)
+          )
+        }
+        const send = (serve: () => void): Effect.Effect<void> =>
+          Effect.sync(() =>
+            connections.announcements.exchange({ there: oneWay(), serve, back: () => "lost" }, () => {})
+          )
+        yield* Effect.acquireRelease(
+          send(() => {
+            subscribers.set(key, { process, hear })
+            if (!isCut(process)) hear(entry.content?.version ?? 0)
           }),
-        release: (owner) =>
-          Effect.ignore(
-            run("release", () => {
-              if (lease?.owner !== owner) return
-              lease = undefined
-              announce(content?.version ?? 0)
-            })
-          ),
-        changes: Effect.succeed(Stream.fromQueue(heard)),
-        leave: Effect.succeed(false)
-      }
-      return driver
-    })
+          () => send(() => subscribers.delete(key))
+        )
+        return Stream.fromQueue(heard)
+      }),
+      close: Effect.succeed(false)
+    }
+  }
 
   const server: StoreServer = {
-    connectFor: (process, reached) => (_, leaseTime) => driverFor(process, reached, leaseTime),
+    connectFor: (process, reached) => {
+      const connections = {
+        commands: makeConnection(simulation, process),
+        announcements: makeConnection(simulation, process)
+      }
+      return (_, leaseTime) => Effect.sync(() => driverFor(process, connections, reached, leaseTime))
+    },
     get health() {
       return health
     },
@@ -228,15 +276,31 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
     },
     weather: calm,
     latency: 0,
+    clockOffset: 0,
     partitioned: new Set(),
+    deaf: new Set(),
+    foreign: new Set(),
     nextCommit: undefined,
-    remaining: () => (content === undefined ? 0 : Math.max(0, content.until - now())),
+    remaining: () => (entry.content === undefined ? 0 : Duration.toMillis(LeasedEntry.left(entry.content, now()))),
     wipe: () => {
-      content = undefined
-      lease = undefined
+      entry = LeasedEntry.empty
+      previous = undefined
+      highest = 0
+    },
+    goBack: () => {
+      if (previous === undefined) return false
+      entry = { ...LeasedEntry.empty, content: previous }
+      highest = previous.version
+      previous = undefined
+      return true
     },
     unwritten: () => offered.size - written.size,
-    holds: () => (content?.tombstone || content?.marked ? undefined : tokenOf(content)),
+    holds: () => {
+      const { content } = entry
+      return content === undefined || content.value.tombstone || Option.isSome(content.refreshInFlight)
+        ? undefined
+        : tokenOf(content.value)
+    },
     counts
   }
   return server

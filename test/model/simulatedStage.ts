@@ -1,5 +1,6 @@
 /** Simulated processes over a simulated store and the sandbox's state machine, in simulated time. */
 import { type Context, Deferred, Duration, Effect, type Exit, Layer, Random, type Scope, Utils } from "effect"
+import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import type { NombaClient } from "../../src/services/NombaClient.js"
 import type { TokenCache } from "../../src/services/TokenCache.js"
 import * as acts from "../fleet/acts.js"
@@ -44,7 +45,7 @@ const startWorker = (
     const layer = clientLayer(
       {
         client: waiting.client(nomba.clientFor(process, () => {})),
-        connect: waiting.store(store.connectFor(process, () => {}))
+        store: SessionStore.fromDriver(waiting.store(store.connectFor(process, () => {})))
       },
       { requestTimeout: Duration.millis(options.requestTimeout) }
     )

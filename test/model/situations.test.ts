@@ -4,10 +4,10 @@ import { assert, describe, it } from "vitest"
 import { situations } from "../fleet/rows/index.js"
 import { simulate } from "./simulatedStage.js"
 
-describe("what holds with real processes holds with simulated ones", () => {
+describe("simulated processes behave as the fleet rows demand of real ones", () => {
   for (const row of situations) {
     it(row.name, async () => {
-      // It is synchronous: without a turn between them, whoever runs the tests would hear nothing until the end.
+      // The simulation is synchronous: without a turn of the event loop the runner would report nothing until the end.
       await turn()
       const seed = Date.now() & 0x7fffffff
       const exit = simulate(row, seed)

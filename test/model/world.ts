@@ -27,6 +27,13 @@ interface Streak {
   readonly inFlight: boolean
 }
 
+interface EarlyRejection {
+  readonly at: number
+  /** Ten others happened within the ten minutes before it. */
+  readonly isHeldBack: boolean
+  readonly usableUntil: number
+}
+
 const storeDown = new Unavailable({ operation: "store", reason: "Store", detail: "ECONNREFUSED" })
 
 /** The memory store, which can be out of reach. */
@@ -34,15 +41,17 @@ const flakyStore = (isDown: () => boolean): TokenStoreService => {
   const guard = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Unavailable, R> =>
     Effect.suspend((): Effect.Effect<A, E | Unavailable, R> => (isDown() ? storeDown : effect))
   return {
+    ...TokenStoreMemory.make,
     open: (key, requestTimeout) =>
       Effect.map(
         TokenStoreMemory.make.open(key, requestTimeout),
         (store): SessionStore => ({
           ...store,
-          read: guard(store.read),
-          renew: (adoptable, mint) => guard(store.renew(adoptable, mint)),
+          readVersioned: guard(store.readVersioned),
+          renew: (options) => guard(store.renew(options)),
           save: (unsaved) => guard(store.save(unsaved)),
-          clear: (revoke) => guard(store.clear(revoke))
+          restore: (live) => guard(store.restore(live)),
+          logout: (revoke) => guard(store.logout(revoke))
         })
       )
   }
@@ -51,7 +60,7 @@ const flakyStore = (isDown: () => boolean): TokenStoreService => {
 /** Thrown when something that must hold does not. */
 export class Broken extends Error {}
 
-/** Of a client that starts its sessions by itself, or of one whose sessions only persons start. */
+/** `isPublic`: a client whose sessions only end users start. */
 export const makeWorld = (isPublic: boolean) => {
   const simulation = makeSimulation(1_760_000_000_000)
   const upstream = makeUpstream()
@@ -59,11 +68,15 @@ export const makeWorld = (isPublic: boolean) => {
   const grants = new Map<string, Grant>()
   const spent = new Set<string>()
   const reported = new Map<string, number>()
-  /** Tokens that were rejected although they should have lived. */
+  /** Tokens that were rejected before their lifetime was over. */
   const ended = new Set<string>()
+  let earlyRejections: ReadonlyArray<EarlyRejection> = []
   const config = makeConfig()
   const broken: Array<string> = []
   let storeIsDown = false
+  let repeatsTokens = false
+  let lastGranted: Session | undefined
+  const store = flakyStore(() => storeIsDown)
   let underWay = 0
   const received = new Set<number>()
   let streak: Streak | undefined
@@ -83,8 +96,13 @@ export const makeWorld = (isPublic: boolean) => {
     underWay += 1
     const isSameFlight = at === lastEnd
     if (streak !== undefined && !isSameFlight) {
-      const pause = Math.min(30_000, 1_000 * 2 ** (streak.count - 1))
-      check(at >= streak.endedAt + pause, `Nomba was called ${at - streak.endedAt} ms after failure ${streak.count}`)
+      const [first, most] = streak.isCredentials ? [10_000, 300_000] : [1_000, 30_000]
+      const backoff = Math.min(most, first * 2 ** (streak.count - 1))
+      check(at >= streak.endedAt + backoff, `Nomba was called ${at - streak.endedAt} ms after failure ${streak.count}`)
+    }
+    const last = earlyRejections.at(-1)
+    if (last?.isHeldBack && at < last.usableUntil) {
+      check(at >= last.at + 3_000, `a token was requested ${at - last.at} ms after one early rejection of many`)
     }
   }
 
@@ -104,7 +122,8 @@ export const makeWorld = (isPublic: boolean) => {
   const record = ({ accessToken, lifetime }: Session, at: number): number => {
     const token = Redacted.value(accessToken)
     const order = Number(token.replace("access-", ""))
-    grants.set(token, { expiresAt: at + Duration.toMillis(lifetime), order })
+    // The lifetime of a token that Nomba repeats began when Nomba gave it first.
+    if (!grants.has(token)) grants.set(token, { expiresAt: at + Duration.toMillis(lifetime), order })
     return order
   }
 
@@ -121,7 +140,13 @@ export const makeWorld = (isPublic: boolean) => {
     Effect.gen(function* () {
       const at = yield* Clock.currentTimeMillis
       begin(at)
-      return yield* Effect.onExit(call, (exit) =>
+      const answer = Effect.map(call, (session) => {
+        if (!repeatsTokens || lastGranted === undefined) lastGranted = session
+        // A refresh token that Nomba gives again may be sent again.
+        Option.map(lastGranted.refreshToken, (token) => spent.delete(Redacted.value(token)))
+        return lastGranted
+      })
+      return yield* Effect.onExit(answer, (exit) =>
         Effect.sync(() => {
           check(!Exit.isInterrupted(exit), "a token request that was sent was interrupted")
           const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
@@ -147,23 +172,20 @@ export const makeWorld = (isPublic: boolean) => {
         return Effect.onExit(booked(upstream.auth.refresh(options)), (exit) =>
           Effect.sync(() => {
             const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
-            if (!(error?._tag === "Unavailable" && error.processed === "no")) spent.add(token)
+            const isGivenAgain =
+              Exit.isSuccess(exit) && Option.exists(exit.value.refreshToken, (again) => Redacted.value(again) === token)
+            const wasNotProcessed = error?._tag === "Unavailable" && error.processed === "no"
+            if (!isGivenAgain && !wasNotProcessed) spent.add(token)
           })
         )
       })
   }
 
   const open = (): void => {
-    streak = undefined
     lastToken = undefined
-    reported.clear()
-    ended.clear()
     scope = Effect.runSync(Scope.make())
     const exit = simulation.run(
-      Scope.extend(
-        makeFedCache({ upstream: { auth }, config, interactive: isPublic, store: flakyStore(() => storeIsDown) }),
-        scope
-      )
+      Scope.extend(makeFedCache({ upstream: { auth }, config, interactive: isPublic, store }), scope)
     )
     if (Exit.isFailure(exit)) throw new Broken("the layer could not be built")
     fed = exit.value
@@ -228,21 +250,33 @@ export const makeWorld = (isPublic: boolean) => {
     isWaiting: () => callers.length > 0,
     /** The token that a caller got last. */
     lastToken: () => lastToken,
-    report: (token: string) => {
-      reported.set(token, simulation.now())
-      const shouldLive = simulation.now() < (grants.get(token)?.expiresAt ?? 0) - MARGIN
+    report: (token: string, route?: string) => {
+      const now = simulation.now()
+      const usableUntil = (grants.get(token)?.expiresAt ?? 0) - MARGIN
       start(
-        Effect.map(fed.cache.invalidate(Redacted.make(token)), () => {
-          if (shouldLive) ended.add(token)
+        Effect.gen(function* () {
+          const served = yield* fed.cache.peek
+          const use = route === undefined ? undefined : { sentAt: now, route }
+          const remedy = yield* fed.cache.invalidate(Redacted.make(token), use)
+          if (remedy !== "Renewal") return
+          reported.set(token, now)
+          const isCached = Option.exists(served, ({ session }) => Redacted.value(session.accessToken) === token)
+          if (!isCached || now >= usableUntil || ended.has(token)) return
+          ended.add(token)
+          const recent = earlyRejections.filter(({ at }) => now - at < 600_000)
+          earlyRejections = [...recent, { at: now, isHeldBack: recent.length >= 10, usableUntil }]
         })
       )
     },
-    confirm: (token: string) => start(fed.cache.confirm(Redacted.make(token))),
+    confirm: (token: string, route?: string) => {
+      const use = route === undefined ? undefined : { sentAt: simulation.now(), route }
+      start(fed.cache.confirm(Redacted.make(token), use))
+    },
     logout: () => {
       start(Effect.exit(fed.cache.logout))
     },
     isPublic,
-    /** A person takes some time to log in, which ends every session before and every pause. */
+    /** An end user takes some time to log in, which ends every earlier session and every backoff. */
     login: () => {
       simulation.pass(1)
       const fiber = start(
@@ -256,6 +290,10 @@ export const makeWorld = (isPublic: boolean) => {
       fiber.addObserver(() => {
         streak = undefined
       })
+    },
+    /** Whether Nomba answers each token request with the session that it granted last. */
+    setRepeatsTokens: (repeats: boolean) => {
+      repeatsTokens = repeats
     },
     setStoreDown: (isDown: boolean) => {
       storeIsDown = isDown

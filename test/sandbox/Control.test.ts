@@ -21,8 +21,8 @@ const get = (path: string, headers: Record<string, string> = {}) =>
 const textsIn = (value: unknown): ReadonlyArray<string> =>
   typeof value === "string" ? [value] : Object.values(value ?? {}).flatMap(textsIn)
 
-describe("the control side, through its derived client", () => {
-  it.effect("shows a session without its secrets, and lets it expire, be revoked and be stolen", () =>
+describe("the control API, through its derived client", () => {
+  it.effect("shows a session without secrets, expires it, revokes it and simulates another login", () =>
     Effect.gen(function* () {
       const { expireSession, getSessions, revokeSession, stealSession } = yield* control
       assert.deepStrictEqual(yield* getSessions(), [])
@@ -38,7 +38,7 @@ describe("the control side, through its derived client", () => {
       assert.strictEqual(carriedOn?.refreshes, 1)
 
       const [stolen] = yield* stealSession({ payload: {} })
-      assert.strictEqual(stolen?.startedBy, "somebody else")
+      assert.strictEqual(stolen?.startedBy, "another login")
       assert.notStrictEqual(stolen?.id, mine?.id)
 
       const second = yield* login
@@ -53,7 +53,7 @@ describe("the control side, through its derived client", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("moves the clock, and the tokens age with it", () =>
+  it.effect("moves the clock, by which tokens expire", () =>
     Effect.gen(function* () {
       const { moveClock } = yield* control
       const { now } = yield* Sandbox
@@ -76,27 +76,27 @@ describe("the control side, through its derived client", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("orders faults, shows what waits, and calls them off", () =>
+  it.effect("adds faults, lists the queued ones, and clears them", () =>
     Effect.gen(function* () {
       const { addFault, clearFaults } = yield* control
       yield* addFault({
-        payload: { endpoint: "issue", fault: { answer: { status: 503, body: "SENTINEL" }, times: 2 } }
+        payload: { target: "issue", fault: { answer: { status: 503, body: "SENTINEL" }, times: 2 } }
       })
       yield* issue()
       const waiting = yield* addFault({
-        payload: { endpoint: "issue", fault: { answer: "cut", during: 60_000, latency: 5 } }
+        payload: { target: "issue", fault: { answer: "truncated", during: 60_000, latency: 5 } }
       })
-      assert.deepStrictEqual(waiting.issue, [
+      assert.deepStrictEqual(waiting["issue"], [
         { left: 1, answer: { status: 503 }, processed: false },
-        { left: "always", until: DateTime.unsafeMake(60_000), latency: 5, answer: "cut", processed: true }
+        { left: "always", until: DateTime.unsafeMake(60_000), latency: 5, answer: "truncated", processed: true }
       ])
       assert.notInclude((yield* get("/_sandbox/state")).text, "SENTINEL")
-      assert.deepStrictEqual(yield* clearFaults(), { issue: [], refresh: [], revoke: [], balance: [] })
+      assert.deepStrictEqual(yield* clearFaults(), {})
       assert.strictEqual((yield* issue()).status, 200)
     }).pipe(sandbox)
   )
 
-  it.effect("turns switches and shows them", () =>
+  it.effect("changes switches and shows them", () =>
     Effect.gen(function* () {
       const { getSwitches, setSwitches } = yield* control
       const turned = yield* setSwitches({ payload: { dialect: "spec", accessLifetime: 60_000 } })
@@ -127,14 +127,14 @@ describe("the control side, through its derived client", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("replays the start by a reset: switches, clock, faults, sessions, counters and log", () =>
+  it.effect("returns to the start with a reset: switches, clock, faults, sessions, counters and log", () =>
     Effect.gen(function* () {
       const { addFault, getState, moveClock, reset, setSwitches } = yield* control
       const before = yield* getState()
       yield* login
       yield* setSwitches({ payload: { dialect: "live", rateLimit: "regular" } })
       yield* moveClock({ payload: { advance: 60_000 } })
-      yield* addFault({ payload: { endpoint: "issue", fault: { answer: "drop" } } })
+      yield* addFault({ payload: { target: "issue", fault: { answer: "connectionReset" } } })
       assert.notDeepEqual(yield* getState(), before)
       const after = yield* reset()
       assert.notStrictEqual(after.epoch, before.epoch)
@@ -144,31 +144,33 @@ describe("the control side, through its derived client", () => {
   )
 })
 
-describe("what the control side refuses", () => {
-  it.effect("is what its operations do not take, each thing in words", () =>
+describe("the control API", () => {
+  it.effect("names each problem of an invalid body", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const before = yield* get("/_sandbox/state")
-      const eitherOr = "body: has to be either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z"
-      const upToTenYears = "has to be a duration, at most ten years"
+      const eitherOr = "body: must be either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z"
+      const upToTenYears = "must be a duration, at most ten years"
       const table: ReadonlyArray<readonly ["POST" | "PATCH", string, unknown, number, ReadonlyArray<string>]> = [
-        ["POST", "/faults", {}, 400, ["endpoint: is missing", "fault: is missing"]],
+        ["POST", "/faults", {}, 400, ["target: is missing", "fault: is missing"]],
         [
           "POST",
           "/faults",
-          { endpoint: "all", fault: {} },
+          { target: "all", fault: {} },
           400,
-          ["endpoint: has to be one of issue, refresh, revoke, balance"]
+          [
+            "target: must be one of issue, refresh, revoke, resource, or a method and a path such as POST /v2/transfers/bank"
+          ]
         ],
         [
           "POST",
           "/faults",
-          { endpoint: "issue", fault: { times: 0 } },
+          { target: "issue", fault: { times: 0 } },
           400,
-          ["times: has to be a whole number, 1 or more, or always"]
+          ["times: must be a whole number, 1 or more, or always"]
         ],
-        ["POST", "/faults", { endpoint: "issue", fault: { tims: 1 } }, 400, ["tims: is not known"]],
-        ["POST", "/sessions/expire", { token: "both" }, 400, ["token: has to be access or refresh"]],
+        ["POST", "/faults", { target: "issue", fault: { tims: 1 } }, 400, ["tims: is not known"]],
+        ["POST", "/sessions/expire", { token: "both" }, 400, ["token: must be access or refresh"]],
         ["POST", "/sessions/expire", { token: "access" }, 409, ["clientId: has no session"]],
         [
           "POST",
@@ -179,13 +181,13 @@ describe("what the control side refuses", () => {
         ],
         ["POST", "/sessions/revoke", {}, 409, ["clientId: has no session"]],
         ["POST", "/sessions/steal", { clientId: "nobody" }, 404, ["clientId: is not known to this sandbox"]],
-        ["POST", "/sessions/steal", { clientId: 7 }, 400, ["clientId: has to be a string"]],
+        ["POST", "/sessions/steal", { clientId: 7 }, 400, ["clientId: must be a string"]],
         ["POST", "/sessions/steal", { client_id: "nobody" }, 400, ["client_id: is not known"]],
         ["POST", "/sessions/revoke", { client: "nobody" }, 400, ["client: is not known"]],
         ["POST", "/sessions/expire", { token: "access", clientID: "nobody" }, 400, ["clientID: is not known"]],
-        ["POST", "/faults", { endpoint: "issue", times: 5, fault: {} }, 400, ["times: is not known"]],
-        ["POST", "/faults", { endpoint: "issue", fault: { latency: -5 } }, 400, [`latency: ${upToTenYears}`]],
-        ["POST", "/faults", { endpoint: "issue", fault: { during: "-1 minute" } }, 400, [`during: ${upToTenYears}`]],
+        ["POST", "/faults", { target: "issue", times: 5, fault: {} }, 400, ["times: is not known"]],
+        ["POST", "/faults", { target: "issue", fault: { latency: -5 } }, 400, [`latency: ${upToTenYears}`]],
+        ["POST", "/faults", { target: "issue", fault: { during: "-1 minute" } }, 400, [`during: ${upToTenYears}`]],
         ["POST", "/clock", { set: "soon" }, 400, [eitherOr]],
         ["POST", "/clock", { set: "eyJhbGciOiJIUzI1NiJ9.SENTINEL" }, 400, [eitherOr]],
         ["POST", "/clock", { set: 5 }, 400, [eitherOr]],
@@ -199,19 +201,19 @@ describe("what the control side refuses", () => {
           "/clock",
           { set: "9999-01-01T00:00:00Z" },
           400,
-          ["set: has to stay within ten years of the machine's clock"]
+          ["set: must stay within ten years of the machine's clock"]
         ],
         [
           "POST",
           "/clock",
           { advance: "3651 days" },
           400,
-          ["advance: has to stay within ten years of the machine's clock"]
+          ["advance: must stay within ten years of the machine's clock"]
         ],
         ["POST", "/clock", [], 400, [eitherOr]],
-        ["PATCH", "/switches", { dialect: "french" }, 400, ["dialect: has to be one of both, spec, live"]],
+        ["PATCH", "/switches", { dialect: "french" }, 400, ["dialect: must be one of both, spec, live"]],
         ["PATCH", "/switches", { french: true }, 400, ["french: is not known"]],
-        ["PATCH", "/switches", null, 400, ["body: has to be an object"]]
+        ["PATCH", "/switches", null, 400, ["body: must be an object"]]
       ]
       for (const [method, path, body, status, errors] of table) {
         const answer = yield* send(client, `${url}/_sandbox${path}`, method, { body: JSON.stringify(body) })
@@ -222,7 +224,7 @@ describe("what the control side refuses", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("is a body that is not JSON, another method and another path", () =>
+  it.effect("rejects a body that is not JSON, another method and another path", () =>
     Effect.gen(function* () {
       const { client, counts, url } = yield* Sandbox
       const at = (path: string) => `${url}/_sandbox${path}`
@@ -240,18 +242,18 @@ describe("what the control side refuses", () => {
 })
 
 describe("the request log", () => {
-  it.effect("tells who asked for what, when, and why it was refused", () =>
+  it.effect("has client, request, time and reason of each request", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
       const { getRequests } = yield* control
       const { access } = yield* login
       yield* TestClock.adjust("1 minute")
       yield* issue({ ...credentials, client_secret: "wrong" })
-      yield* fault("balance", { answer: { status: 503 }, latency: "2 seconds" })
+      yield* fault("resource", { answer: { status: 503 }, latency: "2 seconds" })
       const late = yield* Effect.fork(balance(bearer(access)))
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.join(late)
-      yield* fault("balance", { answer: "drop", processed: true })
+      yield* fault("resource", { answer: "connectionReset", processed: true })
       yield* Effect.exit(balance(bearer(access)))
       yield* post("/nowhere?x=1", {})
       const minute = DateTime.unsafeMake(60_000)
@@ -262,9 +264,10 @@ describe("the request log", () => {
           at: after,
           method: "POST",
           path: "/nowhere",
-          endpoint: "other",
+          operation: "other",
           status: 404,
           outcome: "refused",
+          why: "the sandbox has no response for this path",
           took: 0
         },
         {
@@ -272,10 +275,10 @@ describe("the request log", () => {
           at: after,
           method: "GET",
           path: "/v1/accounts/balance",
-          endpoint: "balance",
+          operation: "resource",
           status: "dropped",
           outcome: "faulted",
-          why: "fault: drop, after it was processed",
+          why: "fault: connectionReset, after it was processed",
           clientId,
           took: 0
         },
@@ -284,7 +287,7 @@ describe("the request log", () => {
           at: minute,
           method: "GET",
           path: "/v1/accounts/balance",
-          endpoint: "balance",
+          operation: "resource",
           status: 503,
           outcome: "faulted",
           why: "fault: 503, 2000 ms late",
@@ -295,7 +298,7 @@ describe("the request log", () => {
           at: minute,
           method: "POST",
           path: "/v1/auth/token/issue",
-          endpoint: "issue",
+          operation: "issue",
           status: 401,
           outcome: "refused",
           why: "client_secret: is not that of this client_id",
@@ -307,7 +310,7 @@ describe("the request log", () => {
           at: DateTime.unsafeMake(0),
           method: "POST",
           path: "/v1/auth/token/issue",
-          endpoint: "issue",
+          operation: "issue",
           status: 200,
           outcome: "succeeded",
           clientId,
@@ -317,7 +320,7 @@ describe("the request log", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("tells that a caller left before the answer", () =>
+  it.effect("says that a client disconnected before the response", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
       const { getRequests } = yield* control
@@ -326,31 +329,36 @@ describe("the request log", () => {
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.interrupt(fiber)
       const [entry] = yield* getRequests()
-      assert.include(entry, { status: "dropped", why: "the caller left before the answer", took: 10_000, clientId })
+      assert.include(entry, {
+        status: "dropped",
+        why: "the client disconnected before the response",
+        took: 10_000,
+        clientId
+      })
     }).pipe(sandbox)
   )
 
-  it.effect("tells whose request it was where it was processed, whatever became of the answer", () =>
+  it.effect("names the client of a processed request, even if a fault replaced the response", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
       const { getRequests } = yield* control
       const whose = Effect.map(getRequests(), ([entry]) => [entry?.outcome, entry?.clientId])
-      for (const answer of ["drop", "cut", "garbage", { status: 502 }] as const) {
+      for (const answer of ["connectionReset", "truncated", "invalidBody", { status: 502 }] as const) {
         yield* fault("issue", { answer, processed: true })
         yield* Effect.exit(issue())
         assert.deepStrictEqual(yield* whose, ["faulted", clientId], JSON.stringify(answer))
       }
-      yield* fault("issue", { answer: "drop" })
+      yield* fault("issue", { answer: "connectionReset" })
       yield* Effect.exit(issue())
       assert.deepStrictEqual(yield* whose, ["faulted", undefined])
     }).pipe(sandbox)
   )
 
-  it.effect("forgets a request that a reset overtook, and so do the counters", () =>
+  it.effect("ignores a request that arrived before a reset, and so do the counters", () =>
     Effect.gen(function* () {
       const { counts, fault, reset, view } = yield* Sandbox
       const before = yield* counts
-      for (const answer of [undefined, "drop", { status: 503 }] as const) {
+      for (const answer of [undefined, "connectionReset", { status: 503 }] as const) {
         yield* fault("issue", { latency: "1 minute", answer })
         const late = yield* Effect.fork(Effect.exit(issue()))
         yield* TestClock.adjust("10 seconds")
@@ -366,8 +374,25 @@ describe("the request log", () => {
   )
 })
 
-describe("what the control side tells", () => {
-  it.effect("has no secret in it, wherever one was put", () =>
+describe("the output of the control API", () => {
+  it.effect("masks every part of a client secret that contains slashes", () => {
+    const clientSecret = "abcdefgh/ij/klmnopqrstu="
+    return Effect.gen(function* () {
+      const { view } = yield* Sandbox
+      for (const path of [
+        `/v1/${clientSecret}`,
+        `/v1/x/abcdefgh.txt`,
+        "/v1/%61bcdefgh",
+        `/v1/${encodeURIComponent(clientSecret)}`
+      ])
+        yield* get(path)
+      const paths = (yield* view).requests.map(({ path }) => path)
+      assert.lengthOf(paths, 4)
+      for (const path of paths) assert.match(path, /^\/v1(\/(x|…))+$/)
+    }).pipe(Effect.provide(Sandbox.layer({ clients: [{ clientId: "c", clientSecret: Redacted.make(clientSecret) }] })))
+  })
+
+  it.effect("contains no secret, wherever one was sent", () =>
     Effect.gen(function* () {
       const { client, configure, fault, url } = yield* Sandbox
       yield* configure({ refreshKillsAccessToken: false, singleSession: false })
@@ -377,7 +402,7 @@ describe("what the control side tells", () => {
       const secrets = [...tokens, secretOf]
       for (const secret of secrets) {
         const part = encodeURIComponent(secret)
-        yield* fault("balance", { answer: { status: 400, headers: { "x-secret": secret }, body: secret } })
+        yield* fault("resource", { answer: { status: 400, headers: { "x-secret": secret }, body: secret } })
         yield* balance(bearer(secret))
         yield* send(client, `${url}/${part}?token=${part}`, "GET")
         yield* post(`/v1/auth/token/issue?${part}`, { client_secret: secret, client_id: secret, grant_type: secret })
@@ -402,8 +427,8 @@ describe("what the control side tells", () => {
   )
 })
 
-describe("the events of the control side", () => {
-  it.effect("are the state at once, and again when it changed, at most ten a second", () =>
+describe("the events of the control API", () => {
+  it.effect("send the state at once and after each change, at most ten times a second", () =>
     Effect.gen(function* () {
       const { views } = yield* Sandbox
       const fiber = yield* Effect.fork(Stream.runCollect(Stream.take(views, 3)))
@@ -417,7 +442,7 @@ describe("the events of the control side", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("come as server-sent events", () =>
+  it.effect("arrive as server-sent events", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const response = yield* client.get(`${url}/_sandbox/events`)
@@ -439,7 +464,7 @@ describe("with a seed", () => {
     return { first, second: second.json, theirs, sessions: (yield* view).sessions }
   })
 
-  it.effect("the same requests get the same ids and tokens, and so they do after a reset", () =>
+  it.effect("the same requests get the same ids and tokens, also after a reset", () =>
     Effect.gen(function* () {
       const one = yield* Effect.provide(run, Sandbox.layer({ seed: 42 }))
       yield* Effect.gen(function* () {
@@ -456,7 +481,7 @@ describe("with a seed", () => {
     })
   )
 
-  it.effect("no two tokens are the same, and without one no two runs are", () =>
+  it.effect("no two tokens are the same, and without a seed no two runs are", () =>
     Effect.gen(function* () {
       const many = yield* Effect.provide(Effect.replicateEffect(login, 50), Sandbox.layer({ seed: "x" }))
       assert.strictEqual(new Set(many.flatMap(({ access, refresh }) => [access, refresh])).size, 100)

@@ -13,7 +13,7 @@ const assertDropped = (exit: Exit.Exit<unknown, unknown>): void => {
 }
 
 describe("a fault", () => {
-  it.effect("answers in place of the sandbox as often as it was told to, and then no more", () =>
+  it.effect("replaces the response as often as `times` says", () =>
     Effect.gen(function* () {
       const { counts, fault } = yield* Sandbox
       yield* fault("issue", { answer: { status: 503 }, times: 2 })
@@ -25,7 +25,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("happens to its own operation only", () =>
+  it.effect("applies to its own operation only", () =>
     Effect.gen(function* () {
       yield* (yield* Sandbox).fault("refresh", { answer: { status: 500 } })
       const { access, refresh: token } = yield* login
@@ -35,7 +35,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("waits behind those that came before it", () =>
+  it.effect("is queued behind earlier faults", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
       yield* fault("issue", { answer: { status: 503 } })
@@ -48,7 +48,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("answers with the headers and the body it was given", () =>
+  it.effect("sends the headers and the body that it was given", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
       yield* fault("issue", { answer: { status: 429, headers: { "retry-after": "7", date: "yesterday" } } })
@@ -70,7 +70,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("of an answer leaves the request unprocessed", () =>
+  it.effect("with a response leaves the request unprocessed", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
       const first = yield* login
@@ -80,7 +80,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("of a lost answer processes the request first", () =>
+  it.effect("with a lost response processes the request first", () =>
     Effect.gen(function* () {
       const { counts, fault } = yield* Sandbox
       const first = yield* login
@@ -92,12 +92,12 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("of a dropped connection is a transport error, processed or not as it was told", () =>
+  it.effect("connectionReset is a transport error, processed or not", () =>
     Effect.gen(function* () {
       const { counts, fault } = yield* Sandbox
       const first = yield* login
-      yield* fault("refresh", { answer: "drop" })
-      yield* fault("refresh", { answer: "drop", processed: true })
+      yield* fault("refresh", { answer: "connectionReset" })
+      yield* fault("refresh", { answer: "connectionReset", processed: true })
       assertDropped(yield* Effect.exit(refresh(first.refresh)))
       assert.strictEqual((yield* counts).refreshed, 0)
       assertDropped(yield* Effect.exit(refresh(first.refresh)))
@@ -106,7 +106,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("of latency holds the answer back, and not the work", () =>
+  it.effect("latency delays the response, not the processing", () =>
     Effect.gen(function* () {
       const { counts, fault } = yield* Sandbox
       yield* fault("issue", { latency: "5 seconds" })
@@ -122,7 +122,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("of latency serves a caller that gives up all the same", () =>
+  it.effect("latency lets the request of a client that gives up take effect", () =>
     Effect.gen(function* () {
       const { counts, fault } = yield* Sandbox
       const first = yield* login
@@ -135,7 +135,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("can be all of it: late, processed, and another answer", () =>
+  it.effect("can combine latency, processing and another response", () =>
     Effect.gen(function* () {
       const { counts, fault } = yield* Sandbox
       yield* fault("issue", { latency: "2 seconds", processed: true, answer: { status: 504 } })
@@ -146,10 +146,10 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("of garbage is a 200 that says it is JSON and is not, and leaves the request unprocessed", () =>
+  it.effect("invalidBody is a 200 that is not JSON, and leaves the request unprocessed", () =>
     Effect.gen(function* () {
       const { counts, fault } = yield* Sandbox
-      yield* fault("issue", { answer: "garbage" })
+      yield* fault("issue", { answer: "invalidBody" })
       const { headers, json, status, text } = yield* issue()
       assert.strictEqual(status, 200)
       assert.include(headers["content-type"], "application/json")
@@ -160,11 +160,11 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("of a cut answer processes the request, and breaks off in the middle of its body", () =>
+  it.effect("truncated processes the request and stops in the middle of the body", () =>
     Effect.gen(function* () {
       const { client, counts, fault, url } = yield* Sandbox
       const { access } = yield* login
-      yield* fault("balance", { answer: "cut" })
+      yield* fault("resource", { answer: "truncated" })
       const response = yield* client.get(`${url}/v1/accounts/balance`, { headers: bearer(access) })
       assert.strictEqual(response.status, 200)
       const received: Array<number> = []
@@ -174,16 +174,16 @@ describe("a fault", () => {
       assert.isTrue(Exit.isFailure(exit))
       const whole = (yield* balance(bearer(access))).text
       assert.strictEqual(Buffer.from(received).toString(), whole.slice(0, Math.floor(whole.length / 2)))
-      assert.include((yield* counts).balance, { requests: 2, faulted: 1, succeeded: 1 })
-      assert.deepStrictEqual((yield* counts).balance.statuses, { 200: 1, dropped: 1 })
+      assert.include((yield* counts).resource, { requests: 2, faulted: 1, succeeded: 1 })
+      assert.deepStrictEqual((yield* counts).resource.statuses, { 200: 1, dropped: 1 })
 
-      yield* fault("issue", { answer: "cut" })
+      yield* fault("issue", { answer: "truncated" })
       yield* Effect.exit(issue())
       assert.strictEqual((yield* counts).issued, 2)
     }).pipe(sandbox)
   )
 
-  it.effect("for a time befalls every request until then, by the sandbox's clock", () =>
+  it.effect("with `during` applies to every request until then, by the sandbox's clock", () =>
     Effect.gen(function* () {
       const { advance, fault } = yield* Sandbox
       const outage = { answer: { status: 503 }, during: "1 minute" } as const
@@ -200,7 +200,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("for a time and a number of requests ends with whichever is first", () =>
+  it.effect("with `during` and `times` ends with whichever is first", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
       yield* fault("issue", { answer: { status: 503 }, during: "1 minute", times: 2 })
@@ -215,7 +215,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("is called off with all the others", () =>
+  it.effect("is removed by clearFaults", () =>
     Effect.gen(function* () {
       const { clearFaults, fault } = yield* Sandbox
       yield* fault("issue", { answer: { status: 503 }, times: "always" })
@@ -224,7 +224,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("is one of at most sixty-four that wait", () =>
+  it.effect("is one of at most 64 in the queue", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
       for (let n = 0; n < 64; n++) yield* fault("issue", { answer: { status: 503 } })
@@ -236,7 +236,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("is forgotten by a reset", () =>
+  it.effect("is removed by a reset", () =>
     Effect.gen(function* () {
       const { fault, reset } = yield* Sandbox
       yield* fault("issue", { answer: { status: 503 }, times: Number.POSITIVE_INFINITY })
@@ -246,7 +246,7 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("that cannot happen is refused, in words", () =>
+  it.effect("that is invalid is rejected with a message", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
       for (const impossible of [
@@ -257,14 +257,17 @@ describe("a fault", () => {
         { during: "later" as "1 second" },
         { during: Number.POSITIVE_INFINITY },
         { processed: "yes" as unknown as boolean },
-        { answer: "cut" as const, processed: false },
-        { answer: "silence" as "drop" },
+        { answer: "truncated" as const, processed: false },
+        { answer: "silence" as "connectionReset" },
         { latency: "later" as "1 second" },
         { answer: { status: 99 } },
         { answer: { status: 200, headers: { "retry after": "1" } } },
         { answer: { status: 200, headers: { "retry-after": "1\r\nx: y" } } },
         { answer: { status: 200, headers: { "x-a": "a\u0001b" } } },
         { answer: { status: 200, headers: { "x-a": "a\u007f" } } },
+        { answer: { status: 200, headers: { Trailer: "x-a" } } },
+        { answer: { status: 200, headers: { "Transfer-Encoding": "chunked" } } },
+        { answer: { status: 200, headers: { "content-length": "7" } } },
         { answer: { status: 200, body: 1n } },
         { answer: { status: 200, body: () => {} } }
       ]) {
@@ -272,13 +275,13 @@ describe("a fault", () => {
         assert.instanceOf(error, SandboxError)
         assert.strictEqual(error.reason, "Fault")
         assert.lengthOf(error.issues, 1)
-        assert.match(error.message, /: (times|during|latency|answer|processed): has to be /)
+        assert.match(error.message, /^(times|during|latency|answer|processed): must be /)
       }
     }).pipe(sandbox)
   )
 })
 
-describe("a caller that must not be interrupted", () => {
+describe("an uninterruptible caller", () => {
   const interruptedAfter = (steps: number) =>
     Effect.gen(function* () {
       let answered: Exit.Exit<unknown, unknown> | undefined
@@ -293,7 +296,7 @@ describe("a caller that must not be interrupted", () => {
       return answered
     })
 
-  it.effect("is not, wherever the sandbox is with its request", () =>
+  it.effect("is not interrupted, whatever the sandbox is doing with its request", () =>
     Effect.gen(function* () {
       const { counts, fault } = yield* Sandbox
       for (let steps = 1; steps <= 20; steps++) {
@@ -306,8 +309,8 @@ describe("a caller that must not be interrupted", () => {
   )
 })
 
-describe("what is done to a session that is not there", () => {
-  it.effect("is refused, in words", () =>
+describe("an action on a session that does not exist", () => {
+  it.effect("is rejected with a message", () =>
     Effect.gen(function* () {
       const { expire, session, steal } = yield* Sandbox
       assert.strictEqual((yield* Effect.flip(expire("access"))).reason, "Session")

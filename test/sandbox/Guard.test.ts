@@ -3,7 +3,7 @@ import { HttpServerRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Exit, Option, Scope } from "effect"
 import { Sandbox, type SandboxService, type ServerOptions } from "nomba-auth/sandbox"
-import { foreignHost } from "../../src/sandbox/Guard.js"
+import { foreignHost } from "../../src/sandbox/http/Guard.js"
 import { credentials } from "./support.js"
 
 interface Heard {
@@ -33,8 +33,8 @@ const serving = <A, E>(use: (sandbox: SandboxService) => Effect.Effect<A, E, Sco
 
 const json = { "content-type": "application/json" }
 
-describe("the control side on a socket", () => {
-  it.live("refuses a Host that is not the sandbox's own, and so do the pages; the Nomba API does not mind", () =>
+describe("the control API on a socket", () => {
+  it.live("rejects a foreign Host, and so do the pages; the Nomba API accepts it", () =>
     serving(({ counts, url }) =>
       Effect.gen(function* () {
         const { port } = new URL(url)
@@ -78,7 +78,7 @@ describe("the control side on a socket", () => {
     )
   )
 
-  it.live("refuses whatever another page asks, and does nothing of it", () =>
+  it.live("rejects every request of another page, without effect", () =>
     serving(({ counts, url, view }) =>
       Effect.gen(function* () {
         yield* ask(`${url}/v1/auth/token/issue`, "POST", json, JSON.stringify(credentials))
@@ -118,7 +118,7 @@ describe("the control side on a socket", () => {
     )
   )
 
-  it.live("lets its own page act, under each of its names", () =>
+  it.live("accepts its own page under each of its names", () =>
     serving(({ url, view }) =>
       Effect.gen(function* () {
         const { port } = new URL(url)
@@ -128,12 +128,12 @@ describe("the control side on a socket", () => {
           assert.strictEqual(stolen.status, 200)
           assert.notProperty(stolen.headers, "access-control-allow-origin")
         }
-        assert.strictEqual((yield* view).sessions[0]?.startedBy, "somebody else")
+        assert.strictEqual((yield* view).sessions[0]?.startedBy, "another login")
       })
     )
   )
 
-  it.live("that listens everywhere is reached by any address, and by no foreign name", () =>
+  it.live("accepts any address, but no foreign name, if it listens on all addresses", () =>
     serving(
       ({ url }) =>
         Effect.gen(function* () {
@@ -153,7 +153,7 @@ describe("the control side on a socket", () => {
   )
 })
 
-describe("the names that a sandbox goes by", () => {
+describe("the host names of a sandbox", () => {
   const paths = ["/_sandbox/state", "/", "/v1/auth/authorize"]
 
   const refused = (url: string, host: string) =>
@@ -162,7 +162,7 @@ describe("the names that a sandbox goes by", () => {
       (answers) => answers.map(({ status }) => status === 403)
     )
 
-  it.live("include those that it was told, under any port and in any case, also where it listens everywhere", () =>
+  it.live("include allowedHosts with any port and in any case, also if it listens on all addresses", () =>
     Effect.forEach(["127.0.0.1", "0.0.0.0"], (host) =>
       serving(
         ({ url }) =>
@@ -184,7 +184,7 @@ describe("the names that a sandbox goes by", () => {
     )
   )
 
-  it("include the name that it was told to listen on, whatever address that stands for", () => {
+  it("include the name that it listens on, whatever its address", () => {
     for (const address of ["127.0.1.1", "192.0.2.7", "[2001:db8::7]"]) {
       const allows = (claimed: string) => {
         const request = HttpServerRequest.fromWeb(new Request("http://box/", { headers: { host: claimed } }))
@@ -201,7 +201,7 @@ describe("the names that a sandbox goes by", () => {
 })
 
 describe("the Nomba API, for a page in a browser,", () => {
-  it.live("can be called and read from any origin, its refusals and its limits too", () =>
+  it.live("can be called and read from any origin, errors and rate limits included", () =>
     serving(
       ({ counts, url }) =>
         Effect.gen(function* () {
@@ -253,13 +253,13 @@ describe("server-sent events", () => {
           while (reader !== undefined && !(await reader.read()).done) {}
           return "ended"
         } catch {
-          return "cut"
+          return "truncated"
         }
       })()
       return { first: new TextDecoder().decode(first?.value), ended }
     })
 
-  it.live("come at once and whenever something changed, until the page leaves", () =>
+  it.live("arrive at once and after each change, until the page disconnects", () =>
     serving(({ steal, url }) =>
       Effect.gen(function* () {
         const response = yield* Effect.promise(() => fetch(`${url}/_sandbox/events`))
@@ -273,24 +273,24 @@ describe("server-sent events", () => {
         yield* until("\n\n")
         assert.match(text, /^event: state\ndata: \{.*\}\n\n$/)
         yield* steal()
-        yield* until('"startedBy":"somebody else"')
+        yield* until('"startedBy":"another login"')
         yield* Effect.promise(async () => reader?.cancel())
       })
     )
   )
 
-  it.live("end when the sandbox closes, which they do not hold up", () =>
+  it.live("end when the sandbox closes, without delaying it", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { url } = yield* Scope.extend(Sandbox.makeServer(), scope)
       const followers = yield* Effect.replicateEffect(follow(url, new AbortController()), 3)
       for (const { first } of followers) assert.match(first, /^event: state\n/)
       yield* Effect.timeout(Scope.close(scope, Exit.void), "5 seconds")
-      for (const { ended } of followers) assert.include(["cut", "ended"], yield* Effect.promise(() => ended))
+      for (const { ended } of followers) assert.include(["truncated", "ended"], yield* Effect.promise(() => ended))
     })
   )
 
-  it.live("stop being made when the page leaves", () =>
+  it.live("stop when the page disconnects", () =>
     Effect.gen(function* () {
       const interrupted = yield* Deferred.make<void>()
       const machine = Clock.make()
@@ -313,7 +313,7 @@ describe("server-sent events", () => {
 })
 
 describe("the pages for tools", () => {
-  it.live("say that the sandbox is there, and what it serves", () =>
+  it.live("say that the sandbox is up, and what it serves", () =>
     serving(({ url }) =>
       Effect.gen(function* () {
         const health = yield* ask(`${url}/health`, "GET")

@@ -12,6 +12,9 @@ describe("Sandbox.layer", () => {
     ["clients", { clients: [defaultClient, defaultClient] }],
     ["clients.0.clientId", { clients: [{ clientId: "", clientSecret: secret }] }],
     ["clients.0.clientSecret", { clients: [{ clientId: "c", clientSecret: Redacted.make("") }] }],
+    ["clients.0.redirectUris.0", { clients: [{ clientId: "c", redirectUris: ["https://shop.example/\u4e2d"] }] }],
+    ["clients.0.redirectUris.0", { clients: [{ clientId: "c", redirectUris: ["https://shop.example/a b"] }] }],
+    ["clients.0.redirectUris.0", { clients: [{ clientId: "c", redirectUris: ["https://shop.example/\r\nx: y"] }] }],
     ["clients.0.accountId", { clients: [{ clientId: "c", clientSecret: secret, accountId: "" }] }],
     ["accessLifetime", { accessLifetime: 0 }],
     ["accessLifetime", { accessLifetime: "1500 millis" }],
@@ -36,7 +39,7 @@ describe("Sandbox.layer", () => {
     )
   }
 
-  it.effect("names all of them at once, and no secret", () =>
+  it.effect("names every problem at once, and no secret", () =>
     Effect.gen(function* () {
       const clients = [{ clientId: "", clientSecret: "PLAIN" as unknown as Redacted.Redacted }]
       const error = yield* Effect.flip(Sandbox.make({ clients, accessLifetime: 1, clockOffset: Number.NaN }))
@@ -45,7 +48,7 @@ describe("Sandbox.layer", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("gives two sandboxes that share nothing", () =>
+  it.effect("builds sandboxes that share nothing", () =>
     Effect.gen(function* () {
       const [one, two] = yield* Effect.all([Sandbox.make(), Sandbox.make({ dialect: "spec" })])
       yield* Effect.provideService(login, Sandbox, one)
@@ -55,7 +58,7 @@ describe("Sandbox.layer", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("reaches itself and nothing else", () =>
+  it.effect("reaches itself and no other host", () =>
     Effect.gen(function* () {
       const client = yield* HttpClient.HttpClient
       const { url } = yield* Sandbox
@@ -68,7 +71,7 @@ describe("Sandbox.layer", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it("has a client by default that looks like a real one", () => {
+  it("has a default client that looks like a real one", () => {
     const { accountId, clientId, clientSecret } = Sandbox.defaultClient
     const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
     assert.match(clientId, uuid)

@@ -41,12 +41,12 @@ describe("a body", () => {
   it.effect("that is JSON and not an object is a 400", () =>
     Effect.forEach(["null", "[]", "7", '"text"', "[[[]]]"], (body) =>
       Effect.gen(function* () {
-        for (const answer of yield* postEverywhere(body)) assertRefused(answer, 400, "body: has to be an object")
+        for (const answer of yield* postEverywhere(body)) assertRefused(answer, 400, "body: must be an object")
       })
     ).pipe(sandbox)
   )
 
-  it.effect("that is nested beyond reason is a 400, and no crash", () =>
+  it.effect("that is nested too deep is a 400, not a crash", () =>
     Effect.gen(function* () {
       const deep = (open: string, close: string, n: number) => open.repeat(n) + close.repeat(n)
       for (const body of [
@@ -59,7 +59,7 @@ describe("a body", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("in bytes that are no UTF-8 is a 400", () =>
+  it.effect("that is not UTF-8 is a 400", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const request = HttpClientRequest.post(`${url}/v1/auth/token/issue`).pipe(
@@ -69,7 +69,7 @@ describe("a body", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("that does not say it is JSON is a 415, whatever it holds", () =>
+  it.effect("that is not declared as JSON is a 415, whatever it contains", () =>
     Effect.gen(function* () {
       const form = new URLSearchParams(credentials).toString()
       for (const [body, contentType] of [
@@ -79,7 +79,7 @@ describe("a body", () => {
         [form, "application/x-www-form-urlencoded"]
       ] as const) {
         for (const answer of yield* postEverywhere(body, contentType)) {
-          assertRefused(answer, 415, "content-type: has to be application/json")
+          assertRefused(answer, 415, "content-type: must be application/json")
         }
       }
     }).pipe(sandbox)
@@ -93,7 +93,7 @@ describe("a body", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("may name a charset and spell the type in capitals", () =>
+  it.effect("may have a charset and a type in capitals", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const answer = yield* send(client, `${url}${paths[0]}`, "POST", {
@@ -112,17 +112,17 @@ describe("a body", () => {
   it.effect("of 64 KiB is read, and of one byte more is a 413", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* issue(padded(64 * 1024))).status, 200)
-      assertRefused(yield* issue(padded(64 * 1024 + 1)), 413, "body: has to be at most 64 KiB")
+      assertRefused(yield* issue(padded(64 * 1024 + 1)), 413, "body: must be at most 64 KiB")
     }).pipe(sandbox)
   )
 
-  it.effect("that says it is smaller than it is, is a 413 all the same", () =>
+  it.effect("with a content length that is too small is still a 413", () =>
     Effect.gen(function* () {
       assertRefused(yield* issue(padded(64 * 1024 + 1), { "content-length": "10" }), 413)
     }).pipe(sandbox)
   )
 
-  it.effect("that streams in without an end is not read for ever", () =>
+  it.effect("that never ends is not read forever", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       let sent = 0
@@ -135,7 +135,7 @@ describe("a body", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("that streams in and fits is taken", () =>
+  it.effect("that is streamed and small enough is accepted", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const bytes = Stream.fromIterable(JSON.stringify(credentials)).pipe(Stream.encodeText)
@@ -147,21 +147,26 @@ describe("a body", () => {
   )
 })
 
-describe("a path or a method that is not there", () => {
-  it.effect("is a 404", () =>
+describe("an unknown path or method", () => {
+  it.effect("is a 404 that lists what there is, after the bearer token under /v1/ and /v2/", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
+      const { access } = yield* login
+      for (const path of ["/v1", "/auth/token/issue", "/V1/auth/token/issue", "/sandbox/v1/auth/token/issue"]) {
+        assertRefused(yield* send(client, `${url}${path}`, "POST", { body: JSON.stringify(credentials) }), 404)
+      }
       for (const path of [
-        "/v1",
-        "/auth/token/issue",
         "/v1/auth/token/issue/",
-        "/V1/auth/token/issue",
         "/v1/auth/token/issue/x",
         "/v1//auth/token/issue",
         "/v1/auth/token/%69ssue",
-        "/sandbox/v1/auth/token/issue"
+        "/v2/nowhere"
       ]) {
-        assertRefused(yield* send(client, `${url}${path}`, "POST", { body: JSON.stringify(credentials) }), 404)
+        assertRefused(yield* send(client, `${url}${path}`, "POST"), 401, "Authorization: is missing")
+        const answer = yield* send(client, `${url}${path}`, "POST", { headers: bearer(access) })
+        assertRefused(answer, 404)
+        assert.include(answer.json.errors, "there is: GET /v1/accounts/balance")
+        assert.include(answer.text, "POST /_sandbox/resources")
       }
     }).pipe(sandbox)
   )
@@ -169,18 +174,19 @@ describe("a path or a method that is not there", () => {
   it.effect("is a 405 that says what is allowed", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
+      const { access } = yield* login
       for (const method of ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] as const) {
         const answer = yield* send(client, `${url}/v1/auth/token/issue`, method)
         assertRefused(answer, 405)
         assert.strictEqual(answer.headers["allow"], "POST")
       }
-      const answer = yield* send(client, `${url}/v1/accounts/balance`, "POST")
+      const answer = yield* send(client, `${url}/v1/accounts/balance`, "POST", { headers: bearer(access) })
       assertRefused(answer, 405)
       assert.strictEqual(answer.headers["allow"], "GET")
     }).pipe(sandbox)
   )
 
-  it.effect("is counted apart", () =>
+  it.effect("is counted as other", () =>
     Effect.gen(function* () {
       const { client, counts, url } = yield* Sandbox
       yield* send(client, `${url}/nowhere`, "GET")
@@ -191,7 +197,7 @@ describe("a path or a method that is not there", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("does not mind a query", () =>
+  it.effect("may have a query", () =>
     Effect.gen(function* () {
       const answer = yield* post("/v1/auth/token/issue?x=1", credentials)
       assert.strictEqual(answer.status, 200)
@@ -199,7 +205,7 @@ describe("a path or a method that is not there", () => {
   )
 })
 
-describe("nothing that a request says", () => {
+describe("no request data", () => {
   const sentinel = "SENTINEL-9f2c"
 
   const everyRefusal = Effect.gen(function* () {
@@ -237,7 +243,7 @@ describe("nothing that a request says", () => {
     return [...posts.flat(2), ...others].filter(({ status }) => status >= 400)
   })
 
-  it.effect("is repeated in an answer", () =>
+  it.effect("is echoed in an error response", () =>
     Effect.gen(function* () {
       const refusals = yield* everyRefusal
       assert.isAbove(refusals.length, 200)
@@ -251,7 +257,7 @@ describe("nothing that a request says", () => {
     }).pipe(sandbox)
   )
 
-  it.effect("is logged, nor put into a span of the sandbox", () =>
+  it.effect("is logged or put into a span", () =>
     Effect.gen(function* () {
       const logged: Array<unknown> = []
       const spans: Array<string> = []
@@ -292,7 +298,7 @@ describe("nothing that a request says", () => {
   )
 })
 
-describe("whatever is posted", () => {
+describe("any POST body", () => {
   const json = FastCheck.jsonValue({ maxDepth: 4 })
   const member = FastCheck.constantFrom(
     "grant_type",

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Either, FastCheck as fc, Option, Redacted, Schema } from "effect"
 import { Switches } from "nomba-auth/sandbox"
-import * as SandboxState from "../../src/sandbox/SandboxState.js"
+import * as SandboxState from "../../src/sandbox/state/SandboxState.js"
 import * as Sessions from "../../src/sandbox/state/Sessions.js"
 
 const lifetime = 10
@@ -9,7 +9,7 @@ const refreshLifetime = 25
 
 const minting =
   (n: number, now: number) =>
-  (clientId: string): Sessions.Minted => ({
+  (clientId: string): Sessions.NewTokens => ({
     clientId,
     tokenId: `${clientId}-${n}`,
     sessionId: `session ${clientId}-${n}`,
@@ -23,7 +23,7 @@ const minting =
 const standard = Schema.decodeSync(Switches)({})
 const empty = SandboxState.initial(standard)
 
-const presenting = (token: string, now: number, bearer?: string, client = "a"): Sessions.Presented => ({
+const presenting = (token: string, now: number, bearer?: string, client = "a"): Sessions.RefreshRequest => ({
   refreshToken: Redacted.make(token),
   bearer: Option.map(Option.fromNullable(bearer), (tokenId) => ({ clientId: client, tokenId })),
   admits: () => true,
@@ -81,7 +81,7 @@ interface Model {
 }
 
 describe("the state of the sandbox", () => {
-  it("lets a client use what its switches leave alive and nothing else, through any history", () => {
+  it("accepts exactly the tokens that the switches leave valid, through any history", () => {
     fc.assert(
       fc.property(switches, fc.array(step, { maxLength: 40 }), (turned, steps) => {
         let models: Array<Model> = []
@@ -195,7 +195,7 @@ describe("the state of the sandbox", () => {
     assert.strictEqual(counts.issued, 1000)
   })
 
-  it("keeps sixteen sessions of a client where several are allowed, and the newest of them", () => {
+  it("keeps the newest 16 sessions of a client if several are allowed", () => {
     const { sessions } = issues(1000, 0, SandboxState.initial({ ...standard, singleSession: false }))
     assert.deepStrictEqual(
       Sessions.all(sessions).map(({ tokenId }) => tokenId),
@@ -204,7 +204,7 @@ describe("the state of the sandbox", () => {
     assert.lengthOf(sessions.ended, 256)
   })
 
-  it("keeps eight earlier access tokens of a session where a refresh leaves them alive", () => {
+  it("keeps 8 earlier access tokens of a session if a refresh leaves them valid", () => {
     const lenient = SandboxState.initial({ ...standard, refreshKillsAccessToken: false, refreshRotation: false })
     let state = issues(1, 0, lenient)
     for (let n = 1; n < 100; n++) {
@@ -214,7 +214,7 @@ describe("the state of the sandbox", () => {
     assert.lengthOf(state.sessions.ended, 0)
   })
 
-  it("says why a refresh token is no good as long as it remembers, and refuses it afterwards too", () => {
+  it("says why a refresh token is invalid, and rejects it even after it forgot the reason", () => {
     const outcome = (state: SandboxState.State, token: string) =>
       SandboxState.refresh(presenting(token, 0), minting(-1, 0))(state)[0]
     assert.deepStrictEqual(outcome(issues(2), "refresh a-0"), Either.left("replaced" as const))
@@ -230,18 +230,18 @@ describe("the state of the sandbox", () => {
     assert.deepStrictEqual(refreshing("refresh a-1", 3)(after)[0], Either.left("reused" as const))
   })
 
-  it("forgets neither more nor less of the requests than the last two hundred", () => {
+  it("keeps exactly the last 200 requests", () => {
     let state = empty
     const entry = {
       at: 0,
       took: 0,
       method: "GET",
       path: "/",
-      endpoint: "other",
+      operation: "other",
       status: 404,
       outcome: "refused"
     } as const
-    for (let n = 0; n < 1000; n++) state = SandboxState.answer(empty, entry)(state)[1]
+    for (let n = 0; n < 1000; n++) state = SandboxState.recordAnswer(empty, entry)(state)[1]
     assert.lengthOf(state.log.entries, 200)
     assert.deepStrictEqual([state.log.entries[0]?.id, state.log.entries[199]?.id], [1000, 801])
     assert.deepStrictEqual(state.counts.other.statuses, { 404: 1000 })

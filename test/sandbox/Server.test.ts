@@ -34,7 +34,7 @@ const raw = (url: string, bytes: string) =>
   })
 
 describe("a sandbox on a socket", () => {
-  it.live("issues, refreshes, opens the resource and revokes", () =>
+  it.live("issues, refreshes, answers a resource and revokes", () =>
     serving(({ counts, url }) =>
       Effect.gen(function* () {
         assert.match(url, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/)
@@ -69,7 +69,7 @@ describe("a sandbox on a socket", () => {
     )
   )
 
-  it.live("is reached in process as well, and remembers the same", () =>
+  it.live("can be called in process as well, with the same state", () =>
     serving(({ client, counts, url }) =>
       Effect.gen(function* () {
         yield* issue(url)
@@ -79,7 +79,7 @@ describe("a sandbox on a socket", () => {
     )
   )
 
-  it.live("refuses in the envelope: junk, a 404, a 405, a form, and a body that is too large", () =>
+  it.live("uses the envelope for invalid JSON, a 404, a 405, a form and a body that is too large", () =>
     serving(({ url }) =>
       Effect.gen(function* () {
         const call = (path: string, init: RequestInit) => Effect.promise(() => fetch(`${url}${path}`, init))
@@ -105,7 +105,7 @@ describe("a sandbox on a socket", () => {
     )
   )
 
-  it.live("answers a body in chunks, whether it fits or is too large", () =>
+  it.live("reads a chunked body, and rejects one that is too large", () =>
     serving(({ url }) =>
       Effect.gen(function* () {
         const head = "POST /v1/auth/token/issue HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
@@ -118,7 +118,7 @@ describe("a sandbox on a socket", () => {
     )
   )
 
-  it.live("sends the headers of a fault as HTTP has them", () =>
+  it.live("sends the headers of a fault", () =>
     serving(({ fault, url }) =>
       Effect.gen(function* () {
         yield* fault("issue", { answer: { status: 503, headers: { "x-a": "a\n", "X-B": " \tb c\r\n " } } })
@@ -129,10 +129,10 @@ describe("a sandbox on a socket", () => {
     )
   )
 
-  it.live("drops the connection when it is told to, and goes on after", () =>
+  it.live("resets a connection for a fault, and serves the next one", () =>
     serving(({ counts, fault, url }) =>
       Effect.gen(function* () {
-        yield* fault("issue", { answer: "drop", processed: true })
+        yield* fault("issue", { answer: "connectionReset", processed: true })
         const dropped = yield* Effect.exit(
           Effect.tryPromise(() => fetch(`${url}/v1/auth/token/issue`, { method: "POST", body: "{}" }))
         )
@@ -143,10 +143,10 @@ describe("a sandbox on a socket", () => {
     )
   )
 
-  it.live("cuts an answer off in the middle of its body, and goes on after", () =>
+  it.live("truncates a response for a fault, and serves the next one", () =>
     serving(({ counts, fault, url }) =>
       Effect.gen(function* () {
-        yield* fault("issue", { answer: "cut" })
+        yield* fault("issue", { answer: "truncated" })
         const body = JSON.stringify(credentials)
         const head = "POST /v1/auth/token/issue HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
         const heard = yield* raw(url, `${head}content-length: ${body.length}\r\n\r\n${body}`)
@@ -156,7 +156,7 @@ describe("a sandbox on a socket", () => {
         assert.strictEqual(received.length, Math.floor(announced / 2))
         assert.isTrue(received.startsWith('{"code":"00"'))
 
-        yield* fault("issue", { answer: "cut" })
+        yield* fault("issue", { answer: "truncated" })
         const cut = yield* issue(url)
         assert.strictEqual(cut.status, 200)
         assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.tryPromise(() => cut.text()))))
@@ -167,10 +167,10 @@ describe("a sandbox on a socket", () => {
     )
   )
 
-  it.live("answers garbage, late, and a lost answer", () =>
+  it.live("sends an invalid body, a late response and no response", () =>
     serving(({ counts, fault, url }) =>
       Effect.gen(function* () {
-        yield* fault("issue", { answer: "garbage" })
+        yield* fault("issue", { answer: "invalidBody" })
         const garbage = yield* issue(url)
         assert.strictEqual(garbage.status, 200)
         assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.tryPromise(() => garbage.json()))))
@@ -183,13 +183,13 @@ describe("a sandbox on a socket", () => {
     )
   )
 
-  it.live("listens on the host and the port it was given, and says so when it cannot", () =>
+  it.live("listens on the given host and port, or says why it cannot", () =>
     serving(({ url }) =>
       Effect.gen(function* () {
         const port = Number(new URL(url).port)
         const error = yield* Effect.flip(Sandbox.makeServer({ port }))
         assert.strictEqual(error.reason, "Listen")
-        assert.include(error.message, `127.0.0.1:${port}`)
+        assert.include(error.message, `Port ${port} is already in use on 127.0.0.1`)
         assert.include(error.message, "EADDRINUSE")
         const everywhere = yield* Sandbox.makeServer({ host: "0.0.0.0" })
         assert.strictEqual((yield* issue(everywhere.url)).status, 200)
@@ -197,7 +197,7 @@ describe("a sandbox on a socket", () => {
     )
   )
 
-  it.live("stops with its scope, though connections are open and an answer is due in an hour", () =>
+  it.live("stops with its scope, even with open connections and a response due in an hour", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { counts, fault, url } = yield* Scope.extend(Sandbox.makeServer(), scope)
@@ -209,11 +209,11 @@ describe("a sandbox on a socket", () => {
         body: JSON.stringify(credentials)
       }).then(
         () => "answered",
-        () => "cut"
+        () => "truncated"
       )
       yield* Effect.repeat(counts, { until: ({ issued }) => issued === 2 })
       yield* Effect.timeout(Scope.close(scope, Exit.void), "5 seconds")
-      assert.strictEqual(yield* Effect.promise(() => waiting), "cut")
+      assert.strictEqual(yield* Effect.promise(() => waiting), "truncated")
       const refused = yield* Effect.exit(Effect.tryPromise(() => fetch(url)))
       assert.isTrue(Exit.isFailure(refused))
     })
@@ -245,7 +245,7 @@ describe("a sandbox on a socket", () => {
     })
   )
 
-  it.live("is a layer of its own", () =>
+  it.live("is available as a layer", () =>
     Effect.gen(function* () {
       const { counts, url } = yield* Sandbox
       yield* issue(url)
@@ -253,7 +253,7 @@ describe("a sandbox on a socket", () => {
     }).pipe(Effect.provide(Sandbox.layerServer()))
   )
 
-  it.live("does not know the client of another", () =>
+  it.live("does not know the client of another sandbox", () =>
     serving(
       ({ url }) =>
         Effect.gen(function* () {

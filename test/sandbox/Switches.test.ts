@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Schema, TestClock } from "effect"
 import { Sandbox, SandboxError, Switches, type SwitchesInput } from "nomba-auth/sandbox"
-import { descriptions } from "../../src/sandbox/Switches.js"
+import { descriptions } from "../../src/sandbox/config/Switches.js"
 import { type Answer, assertRefused, balance, bearer, credentials, issue, login, refresh, revoke } from "./support.js"
 
 const { accountId, clientId } = Sandbox.defaultClient
@@ -29,7 +29,7 @@ const assertFailureByCode = (answer: Answer, code: string): void => {
 }
 
 describe("the switches", () => {
-  it("have a default each, and say what they are for", () => {
+  it("have a default and a description each", () => {
     const defaults: Record<string, unknown> = { ...Schema.decodeSync(Switches)({}) }
     assert.sameMembers(
       descriptions.map(({ name }) => String(name)),
@@ -42,7 +42,7 @@ describe("the switches", () => {
     }
   })
 
-  it.effect("are refused in words when they are out of range or unknown, and nothing turns", () =>
+  it.effect("are rejected with a message if invalid or unknown, and nothing changes", () =>
     Effect.gen(function* () {
       const { configure, switches } = yield* Sandbox
       const before = yield* switches
@@ -67,7 +67,7 @@ describe("the switches", () => {
     }).pipe(Effect.provide(Sandbox.layer()))
   )
 
-  it.effect("stay as they are where none is given", () =>
+  it.effect("do not change if none is given", () =>
     Effect.gen(function* () {
       const { configure } = yield* Sandbox
       const turned = yield* configure({ dialect: "live", refreshRotation: undefined })
@@ -96,7 +96,7 @@ describe("singleSession", () => {
     })
   )
 
-  it.effect("turned on again lets the next issue kill all of them", () =>
+  it.effect("turned on again lets the next issue end all sessions", () =>
     Effect.gen(function* () {
       const { configure, sessions } = yield* Sandbox
       const [one, two] = yield* Effect.all([login, login])
@@ -163,12 +163,12 @@ describe("refreshReuse", () => {
       assertRefused(
         yield* refresh(second.refresh_token),
         401,
-        "refresh_token: its session ended when a refresh token was used twice"
+        "refresh_token: its session ended because a refresh token was used twice"
       )
     })
   )
 
-  it.effect("refused leaves the session alone", () =>
+  it.effect("refused leaves the session valid", () =>
     Effect.gen(function* () {
       const first = yield* login
       const second = (yield* refresh(first.refresh)).json.data
@@ -257,11 +257,11 @@ describe("revokeMembers and revokeUnknownMembers", () => {
     )
   }
 
-  it.effect("say which members are taken, and repeat none that came", () =>
+  it.effect("name the accepted members, and echo none of the request", () =>
     Effect.gen(function* () {
       const { access } = yield* login
       const answer = yield* revoke(access, { token: access, SENTINEL: 1 })
-      assertRefused(answer, 400, "body: has to be token and nothing else")
+      assertRefused(answer, 400, "body: must be token and nothing else")
     }).pipe(Effect.provide(Sandbox.layer({ revokeMembers: "spec", revokeUnknownMembers: "refused" })))
   )
 })
@@ -325,7 +325,7 @@ describe("accessLifetime and refreshLifetime", () => {
     })
   )
 
-  it.effect("leave the tokens alone that are there", () =>
+  it.effect("do not change existing tokens", () =>
     Effect.gen(function* () {
       const { access } = yield* login
       yield* (yield* Sandbox).configure({ accessLifetime: "1 minute" })
@@ -365,7 +365,7 @@ describe("rateLimit", () => {
     })
   )
 
-  it.effect("lets a window end with the full second, whenever its first request came", () =>
+  it.effect("ends a window on the full second, whenever its first request came", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("999 millis")
       for (let n = 0; n < 15; n++) yield* issue()
@@ -395,7 +395,7 @@ describe("rateLimit", () => {
     })
   )
 
-  it.effect("counts each account apart, and two clients of one account together", () =>
+  it.effect("counts each account separately, and two clients of one account together", () =>
     Effect.gen(function* () {
       const as = (client_id: string) => issue({ ...credentials, client_id, client_secret: "s" })
       assert.strictEqual(yield* statusOf(as("a")), 200)

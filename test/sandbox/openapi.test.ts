@@ -53,8 +53,8 @@ const paths = {
 const everything = Effect.gen(function* () {
   const { client, configure, fault, expire, revoke: revokeAll, url } = yield* Sandbox
   const answers: Array<readonly [path: string, answer: Answer]> = []
-  const say = <E, R>(path: string, answering: Effect.Effect<Answer, E, R>) =>
-    Effect.map(answering, (answer) => {
+  const say = <E, R>(path: string, catchRefusals: Effect.Effect<Answer, E, R>) =>
+    Effect.map(catchRefusals, (answer) => {
       answers.push([path, answer])
       return answer
     })
@@ -103,8 +103,8 @@ const everything = Effect.gen(function* () {
   return answers
 })
 
-describe("what the sandbox answers, to an independent validator,", () => {
-  it.effect("is to the letter what openapi.json says, in the dialect of the spec", () =>
+describe("responses of the sandbox, checked by an independent validator,", () => {
+  it.effect("match openapi.json in the dialect of the spec", () =>
     Effect.gen(function* () {
       const answers = yield* everything
       const statuses = new Set(answers.map(([, { status }]) => status))
@@ -123,7 +123,7 @@ describe("what the sandbox answers, to an independent validator,", () => {
     )
   }
 
-  it("is not, once it is something else", () => {
+  it("do not match once they are changed", () => {
     const answer = (json: unknown): Answer => ({ status: 200, headers: {}, text: "", json })
     const data = { access_token: "a", refresh_token: "r", token_type: "Bearer", expires_in: 1 }
     assertValid(strict, paths.issue, answer({ code: "00", description: "Success", data }))
@@ -139,8 +139,8 @@ describe("what the sandbox answers, to an independent validator,", () => {
   })
 })
 
-describe("what the control side answers, to the same validator,", () => {
-  it.effect("is what its own document says", () =>
+describe("responses of the control API, checked by the same validator,", () => {
+  it.effect("match its own document", () =>
     Effect.gen(function* () {
       const { client, url } = yield* Sandbox
       const own = JSON.parse((yield* send(client, `${url}/_sandbox/openapi.json`, "GET")).text)
@@ -151,7 +151,7 @@ describe("what the control side answers, to the same validator,", () => {
       yield* issue({})
       const calls: ReadonlyArray<readonly [method: "GET" | "POST" | "PATCH" | "DELETE", path: string, body?: unknown]> =
         [
-          ["POST", "/faults", { endpoint: "issue", fault: { latency: "1 second", during: "1 minute" } }],
+          ["POST", "/faults", { operation: "issue", fault: { latency: "1 second", during: "1 minute" } }],
           ["GET", "/state"],
           ["GET", "/sessions"],
           ["GET", "/counters"],

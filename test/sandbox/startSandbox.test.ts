@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs"
+import { type RequestOptions, request } from "node:https"
 import { inspect } from "node:util"
-import { SandboxError, type StartOptions, startSandbox } from "nomba-auth/sandbox"
+import { type LoggedRequest, SandboxError, type StartOptions, startSandbox } from "nomba-auth/sandbox"
 import { assert, describe, it } from "vitest"
 import { authorizePage } from "../support/authorizePage.js"
 
@@ -26,8 +28,8 @@ const login = async (url: string, { clientId, clientSecret }: { clientId: string
 const balance = async (url: string, token: string) =>
   (await fetch(`${url}/v1/accounts/balance`, { headers: { authorization: `Bearer ${token}` } })).status
 
-describe("startSandbox, without Effect,", () => {
-  it("gives a sandbox that can be driven through the life of a session", async () => {
+describe("startSandbox", () => {
+  it("starts a sandbox with all controls", async () => {
     const sandbox = await startSandbox({ accessLifetime: "1 minute" })
     try {
       const { json } = await login(sandbox.url, sandbox.credentials())
@@ -70,14 +72,14 @@ describe("startSandbox, without Effect,", () => {
     }
   })
 
-  it("closes once, however often it is asked, and as its block is left", async () => {
+  it("closes once, however often it is called, and with `await using`", async () => {
     const sandbox = await startSandbox()
     await sandbox[Symbol.asyncDispose]()
     await Promise.all([sandbox.close(), sandbox.close()])
     assert.match((await refusedFetch(sandbox.url)).message, /fetch failed/)
   })
 
-  it("knows the clients that it was given, and prints no secret", async () => {
+  it("knows the given clients, and prints no secret", async () => {
     const clients = [
       { clientId: "one", clientSecret: "first-secret" },
       { clientId: "two", clientSecret: "second-secret", accountId: "account" }
@@ -95,7 +97,7 @@ describe("startSandbox, without Effect,", () => {
     }
   })
 
-  it("lets a person log in at a client without a secret, which has no credentials", async () => {
+  it("lets a user log in at a public client, which has no credentials", async () => {
     const redirectUri = "http://127.0.0.1:1/callback"
     const sandbox = await startSandbox({ clients: [{ clientId: "public", redirectUris: [redirectUri] }] })
     try {
@@ -107,7 +109,7 @@ describe("startSandbox, without Effect,", () => {
     }
   })
 
-  it("lets a person log in at the client of its own", async () => {
+  it("lets a user log in at the default client", async () => {
     const sandbox = await startSandbox()
     try {
       const { clientId, redirectUris = [] } = sandbox.credentials()
@@ -124,7 +126,18 @@ describe("startSandbox, without Effect,", () => {
     ["dialct", { dialct: "spec" }],
     ["clients", { clients: [] }],
     ["clients.0", { clients: [{ clientId: "c" }] }],
-    ["clients.0.clientSecret", { clients: [{ clientId: "c", clientSecret: "" }] }]
+    ["clients.0.clientSecret", { clients: [{ clientId: "c", clientSecret: "" }] }],
+    [
+      "clients.0.subAccountIds.0",
+      { clients: [{ clientId: "c", clientSecret: "s", accountId: "a", subAccountIds: ["a"] }] }
+    ],
+    ["port", { port: 6000 }],
+    ["port", { port: 10_080 }],
+    ["tls", { tls: { cert: "a certificate" } }],
+    ["tls", { tls: { cert: "not PEM", key: "not PEM" } }],
+    ["onRequest", { onRequest: "console.log" }],
+    ["builtInResources", { builtInResources: "yes" }],
+    ["resources.0.path", { resources: [{ method: "GET", path: "/elsewhere" }] }]
   ]
   for (const [name, options] of wrong) {
     it(`rejects with what to change: ${JSON.stringify(options)}`, async () => {
@@ -135,7 +148,48 @@ describe("startSandbox, without Effect,", () => {
     })
   }
 
-  it("rejects with the error itself where a sandbox cannot do what it was asked", async () => {
+  it("serves HTTPS with a certificate, its control API and page guard included", async () => {
+    const pem = (name: string) => readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url), "utf8")
+    await using sandbox = await startSandbox({ tls: { cert: pem("certificate"), key: pem("key") } })
+    const status = (path: string, options: RequestOptions = {}, body = "") =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const asked = request(`${sandbox.url}${path}`, { rejectUnauthorized: false, ...options }, (response) => {
+          response.resume()
+          resolve(response.statusCode)
+        })
+        asked.on("error", reject).end(body)
+      })
+    assert.match(sandbox.url, /^https:\/\/127\.0\.0\.1:\d+$/)
+    assert.strictEqual(await status("/"), 200)
+    const headers = { "content-type": "application/json", origin: sandbox.url, "sec-fetch-site": "same-origin" }
+    const steal = (more: object) =>
+      status("/_sandbox/sessions/steal", { method: "POST", headers: { ...headers, ...more } }, "{}")
+    assert.strictEqual(await steal({}), 200)
+    assert.strictEqual(await steal({ origin: "https://evil.example", "sec-fetch-site": "cross-site" }), 403)
+    assert.strictEqual(await status("/", { headers: { host: "sandbox.nomba.com" } }), 403)
+    assert.strictEqual(await status("/health", { headers: { host: "sandbox.nomba.com" } }), 200)
+  })
+
+  it("calls onRequest after each request, without its query and its secrets", async () => {
+    const requests: Array<LoggedRequest> = []
+    await using sandbox = await startSandbox({ onRequest: (request) => requests.push(request) })
+    const { clientSecret } = sandbox.credentials()
+    await fetch(`${sandbox.url}/v1/accounts/balance?secret=${clientSecret}`)
+    await fetch(`${sandbox.url}/v1/${encodeURIComponent(clientSecret)}`)
+    assert.deepStrictEqual(
+      requests.map(({ took: _, ...request }) => request),
+      ["/v1/accounts/balance", "/v1/…"].map((path) => ({
+        method: "GET",
+        path,
+        clientId: undefined,
+        status: 401,
+        outcome: "refused" as const,
+        why: "Authorization: is missing"
+      }))
+    )
+  })
+
+  it("rejects with the SandboxError itself", async () => {
     const sandbox = await startSandbox()
     try {
       assert.strictEqual((await refused(sandbox.expire("access"))).reason, "Session")

@@ -13,6 +13,10 @@ export interface Proxy {
   readonly silent: (isSilent: boolean) => Effect.Effect<void>
   /** How late everything is, each way, in milliseconds. */
   readonly slow: (latency: number) => Effect.Effect<void>
+  /** The next request of this name, and all that follows it on its connection, reaches the server so much later. */
+  readonly delayNext: (request: string, millis: number) => Effect.Effect<void>
+  /** Connections that have subscribed until now stay open, and nothing comes through any more. */
+  readonly silenceSubscribers: Effect.Effect<void>
   /** This process stands still for so many milliseconds, as soon as the next answer has been passed on. */
   readonly standStillAfter: (millis: number) => Effect.Effect<void>
   /** Begins to listen for the names of requests; the connection breaks once, at the place that is given. */
@@ -36,6 +40,10 @@ export interface Place {
 interface Pair {
   readonly client: Net.Socket
   readonly server: Net.Socket
+  isSubscriber: boolean
+  isSilent: boolean
+  /** What is held back on its way to the server, in order. */
+  held: Array<Buffer> | undefined
 }
 
 /** `requestsIn` reads the names of the requests in what a client sends. */
@@ -49,6 +57,7 @@ export const proxyTo = (
     let isSilent = false
     let latency = 0
     let stillFor = 0
+    let delay: { readonly request: string; readonly millis: number } | undefined
     let plan: Place | undefined
     let hasBroken = false
     let heard: Array<string> = []
@@ -59,8 +68,8 @@ export const proxyTo = (
     }
 
     /** Whether the plan says that the connection breaks with this request. */
-    const breaksAt = (data: Buffer): "request" | "answer" | undefined => {
-      for (const request of requestsIn(data)) {
+    const breaksAt = (requests: ReadonlyArray<string>): "request" | "answer" | undefined => {
+      for (const request of requests) {
         heard.push(request)
         if (plan?.request !== request || heard.filter((_) => _ === request).length < plan.nth) continue
         const { what } = plan
@@ -76,10 +85,21 @@ export const proxyTo = (
       else setTimeout(() => to.write(data), latency)
     }
 
+    const holdIfDue = (pair: Pair, requests: ReadonlyArray<string>): void => {
+      if (delay === undefined || !requests.includes(delay.request)) return
+      const held: Array<Buffer> = []
+      pair.held = held
+      setTimeout(() => {
+        pair.held = undefined
+        for (const data of held) pair.server.write(data)
+      }, delay.millis)
+      delay = undefined
+    }
+
     const { port: own } = yield* serveTcp((client) => {
       if (isCut) return void client.destroy()
       const server = Net.connect(port, "127.0.0.1")
-      const pair = { client, server }
+      const pair: Pair = { client, server, isSubscriber: false, isSilent: false, held: undefined }
       let answerIsLost = false
       pairs.add(pair)
       for (const socket of [client, server]) {
@@ -91,14 +111,18 @@ export const proxyTo = (
         })
       }
       client.on("data", (data) => {
-        if (isSilent) return
-        const broken = breaksAt(data)
+        if (isSilent || pair.isSilent) return
+        const requests = requestsIn(data)
+        pair.isSubscriber ||= requests.includes("subscribe")
+        const broken = breaksAt(requests)
         if (broken === "request") return destroy(pair)
         answerIsLost ||= broken === "answer"
-        pass(server, data)
+        holdIfDue(pair, requests)
+        if (pair.held === undefined) pass(server, data)
+        else pair.held.push(data)
       })
       server.on("data", (data) => {
-        if (isSilent) return
+        if (isSilent || pair.isSilent) return
         if (answerIsLost) return destroy(pair)
         pass(client, data)
         const millis = stillFor
@@ -125,6 +149,13 @@ export const proxyTo = (
         Effect.sync(() => {
           latency = _
         }),
+      delayNext: (request, millis) =>
+        Effect.sync(() => {
+          delay = { request, millis }
+        }),
+      silenceSubscribers: Effect.sync(() => {
+        for (const pair of pairs) if (pair.isSubscriber) pair.isSilent = true
+      }),
       standStillAfter: (millis) =>
         Effect.sync(() => {
           stillFor = millis

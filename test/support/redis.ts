@@ -20,7 +20,7 @@ export interface RedisServerService {
   readonly setUser: (name: string, ...rules: ReadonlyArray<string>) => Effect.Effect<unknown, UnknownException>
   /** It dies at once; the connections break. */
   readonly kill: Effect.Effect<void>
-  /** It begins again after `kill`, on the same port and empty. */
+  /** It begins again after `kill`, on the same port: empty, or as it was at the last `SAVE`. */
   readonly restart: Effect.Effect<void>
   /** It answers nothing, and does what it was told meanwhile when it is thawed. */
   readonly freeze: Effect.Effect<void>

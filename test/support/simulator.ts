@@ -197,7 +197,8 @@ export const makeSimulation = (start = 0): Simulation => {
 
   const clock: Simulation["clock"] = (offset = () => 0) => {
     const millis = () => time + offset()
-    const nanos = () => BigInt(Math.round(millis() * 1e6))
+    // Setting the time moves the wall clock and not the monotonic one.
+    const nanos = () => BigInt(Math.round(time * 1e6))
     return {
       [Clock.ClockTypeId]: Clock.ClockTypeId,
       unsafeCurrentTimeMillis: millis,

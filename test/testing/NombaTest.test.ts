@@ -1,3 +1,4 @@
+import { HttpClientRequest } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, TestClock } from "effect"
 import { Expired, NombaAuth, NombaClient, PublicLogin, TokenCache } from "nomba-auth"
@@ -85,10 +86,30 @@ it.effect("an account that a header cannot carry is a mistake in the test", () =
 it.effect("a connection that breaks fails the call with a transport error", () =>
   Effect.gen(function* () {
     const test = yield* NombaTest
-    yield* test.answer(path, "drop", { times: 1 })
+    yield* test.answer(path, "connectionReset", { times: 1 })
     assert.deepInclude(yield* Effect.flip(status(path)), { _tag: "RequestError", reason: "Transport" })
     assert.strictEqual(yield* status(path), 200)
     assert.deepInclude(yield* test.calls, { request: 2 })
+  }).pipe(Effect.provide(NombaTest.layer()))
+)
+
+it.effect("a call without an answer gets the built-in response of the sandbox", () =>
+  Effect.gen(function* () {
+    const nomba = yield* NombaClient
+    const json = (path: string) => Effect.flatMap(nomba.get(path), (response) => response.json)
+    assert.deepInclude(yield* json("/v1/accounts/balance"), {
+      data: { amount: "250000.00", currency: "NGN", timeCreated: "1970-01-01T00:00:00.000Z" }
+    })
+    const body = { amount: 10, accountNumber: "1", accountName: "Ada", bankCode: "2", merchantTxRef: "t-1" }
+    const transfer = HttpClientRequest.post("/v2/transfers/bank").pipe(HttpClientRequest.bodyUnsafeJson(body))
+    const answers = yield* Effect.forEach([1, 2], () =>
+      Effect.flatMap(nomba.execute(transfer), (response) => response.json)
+    )
+    assert.deepStrictEqual(answers[0], answers[1])
+    assert.deepInclude(yield* json("/v1/accounts/balance"), {
+      data: { amount: "249990.00", currency: "NGN", timeCreated: "1970-01-01T00:00:00.000Z" }
+    })
+    assert.deepStrictEqual(yield* json("/v1/elsewhere"), { code: "00", description: "Success", data: {} })
   }).pipe(Effect.provide(NombaTest.layer()))
 )
 

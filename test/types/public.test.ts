@@ -42,7 +42,7 @@ import { expectTypeOf } from "vitest"
 const options: Nomba.Options = { clientId: "id", clientSecret: Redacted.make("secret") }
 
 describe("the public names", () => {
-  it("are these", () => {
+  it("are the documented ones, and no others", () => {
     assert.deepStrictEqual(Object.keys(NombaAuthModule).sort(), [
       "AuthError",
       "Expired",
@@ -85,8 +85,8 @@ describe("the public names", () => {
     assert.deepStrictEqual(Object.keys(NombaResponse).sort(), ["data", "result"])
     assert.deepStrictEqual(Object.keys(Pkce).sort(), [
       "PendingLogin",
-      "begin",
-      "beginConfig",
+      "authorizationUrl",
+      "authorizationUrlConfig",
       "callback",
       "challenge",
       "state",

@@ -1,8 +1,6 @@
 /**
  * What the response to a token request means. Pure. The status decides; the body's `code` decides only if the status
  * claims a success.
- *
- * @internal
  */
 import type * as Headers from "@effect/platform/Headers"
 import type * as Duration from "effect/Duration"

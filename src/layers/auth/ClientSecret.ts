@@ -1,7 +1,5 @@
 /**
  * The client secret, read again for each issue.
- *
- * @internal
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

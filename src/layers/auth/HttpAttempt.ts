@@ -1,7 +1,5 @@
 /**
  * One attempt of a token operation: one request, its response, and what the response means.
- *
- * @internal
  */
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpBody from "@effect/platform/HttpBody"
@@ -11,7 +9,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
@@ -36,6 +34,7 @@ import * as HiddenRequest from "../http/HiddenRequest.js"
 import * as Host from "../http/Host.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
 import { present } from "../http/present.js"
+import { measuredSleep, STALLED_FOR, stallTolerantSleep, systemClock } from "../wait.js"
 import * as Classification from "./Classification.js"
 import * as ResponseHeaders from "./ResponseHeaders.js"
 import type { TokenRequest } from "./TokenRequest.js"
@@ -102,7 +101,7 @@ type ScopedClient = HttpClient.HttpClient.With<HttpClientError.HttpClientError, 
 interface SendOptions {
   readonly operation: Operation
   readonly host: Host.Host
-  readonly timedOut: Effect.Effect<void>
+  readonly timedOut: TimedOut
 }
 
 interface Sent {
@@ -123,6 +122,7 @@ const send = (
 ): Effect.Effect<Sent, InvalidRequest | Unavailable, Scope.Scope> =>
   Effect.gen(function* () {
     const sentAt = yield* Clock.currentTimeMillis
+    const late = yield* unlessAnswered(timedOut)
     const timeout = new Unavailable({ ...host, operation, reason: "Timeout" })
     const response = yield* client.execute(request).pipe(
       Effect.catchTag("ResponseError", (error) =>
@@ -138,20 +138,45 @@ const send = (
         )
       ),
       Effect.disconnect,
-      Effect.raceFirst(Effect.zipRight(timedOut, Effect.fail(timeout)))
+      Effect.raceFirst(Effect.zipRight(late, Effect.fail(timeout)))
     )
-    const body = yield* Body.readUntil(response, timedOut)
+    const body = yield* Body.readUntil(response, late)
     return { response, body, sentAt, receivedAt: yield* Clock.currentTimeMillis }
   })
 
+/** Done when the time is over, however often it is awaited: with how many milliseconds it was late. */
+type TimedOut = Effect.Effect<number>
+
 /**
- * Starts a time-out for several steps: the effect is done when the time is over, however often it is awaited.
- *
- * It does not tolerate a stalled process. A lease lasts longer than this, so a process that lost it while it was stalled
- * wakes to a time-out that is due, and does not send what it has not sent by then.
+ * Starts a time-out for several steps. A lease lasts longer than this, so a process that lost it while it was stalled wakes to
+ * a time-out that is due, and does not send what it has not sent by then.
  */
-const startTimeout = (duration: Duration.Duration): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
-  Effect.map(Effect.forkScoped(Effect.sleep(duration)), Fiber.join)
+const startTimeout = (duration: Duration.Duration): Effect.Effect<TimedOut, never, Scope.Scope> =>
+  Effect.map(Effect.forkScoped(measuredSleep(duration)), Fiber.join)
+
+/** A request has been sent once the process ran for so long. */
+const SENT_WITHIN: Duration.Duration = Duration.millis(10)
+/** It did not run, or not enough, if that timer is so many milliseconds late. */
+const BUSY = 100
+/** How long an answer that arrived during a stall takes to be read. */
+const READ_WITHIN: Duration.Duration = Duration.millis(100)
+
+/**
+ * The time-out of a request that is about to be sent. After a stall the answer may lie in the socket, so it is read before
+ * the request counts as late. Not so if the stall may have come before the request was sent: it would be sent late.
+ */
+const unlessAnswered = (timedOut: TimedOut): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    // Other clocks do not stall.
+    if ((yield* Effect.clock) !== systemClock) return Effect.asVoid(timedOut)
+    const ranOn = Effect.repeat(measuredSleep(SENT_WITHIN), { until: (late) => late < BUSY })
+    const sending = yield* Effect.forkScoped(ranOn)
+    return Effect.gen(function* () {
+      if ((yield* timedOut) < STALLED_FOR) return
+      const wasSent = Option.isSome(yield* Fiber.poll(sending))
+      if (wasSent) yield* stallTolerantSleep(READ_WITHIN)
+    })
+  })
 
 /** Decodes the session of a success. Members that had to be skipped are logged once, by their paths. */
 export const decodeSession =

@@ -1,7 +1,5 @@
 /**
  * Reads the headers of a response.
- *
- * @internal
  */
 import type * as Headers from "@effect/platform/Headers"
 import * as Duration from "effect/Duration"

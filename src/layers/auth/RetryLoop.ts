@@ -1,8 +1,6 @@
 /**
  * Repeats the attempts of one token operation. The retry policy says whether and after what delay; a wait that the server
  * states counts if it is longer than that delay; the `AttemptGate` says whether there is time left.
- *
- * @internal
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"

@@ -1,7 +1,5 @@
 /**
  * The path, body and bearer of each token request. Inputs that cannot be sent are refused.
- *
- * @internal
  */
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"

@@ -1,7 +1,5 @@
 /**
  * Checks inputs before anything is sent. A problem names the field and never the value.
- *
- * @internal
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

@@ -67,10 +67,15 @@ const WARN_FROM = 3
  */
 export const rejected = (backoff: RejectionBackoff, now: number, random: number): RejectionBackoff => {
   const recent = backoff.recent.filter((at) => now - at < WINDOW)
-  const wait = recent.length < FREE ? 0 : 3 * SECOND + random * 6 * SECOND
+  const wait = recent.length < FREE ? 0 : Math.ceil(3 * SECOND + random * 6 * SECOND)
   return { ...backoff, recent: [...recent, now].slice(-FREE), until: now + wait }
 }
 
-/** Three early rejections within a minute are worth one warning a minute. */
-export const isWarningDue = ({ recent, warnedAt }: RejectionBackoff, now: number): boolean =>
-  recent.filter((at) => now - at < MINUTE).length >= WARN_FROM && now - warnedAt >= MINUTE
+/**
+ * Three early rejections within a minute are worth one warning a minute. Answers when the first of them happened, if the
+ * warning is due.
+ */
+export const warningDueSince = ({ recent, warnedAt }: RejectionBackoff, now: number): number | undefined => {
+  const latest = recent.filter((at) => now - at < MINUTE)
+  return latest.length >= WARN_FROM && now - warnedAt >= MINUTE ? latest[0] : undefined
+}

@@ -22,19 +22,27 @@ import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { PublicLoginService } from "../../services/PublicLogin.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import { RenewalHeldBack, type SessionStore, type Stored } from "../../services/TokenStore.js"
-import { hardTimeout, stallCount } from "../wait.js"
+import { hardTimeout, STORE_LIMIT, stallCount } from "../wait.js"
 import * as Adoption from "./Adoption.js"
 import * as Backoff from "./Backoff.js"
 import * as Flight from "./Flight.js"
 import * as Login from "./Login.js"
 import { closed, type Obtained, outOfTime } from "./obtainSession.js"
 import * as RenewalAttempt from "./RenewalAttempt.js"
-import * as RenewalHistory from "./RenewalHistory.js"
+import type * as RenewalHistory from "./RenewalHistory.js"
 import * as Saving from "./Saving.js"
 import type { SessionEvents } from "./SessionEvents.js"
 import * as State from "./State.js"
 import * as StoreReading from "./StoreReading.js"
 import type * as Timeline from "./Timeline.js"
+
+/** The store answered, but no lease was to be had. */
+const leaseTaken = new Unavailable({
+  operation: "store",
+  reason: "Timeout",
+  hint: "Another process held the lease all that time, and its renewal has not succeeded.",
+  processed: "no"
+})
 
 export interface Renewal {
   /** At most one renewal at a time. It ends within 30 s in which the process runs. */
@@ -165,13 +173,16 @@ export const make = (dependencies: Dependencies): Renewal => {
       // A token request that leaves the next one due has not helped, even if the old token can still be served.
       const isNew = renewed.operation === "issue" || renewed.operation === "refresh"
       const helped = isNew ? State.isFresh(cached, now()) : State.isServed(cached, now())
-      if (!isOvertaken && !helped) yield* notHelped(renewed)
+      if (helped) history.failure = undefined
+      else if (!isOvertaken) yield* notHelped(renewed, progress)
     })
 
-  const notHelped = (renewed: RenewalAttempt.Renewed & { readonly _tag: "Stored" }): UnexpectedResponse => {
+  const notHelped = (
+    renewed: RenewalAttempt.Renewed & { readonly _tag: "Stored" },
+    { isRepeated }: RenewalAttempt.Progress
+  ): UnexpectedResponse => {
     const operation = renewed.operation === "refresh" ? "refresh" : "issue"
-    const wasKnown = RenewalHistory.isRejected(history, Redacted.value(renewed.stored.session.accessToken))
-    return State.isUsable(renewed.stored) || wasKnown
+    return State.isUsable(renewed.stored) || isRepeated
       ? new UnexpectedResponse({ operation, reason: "RenewalIneffective" })
       : new UnexpectedResponse({
           operation,
@@ -190,7 +201,6 @@ export const make = (dependencies: Dependencies): Renewal => {
     Effect.gen(function* () {
       if (operation !== undefined && run.isDead() && lastSender > run.generation) return
       const { before } = yield* adoption.take(State.adopt, stored, since, operation)
-      if (State.isServed(current().cached, now())) history.failure = undefined
       if (stored.saved) return
       if (before.epoch !== since.epoch) return yield* saving.discard(stored.session)
       yield* Effect.ignore(hardTimeout(Duration.millis(Math.max(0, deadline - now())))(saving.once.run))
@@ -204,7 +214,10 @@ export const make = (dependencies: Dependencies): Renewal => {
   const mayHelp = (error: AuthError | RenewalHeldBack): boolean =>
     error._tag !== "RenewalHeldBack" && secondTryMayHelp(error)
 
-  /** A waiter that never got the lease reports why the holder failed, if the holder left word. */
+  /**
+   * A waiter that never got the lease reports why the holder failed, if the holder left word. A store that answers,
+   * while somebody holds the lease, is not to blame.
+   */
   const withHoldersFailure = (
     error: AuthError,
     progress: RenewalAttempt.Progress
@@ -213,9 +226,9 @@ export const make = (dependencies: Dependencies): Renewal => {
       ? Effect.succeed(error)
       : store.readVersioned.pipe(
           hardTimeout(RenewalAttempt.LAST_READ),
-          Effect.map(({ failure }) =>
+          Effect.map(({ failure, isLeased }) =>
             Option.match(failure, {
-              onNone: () => error,
+              onNone: () => (progress.hasWaited && isLeased ? leaseTaken : error),
               onSome: (found) => new RenewalHeldBack({ failure: found })
             })
           ),
@@ -263,7 +276,7 @@ export const make = (dependencies: Dependencies): Renewal => {
   })
 
   const credentialsDigest: Effect.Effect<number | undefined> = Effect.map(
-    Effect.option(config.clientSecret),
+    Effect.option(hardTimeout(STORE_LIMIT)(config.clientSecret)),
     Option.match({
       onNone: () => undefined,
       onSome: (secret) => Hash.string(`${Redacted.value(secret)}\n${Option.getOrElse(config.accountId, () => "")}`)
@@ -280,7 +293,8 @@ export const make = (dependencies: Dependencies): Renewal => {
       const { failure } = history
       if (needsLogin || failure?.error._tag !== "InvalidCredentials" || now() - credentialsReadAt < 1_000) return false
       credentialsReadAt = now()
-      if ((yield* credentialsDigest) === failure.credentials) return false
+      const digest = yield* credentialsDigest
+      if (digest === undefined || digest === failure.credentials) return false
       history.failure = undefined
       return true
     }),

@@ -28,6 +28,10 @@ export interface Progress {
   /** Another process ended the session. */
   isEnded: boolean
   hasLease: boolean
+  /** Nomba answered with an access token that it gave before. */
+  isRepeated: boolean
+  /** It has waited for the lease, or for the store, until its time was over. */
+  hasWaited: boolean
 }
 
 /** `Ended`: a logout of another process. `operation`: how Nomba gave the session, none if it was adopted. */
@@ -62,7 +66,14 @@ export interface Dependencies {
 /** A waiter for the lease keeps this much time to learn why the holder failed. */
 export const LAST_READ: Duration.Duration = Duration.seconds(1)
 
-export const start = (): Progress => ({ obtained: undefined, sharedCount: undefined, isEnded: false, hasLease: false })
+export const start = (): Progress => ({
+  obtained: undefined,
+  sharedCount: undefined,
+  isEnded: false,
+  hasLease: false,
+  isRepeated: false,
+  hasWaited: false
+})
 
 export const make = ({
   adoption,
@@ -76,19 +87,20 @@ export const make = ({
   state: { current },
   store
 }: Dependencies): ((options: Options) => Effect.Effect<Renewed, AuthError | RenewalHeldBack>) => {
+  const isRepeated = ({ operation, session }: Obtained): boolean =>
+    operation !== "restore" && history.tokens.has(Redacted.value(session.accessToken))
+
   /**
-   * Nomba may answer with a token that it gave before. The lifetime of such a token began then: what is left is the JWT's
-   * `exp` minus the answer's `Date`, or what was left of the lifetime as it was first stated.
+   * The lifetime of a token that Nomba gave before began then: what is left is the JWT's `exp` minus the answer's `Date`,
+   * or what was left of the lifetime as it was first stated.
    */
-  const boundIfRepeated = (obtained: Obtained): Obtained => {
+  const boundRepeated = (obtained: Obtained): Obtained => {
     const { session } = obtained
     const token = Redacted.value(session.accessToken)
-    const known = history.tokens.get(token)
-    if (known === undefined || obtained.operation === "restore") return obtained
     const { exp, iat } = claims(token)
     const date = session.issuedAt.epochMillis
     const isDated = session.clock === "server" && Option.isSome(exp) && !Option.contains(iat, date)
-    const left = isDated ? Option.getOrThrow(exp) - date : known.expiresAt - now()
+    const left = isDated ? Option.getOrThrow(exp) - date : (history.tokens.get(token)?.expiresAt ?? 0) - now()
     return { ...obtained, remaining: Duration.min(obtained.remaining, Duration.millis(Math.max(0, left))) }
   }
 
@@ -122,6 +134,7 @@ export const make = ({
       deadline,
       now,
       requestTimeout: config.requestTimeout,
+      spent: history.spentRefreshTokens,
       isDead,
       onSend,
       wasEnded: (session) => history.tokens.get(Redacted.value(session.accessToken))?.rejection === "early",
@@ -145,9 +158,9 @@ export const make = ({
           return yield* closed
         }
         onRequest(true)
-        const obtained = boundIfRepeated(
-          yield* Effect.onError(obtain(found, lease), () => Effect.sync(() => onRequest(false)))
-        )
+        const answered = yield* Effect.onError(obtain(found, lease), () => Effect.sync(() => onRequest(false)))
+        progress.isRepeated = isRepeated(answered)
+        const obtained = progress.isRepeated ? boundRepeated(answered) : answered
         const { operation, remaining, session } = obtained
         const stored = { session, remaining, version: lease.version, refreshInFlight: false, saved: false }
         progress.obtained = { stored, operation, at: now() }
@@ -161,9 +174,11 @@ export const make = ({
     Effect.suspend(() => {
       const { deadline, progress } = options
       const left = Duration.millis(deadline - now())
-      const stopWaiting = Effect.flatMap(stallTolerantSleep(Duration.subtract(left, LAST_READ)), () =>
-        progress.hasLease ? Effect.never : Effect.fail(storeTimedOut)
-      )
+      const stopWaiting = Effect.flatMap(stallTolerantSleep(Duration.subtract(left, LAST_READ)), () => {
+        if (progress.hasLease) return Effect.never
+        progress.hasWaited = true
+        return Effect.fail(storeTimedOut)
+      })
       return firstOf(renewStored(options), stopWaiting).pipe(
         hardTimeout(left),
         Effect.map((stored): Renewed => {

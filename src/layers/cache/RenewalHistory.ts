@@ -24,10 +24,31 @@ export interface RenewalHistory {
   failure: Backoff.FailureBackoff | undefined
   rejections: Backoff.RejectionBackoff
   readonly tokens: Map<string, KnownToken>
+  /** The last refresh tokens that were sent. */
+  readonly spentRefreshTokens: RecentTexts
   readonly routes: RouteGuard.RouteGuard
 }
 
 const TOKENS_KEPT = 16
+
+/** The last 16 texts that were added. */
+export class RecentTexts {
+  readonly #texts = new Set<string>()
+  has(text: string): boolean {
+    return this.#texts.has(text)
+  }
+  add(text: string): void {
+    this.#texts.delete(text)
+    this.#texts.add(text)
+    for (const oldest of this.#texts) {
+      if (this.#texts.size <= TOKENS_KEPT) break
+      this.#texts.delete(oldest)
+    }
+  }
+  delete(text: string): void {
+    this.#texts.delete(text)
+  }
+}
 
 /** Adds what is known about a token; the oldest of more than 16 is forgotten. */
 export const remember = ({ tokens }: RenewalHistory, token: string, known: KnownToken): void => {
@@ -76,7 +97,13 @@ const open = ({ closed, open }: Slots, key: StoreKey, now: number): Slot => {
   }
   const slot = open.get(key) ??
     closed.get(key) ?? {
-      history: { failure: undefined, rejections: Backoff.noRejections, tokens: new Map(), routes: RouteGuard.make() },
+      history: {
+        failure: undefined,
+        rejections: Backoff.noRejections,
+        tokens: new Map(),
+        spentRefreshTokens: new RecentTexts(),
+        routes: RouteGuard.make()
+      },
       users: 0,
       closedAt: 0
     }

@@ -29,7 +29,8 @@ export type Verdict =
 export interface RouteGuard {
   /** Nomba accepted this token for a request. */
   readonly accepted: (token: string, sentAt: number, route: string | undefined) => void
-  readonly isAccepted: (token: string) => boolean
+  /** Nomba accepted a token for a request that was sent at this time or later. */
+  readonly hasAcceptedSince: (at: number) => boolean
   /** Nomba answered 401. `wait` is how long a renewal is held back while it is not known whose fault it is. */
   readonly rejected: (
     token: string,
@@ -79,7 +80,7 @@ export const make = (): RouteGuard => {
       if (latest === undefined || latest.token !== token || sentAt > latest.sentAt) latest = { token, sentAt }
       if (routes.size > 0 && route !== undefined) routes.delete(route)
     },
-    isAccepted: (token) => latest?.token === token,
+    hasAcceptedSince: (at) => latest !== undefined && latest.sentAt >= at,
     rejected: (token, { isReplay, route: name, sentAt }, now, wait) => {
       const isSuspended = now < (routes.get(name)?.suspendedUntil ?? 0)
       if (isSuspended) return { _tag: "Pass" }

@@ -95,7 +95,7 @@ export const decide = (state: State, history: RenewalHistory, now: number): Deci
   const error =
     failure !== undefined && Backoff.isRunning(failure, now)
       ? withRetryAfter(failure.error, Duration.millis(failure.until - now))
-      : isLive(cached, now) && Backoff.isRunning(rejections, now)
+      : (cached === undefined || isLive(cached, now)) && Backoff.isRunning(rejections, now)
         ? contested(rejections.until - now)
         : undefined
   if (error === undefined) return { _tag: "Renew" }
@@ -121,6 +121,13 @@ export const isUsable = ({ remaining, session }: Pick<Stored, "remaining" | "ses
   Duration.toMillis(remaining) > margin(session)
 
 /**
+ * Nomba ended the first session when it started the second. A late write to a store that went back can bring such a
+ * session under a new version.
+ */
+const isIssuedBefore = (one: Session, other: Session): boolean =>
+  one.clock === "server" && other.clock === "server" && one.issuedAt.epochMillis < other.issuedAt.epochMillis
+
+/**
  * Whether a stored session is taken instead of requesting one: it is newer than all that this cache has held. The same
  * session in memory counts too, if an announcement was faster than the renewal.
  */
@@ -131,6 +138,7 @@ export const isAdoptable = (state: State, history: RenewalHistory, stored: Store
   return (
     (stored.version > highest || isCached) &&
     !stored.refreshInFlight &&
+    !(isServed(cached, now) && isIssuedBefore(stored.session, cached.session)) &&
     history.tokens.get(Redacted.value(token))?.rejection === undefined &&
     isUsable(stored)
   )
@@ -171,18 +179,23 @@ export const isOvertaken = (state: State, since: State, stored: Stored): boolean
 export const adopt = (state: State, stored: Stored, arrival: Arrival): State => {
   const { cached } = state
   const isSame = cached !== undefined && sameToken(cached.session.accessToken, stored.session.accessToken)
+  const highest = Math.max(state.highest, stored.version)
+  if (!isSame) return { ...state, cached: cache(stored, arrival), highest }
+  // A renewal may bring the same token with more time: the JWT lives longer than Nomba said at first.
+  const isExtended =
+    (arrival.origin === "nomba" || stored.version > cached.version) &&
+    arrival.now + Duration.toMillis(stored.remaining) > cached.expiresAt
   return {
     ...state,
-    cached: isSame
-      ? {
-          ...cached,
-          session: stored.session,
-          version: stored.version,
-          saved: stored.saved,
-          origin: arrival.origin === "nomba" ? "nomba" : cached.origin
-        }
-      : cache(stored, arrival),
-    highest: Math.max(state.highest, stored.version)
+    cached: {
+      ...(isExtended ? cache(stored, arrival) : cached),
+      session: stored.session,
+      version: stored.version,
+      saved: stored.saved,
+      origin: arrival.origin === "nomba" ? "nomba" : cached.origin,
+      rejected: cached.rejected
+    },
+    highest
   }
 }
 

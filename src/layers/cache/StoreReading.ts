@@ -80,10 +80,10 @@ export const make = ({
       const stored =
         helpless && !found.isLeased && !needsLogin ? withoutSpentToken(found.stored.value) : found.stored.value
       if (!State.isAdoptable(current(), history, stored, now())) return
-      const { failure } = history
       yield* adoption.take(State.adopt, stored, since)
-      // A token that is only tolerated for want of a better one is no success.
-      history.failure = found.stored.value.refreshInFlight ? failure : undefined
+      // A token that is only tolerated for want of a better one, or whose renewal is due, is no success.
+      const helped = !found.stored.value.refreshInFlight && State.isFresh(current().cached, now())
+      if (helped) history.failure = undefined
     })
 
   const readStore = Effect.gen(function* () {

@@ -5,12 +5,13 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import { type AuthError, Unavailable, wasNotProcessed } from "../../schemas/AuthError.js"
 import { Session } from "../../schemas/Session.js"
 import { AttemptGate, type AttemptGateService, hasTime } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { Lease, LeaseLost, Stored } from "../../services/TokenStore.js"
+import type { RenewalHistory } from "./RenewalHistory.js"
 
 /** What one renewal works with. */
 export interface RenewalContext {
@@ -31,6 +32,11 @@ export interface RenewalContext {
   readonly onSend: () => void
   /** Nomba answered 401 to the token of this session before its lifetime was over, so its refresh token is dead too. */
   readonly wasEnded: (session: Session) => boolean
+  /**
+   * Refresh tokens that this process has sent and that may be spent. The flag in the store says so too, but a store that
+   * went back may have lost it.
+   */
+  readonly spent: RenewalHistory["spentRefreshTokens"]
   /** Callers can be served without this renewal. */
   readonly hasLiveToken: () => boolean
   /** The session in memory, for a store that went back to an older one. */
@@ -59,6 +65,15 @@ type Failure = AuthError | LeaseLost
 
 const wasNotSent = (error: Failure): boolean => error._tag === "LeaseLost" || wasNotProcessed(error)
 
+/** The store failed before the request was sent, or Nomba certainly did not process it. */
+const isUnsent = (error: Failure): boolean =>
+  wasNotSent(error) || (error._tag === "Unavailable" && error.operation === "store")
+
+const isText =
+  (text: string) =>
+  (redacted: Redacted.Redacted<string>): boolean =>
+    Redacted.value(redacted) === text
+
 export const obtainSession =
   (context: RenewalContext) =>
   (current: Option.Option<Stored>, lease: Lease): Effect.Effect<Obtained, Failure> => {
@@ -76,8 +91,11 @@ export const obtainSession =
         Effect.when(lease.cancelRefresh, () => !stored.refreshInFlight && wasNotSent(error))
       )
 
-    const refresh = (stored: Stored, refreshToken: Redacted.Redacted<string>): Effect.Effect<Obtained, Failure> =>
-      replace(
+    const refresh = (stored: Stored, refreshToken: Redacted.Redacted<string>): Effect.Effect<Obtained, Failure> => {
+      const token = Redacted.value(refreshToken)
+      if (!needsLogin && context.spent.has(token)) return replace(stored, "issue", context.issue)
+      context.spent.add(token)
+      return replace(
         stored,
         "refresh",
         Effect.map(auth.refresh({ refreshToken, accessToken: stored.session.accessToken }), (session) =>
@@ -86,7 +104,16 @@ export const obtainSession =
             ? new Session({ ...session, refreshToken: Option.some(refreshToken) })
             : session
         )
-      ).pipe(Effect.catchAll(afterRefresh))
+      ).pipe(
+        Effect.tapBoth({
+          onFailure: (error) => Effect.sync(() => isUnsent(error) && context.spent.delete(token)),
+          // Nomba may not rotate its refresh tokens.
+          onSuccess: ({ session }) =>
+            Effect.sync(() => Option.exists(session.refreshToken, isText(token)) && context.spent.delete(token))
+        }),
+        Effect.catchAll(afterRefresh)
+      )
+    }
 
     /** The refresh token counts as spent, unless its request certainly was not processed. */
     const afterRefresh = (error: Failure): Effect.Effect<Obtained, Failure> => {
@@ -113,6 +140,8 @@ export const obtainSession =
       const known = context.cached()
       if (Option.isNone(known)) return issue(outOfTime)
       const { isServed, stored } = known.value
+      // Another process replaced or ended a session that is older than what was seen last.
+      if (stored.version < lease.highestSeen) return issue(outOfTime)
       if (isServed) {
         return Effect.succeed({ session: stored.session, remaining: stored.remaining, operation: "restore" })
       }

@@ -1,7 +1,5 @@
 /**
  * The headers that a request to Nomba carries.
- *
- * @internal
  */
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"

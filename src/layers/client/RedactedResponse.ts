@@ -1,7 +1,5 @@
 /**
  * Responses and errors as they leave `NombaClient`: they hold the caller's own request, without the headers that were added.
- *
- * @internal
  */
 import type * as Cookies from "@effect/platform/Cookies"
 import type * as Headers from "@effect/platform/Headers"

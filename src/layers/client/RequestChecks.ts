@@ -1,7 +1,5 @@
 /**
  * What is read from a caller's request before it is sent.
- *
- * @internal
  */
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpBody from "@effect/platform/HttpBody"

@@ -1,7 +1,5 @@
 /**
  * Reads the body of a response within limits of size and time.
- *
- * @internal
  */
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"

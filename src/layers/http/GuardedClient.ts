@@ -1,7 +1,5 @@
 /**
  * An `HttpClient` that is safe to send credentials with, whatever the client beneath it does by default.
- *
- * @internal
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"

@@ -1,8 +1,6 @@
 /**
  * Requests that print as method and URL. The platform's requests print their headers and JSON bodies, and the fiber of a
  * request in flight holds the request, so `inspect(fiber)` would print the bearer.
- *
- * @internal
  */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { NodeInspectSymbol } from "effect/Inspectable"

@@ -1,7 +1,5 @@
 /**
  * How errors and warnings name the host that a client talks to.
- *
- * @internal
  */
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import * as BaseUrl from "../config/BaseUrl.js"

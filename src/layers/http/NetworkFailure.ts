@@ -1,8 +1,6 @@
 /**
  * Reduces the failure of an `HttpClient` to what a caller may see: a system code, and whether the request can have reached
  * Nomba. The request, the response and the cause are left out, because they hold secrets.
- *
- * @internal
  */
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as Arr from "effect/Array"

@@ -1,7 +1,5 @@
 /**
  * The ports that `fetch` refuses to connect to (https://fetch.spec.whatwg.org/#bad-port), in Node as in browsers.
- *
- * @internal
  */
 const blocked = new Set([
   0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,

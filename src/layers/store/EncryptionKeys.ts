@@ -1,6 +1,6 @@
 /**
- * The keys that sessions are encrypted with, as they come from the code or the environment. A problem names the id of a
- * key, or its place where it has no id, and never shows a part of the key.
+ * The keys that sessions are encrypted with, from the code or the environment. A problem names the id of a key, or its
+ * position if it has no id, and never shows a part of the key.
  *
  * @since 0.1.0
  */
@@ -41,19 +41,13 @@ export interface EncryptionKeys {
   readonly all: ReadonlyMap<string, UsableKey>
 }
 
-/**
- * Where the environment has them.
- *
- * @since 0.1.0
- */
-export const place: Setting.SettingKey = { option: "codec", given: undefined, variables: ["NOMBA_TOKEN_STORE_KEYS"] }
+export const settingKey: Setting.SettingKey = {
+  option: "codec",
+  given: undefined,
+  variables: ["NOMBA_TOKEN_STORE_KEYS"]
+}
 
-/**
- * From `id:base64,id2:base64`.
- *
- * @since 0.1.0
- * @category constructors
- */
+/** From `id:base64,id2:base64`. */
 export const fromText = (setting: Setting.Setting<unknown>): Effect.Effect<EncryptionKeys, ConfigError.ConfigError> =>
   Effect.flatMap(Setting.text(setting), ({ origin, value }) => fromOptions(origin, value.split(",").map(parse)))
 
@@ -62,12 +56,7 @@ const parse = (pair: string): EncryptionKey => {
   return { id: pair.slice(0, Math.max(0, colon)).trim(), key: Redacted.make(pair.slice(colon + 1).trim()) }
 }
 
-/**
- * From options, which untyped code may have got wrong.
- *
- * @since 0.1.0
- * @category constructors
- */
+/** From options, which untyped code may have got wrong. */
 export const fromOptions = (
   origin: string,
   keys: ReadonlyArray<EncryptionKey>
@@ -91,7 +80,7 @@ export const fromOptions = (
     return yield* Setting.invalid(origin, "has no key")
   })
 
-/** Shorter than a key, which could stand here by mistake. */
+/** Shorter than a key, which could be given here by mistake. */
 const isId = /^[\w.-]{1,32}$/
 
 const KEY_BYTES = 32
@@ -132,17 +121,10 @@ const importKey = (
 
 const CHECKED = new TextEncoder().encode("nomba-auth key check ")
 
-/**
- * @since 0.1.0
- */
 export const toBase64 = (...parts: ReadonlyArray<Uint8Array>): string =>
   Encoding.encodeBase64(Uint8Array.from(parts.flatMap((part) => [...part])))
 
-/**
- * The bytes, where the text is the one that they would be written as: other decoders ignore the last bits.
- *
- * @since 0.1.0
- */
+/** None unless the bytes encode to the same text: other decoders ignore the last bits. */
 export const fromBase64 = (text: string): Option.Option<Uint8Array<ArrayBuffer>> =>
   Option.filter(
     Option.map(Option.getRight(Encoding.decodeBase64(text)), (bytes) => Uint8Array.from(bytes)),

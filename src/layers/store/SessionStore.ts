@@ -44,11 +44,11 @@ const POLL: Duration.Duration = Duration.millis(250)
 
 const HEARTBEAT: Duration.Duration = Duration.seconds(30)
 
-/** What this process knows about a store that may lose its latest writes. */
-interface Highest {
-  readonly version: number
-  /** The tombstone of that version, if it is one, with what is left of the session that it keeps. */
-  readonly tombstone: { readonly entry: Entry; readonly left: () => Duration.Duration } | undefined
+/** What this process has seen in a store that may lose its latest writes. */
+interface Seen {
+  version: number
+  /** The latest tombstone, with what is left of the session that it keeps. */
+  tombstone: { readonly entry: Entry; readonly left: () => Duration.Duration } | undefined
 }
 
 /** A reading, as this process understands it. */
@@ -162,7 +162,7 @@ export const make = (
     const announced = yield* PubSub.sliding<number>(16)
     yield* inBackground(Stream.runForEach(yield* driver.changes, (version) => PubSub.publish(announced, version)))
 
-    let highest: Highest = { version: 0, tombstone: undefined }
+    const seen: Seen = { version: 0, tombstone: undefined }
     /** The store's time now, as far as its last answer tells. */
     let storeTime: () => number | undefined = () => undefined
     let lastAttempt = 0
@@ -172,15 +172,16 @@ export const make = (
     const unusedFlags = new Set<number>()
 
     const remember = Effect.fnUntraced(function* (entry: Entry) {
-      if (entry.version <= highest.version) return
+      if (entry.version <= seen.version) return
       const left = yield* countDown(entry.remaining)
-      highest = { version: entry.version, tombstone: entry.tombstone ? { entry, left } : undefined }
+      seen.version = entry.version
+      if (entry.tombstone) seen.tombstone = { entry, left }
     })
 
     /** Takes the time that the answer may have been under way off what is left: it was true when the store gave it. */
     const observe = <A extends Reading>(step: Effect.Effect<A, Unavailable>): Effect.Effect<[A, View], Unavailable> =>
       Effect.gen(function* () {
-        const before = highest
+        const before = { ...seen }
         const elapsed = yield* stopwatch
         const reading = yield* step
         const age = Math.max(0, elapsed())
@@ -192,7 +193,7 @@ export const make = (
         const wentBack = expectedVersion < before.version
         const { tombstone } = before
         const entry =
-          wentBack && tombstone !== undefined
+          tombstone !== undefined && expectedVersion < tombstone.entry.version
             ? Option.some({ ...tombstone.entry, remaining: tombstone.left() })
             : stored
         const view: View = {
@@ -263,6 +264,7 @@ export const make = (
       return {
         version: versionOf(view.entry),
         wentBack: view.wentBack,
+        highestSeen: seen.version,
         failure: view.failure,
         extend: permit(driver.extend(owner)).pipe(Effect.catchTag("Unavailable", () => new LeaseLost())),
         beginRefresh: beginRefresh(),
@@ -333,7 +335,7 @@ export const make = (
       { owner, view }: Holder,
       content: StoredContent & { readonly remaining: Duration.Duration }
     ) {
-      const version = Math.max(view.expectedVersion + 1, highest.version + 1, Math.floor(view.now))
+      const version = Math.max(view.expectedVersion + 1, seen.version + 1, Math.floor(view.now))
       const expiresAt = (storeTime() ?? view.now) + Duration.toMillis(content.remaining)
       const isWritten = yield* driver.commit(owner, view.expectedVersion, { ...content, version, expiresAt })
       if (!isWritten) return Option.none<number>()
@@ -429,13 +431,15 @@ export const make = (
         const { view } = holder
         const answerStored = Effect.transposeMapOption(sessionIn(view), answerLater)
         if (!view.wentBack) return Effect.transposeOption(yield* answerStored)
+        // Another process replaced or ended a session that is older than what was seen last.
+        const latest = Option.filter(live, (_) => _.version >= seen.version)
         const tombstone = Option.filter(view.entry, (_) => _.tombstone && _.version > view.expectedVersion)
-        if (Option.isSome(tombstone)) {
+        if (Option.isNone(latest) && Option.isSome(tombstone)) {
           const version = yield* commit(holder, tombstone.value)
           return Option.isSome(version) ? Effect.succeedNone : yield* new LeaseLost()
         }
-        if (Option.isNone(live)) return Effect.transposeOption(yield* answerStored)
-        const session = withoutSpentToken(live.value)
+        if (Option.isNone(latest)) return Effect.transposeOption(yield* answerStored)
+        const session = withoutSpentToken(latest.value)
         const version = yield* commit(holder, { session: Option.some(session), tombstone: false, remaining: left() })
         if (Option.isNone(version)) return yield* new LeaseLost()
         return Effect.sync(() =>
@@ -481,7 +485,7 @@ export const make = (
     /** Notices a store that went back, and announcements that were lost, without a renewal. */
     const heartbeat = Effect.gen(function* () {
       yield* unrefSleep(HEARTBEAT)
-      const before = highest.version
+      const before = seen.version
       const { expectedVersion, wentBack } = yield* readView
       if (wentBack || expectedVersion > before) yield* PubSub.publish(announced, expectedVersion)
     })

@@ -1,34 +1,28 @@
-/**
- * The control side of the sandbox over HTTP, under the prefix `/_sandbox`.
- *
- * @since 0.1.0
- */
+/** The control API of the sandbox, under `/_sandbox`. */
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Data from "effect/Data"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { BadRequest, type ErrorResponse, failure } from "../../schemas/NombaApi.js"
-import { hasToBe } from "../Complaints.js"
-import { durationThat } from "../DurationInput.js"
-import { Fault } from "../Fault.js"
-import { ReadJson } from "../JsonBody.js"
-import { SwitchesPatch, SwitchesView } from "../Switches.js"
-import { withoutDecodeError } from "./ControlDocument.js"
-import { CountersView, Endpoint, FaultsView, RequestView, SessionView, StateView } from "./Views.js"
+import { durationThat } from "../config/DurationInput.js"
+import { Fault } from "../config/Fault.js"
+import { Resource } from "../config/Resource.js"
+import { SwitchesPatch, SwitchesView } from "../config/Switches.js"
+import { mustBe } from "../config/validationMessages.js"
+import { ReadJson } from "../http/JsonBody.js"
+import { CountersView, FaultsView, RequestView, ResourcesView, SessionView, StateView, Target } from "./Views.js"
 
-/** Where the control side is. */
 export const prefix = "/_sandbox"
 
-/** A 403: asked by another page, or under a foreign name. */
+/** A 403: another page, or a foreign host name. */
 export class Foreign extends Data.TaggedError("Foreign")<typeof ErrorResponse.Type> {}
 
-/** A 404: no such client. */
 export class NoSuchClient extends Data.TaggedError("NoSuchClient")<typeof ErrorResponse.Type> {}
 
-/** A 409: the client has no session. */
 export class NoSession extends Data.TaggedError("NoSession")<typeof ErrorResponse.Type> {}
 
 const malformed = failure(BadRequest, { status: 400, description: "The body is not what the operation takes." })
@@ -38,42 +32,44 @@ const withoutSession = failure(NoSession, { status: 409, description: "The clien
 const about = (summary: string, description: string) => OpenApi.annotations({ summary, description })
 
 const clientId = Schema.optional(
-  Schema.String.annotations({ description: "Whose sessions. Default: those of the first client." })
+  Schema.String.annotations({ description: "Whose sessions. Default: the first client's." })
 )
 
-/** Which token is to die of age. */
 export const ExpirePayload = Schema.Struct({
   token: Schema.Literal("access", "refresh").annotations({
-    description: "Which token dies of age now.",
-    ...hasToBe("access or refresh")
+    description: "Which token expires now.",
+    ...mustBe("access or refresh")
   }),
   clientId
 })
 
-/** Whose sessions are meant. */
 export const ClientPayload = Schema.Struct({ clientId })
 
-/** How the clock is moved. */
 export const ClockPayload = Schema.Union(
   Schema.Struct({
-    advance: durationThat((millis) => Number.isFinite(millis), "a duration", { description: "How far ahead it jumps." })
+    advance: durationThat((millis) => Number.isFinite(millis), "a duration", {
+      description: "How far the clock moves ahead."
+    })
   }),
-  Schema.Struct({ set: Schema.DateTimeUtc.annotations({ description: "What time it is now." }) })
+  Schema.Struct({ set: Schema.DateTimeUtc.annotations({ description: "The new time." }) })
 ).annotations({
   description: "Either of the two.",
-  ...hasToBe("either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z")
+  ...mustBe("either advance, a duration, or set, a time such as 2030-01-01T00:00:00Z")
 })
 
-/** Which operation meets which fault. */
-export const FaultPayload = Schema.Struct({ endpoint: Endpoint, fault: Fault })
+export const FaultPayload = Schema.Struct({ target: Target, fault: Fault })
 
 const Now = Schema.Struct({ now: Schema.DateTimeUtc.annotations({ description: "The sandbox's time." }) })
+
+const getResources = HttpApiEndpoint.get("getResources", "/resources")
+  .addSuccess(ResourcesView)
+  .annotateContext(about("List the responses", "The calls that the sandbox has a response for."))
 
 const look = HttpApiGroup.make("look", { topLevel: true })
   .add(
     HttpApiEndpoint.get("getState", "/state")
       .addSuccess(StateView)
-      .annotateContext(about("See everything", "All that can be seen of the sandbox, at one moment."))
+      .annotateContext(about("Read the state", "The whole state of the sandbox."))
   )
   .add(
     HttpApiEndpoint.get("getEvents", "/events")
@@ -84,7 +80,7 @@ const look = HttpApiGroup.make("look", { topLevel: true })
       )
       .annotateContext(
         about(
-          "Follow everything",
+          "Follow the state",
           "Server-sent events: the state at once, and whenever it changed, at most ten a second."
         )
       )
@@ -92,29 +88,30 @@ const look = HttpApiGroup.make("look", { topLevel: true })
   .add(
     HttpApiEndpoint.get("getSessions", "/sessions")
       .addSuccess(Schema.Array(SessionView))
-      .annotateContext(about("See the sessions", "Every session that is alive, with its secrets masked."))
+      .annotateContext(about("List the sessions", "All sessions, with their secrets masked."))
   )
   .add(
     HttpApiEndpoint.get("getCounters", "/counters")
       .addSuccess(CountersView)
-      .annotateContext(about("See the counters", "What became of the requests to each operation."))
+      .annotateContext(about("Read the counters", "The requests to each operation and their outcomes."))
   )
   .add(
     HttpApiEndpoint.get("getRequests", "/requests")
       .addSuccess(Schema.Array(RequestView))
-      .annotateContext(about("See the requests", "The last 200 requests to the Nomba API, the newest first."))
+      .annotateContext(about("List the requests", "The last 200 requests to the Nomba API, the newest first."))
   )
   .add(
     HttpApiEndpoint.get("getSwitches", "/switches")
       .addSuccess(SwitchesView)
-      .annotateContext(about("See the switches", "How the sandbox behaves at the moment."))
+      .annotateContext(about("Read the switches", "How the sandbox behaves."))
   )
+  .add(getResources)
   .add(
     HttpApiEndpoint.get("getControlDocument", "/openapi.json")
       .addSuccess(Schema.Unknown.annotations({ jsonSchema: { type: "object" }, description: "An OpenAPI document." }))
-      .annotateContext(about("See this document", "The OpenAPI of the control side."))
+      .annotateContext(about("Read this document", "The OpenAPI document of the control API."))
   )
-  .annotateContext(OpenApi.annotations({ title: "Look", description: "What the sandbox holds and has done." }))
+  .annotateContext(OpenApi.annotations({ title: "Read", description: "What the sandbox holds and has done." }))
 
 const act = HttpApiGroup.make("act", { topLevel: true })
   .add(
@@ -123,12 +120,25 @@ const act = HttpApiGroup.make("act", { topLevel: true })
       .addSuccess(FaultsView)
       .addError(malformed)
       .middleware(ReadJson)
-      .annotateContext(about("Order a fault", "The next requests to an operation meet it; several wait in line."))
+      .annotateContext(about("Add a fault", "It applies to the next requests to its target. Up to 64 can be queued."))
   )
   .add(
     HttpApiEndpoint.del("clearFaults", "/faults")
       .addSuccess(FaultsView)
-      .annotateContext(about("Call the faults off", "None waits any longer."))
+      .annotateContext(about("Clear all faults", "No fault is left."))
+  )
+  .add(
+    HttpApiEndpoint.post("addResource", "/resources")
+      .setPayload(Resource)
+      .addSuccess(ResourcesView)
+      .addError(malformed)
+      .middleware(ReadJson)
+      .annotateContext(about("Add a response", "It replaces one of the same method and path."))
+  )
+  .add(
+    HttpApiEndpoint.del("clearResources", "/resources")
+      .addSuccess(ResourcesView)
+      .annotateContext(about("Remove all added responses", "The built-in ones stay."))
   )
   .add(
     HttpApiEndpoint.post("expireSession", "/sessions/expire")
@@ -140,8 +150,8 @@ const act = HttpApiGroup.make("act", { topLevel: true })
       .middleware(ReadJson)
       .annotateContext(
         about(
-          "Let a token expire",
-          "It dies of age now, whatever lifetime it was given; by the sandbox's clock, so it lives again where that is set back."
+          "Expire a token",
+          "It expires now, by the sandbox's clock. If the clock is set back, the token is valid again."
         )
       )
   )
@@ -153,7 +163,7 @@ const act = HttpApiGroup.make("act", { topLevel: true })
       .addError(unknownClient)
       .addError(withoutSession)
       .middleware(ReadJson)
-      .annotateContext(about("Revoke a client's sessions", "As if somebody had revoked them at Nomba."))
+      .annotateContext(about("Revoke a client's sessions", "Its tokens are invalid from now on."))
   )
   .add(
     HttpApiEndpoint.post("stealSession", "/sessions/steal")
@@ -164,8 +174,8 @@ const act = HttpApiGroup.make("act", { topLevel: true })
       .middleware(ReadJson)
       .annotateContext(
         about(
-          "Let somebody else log in",
-          "With the client's own credentials, which kills its session if singleSession is on."
+          "Simulate another login",
+          "With the client's own credentials. It ends the client's session if singleSession is on."
         )
       )
   )
@@ -175,7 +185,7 @@ const act = HttpApiGroup.make("act", { topLevel: true })
       .addSuccess(Now)
       .addError(malformed)
       .middleware(ReadJson)
-      .annotateContext(about("Move the clock", "It goes on from there. The machine's own clock is left alone."))
+      .annotateContext(about("Set the clock", "It runs on from there. The machine's own clock does not change."))
   )
   .add(
     HttpApiEndpoint.patch("setSwitches", "/switches")
@@ -183,20 +193,48 @@ const act = HttpApiGroup.make("act", { topLevel: true })
       .addSuccess(SwitchesView)
       .addError(malformed)
       .middleware(ReadJson)
-      .annotateContext(about("Turn switches", "Those that are named change, for every request from now on."))
+      .annotateContext(about("Change switches", "The given ones change, for every request from now on."))
   )
   .add(
     HttpApiEndpoint.post("reset", "/reset")
       .addSuccess(StateView)
-      .annotateContext(
-        about("Start over", "Sessions, faults, counters, log, clock and switches are what they were when it began.")
-      )
+      .annotateContext(about("Reset", "Everything returns to its state at the start."))
   )
-  .annotateContext(OpenApi.annotations({ title: "Act", description: "What can be done to the sandbox." }))
+  .annotateContext(OpenApi.annotations({ title: "Control", description: "What can be changed." }))
+
+// Platform adds its own decode error to every 400, which the sandbox never answers.
+
+const platforms: ReadonlyArray<string> = ["HttpApiDecodeError", "Issue", "PropertyKey"]
+
+const isPlatforms = (node: unknown): boolean =>
+  Predicate.hasProperty(node, "$ref") && node.$ref === "#/components/schemas/HttpApiDecodeError"
+
+const isDecodeError = (node: unknown): boolean =>
+  Predicate.hasProperty(node, "content") &&
+  Predicate.hasProperty(node.content, "application/json") &&
+  Predicate.hasProperty(node.content["application/json"], "schema") &&
+  isPlatforms(node.content["application/json"].schema)
+
+const isRepeated = (node: unknown, index: number, nodes: ReadonlyArray<unknown>): boolean =>
+  nodes.findIndex((other) => JSON.stringify(other) === JSON.stringify(node)) < index
+
+/** Removes platform's decode error, and alternatives that occur twice. */
+const withoutDecodeError = (node: unknown): unknown => {
+  if (Array.isArray(node)) return node.map(withoutDecodeError)
+  if (!Predicate.isRecord(node)) return node
+  const { anyOf, ...rest } = Object.fromEntries(
+    Object.entries(node)
+      .filter(([key, value]) => !platforms.includes(key) && !isDecodeError(value))
+      .map(([key, value]) => [key, withoutDecodeError(value)])
+  )
+  if (!Array.isArray(anyOf)) return rest
+  const left = anyOf.filter((one, index) => !isPlatforms(one) && !isRepeated(one, index, anyOf))
+  return left.length === 1 ? { ...rest, ...left[0] } : { ...rest, anyOf: left }
+}
 
 /**
- * The control side of the sandbox: `HttpApiClient.make(ControlApi, { baseUrl: sandbox.url })` drives one. It refuses a
- * `Host` or `Origin` that is not the sandbox's own with a 403, so that no web page elsewhere can drive it.
+ * The control API of a sandbox: `HttpApiClient.make(ControlApi, { baseUrl: sandbox.url })`. A `Host` or `Origin` that is not
+ * the sandbox's own gets a 403, so that no other web page can control it.
  *
  * @since 0.1.0
  * @category contract
@@ -208,9 +246,9 @@ export class ControlApi extends HttpApi.make("control")
   .prefix(prefix)
   .annotateContext(
     OpenApi.annotations({
-      title: "nomba-auth sandbox: control",
+      title: "nomba-auth sandbox: control API",
       version: "1.0.0",
-      description: "Looks into the sandbox, and does to it what happens to a client in life.",
+      description: "Reads and changes the state of the sandbox.",
       transform: (document) => withoutDecodeError(document) as typeof document
     })
   ) {}

@@ -1,8 +1,4 @@
-/**
- * What can be asked of a sandbox and done to it, in code and over HTTP alike.
- *
- * @since 0.1.0
- */
+/** The controls of a sandbox, the same in code and over HTTP. */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -12,19 +8,20 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { complaints } from "../Complaints.js"
-import * as DurationInput from "../DurationInput.js"
-import type { EmulatorService } from "../Emulator.js"
-import * as Fault from "../Fault.js"
-import { SandboxError } from "../SandboxError.js"
-import type { LiveSession, SandboxService } from "../SandboxService.js"
-import * as SandboxState from "../SandboxState.js"
-import { SwitchesPatch } from "../Switches.js"
-import * as Faults from "../state/Faults.js"
+import * as DurationInput from "../config/DurationInput.js"
+import * as Fault from "../config/Fault.js"
+import { isFaultTarget } from "../config/operations.js"
+import { checkResource } from "../config/Resource.js"
+import { SandboxError } from "../config/SandboxError.js"
+import { SwitchesPatch } from "../config/Switches.js"
+import { validationMessages } from "../config/validationMessages.js"
+import type { EmulatorService } from "../state/Emulator.js"
+import * as FaultQueue from "../state/FaultQueue.js"
+import * as SandboxState from "../state/SandboxState.js"
 import * as Sessions from "../state/Sessions.js"
-import * as View from "./View.js"
+import type { LiveSession, SandboxService } from "./SandboxService.js"
+import * as Views from "./Views.js"
 
-/** What the control side is made of. */
 export type Controls = Omit<SandboxService, "url" | "client">
 
 const live = (session: Sessions.Session): LiveSession => ({
@@ -41,10 +38,9 @@ const decodePatch = Schema.decodeUnknownEither(SwitchesPatch, { errors: "all", o
 const failing = (reason: SandboxError["reason"], ...issues: ReadonlyArray<string>): SandboxError =>
   new SandboxError({ reason, issues })
 
-/** How often somebody who follows hears of a change, at most. */
-const rhythm = Schedule.spaced("100 millis")
+/** How often a view is sent at most. */
+const interval = Schedule.spaced("100 millis")
 
-/** The controls of a sandbox. */
 export const make = (emulator: EmulatorService): Controls => {
   const { now, state, transition } = emulator
   const first = Array.from(emulator.settings.clients.keys())[0] ?? ""
@@ -65,13 +61,13 @@ export const make = (emulator: EmulatorService): Controls => {
 
   const configure: Controls["configure"] = (switches) =>
     Either.match(decodePatch(switches), {
-      onLeft: ({ issue }) => Effect.fail(failing("Options", ...complaints(issue, "switches"))),
+      onLeft: ({ issue }) => Effect.fail(failing("Options", ...validationMessages(issue, "switches"))),
       onRight: (patch) => transition(SandboxState.configure(patch))
     })
 
   const moved = (offset: number, name: string): Effect.Effect<DateTime.Utc, SandboxError> =>
     configure({ clockOffset: offset }).pipe(
-      Effect.mapError(() => failing("Clock", `${name}: has to stay within ten years of the machine's clock`)),
+      Effect.mapError(() => failing("Clock", `${name}: must stay within ten years of the machine's clock`)),
       Effect.zipRight(time)
     )
 
@@ -81,18 +77,18 @@ export const make = (emulator: EmulatorService): Controls => {
     counts: Effect.map(state, ({ counts }) => counts),
     session: (clientId = first) =>
       Effect.map(state, ({ sessions }) =>
-        Option.map(Option.fromNullable(Sessions.of(sessions, clientId).at(-1)), live)
+        Option.map(Option.fromNullable(Sessions.ofClient(sessions, clientId).at(-1)), live)
       ),
     sessions: Effect.map(state, ({ sessions }) => Sessions.all(sessions).map(live)),
-    view: Effect.flatMap(state, (state) => View.view(emulator, state)),
-    views: Stream.repeatEffectWithSchedule(state, rhythm).pipe(
+    view: Effect.flatMap(state, (state) => Views.stateView(emulator, state)),
+    views: Stream.repeatEffectWithSchedule(state, interval).pipe(
       Stream.changesWith((before, after) => before === after),
-      Stream.mapEffect((state) => View.view(emulator, state))
+      Stream.mapEffect((state) => Views.stateView(emulator, state))
     ),
     now: time,
     advance: (duration) =>
       Option.match(DurationInput.read(duration), {
-        onNone: () => Effect.fail(failing("Clock", "advance: has to be a duration")),
+        onNone: () => Effect.fail(failing("Clock", "advance: must be a duration")),
         onSome: (ahead) =>
           Effect.flatMap(emulator.switches, ({ clockOffset }) =>
             moved(clockOffset + Duration.toMillis(ahead), "advance")
@@ -113,18 +109,34 @@ export const make = (emulator: EmulatorService): Controls => {
     reset: emulator.reset,
     steal: (clientId = first) =>
       Effect.gen(function* () {
-        const of = yield* known(clientId)
-        const mint = yield* emulator.mint
-        return live(yield* transition(SandboxState.steal(mint(of))))
+        const client = yield* known(clientId)
+        const newTokens = yield* emulator.newTokens
+        return live(yield* transition(SandboxState.steal(newTokens(client))))
       }),
-    expire: (token, clientId = first) => onSessions(clientId, (of, at) => SandboxState.expire(of, token, at)),
+    expire: (token, clientId = first) => onSessions(clientId, (client, at) => SandboxState.expire(client, token, at)),
     revoke: (clientId = first) => onSessions(clientId, SandboxState.revokeAll),
-    fault: (endpoint, fault) =>
+    fault: (target, fault) =>
       Effect.gen(function* () {
+        if (!isFaultTarget(target)) {
+          return yield* failing(
+            "Fault",
+            "target: must be an operation, or a method and a path such as POST /v2/transfers/bank"
+          )
+        }
         const checked = yield* Fault.check(fault)
-        const waits = yield* transition(SandboxState.befall(endpoint, checked, yield* now))
-        if (!waits) return yield* failing("Fault", `faults: has to be at most ${Faults.most} for an operation`)
+        const added = yield* transition(SandboxState.addFault(target, checked, yield* now))
+        if (!added)
+          return yield* failing(
+            "Fault",
+            `faults: must be at most ${FaultQueue.limit} for a target, and as many targets`
+          )
       }),
-    clearFaults: transition(SandboxState.clearFaults)
+    clearFaults: transition(SandboxState.clearFaults),
+    respond: (resource) =>
+      Effect.gen(function* () {
+        const added = yield* transition(SandboxState.addResource(yield* checkResource(resource)))
+        if (!added) return yield* failing("Resource", `resources: must be at most ${SandboxState.mostResources}`)
+      }),
+    clearResponses: transition(SandboxState.setResources([]))
   }
 }

@@ -1,8 +1,4 @@
-/**
- * The page's own files, which lie beside this module in the sources and in what is published.
- *
- * @since 0.1.0
- */
+/** The files of the page. They lie beside this module in the sources and in the package. */
 import { readFile } from "node:fs/promises"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
@@ -13,11 +9,9 @@ const types: Readonly<Record<string, string>> = {
   js: "text/javascript; charset=utf-8"
 }
 
-/** The content type of a file, by the end of its name. */
 export const typeOf = (name: string): string =>
   types[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream"
 
-/** What every file of the page and of the references is sent with. */
 export const headers: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
   "cross-origin-resource-policy": "same-origin",
@@ -25,7 +19,7 @@ export const headers: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff"
 }
 
-/** Nothing but the sandbox's own scripts and styles, no connection but to the sandbox, and no page around it. */
+/** Only the sandbox's own scripts and styles, only connections to it, and no frame around it. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -37,7 +31,7 @@ const policy = [
   "form-action 'none'"
 ].join("; ")
 
-/** Answers with one of the files. A file that is not there is a broken installation, and so a defect. */
+/** A missing file is a broken installation, and so a defect. */
 export const respond = (name: string): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
   Effect.map(
     Effect.promise(() => readFile(new URL(`./assets/${name}`, import.meta.url))),

@@ -1,13 +1,12 @@
-/**
- * Which pages there are. Whatever is behind one is loaded when somebody looks at it, because the start is measured.
- *
- * @since 0.1.0
- */
+/** The pages. Each is loaded at its first request, because the start is measured. */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as OpenApi from "@effect/platform/OpenApi"
 import * as Effect from "effect/Effect"
-import { descriptions } from "../Switches.js"
+import * as Redacted from "effect/Redacted"
+import { NombaApi } from "../../schemas/NombaApi.js"
+import { defaultClient } from "../config/Options.js"
+import { descriptions } from "../config/Switches.js"
 
-/** What is answered to a GET of one path. */
 export type Page = Effect.Effect<HttpServerResponse.HttpServerResponse>
 
 const asset = (name: string): Page =>
@@ -25,6 +24,7 @@ const reference = (of: (module: typeof import("./Reference.js")) => Page): Page 
 const document = (title: string, path: string): Page => reference(({ page }) => Effect.succeed(page(title, path)))
 
 const assets = [
+  "connect.js",
   "controls.js",
   "counters.js",
   "dom.js",
@@ -34,15 +34,27 @@ const assets = [
   "sandbox.js",
   "sessions.js",
   "switches.js",
-  "words.js"
+  "format.js"
 ]
 
-/** The page of the sandbox with its files, and the references of both APIs, by path. */
+/** The page with its files, and the references of both APIs. */
 export const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
   ["/", asset("page.html")],
   ...assets.map((name) => [`/assets/${name}`, asset(name)] as const),
   ["/assets/switches.json", Effect.sync(() => HttpServerResponse.unsafeJson(descriptions))],
+  [
+    "/assets/default-client.json",
+    Effect.sync(() =>
+      HttpServerResponse.unsafeJson({ ...defaultClient, clientSecret: Redacted.value(defaultClient.clientSecret) })
+    )
+  ],
   ["/docs", document("Nomba sandbox: API reference", "/openapi.json")],
-  ["/docs/control", document("Nomba sandbox: control reference", "/_sandbox/openapi.json")],
+  ["/docs/control", document("Nomba sandbox: control API reference", "/_sandbox/openapi.json")],
   ["/docs/scalar.js", reference(({ script }) => script)]
+])
+
+/** For tools. Unlike the pages they answer under any host name. */
+export const utilityRoutes: ReadonlyMap<string, Page> = new Map([
+  ["/health", Effect.succeed(HttpServerResponse.unsafeJson({ status: "ok" }))],
+  ["/openapi.json", Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(NombaApi)))]
 ])

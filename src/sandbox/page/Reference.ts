@@ -1,11 +1,7 @@
 /**
- * The references of both APIs, shown by the copy of Scalar that comes with platform. Its 3.4 MB are loaded with this
- * module, so load it late.
- *
- * Platform writes script and configuration into the page itself; here both pages share one script at an address of its
- * own, so that no policy has to allow scripts in a page.
- *
- * @since 0.1.0
+ * The references of both APIs, shown by the copy of Scalar that comes with platform. This module loads 3.4 MB, so import it
+ * late. Platform writes script and configuration into the page; here both pages share one script with a path of its own, so
+ * that the policy need not allow inline scripts.
  */
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiScalar from "@effect/platform/HttpApiScalar"
@@ -13,7 +9,7 @@ import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import { escape } from "../Html.js"
+import { escape } from "../http/Html.js"
 import { headers, typeOf } from "./Assets.js"
 
 const policy = [
@@ -28,7 +24,7 @@ const policy = [
   "form-action 'none'"
 ].join("; ")
 
-/** Nothing is asked of another host, and what somebody tries out is tried on this sandbox. */
+/** No request to another host; requests that are tried go to this sandbox. */
 const configuration = {
   _integration: "html",
   defaultOpenAllTags: true,
@@ -40,7 +36,6 @@ const configuration = {
   withDefaultFonts: false
 }
 
-/** The page of one reference. */
 export const page = (title: string, document: string): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.uint8Array(
     new TextEncoder().encode(`<!doctype html>
@@ -62,7 +57,7 @@ export const page = (title: string, document: string): HttpServerResponse.HttpSe
 
 const Nothing = HttpApi.make("nothing")
 
-/** The script of both references, taken out of the page that platform makes. */
+/** Taken out of the page that platform makes. */
 export const script: Effect.Effect<HttpServerResponse.HttpServerResponse> = Effect.gen(function* () {
   const app = yield* HttpLayerRouter.toHttpEffect(HttpApiScalar.layerHttpLayerRouter({ api: Nothing, path: "/" }))
   const request = HttpServerRequest.fromWeb(new Request("http://localhost/"))

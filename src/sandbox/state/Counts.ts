@@ -1,31 +1,27 @@
-/**
- * What the sandbox has done, counted.
- *
- * @since 0.1.0
- */
-import type { Counted } from "../endpoints.js"
+/** Counters. */
+import type { Counted } from "../config/operations.js"
 
 /**
- * What became of the requests to one operation. Everything but `requests` counts answers, so it can lag behind.
+ * The requests to one operation. All but `requests` count responses, so they can lag behind.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Tally {
-  /** Arrived, whatever came of them. */
+  /** Requests that arrived. */
   readonly requests: number
   readonly succeeded: number
-  /** Refused: answered with a status of 400 or more, or with a code that is an error's. */
+  /** Rejected: a status of 400 or more, or the code of an error in a 200. */
   readonly refused: number
-  /** Answered by a fault in place of the sandbox. */
+  /** The response was replaced by a fault. */
   readonly faulted: number
-  /** How often each status was answered; `dropped` where the connection broke or the caller left. */
+  /** How often each status was sent; `dropped` if the connection was closed. */
   readonly statuses: Readonly<Record<string, number>>
 }
 
 /**
- * What the sandbox has done since it began or was reset. `authorize` are the requests for the page
- * of a person's login and the answers to it; `other` are those for a path or method that the sandbox has not.
+ * Requests and sessions since the start or the last reset. `resource` are calls under `/v1/` and `/v2/`, `authorize` the login
+ * page and its form, `other` anything else.
  *
  * @since 0.1.0
  * @category models
@@ -33,23 +29,21 @@ export interface Tally {
 export interface Counts extends Readonly<Record<Counted, Tally>> {
   /** Sessions started by issue. A `steal` is not counted. */
   readonly issued: number
-  /** Sessions carried on by refresh. */
+  /** Sessions continued by refresh. */
   readonly refreshed: number
   /** Sessions ended by revoke. */
   readonly revoked: number
 }
 
-/** What became of a request. */
 export type Outcome = "succeeded" | "refused" | "faulted"
 
 const none: Tally = { requests: 0, succeeded: 0, refused: 0, faulted: 0, statuses: {} }
 
-/** Nothing has happened yet. */
 export const zero: Counts = {
   issue: none,
   refresh: none,
   revoke: none,
-  balance: none,
+  resource: none,
   authorize: none,
   other: none,
   issued: 0,
@@ -57,23 +51,20 @@ export const zero: Counts = {
   revoked: 0
 }
 
-const tallied = (counts: Counts, endpoint: Counted, change: (tally: Tally) => Partial<Tally>): Counts => ({
+const tallied = (counts: Counts, operation: Counted, change: (tally: Tally) => Partial<Tally>): Counts => ({
   ...counts,
-  [endpoint]: { ...counts[endpoint], ...change(counts[endpoint]) }
+  [operation]: { ...counts[operation], ...change(counts[operation]) }
 })
 
-/** A request arrived. */
-export const arrived = (counts: Counts, endpoint: Counted): Counts =>
-  tallied(counts, endpoint, ({ requests }) => ({ requests: requests + 1 }))
+export const arrived = (counts: Counts, operation: Counted): Counts =>
+  tallied(counts, operation, ({ requests }) => ({ requests: requests + 1 }))
 
-/** A request was answered. */
-export const answered = (counts: Counts, endpoint: Counted, outcome: Outcome, status: number | "dropped"): Counts =>
-  tallied(counts, endpoint, (tally) => ({
+export const answered = (counts: Counts, operation: Counted, outcome: Outcome, status: number | "dropped"): Counts =>
+  tallied(counts, operation, (tally) => ({
     [outcome]: tally[outcome] + 1,
     statuses: { ...tally.statuses, [status]: (tally.statuses[status] ?? 0) + 1 }
   }))
 
-/** A session was started, carried on or ended. */
 export const happened = (counts: Counts, what: "issued" | "refreshed" | "revoked"): Counts => ({
   ...counts,
   [what]: counts[what] + 1

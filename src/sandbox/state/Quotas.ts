@@ -1,12 +1,7 @@
-/**
- * Nomba's rate limit: a fixed window for each account (wire facts: 15 POSTs a second, or 1 a minute with little
- * traffic). Bounded by the number of accounts.
- *
- * @since 0.1.0
- */
+/** Nomba's rate limit: a fixed window for each account. Bounded by the number of accounts. */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import type { Switches } from "../Switches.js"
+import type { Switches } from "../config/Switches.js"
 
 interface Window {
   readonly start: number
@@ -14,19 +9,16 @@ interface Window {
   readonly used: number
 }
 
-/** The window of each account that has one. */
 export type Quotas = HashMap.HashMap<string, Window>
 
-/** What an account has left. */
 export interface Quota {
   readonly limit: number
   readonly remaining: number
   readonly window: string
-  /** Whether the request that asks is within the limit. */
+  /** Whether this request is within the limit. */
   readonly admitted: boolean
 }
 
-/** Nobody has used any. */
 export const none: Quotas = HashMap.empty()
 
 const rates = {
@@ -34,7 +26,7 @@ const rates = {
   lowTraffic: { limit: 1, length: 60_000, window: "60s" }
 }
 
-/** An account makes a POST. No quota where there is no limit. */
+/** Counts a POST. No quota if there is no limit. */
 export const spend = (
   quotas: Quotas,
   account: string,

@@ -1,23 +1,12 @@
-/**
- * The last requests and what became of them. Bounded: 200.
- *
- * @since 0.1.0
- */
+/** The last requests and what became of them. Bounded: 200. */
 import * as Either from "effect/Either"
-import type { Counted } from "../endpoints.js"
-import type { Outcome } from "./Counts.js"
+import type { LoggedRequest } from "../config/Options.js"
+import type { Counted } from "../config/operations.js"
 
-/** A request and what became of it. Times are milliseconds by the sandbox's clock. */
-export interface Entry {
+/** A request and its outcome. Times are milliseconds by the sandbox's clock. */
+export interface Entry extends LoggedRequest {
   readonly at: number
-  readonly took: number
-  readonly method: string
-  readonly path: string
-  readonly endpoint: Counted
-  readonly status: number | "dropped"
-  readonly outcome: Outcome
-  readonly why?: string | undefined
-  readonly clientId?: string | undefined
+  readonly operation: Counted
 }
 
 /** The last requests, the newest first, and how many there were. */
@@ -29,12 +18,12 @@ export interface RequestLog {
 /** Nothing was asked yet. */
 export const empty: RequestLog = { total: 0, entries: [] }
 
-const most = 200
+const limit = 200
 
 /** One more. */
 export const add = ({ entries, total }: RequestLog, entry: Entry): RequestLog => ({
   total: total + 1,
-  entries: [{ ...entry, id: total + 1 }, ...entries.slice(0, most - 1)]
+  entries: [{ ...entry, id: total + 1 }, ...entries.slice(0, limit - 1)]
 })
 
 const decoded = (part: string): string =>
@@ -43,13 +32,20 @@ const decoded = (part: string): string =>
     () => part
   )
 
+/** From this length on a part of a secret is masked wherever it stands in a segment, and not only as all of it. */
+const telling = 8
+
 /**
- * What the log keeps of a path: no part that is longer than a word of an API or is a secret, because some put a token
- * there.
+ * What the log keeps of a path: no segment that is longer than a word of an API, because some clients put a token there,
+ * and none with a secret or a part of one, because a secret in base64 may have slashes.
  */
-export const kept = (path: string, secrets: ReadonlyArray<string>): string =>
-  path
+export const loggedPath = (path: string, secrets: ReadonlyArray<string>): string => {
+  const parts = secrets.flatMap((secret) => [secret, ...secret.split("/")]).filter((part) => part !== "")
+  const isSecret = (segment: string): boolean =>
+    parts.some((part) => segment === part || (part.length >= telling && segment.includes(part)))
+  return path
     .split("/")
     .slice(0, 12)
-    .map((part) => (/^[\w.%~-]{0,24}$/.test(part) && !secrets.includes(decoded(part)) ? part : "…"))
+    .map((segment) => (/^[\w.%~-]{0,24}$/.test(segment) && !isSecret(decoded(segment)) ? segment : "…"))
     .join("/")
+}

@@ -1,38 +1,35 @@
 /**
- * The sessions that are alive, the refresh tokens that ended, and every way in which that changes. Bounded: 16 sessions
- * for each client, 8 earlier access tokens for each session, and the last 256 refresh tokens that ended.
- *
- * @since 0.1.0
+ * The sessions, the refresh tokens that have ended, and every change of them. Bounded: 16 sessions for each client, 8 earlier
+ * access tokens for each session, and the last 256 refresh tokens that have ended.
  */
 import * as Either from "effect/Either"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import type { Subject } from "../AccessToken.js"
-import type { Switches } from "../Switches.js"
+import type { Switches } from "../config/Switches.js"
+import type { Subject } from "./AccessToken.js"
 
-/** An access token. Times are milliseconds since 1970 by the sandbox's clock. */
+/** Times are milliseconds since 1970 by the sandbox's clock. */
 export interface Access extends Subject {
   readonly accessToken: Redacted.Redacted
   readonly issuedAt: number
   readonly expiresAt: number
 }
 
-/** New tokens, and the name of the session that they begin if they begin one. */
-export interface Minted extends Access {
+/** `sessionId` is used only if the tokens start a session. */
+export interface NewTokens extends Access {
   readonly sessionId: string
   readonly refreshToken: Redacted.Redacted
   readonly refreshExpiresAt: number
 }
 
-/** A session: its newest tokens, and the access tokens that a refresh left alive, the newest first. */
-export interface Session extends Minted {
-  readonly startedBy: "client" | "somebody else"
+/** The newest tokens of a session. `earlier` are access tokens that a refresh left valid, the newest first. */
+export interface Session extends NewTokens {
+  readonly startedBy: "client" | "another login"
   readonly refreshes: number
   readonly earlier: ReadonlyArray<Access>
 }
 
-/** Why a refresh token is no good. */
 export type RefreshRefusal =
   | "unknown"
   | "used"
@@ -44,7 +41,7 @@ export type RefreshRefusal =
   | "expired bearer"
   | "account"
 
-/** Why a bearer token is no good although its signature is. */
+/** Why a bearer token with a valid signature is rejected. */
 export type BearerRefusal = "replaced or revoked" | "expired"
 
 interface Ended {
@@ -60,21 +57,19 @@ export interface Sessions {
   readonly ended: ReadonlyArray<Ended>
 }
 
-/** What comes of a change, and the sessions after it. */
+/** A change: its result, and the sessions after it. */
 export type Change<A> = (sessions: Sessions) => readonly [A, Sessions]
 
-/** Nobody has logged in yet. */
 export const empty: Sessions = { live: HashMap.empty(), ended: [] }
 
-const remembered = 256
+const mostEnded = 256
 const sessionsOfClient = 16
 const earlierOfSession = 8
 
 /** The sessions of a client, the oldest first. */
-export const of = (sessions: Sessions, clientId: string): ReadonlyArray<Session> =>
+export const ofClient = (sessions: Sessions, clientId: string): ReadonlyArray<Session> =>
   Option.getOrElse(HashMap.get(sessions.live, clientId), () => [])
 
-/** Every session, client by client. */
 export const all = ({ live }: Sessions): ReadonlyArray<Session> => Array.from(HashMap.values(live)).flat()
 
 const withSessions = (sessions: Sessions, clientId: string, live: ReadonlyArray<Session>): Sessions => ({
@@ -82,40 +77,39 @@ const withSessions = (sessions: Sessions, clientId: string, live: ReadonlyArray<
   live: live.length === 0 ? HashMap.remove(sessions.live, clientId) : HashMap.set(sessions.live, clientId, live)
 })
 
-const forget = (sessions: Sessions, ...ended: ReadonlyArray<Ended>): Sessions => ({
+const remember = (sessions: Sessions, ...ended: ReadonlyArray<Ended>): Sessions => ({
   ...sessions,
-  ended: [...sessions.ended, ...ended].slice(-remembered)
+  ended: [...sessions.ended, ...ended].slice(-mostEnded)
 })
 
 const end = (sessions: Sessions, ending: ReadonlyArray<Session>, how: RefreshRefusal): Sessions =>
   ending.reduce(
     (left, { clientId, refreshToken, sessionId }) =>
-      forget(
+      remember(
         withSessions(
           left,
           clientId,
-          of(left, clientId).filter((session) => session.sessionId !== sessionId)
+          ofClient(left, clientId).filter((session) => session.sessionId !== sessionId)
         ),
         { sessionId, clientId, refreshToken, how }
       ),
     sessions
   )
 
-/** A session starts. It kills those that its client had, unless several are allowed; then the oldest makes room. */
+/** Starts a session. It ends those that the client had, or, if several are allowed, the oldest one too many. */
 export const start =
-  (minted: Minted, startedBy: Session["startedBy"], { singleSession }: Switches): Change<Session> =>
+  (tokens: NewTokens, startedBy: Session["startedBy"], { singleSession }: Switches): Change<Session> =>
   (sessions) => {
-    const session: Session = { ...minted, startedBy, refreshes: 0, earlier: [] }
-    const before = of(sessions, minted.clientId)
+    const session: Session = { ...tokens, startedBy, refreshes: 0, earlier: [] }
+    const before = ofClient(sessions, tokens.clientId)
     const room = singleSession ? 0 : sessionsOfClient - 1
     const after = end(sessions, before.slice(0, Math.max(0, before.length - room)), "replaced")
-    return [session, withSessions(after, minted.clientId, [...of(after, minted.clientId), session])]
+    return [session, withSessions(after, tokens.clientId, [...ofClient(after, tokens.clientId), session])]
   }
 
-/** What comes with a request to refresh. */
-export interface Presented {
+export interface RefreshRequest {
   readonly refreshToken: Redacted.Redacted
-  /** The token that came as bearer, if one came and is looked at: it has to be the session's own. */
+  /** The bearer token, if there is one and it is checked. */
   readonly bearer: Option.Option<Subject>
   readonly admits: (clientId: string) => boolean
   readonly now: number
@@ -123,17 +117,16 @@ export interface Presented {
 
 const accesses = (session: Session): ReadonlyArray<Access> => [session, ...session.earlier]
 
-const carriedBy = ({ refreshToken }: Presented) => {
+const hasRefreshToken = ({ refreshToken }: RefreshRequest) => {
   const token = Redacted.value(refreshToken)
   return (one: { readonly refreshToken: Redacted.Redacted }): boolean => Redacted.value(one.refreshToken) === token
 }
 
-/** Whose refresh token this is or was, as long as anybody remembers. */
-export const owner = (sessions: Sessions, presented: Presented): Option.Option<string> =>
-  Option.fromNullable([...all(sessions), ...sessions.ended].find(carriedBy(presented))?.clientId)
+export const refreshTokenOwner = (sessions: Sessions, request: RefreshRequest): Option.Option<string> =>
+  Option.fromNullable([...all(sessions), ...sessions.ended].find(hasRefreshToken(request))?.clientId)
 
-const refuse = (presented: Presented, session: Session, switches: Switches): RefreshRefusal | undefined => {
-  const { admits, bearer, now } = presented
+const refuse = (request: RefreshRequest, session: Session, switches: Switches): RefreshRefusal | undefined => {
+  const { admits, bearer, now } = request
   if (now >= session.refreshExpiresAt) return "expired"
   if (Option.isSome(bearer)) {
     const own = accesses(session).find(({ tokenId }) => tokenId === bearer.value.tokenId)
@@ -143,8 +136,8 @@ const refuse = (presented: Presented, session: Session, switches: Switches): Ref
   return admits(session.clientId) ? undefined : "account"
 }
 
-const carryOn = (session: Session, minted: Minted, switches: Switches): Session => ({
-  ...minted,
+const refreshed = (session: Session, tokens: NewTokens, switches: Switches): Session => ({
+  ...tokens,
   ...(switches.refreshRotation
     ? {}
     : { refreshToken: session.refreshToken, refreshExpiresAt: session.refreshExpiresAt }),
@@ -154,52 +147,51 @@ const carryOn = (session: Session, minted: Minted, switches: Switches): Session 
   earlier: switches.refreshKillsAccessToken
     ? []
     : accesses(session)
-        .filter(({ expiresAt }) => minted.issuedAt < expiresAt)
+        .filter(({ expiresAt }) => tokens.issuedAt < expiresAt)
         .slice(0, earlierOfSession)
 })
 
 const refuseEnded =
-  (presented: Presented, { refreshReuse }: Switches): Change<RefreshRefusal> =>
+  (request: RefreshRequest, { refreshReuse }: Switches): Change<RefreshRefusal> =>
   (sessions) => {
-    const ended = sessions.ended.find(carriedBy(presented))
+    const ended = sessions.ended.find(hasRefreshToken(request))
     if (ended === undefined) return ["unknown", sessions]
     if (ended.how !== "used" || refreshReuse === "refused") return [ended.how, sessions]
-    const session = of(sessions, ended.clientId).filter(({ sessionId }) => sessionId === ended.sessionId)
+    const session = ofClient(sessions, ended.clientId).filter(({ sessionId }) => sessionId === ended.sessionId)
     return [ended.how, end(sessions, session, "reused")]
   }
 
-/** A refresh token carries its session on. */
 export const refresh =
   (
-    presented: Presented,
-    mint: (clientId: string) => Minted,
+    request: RefreshRequest,
+    newTokens: (clientId: string) => NewTokens,
     switches: Switches
   ): Change<Either.Either<Session, RefreshRefusal>> =>
   (sessions) => {
-    const session = all(sessions).find(carriedBy(presented))
+    const session = all(sessions).find(hasRefreshToken(request))
     if (session === undefined) {
-      const [how, after] = refuseEnded(presented, switches)(sessions)
+      const [how, after] = refuseEnded(request, switches)(sessions)
       return [Either.left(how), after]
     }
-    const refusal = refuse(presented, session, switches)
+    const refusal = refuse(request, session, switches)
     if (refusal !== undefined) return [Either.left(refusal), sessions]
     const { clientId, refreshToken, sessionId } = session
-    const next = carryOn(session, mint(clientId), switches)
+    const next = refreshed(session, newTokens(clientId), switches)
     const after = withSessions(
       sessions,
       clientId,
-      of(sessions, clientId).map((one) => (one === session ? next : one))
+      ofClient(sessions, clientId).map((one) => (one === session ? next : one))
     )
     const spent = { sessionId, clientId, refreshToken, how: "used" as const }
-    return [Either.right(next), switches.refreshRotation ? forget(after, spent) : after]
+    return [Either.right(next), switches.refreshRotation ? remember(after, spent) : after]
   }
 
-/** The session of a bearer token whose signature is good, if the token is still alive. */
+/** Checks a bearer token whose signature is valid. */
 export const authenticate =
   (bearer: Subject, now: number) =>
   (sessions: Sessions): Either.Either<Access, BearerRefusal> =>
     Either.fromNullable(
-      of(sessions, bearer.clientId)
+      ofClient(sessions, bearer.clientId)
         .flatMap(accesses)
         .find(({ tokenId }) => tokenId === bearer.tokenId),
       (): BearerRefusal => "replaced or revoked"
@@ -210,46 +202,47 @@ export const authenticate =
       )
     )
 
-/**
- * The session of a token ends at the request of a live bearer of the same client: whether it ended one. A token that is
- * dead already is left dead (RFC 7009 section 2.2).
- */
+export const expiryOf = (sessions: Sessions, { clientId, tokenId }: Subject): number | undefined =>
+  ofClient(sessions, clientId)
+    .flatMap(accesses)
+    .find((access) => access.tokenId === tokenId)?.expiresAt
+
+/** Ends the session of a token for a valid bearer; true if there was one. An invalid token is no error (RFC 7009 section 2.2). */
 export const revoke =
   (bearer: Subject, tokenId: string, now: number): Change<Either.Either<boolean, BearerRefusal>> =>
   (sessions) =>
     Either.match(authenticate(bearer, now)(sessions), {
       onLeft: (refusal) => [Either.left(refusal), sessions],
       onRight: () => {
-        const session = of(sessions, bearer.clientId).filter((one) =>
+        const session = ofClient(sessions, bearer.clientId).filter((one) =>
           accesses(one).some((access) => access.tokenId === tokenId)
         )
         return [Either.right(session.length > 0), end(sessions, session, "revoked")]
       }
     })
 
-/** One session of a client ends, as if somebody had revoked it, if it is alive. */
 export const endOne =
   (clientId: string, sessionId: string) =>
   (sessions: Sessions): Sessions =>
     end(
       sessions,
-      of(sessions, clientId).filter((session) => session.sessionId === sessionId),
+      ofClient(sessions, clientId).filter((session) => session.sessionId === sessionId),
       "revoked"
     )
 
-/** Every session of a client ends, as if somebody had revoked it: how many. */
+/** Returns how many sessions ended. */
 export const revokeAll =
   (clientId: string): Change<number> =>
   (sessions) => {
-    const ending = of(sessions, clientId)
+    const ending = ofClient(sessions, clientId)
     return [ending.length, end(sessions, ending, "revoked")]
   }
 
-/** A token of each of a client's sessions dies of age now, whatever lifetime it was given: how many sessions. A clock that is set back finds it alive. */
+/** Lets a token of each session expire now, and returns how many sessions there are. */
 export const expire =
   (clientId: string, token: "access" | "refresh", now: number): Change<number> =>
   (sessions) => {
-    const aged = of(sessions, clientId).map(
+    const aged = ofClient(sessions, clientId).map(
       (session): Session =>
         token === "refresh"
           ? { ...session, refreshExpiresAt: now }

@@ -133,7 +133,7 @@ export const unsaved = (session: Session, version: number): Stored => ({
   saved: false
 })
 
-/** A mint that the case watches and holds back. */
+/** A renewal that the case watches and holds back. */
 export interface TestObtain {
   readonly obtain: (current: Option.Option<Stored>, lease: Lease) => Effect.Effect<NewSession, AuthError | LeaseLost>
   readonly runs: () => number

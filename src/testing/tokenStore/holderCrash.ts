@@ -62,7 +62,7 @@ export const holderCrash = (kit: Kit): ReadonlyArray<ContractCase> => {
         yield* renew(b, (_) => !_.refreshInFlight, next.obtain)
         const current = yield* some(next.current(), "the current session of the next renewal")
         yield* sameSession(current.session, sessionOf("old"), "the current session of the next renewal")
-        yield* same(current.refreshInFlight, true, "the refresh-in-flight flag that the next mint is shown")
+        yield* same(current.refreshInFlight, true, "the refresh-in-flight flag that the next renewal sees")
       }),
       passes
     )

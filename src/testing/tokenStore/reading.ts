@@ -249,7 +249,7 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
       const a = yield* kit.holder(key)
       const b = yield* kit.holder(key)
       yield* put(a, sessionOf("held"))
-      yield* same(yield* a.close, false, "the last to leave, while another holds the key")
+      yield* same(yield* a.close, false, "whether it was the last user, while another one uses the key")
       yield* holds(b, sessionOf("held"))
       yield* put(b, sessionOf("next"))
       yield* holds(b, sessionOf("next"))

@@ -97,7 +97,7 @@ const endingBadly = (kit: Kit): ReadonlyArray<ContractCase> =>
         const stored = yield* renew(b, (_) => !_.refreshInFlight, next.obtain)
         const current = yield* some(next.current(), "the current session of the next renewal")
         yield* sameSession(current.session, sessionOf("old"), "the current session of the next renewal")
-        yield* same(current.refreshInFlight, true, "the refresh-in-flight flag that the next mint is shown")
+        yield* same(current.refreshInFlight, true, "the refresh-in-flight flag that the next renewal sees")
         yield* same(current.version, version, "the version of a session that was flagged as refresh in flight")
         yield* same(stored.refreshInFlight, false, "the refresh-in-flight flag of the session that replaced it")
         yield* same(
@@ -166,7 +166,7 @@ export const renewalFailure = (kit: Kit): ReadonlyArray<ContractCase> => [
       yield* slow.open
       yield* same((yield* Fiber.join(first)).saved, true, "saved, after more than a lease")
       yield* Fiber.join(second)
-      yield* same(slow.runs(), 1, "runs of the slow mint")
+      yield* same(slow.runs(), 1, "calls of the slow obtain")
       yield* same(other.runs(), 0, "renewals of the one who waited")
     }),
     Duration.times(kit.lease, 1.7)

@@ -1,4 +1,4 @@
-/** The connection of one process to Redis breaks at each of the commands in turn that it has there. */
+/** The connection of one process to Redis breaks at each of its commands in turn. */
 import { Effect, Exit, Fiber, type Scope } from "effect"
 import { CALLS_PER_COLD_START, CALLS_PER_LOST_HOLDER } from "../../support/bounds.js"
 import { type Place, type Proxy, proxyTo } from "../../support/proxy.js"
@@ -9,7 +9,7 @@ import type { Worker } from "../Stage.js"
 
 type Step<A = void> = Effect.Effect<A, Error, Scope.Scope>
 
-/** What a process does while its connection breaks, and what holds after it. */
+/** What a process does while its connection breaks, and the checks after it. */
 interface Course {
   readonly act: Step
   readonly afterwards: (when: string) => Step
@@ -18,37 +18,37 @@ interface Course {
 interface Phase {
   readonly name: string
   /**
-   * What the process asks of Redis in it, each time, on both of its connections. It reads also when it hears of a version,
-   * as often as the machine has it: such a read is no place to break at, but the first read may turn out to be one.
+   * The commands that it sends each time, on both of its connections. A process also reads when it hears of a version, which
+   * happens any number of times, so such reads are not counted.
    */
   readonly commands: ReadonlyArray<string>
   readonly short: boolean
-  /** Token calls each time. */
+  /** The most token requests each time. */
   readonly most: number
-  /** Whether the same processes can do it again and again. */
+  /** Whether the same processes can do it repeatedly. */
   readonly isRepeatable: boolean
-  /** The process that reaches Redis by this wire is the one whose connection breaks. */
+  /** The process that connects to Redis through the proxy is the one whose connection breaks. */
   readonly prepare: (set: Scene<RealSetting>, wire: Proxy) => Step<Course>
 }
 
 const UNDISTURBED = "undisturbed"
 
-/** What a process asks, in any phase, when it connects or hears of a version. */
+/** Commands that a process may send in any phase, when it connects or hears of a version. */
 const BESIDE: ReadonlyArray<string> = ["info", "subscribe", "version", "read"]
 
-/** Nobody holds the right to renew, and the session that is alive is in the store. */
+/** No process holds the lease, and the live session is in the store. */
 const comesToRest = (set: Scene<RealSetting>, when: string): Step => {
   const isAtRest = Effect.gen(function* () {
     const keys = (yield* set.redis.call("KEYS", "nomba-auth:*")) as ReadonlyArray<string>
     const [entry] = keys
     if (entry === undefined || keys.length > 1) return false
     const live = yield* set.upstream.live
-    return live !== undefined && String(yield* set.redis.call("HGET", entry, "session")).includes(live)
+    return live !== undefined && String(yield* set.redis.call("HGET", entry, "text")).includes(live)
   })
-  return Effect.map(until(isAtRest), (is) => set.must(is, `${when}, the store does not come to rest`))
+  return Effect.map(until(isAtRest), (is) => set.must(is, `${when}, the store is not at rest`))
 }
 
-/** Two processes that have a session, the first with the connection that breaks. */
+/** Two processes that share a session; the connection of the first breaks. */
 const running = (set: Scene<RealSetting>, { port }: Proxy): Step<readonly [first: Worker, second: Worker]> =>
   Effect.gen(function* () {
     const both = yield* Effect.all([set.one({ redis: port }), set.one()])
@@ -57,7 +57,7 @@ const running = (set: Scene<RealSetting>, { port }: Proxy): Step<readonly [first
     return both
   })
 
-/** It may fail, as long as it says how. */
+/** It may fail, but only with a typed error. */
 const mayFail = <A>(set: Scene<RealSetting>, act: Effect.Effect<A, Error>, what: string): Effect.Effect<boolean> =>
   Effect.map(Effect.exit(act), (exit) => {
     const isTyped = Exit.isSuccess(exit) || String(exit.cause).includes("Unavailable")
@@ -66,7 +66,7 @@ const mayFail = <A>(set: Scene<RealSetting>, act: Effect.Effect<A, Error>, what:
   })
 
 const coldStart: Phase = {
-  name: "a cold start",
+  name: "a start with an empty store",
   commands: [
     ...["info", "info", "subscribe", "subscribe", "version"],
     ...["read", "acquire", "extend", "commit", "release"]
@@ -138,22 +138,22 @@ const logout: Phase = {
     })
 }
 
-/** The write fails for want of memory, and is made up for when there is room again, and a way to Redis. */
+/** The commit fails because Redis is out of memory, and is repeated when Redis has memory and is reachable again. */
 const save: Phase = {
-  name: "the late write of a session",
+  name: "a repeated commit",
   commands: ["acquire", "commit", "release"],
   short: false,
   most: 0,
   isRepeatable: false,
   prepare: (set, wire) =>
     Effect.gen(function* () {
-      const first = yield* set.one({ redis: wire.port, waitAt: "before the write" })
+      const first = yield* set.one({ redis: wire.port, waitAt: "before the commit" })
       const start = yield* Effect.fork(first.get)
       yield* first.arrived
       yield* set.store.fill
       yield* first.goOn
       yield* Fiber.join(start)
-      // Of what it tries from now on, all is heard or nothing.
+      // From now on either all of an attempt is heard or nothing of it.
       yield* wire.cut
       yield* set.store.makeRoom
       const isWritten = Effect.map(set.redis.call("KEYS", "nomba-auth:*}"), (keys) => `${keys}` !== "")
@@ -167,7 +167,7 @@ const save: Phase = {
     })
 }
 
-/** What of the commands is not among those that were heard. */
+/** The commands that were not heard. */
 const without = (commands: ReadonlyArray<string>, heard: ReadonlyArray<string>): ReadonlyArray<string> => {
   const left = [...heard]
   return commands.filter((command) => {
@@ -185,7 +185,7 @@ interface Played {
 
 type Play = (place?: Place) => Step<Played>
 
-/** Without a place it goes undisturbed. */
+/** Undisturbed if no place is given. */
 const playing = (stage: RealStage, { commands, most, prepare }: Phase): Step<Play> =>
   Effect.gen(function* () {
     const set = yield* scene(stage)
@@ -203,14 +203,14 @@ const playing = (stage: RealStage, { commands, most, prepare }: Phase): Step<Pla
           Effect.sync(() => (place === undefined ? without(commands, wire.heard()).length === 0 : wire.hasBroken()))
         )
         const heard = wire.heard()
-        set.must(isReached, `${when}, not all was reached: ${heard.join(", ")}`)
+        set.must(isReached, `${when}, not all commands were sent: ${heard.join(", ")}`)
         const unknown = heard.filter((_) => !commands.includes(_) && !BESIDE.includes(_))
-        set.must(unknown.length === 0, `${when}, it asked for what is no place to break at: ${unknown.join(", ")}`)
+        set.must(unknown.length === 0, `${when}, it sent unexpected commands: ${unknown.join(", ")}`)
         yield* wire.listen()
         yield* afterwards(when)
         yield* comesToRest(set, when)
         const calls = (yield* set.upstream.tokenCalls) - before
-        set.must(calls <= most, `${when}, ${calls} token calls, at most ${most} were due`)
+        set.must(calls <= most, `${when}, ${calls} token requests, at most ${most} were due`)
         const { broken } = yield* set.end(2, "")
         const found = broken.slice(told)
         told = broken.length
@@ -228,7 +228,7 @@ const placesOf = (commands: ReadonlyArray<string>): ReadonlyArray<Place> =>
   })
 
 const cutAtEveryCommand = (phase: Phase): Row<RealSetting> => ({
-  name: `the connection to Redis breaks at each command of ${phase.name} in turn`,
+  name: `connection to Redis lost at each command of ${phase.name} in turn`,
   short: phase.short,
   run: (stage) =>
     Effect.gen(function* () {
@@ -246,7 +246,7 @@ const cutAtEveryCommand = (phase: Phase): Row<RealSetting> => ({
         processes: 2,
         tokenCalls: plays.reduce((total, { calls }) => total + calls, 0),
         cost: undefined,
-        figures: `${commands.length} commands (${commands.join(", ")}), lost before and after: ${reached} of ${places.length} places reached; ${costliest} token calls each at most (${phase.most} were due), one session each time`,
+        figures: `${commands.length} commands (${commands.join(", ")}), each lost before and after Redis processed it: ${reached} of ${places.length} places reached; at most ${costliest} token requests each (allowed: ${phase.most}), one session each time`,
         broken: [undisturbed, ...plays].flatMap(({ broken }) => broken)
       }
     })

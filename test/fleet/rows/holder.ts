@@ -1,48 +1,48 @@
-/** The process that holds the right to renew dies, or stands still until it has lost it. */
+/** The lease holder is killed, or paused until its lease has expired. */
 import { Effect, Fiber } from "effect"
 import { CALLS_PER_LATE_HOLDER, CALLS_PER_LOST_HOLDER, CALLS_PER_RENEWAL } from "../../support/bounds.js"
 import type { Point } from "../protocol.js"
 import { agree, type Row, scene, seconds, until } from "../Row.js"
 import type { Stage, Worker } from "../Stage.js"
 
-type Moment = Point | "during the token call"
+type Moment = Point | "during the token request"
 type Call = "issue" | "refresh"
 
 const moments: ReadonlyArray<Moment> = [
-  "before the token call",
-  "during the token call",
-  "after the answer",
-  "before the write"
+  "before the token request",
+  "during the token request",
+  "after the response",
+  "before the commit"
 ]
 const calls: ReadonlyArray<Call> = ["issue", "refresh"]
 
-/** So that the lease of a holder that is gone runs out soon. */
+/** A short one, so that the lease of a lost holder expires soon. */
 const requestTimeout = 2_000
 
-/** The holder is where it was told to stop. */
+/** The holder has reached the moment. */
 const prepare = (stage: Stage, moment: Moment, call: Call) =>
   Effect.gen(function* () {
     const set = yield* scene(stage)
     const others = yield* set.start(2, { requestTimeout })
     if (call === "refresh") yield* agree(set, others, "before")
     const before = yield* set.upstream.tokenCalls
-    /** Issues and refreshes since it began. */
+    /** Issues and refreshes since then. */
     const tokenCalls = Effect.map(set.upstream.tokenCalls, (_) => _ - before)
     const holder = yield* set.one({
       requestTimeout,
-      waitAt: moment === "during the token call" ? undefined : moment
+      waitAt: moment === "during the token request" ? undefined : moment
     })
     const begin = (worker: Worker) => (call === "issue" ? worker.get : worker.outlive)
-    if (moment === "during the token call") yield* set.upstream.delayNext(call, 1_500)
+    if (moment === "during the token request") yield* set.upstream.delayNext(call, 1_500)
     const renewal = yield* Effect.fork(Effect.exit(begin(holder)))
-    if (moment === "during the token call") yield* until(Effect.map(tokenCalls, (count) => count > 0))
+    if (moment === "during the token request") yield* until(Effect.map(tokenCalls, (count) => count > 0))
     else yield* holder.arrived
     return { begin, holder, others, renewal, set, tokenCalls }
   })
 
 const killed = (moment: Moment, call: Call): Row => ({
-  name: `the holder of the right is killed ${moment} (${call})`,
-  short: call === "issue",
+  name: `lease holder killed ${moment} (${call})`,
+  short: call === "issue" && moment === "during the token request",
   run: (stage) =>
     Effect.gen(function* () {
       const { begin, holder, others, set, tokenCalls } = yield* prepare(stage, moment, call)
@@ -50,41 +50,41 @@ const killed = (moment: Moment, call: Call): Row => ({
       const [took] = yield* Effect.timed(Effect.all(others.map(begin), { concurrency: "unbounded" }))
       yield* agree(set, others, "afterwards")
       const sent = yield* tokenCalls
-      const most = moment === "before the token call" ? CALLS_PER_RENEWAL : CALLS_PER_LOST_HOLDER
+      const most = moment === "before the token request" ? CALLS_PER_RENEWAL : CALLS_PER_LOST_HOLDER
       set.costs(sent, most)
-      return yield* set.end(
-        3,
-        `${sent} token calls for this renewal (at most ${most}); the others had their token after ${seconds(took)}`
-      )
+      return yield* set.end(3, `the other processes had a token after ${seconds(took)}`)
     })
 })
 
-/** How many token calls a holder costs that stands still. */
+/** The most token requests of a renewal whose holder is paused. */
 const mostCalls: Readonly<Record<Moment, number>> = {
-  "before the token call": CALLS_PER_RENEWAL,
-  "during the token call": CALLS_PER_LOST_HOLDER,
-  "after the last look": CALLS_PER_LATE_HOLDER,
-  "after the answer": CALLS_PER_LOST_HOLDER,
-  "before the write": CALLS_PER_LOST_HOLDER
+  "before the token request": CALLS_PER_RENEWAL,
+  "during the token request": CALLS_PER_LOST_HOLDER,
+  "after its final check": CALLS_PER_LATE_HOLDER,
+  "after the response": CALLS_PER_LOST_HOLDER,
+  "before the commit": CALLS_PER_LOST_HOLDER
 }
 
 const stopped = (moment: Moment, call: Call): Row => ({
-  name: `the holder of the right stands still ${moment} until it has lost it, and goes on (${call})`,
-  short: call === "refresh" && moment === "before the token call",
+  name: `lease holder paused ${moment}, resumes after its lease expired (${call})`,
+  short: false,
   run: (stage) =>
     Effect.gen(function* () {
       const { begin, holder, others, renewal, set, tokenCalls } = yield* prepare(stage, moment, call)
-      if (moment !== "after the last look") yield* holder.stop
+      if (moment !== "after its final check") yield* holder.stop
       yield* Effect.all(others.map(begin), { concurrency: "unbounded" })
-      yield* agree(set, others, "while the holder stands still")
+      yield* agree(set, others, "while the holder was paused")
       const alive = yield* set.upstream.live
       const meanwhile = yield* tokenCalls
       yield* holder.continue
-      if (moment !== "during the token call" && moment !== "after the last look") yield* holder.goOn
+      if (moment !== "during the token request" && moment !== "after its final check") yield* holder.goOn
       yield* Fiber.join(renewal)
       const isLate = (yield* tokenCalls) > meanwhile
       const isAlive = (yield* set.upstream.live) === alive
-      set.must(isAlive || moment === "after the last look", "it ended the session that the others had made meanwhile")
+      set.must(
+        isAlive || moment === "after its final check",
+        "it ended the session that the other processes had started meanwhile"
+      )
       const statuses = yield* Effect.all([holder, ...others].map((_) => _.call))
       set.must(
         statuses.every((_) => _ === "200"),
@@ -93,15 +93,15 @@ const stopped = (moment: Moment, call: Call): Row => ({
       yield* agree(set, [holder, ...others], "in the end")
       const sent = yield* tokenCalls
       set.costs(sent, mostCalls[moment])
-      const end = isAlive ? "the others' session lives on" : "the others' session was ended"
+      const end = isAlive ? "the other processes' session stayed valid" : "the other processes' session was ended"
       const late =
-        moment !== "after the last look" ? "" : isLate ? "its request was sent late; " : "its request was given up; "
-      return yield* set.end(3, `${sent} token calls for this renewal (at most ${mostCalls[moment]}); ${late}${end}`)
+        moment !== "after its final check" ? "" : isLate ? "its request went out late; " : "its request was not sent; "
+      return yield* set.end(3, `${late}${end}`)
     })
 })
 
 export const holders: ReadonlyArray<Row> = calls.flatMap((call) => [
   ...moments.map((moment) => killed(moment, call)),
   ...moments.map((moment) => stopped(moment, call)),
-  stopped("after the last look", call)
+  stopped("after its final check", call)
 ])

@@ -1,4 +1,4 @@
-/** The table of faults. */
+/** All rows of the fault table. */
 
 import type { Row } from "../Row.js"
 import type { RealSetting } from "../realStage.js"
@@ -6,11 +6,15 @@ import { coldStarts } from "./coldStart.js"
 import { cuts } from "./cuts.js"
 import { holders } from "./holder.js"
 import { logouts } from "./logout.js"
+import { nombaDown } from "./nombaDown.js"
 import { outageRows } from "./outage.js"
+import { redisFaults } from "./redisFaults.js"
+import { stalls } from "./stall.js"
 import { privateCaches, steadyLoads } from "./steady.js"
 import { thefts } from "./theft.js"
+import { unusableStores } from "./unusableStore.js"
 
-/** What can be played with real processes and with simulated ones. */
+/** The rows that run with real processes and with simulated ones. */
 export const situations: ReadonlyArray<Row> = [
   ...coldStarts,
   ...steadyLoads,
@@ -20,5 +24,13 @@ export const situations: ReadonlyArray<Row> = [
   ...logouts
 ]
 
-/** All of the table; the rest needs real processes. */
-export const rows: ReadonlyArray<Row<RealSetting>> = [...situations, ...cuts, privateCaches]
+/** All rows; those that are not situations need real processes. */
+export const rows: ReadonlyArray<Row<RealSetting>> = [
+  ...situations,
+  ...nombaDown,
+  ...stalls,
+  ...unusableStores,
+  ...redisFaults,
+  ...cuts,
+  privateCaches
+]

@@ -1,23 +1,23 @@
-/** One process logs out while another renews: then everybody begins anew. */
+/** One process logs out while another renews: then all processes share one new session. */
 import { Effect, Fiber } from "effect"
 import { CALLS_PER_COLD_START, CALLS_PER_RENEWAL } from "../../support/bounds.js"
 import { agree, type Row, scene } from "../Row.js"
 
 const requestTimeout = 2_000
 
-/** The renewal, and the session that is begun after the logout. */
+/** The renewal, and the session that is started after the logout. */
 const MOST = CALLS_PER_RENEWAL + CALLS_PER_COLD_START
 
 const waitsForRenewal: Row = {
   name: "a logout while another process renews",
-  short: true,
+  short: false,
   run: (stage) =>
     Effect.gen(function* () {
       const set = yield* scene(stage)
       const [other, leaver] = yield* Effect.all([set.one(), set.one()])
       yield* agree(set, [other, leaver], "before")
       const before = yield* set.upstream.tokenCalls
-      const renewing = yield* set.one({ waitAt: "after the answer" })
+      const renewing = yield* set.one({ waitAt: "after the response" })
       const renewal = yield* Effect.fork(Effect.exit(renewing.renew))
       yield* renewing.arrived
       const logout = yield* Effect.fork(leaver.logout)
@@ -25,15 +25,15 @@ const waitsForRenewal: Row = {
       yield* Fiber.join(logout)
       yield* Fiber.join(renewal)
       const { revoked } = yield* set.upstream.counts
-      set.must(revoked === 1, `${revoked} sessions were revoked in place of 1`)
+      set.must(revoked === 1, `${revoked} sessions were revoked instead of 1`)
       yield* agree(set, [other, leaver, renewing], "in the end")
       set.costs((yield* set.upstream.tokenCalls) - before, MOST)
-      return yield* set.end(3, "the session that the renewal brought was revoked; then all are on one new session")
+      return yield* set.end(3, "the session of the renewal was revoked; then all processes had one new session")
     })
 }
 
 const overtakesRenewal: Row = {
-  name: "a logout while another process, which has lost its right, holds a session that it could not write",
+  name: "a logout while another process, paused before its commit, has lost its lease",
   short: false,
   run: (stage) =>
     Effect.gen(function* () {
@@ -41,7 +41,7 @@ const overtakesRenewal: Row = {
       const leaver = yield* set.one({ requestTimeout })
       yield* agree(set, [leaver], "before")
       const before = yield* set.upstream.tokenCalls
-      const renewing = yield* set.one({ requestTimeout, waitAt: "before the write" })
+      const renewing = yield* set.one({ requestTimeout, waitAt: "before the commit" })
       const renewal = yield* Effect.fork(Effect.exit(renewing.renew))
       yield* renewing.arrived
       yield* renewing.stop
@@ -51,7 +51,7 @@ const overtakesRenewal: Row = {
       yield* Fiber.join(renewal)
       yield* agree(set, [leaver, renewing], "in the end")
       set.costs((yield* set.upstream.tokenCalls) - before, MOST)
-      return yield* set.end(2, "both are on one session")
+      return yield* set.end(2, "both had one session")
     })
 }
 

@@ -1,10 +1,10 @@
-/** Ten lifetimes under steady load, where all is well but the tokens are short-lived. */
+/** Steady load over several lifetimes of a token, without faults. */
 import { Clock, Effect } from "effect"
 import { CALLS_PER_RENEWAL, renewalsWithin } from "../../support/bounds.js"
 import { agree, failures, load, type Row, reports, scene } from "../Row.js"
 import type { RealSetting } from "../realStage.js"
 
-/** Between two requests of a process. */
+/** The time between two requests of a process, in milliseconds. */
 const EVERY = 300
 
 interface Kind {
@@ -42,24 +42,24 @@ const steady = ({ latency = 0, lifetime, lifetimes, name, offsets = [0], process
       set.must(renewals >= lifetimes / 2, `only ${renewals} renewals in ${lifetimes} lifetimes`)
       set.must(unauthorized.length === 0, `${unauthorized.length} requests ended with a 401`)
       set.must(failures(failed) === "", failures(failed))
-      set.must(set.upstream.repeated() === 0, `${set.upstream.repeated()} POSTs were carried out twice`)
+      set.must(set.upstream.repeated() === 0, `${set.upstream.repeated()} POSTs were processed twice`)
       const expired = set.upstream.expired()
       set.must(lifetime < 10_000 || expired === 0, `${expired} requests came with an expired token`)
       set.must(
         Object.keys(streamed).every((status) => status === "200" || status === "401"),
-        `a streamed body ended otherwise: ${JSON.stringify(streamed)}`
+        `a request with a streamed body ended with another status: ${JSON.stringify(streamed)}`
       )
       const replayed = set.upstream.rejected() - (streamed[401] ?? 0)
       return yield* set.end(
         processes,
-        `${renewals} renewals (at most ${most}), ${ok} requests answered, 0 failed, ${replayed} of them sent a second time, ${expired} with a token that ended on its way; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} refused`
+        `${renewals} renewals (at most ${most}), ${ok} requests answered, 0 failed, ${replayed} of them replayed, ${expired} arrived with a token that had just expired; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} rejected`
       )
     })
 })
 
-/** The same load where each process has a session of its own: each login ends the others' session. */
+/** The same load without a shared store: each process issues for itself and ends the session of the others. */
 export const privateCaches: Row<RealSetting> = {
-  name: "8 processes with private caches under load for 10 lifetimes of 2 s, for comparison",
+  name: "for comparison: 8 processes with private caches under load for 10 lifetimes of 2 s",
   short: false,
   isComparison: true,
   run: (stage) =>
@@ -84,28 +84,28 @@ const MINUTES = 60_000
 export const steadyLoads: ReadonlyArray<Row> = [
   steady({
     name: "4 processes under load past one renewal",
-    short: true,
+    short: false,
     processes: 4,
     lifetime: 15_000,
     lifetimes: 1.2
   }),
   steady({
-    name: "8 processes under load for 10 lifetimes of 2 s",
+    name: "8 processes under load for 3 lifetimes of 12 s",
     short: false,
     processes: 8,
-    lifetime: 2_000,
-    lifetimes: 10
+    lifetime: 12_000,
+    lifetimes: 3
   }),
   steady({
-    name: "clocks 10 minutes apart either way, past one renewal",
-    short: true,
+    name: "processes whose clocks are 10 minutes slow and fast, under load past one renewal",
+    short: false,
     processes: 3,
     lifetime: 15_000,
     lifetimes: 1.2,
     offsets: [0, 10 * MINUTES, -10 * MINUTES]
   }),
   steady({
-    name: "Redis behind a link of 100 ms each way, 3 lifetimes of 6 s",
+    name: "Redis 100 ms away, under load for 3 lifetimes of 6 s",
     short: false,
     processes: 4,
     lifetime: 6_000,

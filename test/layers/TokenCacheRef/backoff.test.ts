@@ -267,13 +267,10 @@ describe("the backoff after a failed renewal", () => {
     for (const line of told.slice(0, 3)) {
       assert.match(
         line,
-        /^WARN The access token could not be renewed\. Nomba failed \(issue\) \(HTTP 503\)\..*Next attempt in [124] s/
+        /^WARN The access token could not be renewed\. Nomba failed.*HTTP 503.*Next attempt in [124] s/
       )
     }
-    assert.match(
-      told[3] ?? "",
-      /^ERROR The access token could not be renewed\. Nomba refused the credentials.*Next attempt in 10 s/
-    )
+    assert.match(told[3] ?? "", /^ERROR The access token could not be renewed\. .*Next attempt in 10 s/)
   })
 })
 

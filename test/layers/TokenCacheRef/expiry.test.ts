@@ -159,6 +159,23 @@ describe("the lifetime of a token", () => {
     })
   )
 
+  it.scoped(
+    "may be over when a refresh is answered: the renewal then tries a second time, and no failure is remembered",
+    () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        yield* cache.get
+        yield* TestClock.adjust("30 minutes")
+        upstream.lifetime = "2 seconds"
+        upstream.script({ operation: "refresh", latency: "3 seconds" })
+        assert.strictEqual(yield* getText(cache).pipe(during("3 seconds")), "access-3")
+        assert.deepStrictEqual(upstream.operations(), ["issue", "refresh", "refresh"])
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual(yield* getText(cache), "access-4")
+      })
+  )
+
   it.effect("makes get fail if only the part that is not handed out is left", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()

@@ -381,12 +381,12 @@ describe("a renewal refreshes, otherwise issues", () => {
     )
   }
 
-  it.scoped("and tells a public client without a session that a person has to log in", () =>
+  it.scoped("and tells a public client without a session that the user has to log in", () =>
     Effect.gen(function* () {
       const cache = yield* makeCache({ upstream: makeUpstream(), interactive: true })
       const error = yield* Effect.flip(cache.get)
       assert.strictEqual(error._tag, "Expired")
-      assert.include(error.message, "a person has to log in")
+      assert.include(error.message, "the user has to log in")
     })
   )
 
@@ -415,6 +415,25 @@ describe("a renewal refreshes, otherwise issues", () => {
         yield* settle
         assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
       })
+  )
+
+  it.scoped("and lets other processes adopt a session whose flag was set although nothing was sent", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const faulty = makeFaultyStore()
+      const cache = yield* makeCache({ upstream, config, store: faulty.store })
+      yield* cache.get
+      yield* TestClock.adjust("25 minutes")
+      faulty.after = at("setRefreshInFlight")(storeDown)
+      yield* cache.get
+      yield* settle
+      upstream.always = { refuse: down }
+      const cold = yield* makeCache({ upstream, config, store: otherProcess() })
+      assert.strictEqual(yield* getText(cold), "access-1")
+      yield* settle
+      assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
+    })
   )
 
   it.scoped("and sends no retry after the lease was lost", () =>

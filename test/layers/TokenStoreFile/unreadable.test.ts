@@ -168,7 +168,7 @@ describe("a file that is another program's", () => {
       { what: "another key by the same id", writer: theirs, reader: mine, said: `"k-1"` },
       { what: "a key that is not there", writer: others, reader: mine, said: `"k-2"` },
       { what: "encrypted, and there are no keys", writer: mine, reader: plain, said: `"k-1"` },
-      { what: "in clear, and it should not be", writer: plain, reader: mine, said: "not encrypted" },
+      { what: "plaintext, and encryption is required", writer: plain, reader: mine, said: "not encrypted" },
       ...["nomba-auth/file", "nomba-auth"].map((format) => ({
         what: `another version of ${format}`,
         writer: plain,

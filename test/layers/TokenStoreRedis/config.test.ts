@@ -99,11 +99,11 @@ describe("TokenStoreRedis.layerConfig without a word about encryption", () => {
     })
 
   for (const url of [remote, `rediss://redis.example`, "redis://10.0.0.7:6379", "redis://127.0.0.1.example"]) {
-    it.effect(`warns once that sessions go to ${url} in clear`, () =>
+    it.effect(`warns once that sessions go to ${url} as plaintext`, () =>
       Effect.gen(function* () {
         const [warning = "", ...others] = yield* warningsOf({}, { NOMBA_TOKEN_STORE: url })
         assert.isEmpty(others)
-        for (const part of ["NOMBA_TOKEN_STORE_KEYS", "in clear"]) assert.include(warning, part)
+        for (const part of ["NOMBA_TOKEN_STORE_KEYS", "plaintext"]) assert.include(warning, part)
         for (const part of [secret, "example", "10.0.0.7"]) assert.notInclude(warning, part)
         assert.strictEqual((yield* warningsOf({ url: Redacted.make(url) }, {})).length, 1)
       })
@@ -112,7 +112,7 @@ describe("TokenStoreRedis.layerConfig without a word about encryption", () => {
 
   const silent: ReadonlyArray<readonly [string, TokenStoreRedis.Overrides, Readonly<Record<string, string>>]> = [
     ["where there are keys", {}, { NOMBA_TOKEN_STORE: remote, ...keys }],
-    ["where the code says that they are in clear", { codec }, { NOMBA_TOKEN_STORE: remote }],
+    ["if the code says plaintext", { codec }, { NOMBA_TOKEN_STORE: remote }],
     ["on this machine", {}, { NOMBA_TOKEN_STORE: "redis://127.0.0.1" }],
     ["on this machine by its name", {}, { NOMBA_TOKEN_STORE: "redis://localhost:6379/3" }],
     ["on this machine over IPv6", {}, { NOMBA_TOKEN_STORE: "redis://[::1]:6379" }]

@@ -68,7 +68,7 @@ describeRedis("TokenStoreRedis over TLS", (server) => {
 
   it.scopedLive("gives up in time where the server speaks no TLS, and waits for more of a command", () =>
     Effect.gen(function* () {
-      yield* failsWith(`rediss://127.0.0.1:${(yield* server).port}`, "ETIMEDOUT", /out of reach/)
+      yield* failsWith(`rediss://127.0.0.1:${(yield* server).port}`, "ETIMEDOUT", /Cannot connect to Redis/)
     })
   )
 

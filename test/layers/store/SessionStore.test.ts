@@ -41,9 +41,9 @@ const two = Effect.gen(function* () {
   return { a: yield* behindFaults(key), b: yield* behindFaults(key) }
 })
 
-describe("a lease", () => {
+describe("the lease time", () => {
   it.scoped.prop(
-    "lasts for a request, and runs out while those who wait for a dead holder have time for theirs",
+    "covers one request, and runs out while waiters still have time for their own",
     { seconds: FastCheck.integer({ min: 1, max: 12 }) },
     ({ seconds }) =>
       Effect.gen(function* () {
@@ -64,8 +64,8 @@ describe("a lease", () => {
   )
 })
 
-describe("what is left of a session", () => {
-  it.scoped("is less by the time that the answer of the store was under way", () =>
+describe("the remaining lifetime", () => {
+  it.scoped("does not include the time that the answer of the store was under way", () =>
     Effect.gen(function* () {
       const key = yield* freshKey()
       const late = <A, E>(step: Effect.Effect<A, E>) => Effect.zipLeft(step, Effect.sleep("5 seconds"))
@@ -96,7 +96,7 @@ describe("what is left of a session", () => {
   )
 })
 
-describe("what is left of a session when the lease is freed late", () => {
+describe("the remaining lifetime, if the lease is released late,", () => {
   const late = (act: (a: Effect.Effect.Success<typeof two>["a"]) => Effect.Effect<Stored, unknown>) =>
     Effect.gen(function* () {
       const { a, b } = yield* two
@@ -107,11 +107,11 @@ describe("what is left of a session when the lease is freed late", () => {
       assert.strictEqual(Duration.toSeconds((yield* Fiber.join(fiber)).remaining), Duration.toSeconds(LIFETIME) - 2)
     })
 
-  it.scoped("is less by that time, where it was renewed", () =>
+  it.scoped("does not include that time after a renewal", () =>
     late(({ store }) => Effect.flatMap(makeObtain(sessionOf("new")), ({ obtain }) => renew(store, adoptNone, obtain)))
   )
 
-  it.scoped("is less by that time, where another's was found", () =>
+  it.scoped("does not include that time after an adoption", () =>
     late(({ store }) =>
       Effect.gen(function* () {
         const { obtain } = yield* makeObtain(sessionOf("new"))
@@ -121,7 +121,7 @@ describe("what is left of a session when the lease is freed late", () => {
     )
   )
 
-  it.scoped("is less by that time, where it was saved", () =>
+  it.scoped("does not include that time after save", () =>
     late(({ store }) =>
       Effect.gen(function* () {
         const { version } = yield* store.readVersioned
@@ -131,7 +131,7 @@ describe("what is left of a session when the lease is freed late", () => {
   )
 })
 
-describe("a permission", () => {
+describe("Lease.assertHeld", () => {
   /** How it is `then`, after it was given. */
   const used = (then: Effect.Effect<void>, permission: "extend" | "beginRefresh" = "extend") =>
     Effect.gen(function* () {
@@ -154,7 +154,7 @@ describe("a permission", () => {
     })
 
   for (const permission of ["extend", "beginRefresh"] as const) {
-    it.scoped(`to ${permission} is good for what a lease lasts for beside one request, 3 s`, () =>
+    it.scoped(`passes for 3 s after ${permission}, and fails later`, () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* used(Effect.void, permission), "permitted")
         assert.strictEqual(yield* used(TestClock.adjust("3 seconds"), permission), "permitted")
@@ -163,13 +163,13 @@ describe("a permission", () => {
     )
   }
 
-  it.scoped("is over when the clock has gone back", () =>
+  it.scoped("fails if both clocks went back", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* used(TestClock.setTime(0)), "LeaseLost")
     })
   )
 
-  it.scoped("is none before it was asked for", () =>
+  it.scoped("fails before extend or beginRefresh", () =>
     Effect.gen(function* () {
       const { a } = yield* two
       const refused: Array<string> = []
@@ -186,7 +186,7 @@ describe("a permission", () => {
     ["extend", "extend"],
     ["setRefreshInFlight", "beginRefresh"]
   ] as const) {
-    it.scoped(`to ${permission} counts from before the store was asked for it`, () =>
+    it.scoped(`counts from before ${permission} was asked for`, () =>
       Effect.gen(function* () {
         const { a } = yield* two
         a.faults.next(step, Duration.seconds(4))
@@ -200,7 +200,7 @@ describe("a permission", () => {
   }
 })
 
-describe("what is left of a session", () => {
+describe("the remaining lifetime in the store", () => {
   it.scoped("does not include the time that the commit took", () =>
     Effect.gen(function* () {
       const { a } = yield* two
@@ -226,8 +226,8 @@ describe("what is left of a session", () => {
   )
 })
 
-describe("a session that the store does not take", () => {
-  it.scoped("is warned of, with the reason", () =>
+describe("a new session that the store does not take", () => {
+  it.scoped("is logged as a warning with the reason", () =>
     Effect.gen(function* () {
       const { a } = yield* two
       const warnings: Array<unknown> = []
@@ -268,7 +268,7 @@ describe("an interruption during a commit", () => {
     })
   )
 
-  it.scoped("does not lose the tombstone of a proved revocation", () =>
+  it.scoped("does not lose the tombstone of a successful revocation", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       yield* put(b.store, sessionOf("held"))
@@ -282,7 +282,7 @@ describe("an interruption during a commit", () => {
 })
 
 describe("a lost answer or request", () => {
-  it.scoped("leaves no right with one who does not know of it", () =>
+  it.scoped("leaves no lease with an attempt that does not know of it", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       a.faults.next("acquire", "answer lost")
@@ -292,7 +292,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("frees nobody else's right", () =>
+  it.scoped("frees no lease of another owner", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       const slow = yield* makeObtain(sessionOf("slow"), { gated: true, afterGate: (lease) => lease.extend })
@@ -305,7 +305,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("keeps others waiting for one lease at most, when a release is lost", () =>
+  it.scoped("keeps others waiting for one lease at most if a release is lost", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       a.faults.next("release", "request lost")
@@ -320,7 +320,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("keeps nobody waiting who can adopt, though the lease is not free", () =>
+  it.scoped("lets a waiter adopt although the lease is not free", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       a.faults.next("release", "request lost")
@@ -339,7 +339,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("keeps others waiting for a moment only, when an announcement is lost", () =>
+  it.scoped("keeps others waiting for 250 ms at most if an announcement is lost", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       const slow = yield* makeObtain(sessionOf("slow"), { gated: true })
@@ -359,7 +359,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("makes save try again, when its lease ran out before its write", () =>
+  it.scoped("makes save try again if its lease ran out before its write", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       a.faults.every("extend", "request lost")
@@ -375,7 +375,7 @@ describe("a lost answer or request", () => {
     })
   )
 
-  it.scoped("lets who lost the lease try again a few times a second, not at once and for ever", () =>
+  it.scoped("lets a holder that lost its lease try again four times a second at most", () =>
     Effect.gen(function* () {
       const { a } = yield* two
       a.faults.every("extend", "request lost")
@@ -401,7 +401,7 @@ describe("the heartbeat of a shared store", () => {
       return heard
     })
 
-  it.scoped("tells within 30 seconds that the store went back, though nothing was announced", () =>
+  it.scoped("emits within 30 seconds that the store went back, although nothing was announced", () =>
     Effect.gen(function* () {
       const key = yield* freshKey()
       let isBack = false
@@ -422,7 +422,7 @@ describe("the heartbeat of a shared store", () => {
     })
   )
 
-  it.scoped("tells a version whose announcement was lost", () =>
+  it.scoped("emits a version whose announcement was lost", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       const heard = yield* listen(b.store)
@@ -436,7 +436,7 @@ describe("the heartbeat of a shared store", () => {
     })
   )
 
-  it.scoped("beats only while somebody listens, and not at all in a store of one process", () =>
+  it.scoped("reads only while someone is subscribed, and never in a store of one process", () =>
     Effect.gen(function* () {
       const { a } = yield* two
       yield* TestClock.adjust("5 minutes")

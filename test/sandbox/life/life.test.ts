@@ -8,8 +8,8 @@ import { cover, factors, replay } from "./rows.js"
 const seed = String(Date.now() & 0x7fffffff)
 const rows = cover(2, seed)
 
-describe(`a client lives under the switches, every two of them in every combination (seed ${seed}),`, () => {
-  it("which takes rows with each pair of values", () => {
+describe(`a client works under every pair of switch values (seed ${seed}),`, () => {
+  it("covers each pair of values", () => {
     const names = Object.keys(factors) as ReadonlyArray<keyof typeof factors>
     const found = new Set<string>()
     for (const row of rows) {
@@ -30,8 +30,8 @@ describe(`a client lives under the switches, every two of them in every combinat
   })
 })
 
-describe("a client that was told no account, where one is required,", () => {
-  it.effect("is told so", () =>
+describe("a client without an account id, if one is required,", () => {
+  it.effect("gets an error that says so", () =>
     Effect.gen(function* () {
       const { clientId, clientSecret } = Sandbox.defaultClient
       const { url } = yield* Sandbox

@@ -59,7 +59,7 @@ const calls = (sandbox: SandboxService): Effect.Effect<Calls> =>
 
 const balance = Effect.flatMap(NombaClient, (nomba) => nomba.get("/v1/accounts/balance"))
 
-/** How many bodies revoke has to be tried with until one is taken. */
+/** How many bodies revoke must be tried with until one is taken. */
 const formsOfRevoke = ({ revokeMembers, revokeUnknownMembers }: Row): number => {
   if (revokeMembers === "any" || revokeUnknownMembers === "ignored") return 1
   return revokeMembers === "spec" ? 2 : 3
@@ -110,6 +110,35 @@ export const live = (row: Row): Effect.Effect<void> =>
         assert.equal(Exit.isSuccess(exit) ? exit.value.status : `${exit}`, 200, name)
       })
 
+    /** The failure of a login with these credentials, and that it takes one token request. */
+    const rejected = (name: string, client: typeof another) =>
+      Effect.map(
+        step(
+          name,
+          { issue: 1 },
+          Effect.flatMap(TokenCache, (cache) => cache.get).pipe(
+            Effect.provide(
+              Layer.orDie(Layer.provide(Nomba.layer({ ...client, baseUrl: sandbox.url }), TokenStoreMemory.layer))
+            )
+          )
+        ),
+        (exit): AuthError | undefined =>
+          Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+      )
+
+    if (row.callerAddress === "refused") {
+      const refused = yield* rejected("a caller whose address is not allowed is refused", another)
+      assert.equal(refused?._tag, "InvalidCredentials", "a caller whose address is not allowed")
+      yield* Effect.orDie(sandbox.configure({ callerAddress: "allowed" }))
+      yield* TestClock.adjust("2 minutes")
+    }
+    if (row.accountHeader !== "ignored") {
+      const foreign = { ...another, accountId: defaultClient.accountId }
+      const refused = yield* rejected("another client's account is refused", foreign)
+      assert.equal(refused?._tag, "InvalidCredentials", "another client's account")
+      yield* TestClock.adjust("2 minutes")
+    }
+
     yield* Effect.gen(function* () {
       const cache = yield* TokenCache
       yield* reached("a first call logs in", { issue: 1 }, balance)
@@ -141,6 +170,10 @@ export const live = (row: Row): Effect.Effect<void> =>
       yield* sandbox.revoke()
       yield* reached("a logout by somebody else is recovered from", { issue: 1 }, balance)
 
+      yield* TestClock.adjust("2 minutes")
+      yield* sandbox.expire("access")
+      yield* reached("a token that expired early is recovered from", { issue: 1 }, balance)
+
       yield* sandbox.expire("refresh")
       yield* TestClock.adjust(row.accessLifetime + 1000)
       yield* reached("a dead refresh token is recovered from", { refresh: 1, issue: 1 }, balance)
@@ -164,18 +197,6 @@ export const live = (row: Row): Effect.Effect<void> =>
 
     yield* TestClock.adjust("2 minutes")
     const wrong = { ...another, clientSecret: Redacted.make("q1/W2+e3R4t5Y6u7I8o9P0a1S2d3F4g5H6j7K8l9Z0=") }
-    const refused = yield* step(
-      "wrong credentials are refused",
-      { issue: 1 },
-      Effect.flatMap(TokenCache, (cache) => cache.get).pipe(
-        Effect.provide(
-          Layer.orDie(Layer.provide(Nomba.layer({ ...wrong, baseUrl: sandbox.url }), TokenStoreMemory.layer))
-        )
-      )
-    )
-    const error: Option.Option<AuthError> = Exit.isFailure(refused) ? Cause.failureOption(refused.cause) : Option.none()
-    assert.equal(
-      Option.getOrUndefined(Option.map(error, ({ _tag }) => _tag)),
-      row.badCredentials === 400 ? "InvalidRequest" : "InvalidCredentials"
-    )
+    const error = yield* rejected("wrong credentials are refused", wrong)
+    assert.equal(error?._tag, row.badCredentials === 400 ? "InvalidRequest" : "InvalidCredentials")
   }).pipe(Effect.provide(Layer.orDie(Sandbox.layer({ ...row, clients: [Sandbox.defaultClient, another] }))))

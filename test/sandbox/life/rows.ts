@@ -1,34 +1,33 @@
-/** The combinations of switches under which a client has to live: nobody can tell which of them the live API has on. */
+/** The combinations of switches under which a client must work: it is not known how the real API is set. */
 import { createRequire } from "node:module"
-import type { SwitchesInput } from "nomba-auth/sandbox"
+import type { Switches } from "nomba-auth/sandbox"
+import { descriptions, type SwitchDescription } from "../../../src/sandbox/config/Switches.js"
 
 /** It says that it is an ES module and is none, so that an `import` finds nothing in it. */
 const { make, sorters } = createRequire(import.meta.url)("covertable") as typeof import("covertable")
 
 const hour = 3_600_000
 
-/** What each switch can be; the times are those that make a difference to a client. */
-export const factors = {
-  dialect: ["both", "spec", "live"],
-  accountHeader: ["optional", "required", "ignored"],
-  singleSession: [true, false],
-  refreshKillsAccessToken: [true, false],
-  refreshRotation: [true, false],
-  refreshReuse: ["refused", "killsSession"],
-  refreshBearer: ["optional", "required", "ignored"],
-  refreshBearerExpired: ["allowed", "refused"],
-  revokeMembers: ["any", "spec", "live"],
-  revokeUnknownMembers: ["ignored", "refused"],
-  badCredentials: [401, 403, 400, 200],
-  deadRefreshToken: [401, 403, 400, 200],
+/** The values of the switches that are times or durations: those that make a difference to a client. */
+const times = {
   accessLifetime: [600_000, 1_800_000, 3 * hour],
   refreshLifetime: [24 * hour, 300_000],
-  clockOffset: [0, -5 * hour, 5 * hour],
-  rateLimit: ["off", "regular", "lowTraffic"]
-} as const satisfies { readonly [Name in keyof SwitchesInput]?: ReadonlyArray<SwitchesInput[Name]> }
+  clockOffset: [0, -5 * hour, 5 * hour]
+}
 
-/** Everything that can be switched and makes a difference, switched one way. */
-export type Row = { readonly [Name in keyof typeof factors]: (typeof factors)[Name][number] }
+const valuesOf = ({ name, values }: SwitchDescription): ReadonlyArray<string | number | boolean> => {
+  if (values.length > 0) return values
+  if (name in times) return times[name as keyof typeof times]
+  throw new Error(`${name} needs values in the table \`times\`, because its schema has none`)
+}
+
+/** Every switch with its values, read off the switches themselves, so that a new one cannot be forgotten. */
+export const factors: Readonly<Record<keyof Switches, ReadonlyArray<string | number | boolean>>> = Object.fromEntries(
+  descriptions.map((description) => [description.name, valuesOf(description)])
+) as never
+
+/** One value for each switch. */
+export type Row = Switches
 
 /** Rows in which every combination of so many switches occurs. The same seed gives the same rows. */
 export const cover = (strength: number, seed: string): ReadonlyArray<Row> => {

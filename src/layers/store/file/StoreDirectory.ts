@@ -20,16 +20,13 @@ import { FileFailure, type Files } from "./Files.js"
 import * as VersionedFile from "./VersionedFile.js"
 
 /**
- * Where programs of a user keep such things: `$XDG_STATE_HOME` or `~/.local/state`, on macOS
- * `~/Library/Application Support`, on Windows `%LOCALAPPDATA%` or `~\AppData\Local`; in it `nomba-auth`. Asks for the home
- * only where no variable names the place, and fails with a `ConfigError` where there is none, as for a user of a
- * container that nobody has listed.
- *
- * @since 0.1.0
+ * The folder `nomba-auth` in the user's state folder: `$XDG_STATE_HOME` or `~/.local/state`, on macOS
+ * `~/Library/Application Support`, on Windows `%LOCALAPPDATA%` or `~\AppData\Local`. Fails with a `ConfigError` if no
+ * variable names it and the system knows no home of the user, as in many containers.
  */
 export const byConvention = (platform: string, home: () => string): Effect.Effect<string, ConfigError.ConfigError> => {
   const { isAbsolute, join } = platform === "win32" ? Path.win32 : Path.posix
-  /** The XDG specification has relative paths ignored. */
+  /** The XDG specification says to ignore relative paths. */
   const named = (variable: string): Config.Config<Option.Option<string>> =>
     Config.map(Config.option(Config.string(variable)), (value) => Option.filter(value, (path) => isAbsolute(path)))
   const inHome = (...names: ReadonlyArray<string>): Effect.Effect<string, ConfigError.ConfigError> =>
@@ -53,19 +50,13 @@ const homeless = ConfigError.MissingData(
   "is not set, and the system knows no home of this user: name a folder, as file:PATH or in the code"
 )
 
-/**
- * The folder of a key: its hash, since a key may be long and has signs that a name cannot have.
- *
- * @since 0.1.0
- */
+/** The folder of a key: its hash, because a key may be long and contains characters that a file name cannot. */
 export const nameOf = (key: string): string => createHash("sha256").update(key).digest("hex")
 
 /**
- * Fails where others could read or replace what is in the folder. One that does not exist yet is no problem.
+ * Fails if others could read or replace what is in the folder. A folder that does not exist yet passes.
  *
- * It is not mended: it may be a folder that others use, and what they could write so far cannot be trusted.
- *
- * @since 0.1.0
+ * The permissions are not changed: others may use the folder, and what they could write until now cannot be trusted.
  */
 export const check = (files: Files, path: string): Effect.Effect<void, FileFailure | Unavailable> =>
   files.stat(path).pipe(
@@ -90,23 +81,19 @@ const refused = (hint: string): Unavailable =>
   new Unavailable({ operation: "store", reason: "Store", detail: "EACCES", hint })
 
 const remedies: Readonly<Record<string, (path: string) => string>> = {
-  EACCES: (path) => `This user may not use the folder ${path}: give it the right to, or name one of its own.`,
+  EACCES: (path) => `This user may not use the folder ${path}: give it access, or name one of its own.`,
   EDQUOT: (path) => `This user has no space left for ${path}.`,
   ENOENT: (path) => `The folder ${path} is missing and could not be made: name one on a disk that is there.`,
   ENOSPC: (path) => `The disk of ${path} is full.`,
   ENOTDIR: (path) => `There is a file where the folder ${path} or one above it should be: name another folder.`,
   EPERM: (path) => `The system does not permit a step in ${path}: the store needs a disk with hard links.`,
-  EROFS: (path) => `The disk of ${path} may only be read: name a folder on another.`
+  EROFS: (path) => `The disk of ${path} is read-only: name a folder on another.`
 }
 
 /** For messages. */
 export const targetOf = (path: string): string => `file store at ${path}`
 
-/**
- * What the system said of a step in the folder, with the path and what to do.
- *
- * @since 0.1.0
- */
+/** The system refused a step in the folder; the hint says what to do. */
 export const unavailable = (path: string, { code }: FileFailure): Unavailable =>
   new Unavailable({
     operation: "store",

@@ -1,10 +1,10 @@
 /**
- * One text in a folder of its own, replaced only by who has seen what it replaces.
+ * One text in a folder of its own. Only a process that has read the current text can replace it.
  *
- * Each text is a file of its own, named by its number, and never changed. Who has read number 7 writes a temporary file
- * and links it to the name of number 8: of all who have read 7, one succeeds, and the others read again. No lock is held
- * meanwhile, so that nobody waits for a process that was stopped or killed; and a process that goes on after an hour
- * finds that number 8 was taken, or, where that was cleaned away since, that there are higher ones.
+ * Each text is a file, named by its number, and never changed. A process that has read number 7 writes a temporary file and
+ * links it to the name of number 8: of all processes that have read 7 one succeeds, and the others read again. No lock is
+ * held, so nobody waits for a process that was stalled or killed. A process that continues after an hour finds that number 8
+ * was taken or, if that was cleaned away since, that there are higher numbers.
  *
  * @since 0.1.0
  */
@@ -15,53 +15,39 @@ import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import { FileFailure, type Files } from "./Files.js"
 
-/**
- * The newest text; number 0 stands for nothing.
- *
- * @since 0.1.0
- * @category models
- */
+/** The newest text; number 0 means that there is none. */
 export interface Found {
   readonly number: number
   readonly text: Option.Option<string>
 }
 
-/**
- * @since 0.1.0
- * @category models
- */
 export interface VersionedFile {
   /** The number of the newest text. */
   readonly newest: Effect.Effect<number, FileFailure>
   readonly load: Effect.Effect<Found, FileFailure>
   /**
-   * Writes the text that follows the given number, and answers whether that is the newest now. If not, read again: another
-   * came first, or so soon after it that nobody can tell. Fails with `ENOENT` where the folder was removed meanwhile, or
-   * this took so long that what it wrote was taken for abandoned.
+   * Writes the text that follows the given number, and answers whether it is the newest now. If not, read again: another
+   * process came first, or too soon after it to tell. Fails with `ENOENT` if the folder was removed meanwhile, or this took so
+   * long that its temporary file was removed as abandoned.
    */
   readonly replace: (number: number, text: string) => Effect.Effect<boolean, FileFailure>
-  /** Gives a text that was replaced a name under which it is left alone; none where another did so first. */
+  /** Renames a text that was replaced, so that it is kept; none if another process did so first. */
   readonly setAside: (number: number) => Effect.Effect<Option.Option<string>>
-  /** Removes what came before the newest, which is the given one. Who was about to read that reads again. */
+  /** Removes all texts before the given one, which is the newest. */
   readonly forget: (number: number) => Effect.Effect<void, FileFailure>
-  /** Removes what was set aside, or left behind by a process that died, before a time of the file system's. */
+  /** Removes what was set aside, or left behind by a crashed process, before a time of the file system. */
   readonly clean: (before: number) => Effect.Effect<void, FileFailure>
 }
 
-/** A temporary file that is older than this, by the file system's own time, was left behind by a process that died. */
+/** An older temporary file, by the file system's own time, was left behind by a process that crashed. */
 const ABANDONED = Duration.toMillis("1 minute")
 
 /**
- * So often in a row another may come first. Whoever does has got further, so that more of it is a file system that shows
- * one thing and does another.
+ * How often in a row another process may come first. Each time that process made progress, so more often than this is a file
+ * system that contradicts itself.
  */
 export const TRIES = 100
 
-/**
- * What is said after so many tries.
- *
- * @since 0.1.0
- */
 export const busy: FileFailure = new FileFailure({ code: "EBUSY" })
 
 const nameOf = (number: number): string => `${String(number).padStart(10, "0")}.json`
@@ -80,16 +66,12 @@ const on =
   (failure: FileFailure): boolean =>
     failure.code === code
 
-/**
- * @since 0.1.0
- * @category constructors
- */
 export const make = (files: Files, folder: string): VersionedFile => {
   const pathOf = (name: string): string => Path.join(folder, name)
 
   const names = Effect.catchIf(files.list(folder), on("ENOENT"), () => Effect.succeed([]))
 
-  /** Twice where there is nothing: what is created and removed while a folder is read may both be missing. */
+  /** Lists twice if nothing is found: a file that is created or removed during a listing may be missing in it. */
   const newest = Effect.filterOrElse(
     Effect.map(names, newestOf),
     (number) => number > 0,
@@ -112,7 +94,7 @@ export const make = (files: Files, folder: string): VersionedFile => {
       ? Effect.map(files.stat(pathOf(name)), ({ modified }) => now - modified > ABANDONED)
       : Effect.succeed(false)
 
-  /** Leaves the newest and the one before it, which somebody may be about to read. */
+  /** Leaves the newest and the one before it, which another process may be about to read. */
   const sweep = (number: number, all: ReadonlyArray<string>): Effect.Effect<void> =>
     Effect.flatMap(files.stat(pathOf(nameOf(number))), ({ modified }) =>
       Effect.forEach(

@@ -1,19 +1,19 @@
 // @ts-check
-/** Faults, the clock, and the way back to the start. */
-import { byId, element, list, say } from "./dom.js"
-import { act, now } from "./sandbox.js"
-import { dateAndTime, many, ordered } from "./words.js"
+/** Faults, added responses, the clock and the reset. */
+import { byId, element, list, setText } from "./dom.js"
+import { dateAndTime, faultText, plural } from "./format.js"
+import { control, now } from "./sandbox.js"
 
-/** @import { State } from "../Told.js" */
+/** @import { State } from "../ViewTypes.js" */
 
-/** What each kind of fault does to a client, and what it is good to try. */
-const about = {
-  status: "The request is not processed. A good client waits and tries again after a 5xx.",
-  latency: "The request is processed at once, and its answer comes late.",
-  drop: "The request is not processed, and the client cannot know that.",
-  cut: "The request is processed. Half of its answer comes, then the connection breaks.",
-  garbage: "A 200 that says it is JSON and is not. The request is not processed.",
-  lost: "The request is processed, but no answer comes: a refresh token may be spent for nothing."
+/** What each kind of fault does, and what a good client does about it. */
+const hints = {
+  status: "The request is not processed. After a 5xx a good client waits and tries again.",
+  latency: "The request is processed at once; the response is late.",
+  connectionReset: "The request is not processed, but the client cannot know that.",
+  truncated: "The request is processed. Half of the response arrives, then the connection is reset.",
+  invalidBody: "A 200 that claims to be JSON and is not. The request is not processed.",
+  lost: "The request is processed, but no response arrives: a refresh token may be used up."
 }
 
 const form = byId("faults", HTMLFormElement)
@@ -25,17 +25,24 @@ const field = (name) => {
   return found
 }
 
-/** Shows the fields that the chosen kind of fault has, and no others. */
+/** Shows the fields that the chosen kind of fault has. */
 const arrange = () => {
   const kind = field("kind").value
-  const wanted = { status: kind === "status", latency: kind === "latency", amount: field("until").value !== "always" }
+  const wanted = {
+    route: field("target").value === "route",
+    status: kind === "status",
+    latency: kind === "latency",
+    amount: field("until").value !== "always"
+  }
   for (const [name, shown] of Object.entries(wanted)) {
     const label = form.querySelector(`[data-for="${name}"]`)
     if (label instanceof HTMLElement) label.hidden = !shown
     field(name).disabled = !shown
   }
-  say(byId("fault-about"), about[/** @type {keyof typeof about} */ (kind)])
+  setText(byId("fault-hint"), hints[/** @type {keyof typeof hints} */ (kind)])
 }
+
+const target = () => (field("target").value === "route" ? field("route").value.trim() : field("target").value)
 
 /** The fault that the form describes. */
 const fault = () => {
@@ -44,10 +51,10 @@ const fault = () => {
   const what = {
     status: { answer: { status: Number(field("status").value) } },
     latency: { latency: Number(field("latency").value) * 1000 },
-    drop: { answer: "drop" },
-    cut: { answer: "cut" },
-    garbage: { answer: "garbage" },
-    lost: { answer: "drop", processed: true }
+    connectionReset: { answer: "connectionReset" },
+    truncated: { answer: "truncated" },
+    invalidBody: { answer: "invalidBody" },
+    lost: { answer: "connectionReset", processed: true }
   }
   return {
     ...what[/** @type {keyof typeof what} */ (field("kind").value)],
@@ -55,81 +62,102 @@ const fault = () => {
   }
 }
 
-/**
- * Which requests meet the fault that the form describes.
- *
- * @param {string} endpoint
- */
-const extent = (endpoint) => {
+/** Which requests the fault applies to. */
+const extent = () => {
   const amount = Number(field("amount").value)
   const until = field("until").value
-  if (until === "always") return `every ${endpoint} meets the fault until it is called off`
-  if (until === "during") return `every ${endpoint} meets the fault for ${many(amount, "second")}`
-  return amount === 1
-    ? `the next ${endpoint} meets the fault`
-    : `the next ${many(amount, "request")} for ${endpoint} meet the fault`
+  if (until === "always") return `every ${target()} request until you clear it`
+  if (until === "during") return `every ${target()} request for ${plural(amount, "second")}`
+  return amount === 1 ? `the next ${target()} request` : `the next ${amount} ${target()} requests`
 }
 
 form.addEventListener("change", arrange)
 form.addEventListener("submit", (event) => {
   event.preventDefault()
-  const endpoint = field("endpoint").value
-  act("POST", "/faults", { endpoint, fault: fault() }, `Ordered: ${extent(endpoint)}.`)
+  control("POST", "/faults", { target: target(), fault: fault() }, `Added: applies to ${extent()}.`)
 })
 arrange()
 
-byId("call-off").addEventListener("click", () => act("DELETE", "/faults", undefined, "No fault waits any longer."))
+byId("clear-faults").addEventListener("click", () => control("DELETE", "/faults", undefined, "All faults are cleared."))
+
+const responses = byId("responses", HTMLFormElement)
+
+responses.addEventListener("submit", (event) => {
+  event.preventDefault()
+  const { body, method, path, status } = Object.fromEntries(
+    [...new FormData(responses)].map(([name, value]) => [name, String(value)])
+  )
+  /** @type {unknown} */
+  let json
+  try {
+    json = body?.trim() ? JSON.parse(body) : undefined
+  } catch {
+    // What is not JSON is sent as text.
+    json = body
+  }
+  control("POST", "/resources", { method, path, status: Number(status), body: json }, `Added: ${method} ${path}.`)
+})
+
+byId("clear-responses").addEventListener("click", () =>
+  control("DELETE", "/resources", undefined, "All added responses are removed.")
+)
 
 for (const node of document.querySelectorAll("[data-advance]")) {
   const advance = node.getAttribute("data-advance") ?? ""
-  node.addEventListener("click", () => act("POST", "/clock", { advance }, `The clock is ${advance} ahead of before.`))
+  node.addEventListener("click", () => control("POST", "/clock", { advance }, `The clock moved ahead by ${advance}.`))
 }
 
 const clock = byId("clock", HTMLFormElement)
-const begin = byId("clock-set", HTMLInputElement)
+const clockField = byId("clock-set", HTMLInputElement)
 let filled = false
 clock.addEventListener("submit", (event) => {
   event.preventDefault()
-  act("POST", "/clock", { set: new Date(`${begin.value}Z`).toISOString() }, "The clock was set.")
+  control("POST", "/clock", { set: new Date(`${clockField.value}Z`).toISOString() }, "The clock is set.")
 })
 
-byId("reset").addEventListener("click", () =>
-  act("POST", "/reset", undefined, "The sandbox is as it was when it began.")
-)
+byId("reset").addEventListener("click", () => control("POST", "/reset", undefined, "The sandbox is reset."))
 
-// A page that came over plain HTTP from another machine has none.
-byId("copy").hidden = navigator.clipboard === undefined
-byId("copy").addEventListener("click", async () => {
-  const done = await navigator.clipboard.writeText(byId("url").textContent ?? "").then(
-    () => "Copied",
-    () => "Not allowed"
+const textList = (/** @type {string} */ id) =>
+  list(
+    byId(id),
+    (/** @type {{ readonly key: string, readonly text: string }} */ { key }) => key,
+    () => {
+      const node = element("li")
+      return { node, update: ({ text }) => setText(node, text) }
+    }
   )
-  say(byId("copy"), done)
-  setTimeout(() => say(byId("copy"), "Copy"), 2000)
-})
 
-const queue = list(
-  byId("ordered-list"),
-  (/** @type {{ readonly key: string, readonly text: string }} */ { key }) => key,
-  () => {
-    const node = element("li")
-    return { node, update: ({ text }) => say(node, text) }
-  }
-)
+const queued = textList("queued-list")
+const added = textList("added-list")
+
+/**
+ * Shows a part of the page if there is something in it. The focus moves to the heading if its element vanishes.
+ *
+ * @param {string} id @param {boolean} shown @param {string} heading
+ */
+const toggle = (id, shown, heading) => {
+  if (!shown && byId(id).contains(document.activeElement)) byId(heading).focus()
+  byId(id).hidden = !shown
+}
 
 /** @param {State} state */
-export const show = ({ faults, url }) => {
-  say(byId("url"), url)
-  if (!filled && document.activeElement !== begin) {
-    begin.value = dateAndTime(now()).replace(" ", "T")
+export const show = ({ faults, resources }) => {
+  if (!filled && document.activeElement !== clockField) {
+    clockField.value = dateAndTime(now()).replace(" ", "T")
     filled = true
   }
-  const waiting = Object.entries(faults).flatMap(([endpoint, line]) =>
-    line
+  const pending = Object.entries(faults).flatMap(([name, queue]) =>
+    queue
       .filter(({ until }) => until === undefined || Date.parse(until) > now())
-      .map((one, index) => ({ key: `${endpoint} ${index}`, text: ordered(endpoint, one, now()) }))
+      .map((one, index) => ({ key: `${name} ${index}`, text: faultText(name, one, now()) }))
   )
-  if (waiting.length === 0 && byId("ordered").contains(document.activeElement)) byId("faults-title").focus()
-  byId("ordered").hidden = waiting.length === 0
-  queue(waiting)
+  toggle("queued", pending.length > 0, "faults-title")
+  queued(pending)
+  toggle("added", resources.length > 0, "responses-title")
+  added(
+    resources.map(({ method, path, status = 200 }) => ({
+      key: `${method} ${path}`,
+      text: `${method} ${path}: ${status}`
+    }))
+  )
 }

@@ -1,11 +1,11 @@
 // @ts-check
-/** What became of the requests, counted. */
-import { byId, element, list, say } from "./dom.js"
-import { answered } from "./words.js"
+/** The counters of each operation. */
+import { byId, element, list, setText } from "./dom.js"
+import { statusText } from "./format.js"
 
-/** @import { State } from "../Told.js" */
+/** @import { State } from "../ViewTypes.js" */
 
-const operations = /** @type {const} */ (["issue", "refresh", "revoke", "balance", "authorize", "other"])
+const operations = /** @type {const} */ (["issue", "refresh", "revoke", "resource", "authorize", "other"])
 
 /** @typedef {{ readonly name: typeof operations[number], readonly tally: State["counters"]["issue"] }} Row */
 
@@ -15,11 +15,11 @@ const make = ({ name }) => {
   const heading = element("th", { scope: "row" }, name)
   /** @param {Row} row */
   const update = ({ tally: { faulted, refused, requests, statuses, succeeded } }) => {
-    const answers = Object.entries(statuses).map(
-      ([status, times]) => `${answered(status === "dropped" ? status : Number(status))} × ${times}`
+    const responses = Object.entries(statuses).map(
+      ([status, times]) => `${statusText(status === "dropped" ? status : Number(status))} × ${times}`
     )
     const figures = [requests, succeeded, refused, faulted].map(String)
-    for (const [index, cell] of cells.entries()) say(cell, figures[index] ?? answers.join(", "))
+    for (const [index, cell] of cells.entries()) setText(cell, figures[index] ?? responses.join(", "))
   }
   return { node: element("tr", {}, heading, ...cells), update }
 }
@@ -30,5 +30,5 @@ const rows = list(byId("counters"), (/** @type {Row} */ { name }) => name, make)
 export const show = ({ counters }) => {
   rows(operations.map((name) => ({ name, tally: counters[name] })))
   const { issued, refreshed, revoked } = counters
-  say(byId("totals"), `sessions: ${issued} begun, ${refreshed} renewed, ${revoked} revoked`)
+  setText(byId("totals"), `sessions: ${issued} started, ${refreshed} refreshed, ${revoked} revoked`)
 }

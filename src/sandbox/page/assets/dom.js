@@ -1,5 +1,5 @@
 // @ts-check
-/** Elements, and lists of them. Whatever comes from the sandbox becomes text, never markup. */
+/** Elements, and lists of them. What comes from the sandbox becomes text, never markup. */
 
 /**
  * The element of the page with this id.
@@ -31,12 +31,12 @@ export const element = (tag, properties = {}, ...children) => {
 }
 
 /**
- * Says something, without touching the page where it is said already.
+ * Sets a text, unless it is there already.
  *
  * @param {Node} node
  * @param {string} text
  */
-export const say = (node, text) => {
+export const setText = (node, text) => {
   if (node.textContent !== text) node.textContent = text
 }
 
@@ -45,10 +45,10 @@ export const say = (node, text) => {
  *
  * @param {string} text
  */
-export const unseen = (text) => element("span", { className: "hidden" }, text)
+export const hiddenText = (text) => element("span", { className: "hidden" }, text)
 
 /**
- * Moves the focus to the heading of the section around a node, for when what had the focus is going to vanish.
+ * Moves the focus to the heading of the section around a node that is going to vanish.
  *
  * @param {Element} node
  */
@@ -58,8 +58,7 @@ const focusHeading = (node) => {
 }
 
 /**
- * Shows a list that changes: nodes stay where they are as long as their item is there, so that focus, selection and
- * scroll position stay too.
+ * Shows a list that changes. The node of an item that stays is kept, and with it focus, selection and scroll position.
  *
  * @template Item
  * @param {HTMLElement} parent

@@ -1,10 +1,10 @@
 // @ts-check
-/** The requests as they happen, and between them what happened to the sandbox itself. */
-import { byId, element, list, say } from "./dom.js"
+/** The requests, and between them what was done to the sandbox. */
+import { byId, element, list, setText } from "./dom.js"
+import { causeOf, dateAndTime, roundDuration, sentence, shortId, statusText, timeOfDay } from "./format.js"
 import { now } from "./sandbox.js"
-import { answered, dateAndTime, round, sentence, shortly, timeOfDay } from "./words.js"
 
-/** @import { Request, State } from "../Told.js" */
+/** @import { Request, State } from "../ViewTypes.js" */
 
 /** @typedef {{ readonly note: string, readonly serial: number, readonly at: number, readonly behind: number }} Note */
 
@@ -25,32 +25,69 @@ const time = (at) =>
 const noteRow = ({ at, note }) =>
   element("li", { className: "note" }, time(at), element("span", { className: "sentence" }, note))
 
-/** @param {Request} request */
+/** @typedef {Request & { readonly repeats: number }} Row a request, and how many like it came right before */
+
+/** @param {Row} request */
 const requestRow = (request) => {
-  const { at, clientId, endpoint, method, outcome, path, status, took } = request
-  const said = element("span", { className: "sentence" }, sentence(request))
+  const { at, clientId, id, method, operation, outcome, path, repeats, status, took } = request
+  const text = element("span", { className: "sentence" }, sentence(request))
   if (clientId !== undefined && (last?.clients.length ?? 0) > 1) {
-    said.append(" ", element("span", { className: "who", title: clientId }, `client ${shortly(clientId)}`))
+    text.append(" ", element("span", { className: "who", title: clientId }, `client ${shortId(clientId)}`))
+  }
+  if (repeats > 0) text.append(" ", element("span", { className: "who" }, `× ${repeats + 1}`))
+  const cause = causeOf(request)
+  if (cause !== undefined) {
+    const link = element("a", { href: `#${cause.id}` }, "why?")
+    link.setAttribute("aria-label", `Why was request ${id} rejected?`)
+    text.append(" ", link)
   }
   return element(
     "li",
     { className: outcome, title: `${method} ${path}, ${Math.round(took)} ms` },
     time(Date.parse(at)),
-    element("span", { className: "operation" }, endpoint === "other" ? "none" : endpoint),
-    said,
-    element("span", { className: "status" }, answered(status))
+    element("span", { className: "operation" }, operation),
+    text,
+    element("span", { className: "status" }, statusText(status))
   )
+}
+
+/**
+ * Collapses successes of the same kind that came one after the other.
+ *
+ * @param {ReadonlyArray<Note | Request>} items the newest first
+ */
+const collapse = (items) => {
+  /** @type {Array<Note | Row>} */
+  const rows = []
+  for (const item of items) {
+    const above = rows.at(-1)
+    const isRepeat =
+      above !== undefined &&
+      !("note" in above) &&
+      !("note" in item) &&
+      item.outcome === "succeeded" &&
+      above.outcome === "succeeded" &&
+      item.why === above.why &&
+      item.operation === above.operation &&
+      item.method === above.method &&
+      item.path === above.path &&
+      item.clientId === above.clientId &&
+      item.status === above.status
+    if (isRepeat) rows[rows.length - 1] = { ...above, repeats: above.repeats + 1 }
+    else rows.push("note" in item ? item : { ...item, repeats: 0 })
+  }
+  return rows
 }
 
 let begun = false
 
 const rows = list(
   byId("log"),
-  (/** @type {Note | Request} */ item) =>
-    "note" in item ? `note ${item.behind} ${item.note} ${item.at}` : `${last?.epoch} ${item.id}`,
+  (/** @type {Note | Row} */ item) =>
+    "note" in item ? `note ${item.behind} ${item.note} ${item.at}` : `${last?.epoch} ${item.id} ${item.repeats}`,
   (item) => {
     const node = "note" in item ? noteRow(item) : requestRow(item)
-    if (begun) node.classList.add("new")
+    if (begun && ("note" in item || item.repeats === 0)) node.classList.add("new")
     return { node }
   }
 )
@@ -60,7 +97,7 @@ const filter = byId("log-filter", HTMLSelectElement)
 /** @type {Readonly<Record<string, (request: Request) => boolean>>} */
 const kinds = {
   all: () => true,
-  tokens: ({ endpoint }) => endpoint === "issue" || endpoint === "refresh" || endpoint === "revoke",
+  tokens: ({ operation }) => ["issue", "refresh", "revoke"].includes(operation),
   trouble: ({ outcome }) => outcome !== "succeeded"
 }
 
@@ -78,7 +115,7 @@ const render = ({ requests }) => {
     ]),
     ...between(oldest - 1, idOf(-1))
   ]
-  rows(items)
+  rows(collapse(items))
   byId("log-empty").hidden = items.length > 0
   byId("log-box").hidden = items.length === 0
 }
@@ -88,41 +125,41 @@ filter.addEventListener("change", () => {
 })
 
 /** @type {ReadonlyArray<string>} */
-let unsaid = []
+let unread = []
 /** @type {ReturnType<typeof setTimeout> | undefined} */
-let saying
+let reading
 
 /**
- * Reads out what came last: at most once in five seconds, because requests come faster than anybody can listen.
+ * Reads the newest rows to screen readers, at most every five seconds.
  *
  * @param {ReadonlyArray<string>} news
  */
 const announce = (news) => {
-  unsaid = [...unsaid, ...news].slice(-3)
-  if (unsaid.length === 0 || saying !== undefined) return
-  say(byId("announcer"), unsaid.join(". "))
-  unsaid = []
-  saying = setTimeout(() => {
-    saying = undefined
+  unread = [...unread, ...news].slice(-3)
+  if (unread.length === 0 || reading !== undefined) return
+  setText(byId("announcer"), unread.join(". "))
+  unread = []
+  reading = setTimeout(() => {
+    reading = undefined
     announce([])
   }, 5000)
 }
 
 /**
- * What happened to the sandbox between two events, apart from requests.
+ * What was done to the sandbox between two events.
  *
  * @param {State} state
  * @param {State} before
  * @param {number} jump
  */
-const happened = (state, before, jump) => {
+const changesOf = (state, before, jump) => {
   const known = new Set(before.sessions.map(({ id }) => id))
-  const stolen = state.sessions.filter(({ id, startedBy }) => startedBy === "somebody else" && !known.has(id))
+  const logins = state.sessions.filter(({ id, startedBy }) => startedBy === "another login" && !known.has(id))
   return [
     ...(Math.abs(jump) > 2000
-      ? [`The clock was moved ${jump > 0 ? "ahead" : "back"} by ${round(Math.abs(jump))}`]
+      ? [`The clock moved ${jump > 0 ? "ahead" : "back"} by ${roundDuration(Math.abs(jump))}`]
       : []),
-    ...stolen.map(({ clientId }) => `Somebody else logged in as ${shortly(clientId)}`)
+    ...logins.map(({ clientId }) => `Another login as ${shortId(clientId)}`)
   ]
 }
 
@@ -135,14 +172,14 @@ export const show = (state, jump) => {
   if (before === undefined) notes = []
   const newest = state.requests[0]?.id ?? 0
   const seen = before?.requests[0]?.id ?? 0
-  const found = before === undefined || jump === undefined ? [] : happened(state, before, jump)
+  const found = before === undefined || jump === undefined ? [] : changesOf(state, before, jump)
   notes = [...found.map((note) => ({ note, serial: ++serial, at: now(), behind: newest })), ...notes].slice(
     0,
     mostNotes
   )
   if (last !== undefined) {
     const fresh = state.requests.filter(({ id }) => id > seen).slice(0, 3)
-    announce([...fresh.reverse().map((request) => `${request.endpoint}: ${sentence(request)}`), ...found])
+    announce([...fresh.reverse().map((request) => `${request.operation}: ${sentence(request)}`), ...found])
   }
   last = state
   render(state)

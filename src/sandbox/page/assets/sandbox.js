@@ -1,30 +1,30 @@
 // @ts-check
-/** The sandbox behind the page: its events, its clock, and what can be asked of it. */
-import { byId, say } from "./dom.js"
+/** The connection to the sandbox: events, clock and control requests. */
+import { byId, setText } from "./dom.js"
 
-/** @import { State } from "../Told.js" */
+/** @import { State } from "../ViewTypes.js" */
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let message
 
 /**
- * Shows, and reads out, what came of something that somebody did.
+ * Shows the result of an action, and reads it to screen readers.
  *
  * @param {"message" | "problem"} kind
  * @param {string} text
  */
-const tell = (kind, text) => {
+const showResult = (kind, text) => {
   for (const id of ["message", "problem"]) {
     const node = byId(id)
     node.hidden = id !== kind
-    say(node, id === kind ? text : "")
+    setText(node, id === kind ? text : "")
   }
   clearTimeout(message)
   message = setTimeout(() => Object.assign(byId(kind), { hidden: true, textContent: "" }), 8000)
 }
 
 /**
- * The first words of a refusal, which wears the documented envelope.
+ * The text of an error response.
  *
  * @param {Response} response
  */
@@ -34,22 +34,22 @@ const refusal = async (response) => {
 }
 
 /**
- * Asks the sandbox to do something, and tells what came of it. Never rejects.
+ * Sends a control request and shows its result. Never rejects.
  *
  * @param {"POST" | "PATCH" | "DELETE"} method
  * @param {string} path
  * @param {unknown} body
  * @param {string} done
- * @returns {Promise<boolean>} whether it was done
+ * @returns {Promise<boolean>} whether it succeeded
  */
-export const act = async (method, path, body, done) => {
+export const control = async (method, path, body, done) => {
   const init = body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }
   try {
     const response = await fetch(`/_sandbox${path}`, { method, ...init })
-    tell(response.ok ? "message" : "problem", response.ok ? done : await refusal(response))
+    showResult(response.ok ? "message" : "problem", response.ok ? done : await refusal(response))
     return response.ok
   } catch {
-    tell("problem", "The sandbox does not answer. Is it still running?")
+    showResult("problem", "No response from the sandbox. Is it still running?")
     return false
   }
 }
@@ -70,14 +70,14 @@ const setClock = (state) => {
   return ahead - before
 }
 
-/** @param {"live" | "lost"} how @param {string} text */
-const connection = (how, text) => {
-  document.body.dataset["connection"] = how
-  say(byId("connection"), text)
+/** @param {"live" | "lost"} state @param {string} text */
+const connection = (state, text) => {
+  document.body.dataset["connection"] = state
+  setText(byId("connection"), text)
 }
 
 /**
- * Follows the sandbox, and goes on by itself when the connection was lost.
+ * Follows the sandbox, and reconnects if the connection is lost.
  *
  * @param {(state: State, jump: number | undefined) => void} onState with how far the clock jumped since the last event
  *   of the same connection
@@ -96,7 +96,7 @@ export const follow = (onState) => {
     first = false
   })
   events.addEventListener("error", () => {
-    connection("lost", "Connection lost: what you see is old. Trying again…")
+    connection("lost", "Connection lost, this view is outdated. Reconnecting…")
     if (events.readyState === EventSource.CLOSED) setTimeout(() => follow(onState), 2000)
   })
 }

@@ -1,10 +1,10 @@
 // @ts-check
-/** Who holds what, for how long, and what can happen to it. */
-import { byId, element, list, say, unseen } from "./dom.js"
-import { act, now } from "./sandbox.js"
-import { many, shortly, span, timeOfDay } from "./words.js"
+/** The active sessions, and what can be done to them. */
+import { byId, element, hiddenText, list, setText } from "./dom.js"
+import { duration, plural, shortId, timeOfDay } from "./format.js"
+import { control, now } from "./sandbox.js"
 
-/** @import { Session, State } from "../Told.js" */
+/** @import { Session, State } from "../ViewTypes.js" */
 
 /** @typedef {{ readonly clientId: string, readonly session: Session, readonly alone: boolean }} Held */
 
@@ -14,19 +14,18 @@ import { many, shortly, span, timeOfDay } from "./words.js"
  * @param {() => unknown} onclick
  */
 const button = (text, clientId, onclick) =>
-  element("button", { type: "button", className: "quiet small", onclick }, text, unseen(` (client ${clientId})`))
+  element("button", { type: "button", className: "quiet small", onclick }, text, hiddenText(` (client ${clientId})`))
 
 /** @param {string} clientId */
-const steal = (clientId) =>
-  act("POST", "/sessions/steal", { clientId }, `Somebody else logged in as ${shortly(clientId)}.`)
+const steal = (clientId) => control("POST", "/sessions/steal", { clientId }, `Another login as ${shortId(clientId)}.`)
 
 /** @param {string} clientId @param {"access" | "refresh"} token */
 const expire = (clientId, token) =>
-  act("POST", "/sessions/expire", { clientId, token }, `The ${token} token of ${shortly(clientId)} expired.`)
+  control("POST", "/sessions/expire", { clientId, token }, `The ${token} token of ${shortId(clientId)} expired.`)
 
 /** @param {string} clientId */
 const revoke = (clientId) =>
-  act("POST", "/sessions/revoke", { clientId }, `The session of ${shortly(clientId)} was revoked.`)
+  control("POST", "/sessions/revoke", { clientId }, `The session of ${shortId(clientId)} was revoked.`)
 
 /**
  * A token with its countdown.
@@ -37,15 +36,15 @@ const token = (name) => {
   const masked = element("span", { className: "mono" })
   const left = element("span", { className: "left figure" })
   const bar = element("progress", { max: 1 })
-  bar.setAttribute("aria-label", `What is left of the ${name}'s life`)
+  bar.setAttribute("aria-label", `Remaining lifetime of the ${name}`)
   return {
     nodes: element("div", {}, element("dt", {}, `${name} `, masked), element("dd", {}, left, bar)),
     /** @param {string} text @param {number} from @param {number} until @returns {boolean} whether it has expired */
     show: (text, from, until) => {
       const rest = until - now()
       const over = rest <= 0
-      say(masked, text)
-      say(left, over ? `expired ${span(-rest)} ago` : `${span(rest)} left`)
+      setText(masked, text)
+      setText(left, over ? `expired ${duration(-rest)} ago` : `${duration(rest)} left`)
       left.classList.toggle("over", over)
       bar.value = over || until <= from ? 0 : Math.min(1, rest / (until - from))
       return over
@@ -73,11 +72,11 @@ const make = ({ alone, clientId, session: { id } }) => {
     element(
       "details",
       { open: alone },
-      element("summary", {}, "What may happen to it", unseen(` (client ${clientId})`)),
+      element("summary", {}, "Actions", hiddenText(` (client ${clientId})`)),
       element(
         "div",
         { className: "buttons" },
-        button("Let somebody else log in", clientId, () => steal(clientId)),
+        button("Simulate another login", clientId, () => steal(clientId)),
         button("Expire access token", clientId, () => expire(clientId, "access")),
         button("Expire refresh token", clientId, () => expire(clientId, "refresh")),
         button("Revoke", clientId, () => revoke(clientId))
@@ -87,16 +86,16 @@ const make = ({ alone, clientId, session: { id } }) => {
   /** @param {Held} held */
   const update = ({ session }) => {
     const issued = Date.parse(session.issuedAt)
-    const stolen = session.startedBy === "somebody else"
-    const renewed = session.refreshes === 0 ? "not renewed yet" : `renewed ${many(session.refreshes, "time")}`
-    say(by, stolen ? "held by somebody else" : renewed)
+    const stolen = session.startedBy === "another login"
+    const renewed = session.refreshes === 0 ? "not refreshed yet" : `refreshed ${plural(session.refreshes, "time")}`
+    setText(by, stolen ? "from another login" : renewed)
     node.classList.toggle("stolen", stolen)
     node.classList.toggle("expired", access.show(session.accessToken, issued, Date.parse(session.expiresAt)))
     refresh.show(session.refreshToken, issued, Date.parse(session.refreshExpiresAt))
     const alive = session.earlier.filter(({ expiresAt }) => Date.parse(expiresAt) > now())
     earlier.hidden = alive.length === 0
     const each = alive.map(({ accessToken, expiresAt }) => `${accessToken} until ${timeOfDay(Date.parse(expiresAt))}`)
-    say(earlier, `Still good, from before: ${each.join(", ")}`)
+    setText(earlier, `Earlier tokens that are still valid: ${each.join(", ")}`)
   }
   return { node, update }
 }
@@ -111,7 +110,7 @@ const others = list(
       "li",
       {},
       element("code", {}, clientId),
-      button("Let somebody log in", clientId, () => steal(clientId))
+      button("Simulate a login", clientId, () => steal(clientId))
     )
   })
 )
@@ -127,5 +126,5 @@ export const show = ({ clients, sessions }) => {
   others(without.map(({ clientId }) => clientId))
   byId("sessions-empty").hidden = held.length > 0
   byId("others").hidden = without.length === 0
-  say(byId("others-title"), `${many(without.length, "client")} without a session`)
+  setText(byId("others-title"), `${plural(without.length, "client")} without a session`)
 }

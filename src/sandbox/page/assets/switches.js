@@ -1,10 +1,10 @@
 // @ts-check
-/** How this Nomba behaves, and how it could. */
-import { byId, element, list, say } from "./dom.js"
-import { act } from "./sandbox.js"
-import { many } from "./words.js"
+/** The switches. */
+import { byId, element, list, setText } from "./dom.js"
+import { plural } from "./format.js"
+import { control } from "./sandbox.js"
 
-/** @import { State, Switch } from "../Told.js" */
+/** @import { State, Switch } from "../ViewTypes.js" */
 
 /** @typedef {Switch["standard"]} Value */
 
@@ -16,7 +16,7 @@ const units = /** @type {const} */ ([
 ])
 
 /**
- * A time as a person would write it and the sandbox reads it.
+ * A duration as the sandbox reads it.
  *
  * @param {number} millis
  */
@@ -26,7 +26,7 @@ const written = (millis) => {
 }
 
 /**
- * The field of a switch: what it shows, and what somebody made of it.
+ * The field of a switch.
  *
  * @param {Switch} description
  * @returns {{ readonly input: HTMLInputElement | HTMLSelectElement, readonly show: (value: Value) => void, readonly read: () => Value }}
@@ -65,7 +65,7 @@ const make = ({ description }) => {
   const label = element("label", {}, element("span", { className: "mono" }, name), input)
   label.classList.toggle("check", typeof standard === "boolean")
   input.addEventListener("change", async () => {
-    const done = await act("PATCH", "/switches", { [name]: read() }, `${name} was changed.`)
+    const done = await control("PATCH", "/switches", { [name]: read() }, `${name} was changed.`)
     if (!done && last !== undefined) show(last[name])
   })
   const node = element("div", { className: "switch" }, label, about)
@@ -79,7 +79,7 @@ const make = ({ description }) => {
 
 const rows = list(byId("switches"), (/** @type {Position} */ { description }) => description.name, make)
 
-/** @type {ReadonlyArray<Switch>} none before they are there */
+/** @type {ReadonlyArray<Switch>} empty until they are loaded */
 let descriptions = []
 
 /** @param {Pick<State, "switches">} state */
@@ -87,7 +87,7 @@ export const show = ({ switches }) => {
   last = switches
   rows(descriptions.map((description) => ({ description, value: switches[description.name] })))
   const changed = descriptions.filter(({ name, standard }) => switches[name] !== standard).length
-  say(byId("switches-changed"), changed === 0 ? "" : `${many(changed, "switch", "switches")} changed`)
+  setText(byId("switches-changed"), changed === 0 ? "" : `${plural(changed, "setting")} changed`)
 }
 
 fetch("/assets/switches.json")
@@ -97,5 +97,5 @@ fetch("/assets/switches.json")
       descriptions = loaded
       if (last !== undefined) show({ switches: last })
     },
-    () => say(byId("switches"), "What the switches mean could not be read. Load the page again.")
+    () => setText(byId("switches"), "The settings could not be loaded. Reload the page.")
   )

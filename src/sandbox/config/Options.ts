@@ -1,0 +1,261 @@
+/** The options of a sandbox, and the client that needs none. */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Hostname from "./Hostname.js"
+import { type Resource, resourceIssues } from "./Resource.js"
+import { SandboxError } from "./SandboxError.js"
+import { Switches, type SwitchesInput } from "./Switches.js"
+import { validationMessages } from "./validationMessages.js"
+
+/**
+ * A client that the sandbox knows. It can be spread into `Nomba.layer({ ...client, environment: "sandbox" })`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Client {
+  readonly clientId: string
+  /** A public client has none: its end users log in. */
+  readonly clientSecret?: Redacted.Redacted | undefined
+  /** The expected `accountId` header, unless the switch `accountHeader` is `ignored`. Default: any. */
+  readonly accountId?: string | undefined
+  /** Accounts below `accountId`. As an `accountId` header they are rejected with 403, as Nomba does. */
+  readonly subAccountIds?: ReadonlyArray<string> | undefined
+  /**
+   * Where a login may return to. Default: nowhere. Compared character by character, except for the port of
+   * `http://127.0.0.1`, `http://[::1]` and `http://localhost`.
+   */
+  readonly redirectUris?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * The default client. The values are made up and have the shape of real ones: two UUIDs and 32 bytes in base64. Its logins
+ * may return to `/callback` on any port of this machine.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
+export const defaultClient = {
+  clientId: "5e2c7ab5-dc95-431e-97bd-85319087245a",
+  clientSecret: Redacted.make("qckdiIIlPkLtDNom9YyQKocd/zlFIL9A2ogzm0i912M="),
+  accountId: "aef105ad-f352-47a9-9531-d65072584430",
+  redirectUris: ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost/callback"]
+} as const satisfies Client
+
+/**
+ * Which description of the API the token responses follow: `spec` has `expires_in` and `token_type`, `live` has `expiresAt`
+ * and `businessId`, `both` has all four.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Dialect = Switches["dialect"]
+
+/**
+ * How the `accountId` header is checked: `optional` rejects another account, `required` also rejects a missing header,
+ * `ignored` does not check.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AccountHeader = Switches["accountHeader"]
+
+/**
+ * The switches, which can also be changed later, and what a sandbox starts with. Everything has a default.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends SwitchesInput {
+  /** Default: `defaultClient`. */
+  readonly clients?: ReadonlyArray<Client> | undefined
+  /** Responses of your own. They take precedence over the built-in ones. */
+  readonly resources?: ReadonlyArray<Resource> | undefined
+  /** Whether the calls that most integrations make have responses. Default: `true`. */
+  readonly builtInResources?: boolean | undefined
+  /**
+   * Makes ids and tokens repeat: the same seed and the same requests at the same times give the same tokens. Anybody who
+   * knows the seed can predict them. Default: none; tokens are random.
+   */
+  readonly seed?: string | number | undefined
+  /** Called after each request to the Nomba API, with what the request log keeps: no query, no secret. */
+  readonly onRequest?: ((request: LoggedRequest) => void) | undefined
+}
+
+/**
+ * A request as the log keeps it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LoggedRequest {
+  readonly method: string
+  /** Without the query. A segment that may be a secret is `…`. */
+  readonly path: string
+  readonly status: number | "dropped"
+  readonly outcome: "succeeded" | "refused" | "faulted"
+  /** Why it was rejected, or which fault applied. */
+  readonly why?: string | undefined
+  readonly clientId?: string | undefined
+  /** Milliseconds. */
+  readonly took: number
+}
+
+/**
+ * Options of a sandbox that listens on a socket.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerOptions extends Options {
+  /** Default: `127.0.0.1`, which only this machine can reach. */
+  readonly host?: string | undefined
+  /** Default: 0, which takes a free port; `Sandbox.url` has it. */
+  readonly port?: number | undefined
+  /**
+   * Extra `Host` names under which the control API, the pages and the login form answer, such as `sandbox`, without a port.
+   * Always accepted: `host`, every loopback address if the sandbox listens on one, every address if it listens on all.
+   * Anybody who can point such a name at this machine in a browser can control the sandbox. Default: none.
+   */
+  readonly allowedHosts?: ReadonlyArray<string> | undefined
+  /** A certificate and its key in PEM. With them the sandbox serves HTTPS. Default: HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: Redacted.Redacted | string } | undefined
+}
+
+/** The options with every default filled in. */
+export interface Settings {
+  readonly clients: ReadonlyMap<string, Client>
+  readonly switches: Switches
+  readonly resources: ReadonlyArray<Resource>
+  readonly builtInResources: boolean
+  readonly seed: string | number | undefined
+  readonly onRequest: ((request: LoggedRequest) => void) | undefined
+  readonly host: string
+  readonly port: number
+  /** As a browser sends them. */
+  readonly allowedHosts: ReadonlySet<string>
+  readonly tls: { readonly cert: string; readonly key: Redacted.Redacted } | undefined
+}
+
+const secretIssue = (secret: unknown): string | undefined => {
+  if (!Redacted.isRedacted(secret)) return "is not redacted: wrap it in Redacted.make"
+  const value = Redacted.value(secret)
+  if (!Predicate.isString(value)) return "must be text"
+  return value === "" ? "is empty; a public client leaves it out" : undefined
+}
+
+const redirectUriIssue = (uri: unknown): string | undefined => {
+  if (typeof uri !== "string" || !URL.canParse(uri)) return "must be an absolute URI"
+  if (/[^\x21-\x7e]/.test(uri)) {
+    return "must be printable ASCII without spaces, because a Location header carries it: percent-encode the rest"
+  }
+  return uri.includes("#") ? "must not have a fragment" : undefined
+}
+
+const clientIssues = (client: Client): ReadonlyArray<string> => {
+  const { accountId, clientId, clientSecret, redirectUris = [], subAccountIds = [] } = client
+  const secret = clientSecret === undefined ? undefined : secretIssue(clientSecret)
+  return [
+    ...(clientId === "" ? [".clientId: is empty"] : []),
+    ...(secret === undefined ? [] : [`.clientSecret: ${secret}`]),
+    ...(clientSecret === undefined && redirectUris.length === 0
+      ? [": has neither a clientSecret nor redirectUris, so nobody could log in"]
+      : []),
+    ...redirectUris.flatMap((uri, index) => {
+      const problem = redirectUriIssue(uri)
+      return problem === undefined ? [] : [`.redirectUris.${index}: ${problem}`]
+    }),
+    ...subAccountIds.flatMap((id, index) =>
+      typeof id === "string" && id !== "" && id !== accountId
+        ? []
+        : [`.subAccountIds.${index}: must be text other than accountId`]
+    ),
+    ...(accountId === "" ? [".accountId: is empty; leave it out"] : [])
+  ]
+}
+
+const clientsIssues = (clients: ReadonlyArray<Client>): ReadonlyArray<string> => [
+  ...(clients.length === 0 ? ["clients: at least one is needed"] : []),
+  ...(new Set(clients.map((client) => client.clientId)).size < clients.length
+    ? ["clients: a clientId occurs twice"]
+    : []),
+  ...clients.flatMap((client, index) => clientIssues(client).map((issue) => `clients.${index}${issue}`))
+]
+
+const allowedHostsIssues = (names: unknown): ReadonlyArray<string> =>
+  Array.isArray(names)
+    ? names.flatMap((name, index) =>
+        typeof name === "string" && Hostname.normalised(name) !== undefined
+          ? []
+          : [`allowedHosts.${index}: must be a name or an address, without a port`]
+      )
+    : ["allowedHosts: must be a list of names"]
+
+const resourcesIssues = (resources: unknown): ReadonlyArray<string> =>
+  Array.isArray(resources)
+    ? resources.flatMap((resource, index) => resourceIssues(resource, `resources.${index}`))
+    : ["resources: must be a list"]
+
+const tlsIssues = (tls: unknown): ReadonlyArray<string> => {
+  if (tls === undefined) return []
+  const isText = (value: unknown) => typeof value === "string" && value !== ""
+  return Predicate.isRecord(tls) &&
+    isText(tls["cert"]) &&
+    isText(Redacted.isRedacted(tls["key"]) ? Redacted.value(tls["key"]) : tls["key"])
+    ? []
+    : ["tls: must have a cert and a key, both in PEM"]
+}
+
+const decodeSwitches = Schema.decodeUnknownEither(Switches, { errors: "all", onExcessProperty: "error" })
+
+/** Fills in the defaults, or fails with every problem at once: `SandboxError`, reason `Options`. */
+export const settle = (options: ServerOptions): Effect.Effect<Settings, SandboxError> => {
+  const {
+    clients = [defaultClient],
+    resources = [],
+    builtInResources = true,
+    host = "127.0.0.1",
+    port = 0,
+    seed,
+    onRequest,
+    allowedHosts = [],
+    tls,
+    ...rest
+  } = options
+  const switches = decodeSwitches(rest)
+  const portProblem = Hostname.portIssue(port)
+  const issues = [
+    ...clientsIssues(clients),
+    ...Either.match(switches, { onLeft: ({ issue }) => validationMessages(issue, "options"), onRight: () => [] }),
+    ...(seed === undefined || typeof seed === "string" || Number.isFinite(seed)
+      ? []
+      : ["seed: must be text or a number"]),
+    ...(host === "" ? ["host: is empty"] : []),
+    ...(portProblem === undefined ? [] : [`port: ${portProblem}`]),
+    ...(typeof builtInResources === "boolean" ? [] : ["builtInResources: must be true or false"]),
+    ...(onRequest === undefined || typeof onRequest === "function" ? [] : ["onRequest: must be a function"]),
+    ...resourcesIssues(resources),
+    ...allowedHostsIssues(allowedHosts),
+    ...tlsIssues(tls)
+  ]
+  return Either.isRight(switches) && issues.length === 0
+    ? Effect.succeed({
+        clients: new Map(clients.map((client) => [client.clientId, client])),
+        switches: switches.right,
+        resources,
+        builtInResources,
+        seed,
+        onRequest,
+        host,
+        port,
+        allowedHosts: new Set(allowedHosts.flatMap((name) => Hostname.normalised(name) ?? [])),
+        tls:
+          tls === undefined
+            ? undefined
+            : { cert: tls.cert, key: Redacted.isRedacted(tls.key) ? tls.key : Redacted.make(tls.key) }
+      })
+    : Effect.fail(new SandboxError({ reason: "Options", issues }))
+}

@@ -1,0 +1,80 @@
+/** Answers every call under `/v1/` and `/v2/` that is not a token operation. */
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Resource } from "../config/Resource.js"
+import * as Envelope from "../http/Envelope.js"
+import { pathOf } from "../http/httpApiRoutes.js"
+import * as JsonBody from "../http/JsonBody.js"
+import { type Call, scopeOf } from "../resources/Ledger.js"
+import * as resourceRoutes from "../resources/routes.js"
+import { fill } from "../resources/template.js"
+import type { EmulatorService } from "../state/Emulator.js"
+import * as SandboxState from "../state/SandboxState.js"
+import * as bearerMiddleware from "./bearerMiddleware.js"
+import { checkRateLimit, Refusal } from "./Refusal.js"
+
+const routes = (emulator: EmulatorService) =>
+  Effect.map(emulator.state, ({ resources }) => resourceRoutes.listed(resources, emulator.settings.builtInResources))
+
+/** The methods of a path, for a preflight. */
+export const methodsOf = (emulator: EmulatorService, path: string): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.map(routes(emulator), (listed) => resourceRoutes.find(listed, "", path).methods)
+
+/** A 404 that lists what there is. */
+export const notFound = (emulator: EmulatorService): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
+  Effect.map(routes(emulator), (listed) =>
+    Envelope.respond(404, {
+      errors: [
+        "the sandbox has no response for this path",
+        "add one with the option `resources`, in the --config file, on the page, or with POST /_sandbox/resources",
+        ...listed.map(({ method, path }) => `there is: ${method} ${path}`)
+      ]
+    })
+  )
+
+const ownResponse = ({ body, headers, status = 200 }: Resource, call: Call): HttpServerResponse.HttpServerResponse => {
+  if (body === undefined && status >= 400) return Envelope.respond(status, headers === undefined ? {} : { headers })
+  return Envelope.send(status, fill(body ?? { code: "00", description: "Success", data: {} }, scopeOf(call)), headers)
+}
+
+const requiredBody = Effect.mapError(
+  JsonBody.readJson,
+  ({ code, description, errors }) =>
+    new Refusal({ response: Envelope.send(Number(code), { code, description, errors }) })
+)
+
+const bodyOf = (definition: resourceRoutes.Definition, method: string) => {
+  if (method === "GET") return Effect.succeed(undefined)
+  return "own" in definition ? Effect.map(Effect.option(JsonBody.readJson), Option.getOrUndefined) : requiredBody
+}
+
+export const handle = (
+  emulator: EmulatorService
+): Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal, HttpServerRequest.HttpServerRequest> =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const { headers, method } = request
+    const { clientId } = yield* bearerMiddleware.sender(emulator, headers)
+    if (method === "POST") yield* checkRateLimit(emulator, clientId)
+    const switches = yield* emulator.switches
+    yield* bearerMiddleware.checkAccount(emulator, switches, headers, clientId)
+
+    const { match, methods } = resourceRoutes.find(yield* routes(emulator), method, pathOf(request))
+    if (methods.length === 0) return yield* notFound(emulator)
+    if (match === undefined) return Envelope.respond(405, { headers: { allow: methods.join(", ") } })
+    const call: Call = {
+      clientId,
+      accountId: emulator.businessId(clientId),
+      path: match.path,
+      query: Object.fromEntries(new URLSearchParams(request.url.replace(/^[^?]*\??/, "").replace(/#.*$/s, ""))),
+      body: yield* bodyOf(match.definition, method),
+      now: yield* emulator.now,
+      uuid: yield* emulator.newIds,
+      transferOutcome: switches.transferOutcome
+    }
+    if ("own" in match.definition) return ownResponse(match.definition.own, call)
+    const { body, status } = yield* emulator.transition(SandboxState.callResource(match.definition.builtIn, call))
+    return Envelope.send(status, body)
+  })

@@ -1,0 +1,361 @@
+/** Tokens that Nomba rejects although they should still live: rivals, routes that always answer 401, late answers. */
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Duration, Effect, Random, Redacted } from "effect"
+import type { TokenCacheService } from "../../../src/services/TokenCache.js"
+import { call, type Outcome } from "../../support/caller.js"
+import { makeFaultyStore } from "../../support/faults.js"
+import { captureLogs } from "../../support/logs.js"
+import { simulated } from "../../support/time.js"
+import { getText, makeCache, makeConfig, makeUpstream, type Upstream } from "../../support/upstream.js"
+
+const isWarning = (line: string): boolean => line.startsWith("WARN")
+
+const reject = (cache: TokenCacheService) => Effect.flatMap(cache.get, (token) => cache.invalidate(token))
+
+const use = (route = "GET /v1/accounts/balance", isReplay = false) =>
+  Effect.map(Clock.currentTimeMillis, (sentAt) => ({ route, sentAt, isReplay }))
+
+/** Each new token is rejected at once, ten times a second. */
+const rejectFor = (seconds: number, cache: TokenCacheService) =>
+  Effect.repeatN(Effect.zipRight(Effect.ignore(reject(cache)), Effect.sleep("100 millis")), seconds * 10 - 1)
+
+const secondsOf = (upstream: Upstream): ReadonlyArray<number> => upstream.calls.map((call) => call.at / 1_000)
+
+describe("early rejections", () => {
+  it("cause no wait up to the tenth within ten minutes, then 3 to 9 s after each rejection", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        yield* rejectFor(100, yield* makeCache({ upstream }))
+        const times = secondsOf(upstream)
+        // The first token, and ten renewals without a wait.
+        assert.isAtMost(times[10] ?? 0, 1.1)
+        const waits = times.slice(11).map((at, index) => at - (times[10 + index] ?? 0))
+        assert.isAtLeast(waits.length, 10)
+        for (const wait of waits) {
+          assert.isAtLeast(wait, 3)
+          assert.isAtMost(wait, 9.3)
+        }
+        assert.isAbove(Math.max(...waits) - Math.min(...waits), 1)
+      }).pipe(Effect.withRandom(Random.make("a seed")))
+    ))
+
+  it("make get fail with SessionContested and what is left of the wait, and read the store once a second", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const faulty = makeFaultyStore()
+        const cache = yield* makeCache({ upstream, store: faulty.store })
+        yield* rejectFor(1, cache)
+        yield* reject(cache)
+        const before = faulty.count("read")
+        const first = yield* Effect.flip(cache.get)
+        assert.strictEqual(first._tag === "Unavailable" && first.reason, "SessionContested")
+        const wait = Duration.toMillis(first.retryAfter ?? 0)
+        assert.isAtLeast(wait, 3_000)
+        assert.isAtMost(wait, 9_000)
+        for (let left = wait; left > 0; left -= 100) {
+          const error = yield* Effect.flip(cache.get)
+          assert.strictEqual(error._tag === "Unavailable" && error.reason, "SessionContested")
+          assert.strictEqual(Duration.toMillis(error.retryAfter ?? 0), left)
+          yield* Effect.sleep(Math.min(100, left))
+        }
+        assert.approximately(faulty.count("read") - before, wait / 1_000, 1.01)
+        const sent = upstream.count()
+        yield* cache.get
+        assert.strictEqual(upstream.count(), sent + 1)
+      }).pipe(Effect.withRandom(Random.make("another seed")))
+    ))
+
+  it("do not hold a token back that another process stored meanwhile", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        const cache = yield* makeCache({ upstream, config })
+        const deaf = makeFaultyStore()
+        deaf.hears = false
+        const other = yield* makeCache({ upstream, config, store: deaf.store })
+        yield* rejectFor(1, cache)
+        yield* reject(cache)
+        yield* Effect.flip(cache.get)
+        const token = yield* Effect.either(other.get)
+        if (token._tag === "Right") yield* other.invalidate(token.right)
+        const theirs = yield* getText(other)
+        yield* Effect.sleep("1 second")
+        assert.strictEqual(yield* getText(cache), theirs)
+      })
+    ))
+
+  it("are free again after ten quiet minutes", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        yield* rejectFor(20, cache)
+        yield* Effect.sleep("9 seconds")
+        yield* cache.get
+        yield* Effect.sleep("10 minutes")
+        const before = upstream.count()
+        for (let count = 0; count < 10; count++) {
+          yield* reject(cache)
+          yield* cache.get
+        }
+        assert.strictEqual(upstream.count(), before + 10)
+        yield* reject(cache)
+        assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Unavailable")
+      })
+    ))
+
+  it("cause no wait if they come at the end of the lifetime", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        upstream.lifetime = "10 seconds"
+        const cache = yield* makeCache({ upstream })
+        for (let count = 0; count < 30; count++) {
+          const token = yield* cache.get
+          yield* Effect.sleep("9500 millis")
+          yield* cache.invalidate(token)
+          assert.strictEqual(yield* getText(cache), upstream.alive())
+        }
+      })
+    ))
+})
+
+/** Calls a route ten times a second. Counts the outcomes. */
+const traffic = (seconds: number, one: Effect.Effect<Outcome>) =>
+  Effect.gen(function* () {
+    const counts = { all: 0, ok: 0, unauthorized: 0, failed: 0 }
+    for (let step = 0; step < seconds * 10; step++) {
+      const outcome = yield* one
+      counts.all += 1
+      if (outcome === 200) counts.ok += 1
+      else if (outcome === 401) counts.unauthorized += 1
+      else counts.failed += 1
+      yield* Effect.sleep("100 millis")
+    }
+    return counts
+  })
+
+describe("two programs with private caches and the same credentials", () => {
+  /** Each side sends its calls at random moments, so that none of them is always first. */
+  const rivals = (seed: string, seconds: number) =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const sent = [0, 0]
+      const sides = [0, 1].map((side) =>
+        Effect.gen(function* () {
+          const auth = {
+            ...upstream.auth,
+            issue: Effect.zipRight(
+              Effect.sync(() => (sent[side] = (sent[side] ?? 0) + 1)),
+              upstream.auth.issue
+            ),
+            refresh: (options: Parameters<typeof upstream.auth.refresh>[0]) =>
+              Effect.zipRight(
+                Effect.sync(() => (sent[side] = (sent[side] ?? 0) + 1)),
+                upstream.auth.refresh(options)
+              )
+          }
+          const cache = yield* makeCache({ upstream: { auth } })
+          const jittered = Effect.flatMap(Random.nextIntBetween(0, 50), (millis) => Effect.sleep(millis))
+          return yield* traffic(
+            seconds,
+            Effect.zipRight(
+              jittered,
+              call({ cache, route: "GET /v1/accounts/balance", isAccepted: (token) => token === upstream.alive() })
+            )
+          )
+        })
+      )
+      const counts = yield* Effect.all(sides, { concurrency: "unbounded" })
+      return { counts, sent }
+    }).pipe(Effect.scoped, Effect.withRandom(Random.make(seed)))
+
+  it("send at most 20 token requests a minute each after the first ten, and each gets 30 % of its calls through", () => {
+    for (const seed of ["a", "b", "c"]) {
+      const { counts, sent } = simulated(rivals(seed, 300))
+      for (const side of sent) assert.isAtMost(side, 11 + 5 * 20, `seed ${seed}`)
+      for (const { all, ok } of counts) assert.isAtLeast(ok / all, 0.3, `seed ${seed}: ${JSON.stringify(counts)}`)
+    }
+  })
+
+  it("warn within a minute, and then once a minute, that another program logs in with these credentials", () => {
+    const logs = captureLogs()
+    const warnedAt: Array<number> = []
+    simulated(
+      Effect.gen(function* () {
+        yield* Effect.fork(
+          Effect.gen(function* () {
+            for (let seen = 0; ; ) {
+              yield* Effect.sleep("1 second")
+              const warnings = logs.lines.filter(isWarning)
+              if (warnings.length > seen) warnedAt.push(yield* Clock.currentTimeMillis)
+              seen = warnings.length
+            }
+          })
+        )
+        yield* rivals("a seed", 300)
+      }).pipe(Effect.provide(logs.layer))
+    )
+    const warnings = logs.lines.filter(isWarning)
+    assert.isAtMost(warnedAt[0] ?? Number.POSITIVE_INFINITY, 60_000)
+    assert.isAtLeast(warnings.length, 5)
+    assert.isAtMost(warnings.length, 2 * 6)
+    for (const line of warnings) assert.include(line, "Another program logs in with these credentials")
+  })
+})
+
+describe("a 401 that does not end after a renewal", () => {
+  it("causes few token requests and one warning a minute that names the account id", () => {
+    const logs = captureLogs()
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        yield* traffic(600, call({ cache, route: "GET /v1/accounts/balance", isAccepted: () => false }))
+        assert.isAtMost(upstream.count(), 11 + 600 / 3)
+      }).pipe(Effect.provide(logs.layer), Effect.withRandom(Random.make("a seed")))
+    )
+    const warnings = logs.lines.filter(isWarning)
+    assert.isAtLeast(warnings.length, 8)
+    assert.isAtMost(warnings.length, 11)
+    for (const line of warnings)
+      assert.match(line, /account id is missing or wrong \(not set\), or the route always answers 401/)
+  })
+})
+
+describe("a route that always answers 401 beside healthy traffic", () => {
+  const due = (seconds: number) => 1 + Math.ceil(seconds / (25 * 60))
+
+  for (const spacing of [0.1, 1, 10, 61, 120, 600]) {
+    it(`causes at most 5 token requests an hour beyond those due if it is called every ${spacing} s`, () => {
+      const logs = captureLogs()
+      simulated(
+        Effect.gen(function* () {
+          const upstream = makeUpstream()
+          const cache = yield* makeCache({ upstream })
+          const isAlive = (token: string) => token === upstream.alive()
+          const healthy = Effect.forever(
+            Effect.gen(function* () {
+              assert.strictEqual(yield* call({ cache, route: "GET /v1/accounts/balance", isAccepted: isAlive }), 200)
+              yield* Effect.sleep("1 second")
+            })
+          )
+          const beside = yield* Effect.fork(healthy)
+          const step = spacing * 1_000
+          // Of a call every 0.1 s, ten minutes tell enough.
+          const seconds = spacing < 1 ? 600 : 3_600
+          for (let at = 0; at < seconds * 1_000; at += step) {
+            yield* call({ cache, route: "GET /v1/transfers/:id", isAccepted: () => false })
+            yield* Effect.sleep(step)
+          }
+          assert.isNull(beside.unsafePoll())
+          assert.isAtMost(upstream.count(), due(seconds) + 5)
+        }).pipe(Effect.provide(logs.layer), Effect.withRandom(Random.make(`${spacing}`)))
+      )
+      const warnings = logs.lines.filter(isWarning)
+      assert.isAtLeast(warnings.length, 1)
+      assert.isTrue(
+        warnings.some((line) =>
+          /GET \/v1\/transfers\/:id answered 401 to two renewed tokens.*account id \(not set\)/.test(line)
+        ),
+        warnings.join("\n")
+      )
+    })
+  }
+
+  it("gives its 401 to the caller while it is held back, and causes a renewal again after 10, 20, 40 and 60 minutes", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        upstream.lifetime = "24 hours"
+        const cache = yield* makeCache({ upstream })
+        const isAlive = (token: string) => token === upstream.alive()
+        for (let minute = 0; minute < 240; minute++) {
+          yield* call({ cache, route: "GET /healthy", isAccepted: isAlive })
+          yield* Effect.sleep("30 seconds")
+          assert.strictEqual(yield* call({ cache, route: "GET /broken", isAccepted: () => false }), 401)
+          yield* Effect.sleep("30 seconds")
+        }
+        const gaps = upstream.calls
+          .slice(1)
+          .map(({ at }, index) => Math.round((at - (upstream.calls[index]?.at ?? 0)) / 60_000))
+        assert.isAtMost(upstream.count(), 1 + 2 + 5)
+        assert.deepStrictEqual(
+          gaps.filter((gap) => gap >= 10).map((gap) => Math.round(gap / 10) * 10),
+          [10, 20, 40, 60, 60].slice(0, gaps.filter((gap) => gap >= 10).length)
+        )
+      })
+    ))
+
+  it("causes renewals again at once after it has succeeded", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        const isAlive = (token: string) => token === upstream.alive()
+        let isBroken = true
+        const broken = call({ cache, route: "GET /broken", isAccepted: (token) => !isBroken && isAlive(token) })
+        for (let second = 0; second < 60; second++) {
+          yield* call({ cache, route: "GET /healthy", isAccepted: isAlive })
+          yield* broken
+          yield* Effect.sleep("1 second")
+        }
+        isBroken = false
+        assert.strictEqual(yield* broken, 200)
+        yield* upstream.steal
+        assert.strictEqual(yield* broken, 200)
+      })
+    ))
+})
+
+describe("TokenCache.invalidate with the request that the token was used for", () => {
+  it("asks for a replay with the same token if a request that was sent later succeeded with it", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        const token = yield* cache.get
+        const early = yield* use()
+        yield* Effect.sleep("1 second")
+        yield* cache.confirm(token, yield* use("GET /v1/banks"))
+        assert.strictEqual(yield* cache.invalidate(token, early), "SameToken")
+        assert.strictEqual(yield* getText(cache), "access-1")
+        yield* Effect.sleep("1 second")
+        assert.strictEqual(yield* cache.invalidate(token, yield* use("GET /v1/accounts/balance", true)), "Renewal")
+        assert.strictEqual(yield* getText(cache), "access-2")
+      })
+    ))
+
+  it("renews if the request that succeeded was sent earlier, or with another token", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        const token = yield* cache.get
+        yield* cache.confirm(token, yield* use("GET /v1/banks"))
+        yield* Effect.sleep("1 second")
+        const late = yield* use()
+        yield* cache.confirm(Redacted.make("another"), { ...(yield* use("GET /v1/banks")), sentAt: late.sentAt + 1 })
+        assert.strictEqual(yield* cache.invalidate(token, late), "Renewal")
+        assert.strictEqual(yield* getText(cache), "access-2")
+      })
+    ))
+
+  it("renews for a token that is not the current one any more", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream })
+        const old = yield* cache.get
+        const sent = yield* use()
+        yield* cache.invalidate(old)
+        yield* cache.get
+        assert.strictEqual(yield* cache.invalidate(old, sent), "Renewal")
+        assert.strictEqual(yield* getText(cache), "access-2")
+        assert.strictEqual(upstream.count(), 2)
+      })
+    ))
+})

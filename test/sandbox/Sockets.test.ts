@@ -1,0 +1,98 @@
+import { connect, type Socket } from "node:net"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
+import { Sandbox, type SandboxService } from "nomba-auth/sandbox"
+import { credentials } from "./support.js"
+
+const serving = <A, E>(use: (sandbox: SandboxService) => Effect.Effect<A, E, Scope.Scope>) =>
+  Effect.scoped(Effect.flatMap(Sandbox.makeServer(), use))
+
+/** A connection that has sent these bytes. */
+const open = (url: string, bytes: string): Effect.Effect<Socket, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.async<Socket>((resume) => {
+      const { hostname, port } = new URL(url)
+      const socket = connect(Number(port), hostname, () => socket.write(bytes, () => resume(Effect.succeed(socket))))
+      socket.on("error", () => {})
+    }),
+    (socket) => Effect.sync(() => socket.destroy())
+  )
+
+/** The first answer on a connection. */
+const firstAnswer = (socket: Socket) =>
+  Effect.async<string>((resume) => {
+    let text = ""
+    socket.setEncoding("latin1")
+    socket.on("data", (chunk) => {
+      text += chunk
+      const length = /content-length: (\d+)/i.exec(text)?.[1]
+      const start = text.indexOf("\r\n\r\n")
+      if (start >= 0 && text.length >= start + 4 + Number(length ?? 0)) resume(Effect.succeed(text))
+    })
+    socket.on("close", () => resume(Effect.succeed(text)))
+  })
+
+const websocket = (url: string, path: string) =>
+  `GET ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`
+
+const paths = ["/", "/health", "/v1/auth/token/issue", "/v1/auth/authorize", "/v1/accounts/balance", "/_sandbox/state"]
+
+describe("upgrade requests to the sandbox", () => {
+  it.live("answers an upgrade request like a plain one, on every path", () =>
+    serving(({ url }) =>
+      Effect.forEach(paths, (path) =>
+        Effect.gen(function* () {
+          const plain = yield* Effect.promise(() => fetch(`${url}${path}`))
+          yield* Effect.promise(() => plain.text())
+          const answer = yield* Effect.flatMap(open(url, websocket(url, path)), firstAnswer)
+          assert.match(answer, new RegExp(`^HTTP/1.1 ${plain.status} `), path)
+        })
+      )
+    )
+  )
+
+  it.live("survives a client that resets the connection of an upgrade request", () =>
+    serving(({ counts, url }) =>
+      Effect.gen(function* () {
+        for (const path of paths) {
+          const socket = yield* open(url, websocket(url, path))
+          socket.resetAndDestroy()
+        }
+        yield* Effect.repeat(counts, { until: ({ authorize }) => authorize.requests > 0 })
+        const answer = yield* Effect.promise(() => fetch(`${url}/health`))
+        assert.strictEqual(answer.status, 200)
+      })
+    )
+  )
+
+  it.live("stops although a client holds the connection of an upgrade request open", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const { url } = yield* Scope.extend(Sandbox.makeServer(), scope)
+        const socket = yield* open(url, websocket(url, "/"))
+        yield* firstAnswer(socket)
+        yield* Effect.timeout(Scope.close(scope, Exit.void), "5 seconds")
+      })
+    )
+  )
+
+  for (const [client, framing] of [
+    ["curl --http2", (body: string) => `Content-Length: ${body.length}\r\n\r\n${body}`],
+    [
+      "a Java HttpClient that sends chunks",
+      (body: string) => `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+    ]
+  ] as const) {
+    it.live(`reads the body of ${client}, which offers h2c`, () =>
+      serving(({ url }) =>
+        Effect.gen(function* () {
+          const head =
+            "POST /v1/auth/token/issue HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nContent-Type: application/json\r\n"
+          const socket = yield* open(url, `${head}${framing(JSON.stringify(credentials))}`)
+          assert.match(yield* firstAnswer(socket), /^HTTP\/1.1 200 [\s\S]*"code":"00"/)
+        })
+      )
+    )
+  }
+})
