@@ -173,7 +173,7 @@ describe("nomba.fetch", () => {
       const response = await nomba.fetch("/v1/accounts/balance")
       assert.instanceOf(response, Response)
       assert.strictEqual(response.headers.get("content-type")?.split(";")[0], "application/json")
-      assert.deepStrictEqual((await response.json()).data, balance)
+      assert.include((await response.json()).data, balance)
       assert.strictEqual((await nomba.fetch("/v1/nothing")).status, 404)
     })
   )
@@ -310,7 +310,7 @@ describe("nomba.request", () => {
   it(
     "returns the data",
     isolated(async (nomba) => {
-      assert.deepStrictEqual(await nomba.request("/v1/accounts/balance"), balance)
+      assert.include((await nomba.request("/v1/accounts/balance")) as object, balance)
     })
   )
 
