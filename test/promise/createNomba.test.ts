@@ -582,6 +582,15 @@ describe("createNomba", () => {
     assert.strictEqual((await sandbox.counts()).issue.requests, 1)
   })
 
+  it("shows no secret when the client is printed", async () => {
+    const { nomba } = scriptedNomba(() => Response.json({}))
+    const token = await nomba.token()
+    const printed = `${inspect(nomba, { depth: 12, showHidden: true })}${JSON.stringify(nomba)}`
+    assert.notInclude(printed, token)
+    assert.notInclude(printed, "c2VjcmV0")
+    await nomba.close()
+  })
+
   it("sends warnings to the logger", async () => {
     const lines: Array<string> = []
     const logger = { warn: (line: string) => lines.push(line), error: (line: string) => lines.push(line) }
