@@ -18,68 +18,67 @@ const contract = "test/contracts/TokenStoreContract.test.ts"
 export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "1 hot path",
-    breaks: "serve from memory after the clock has jumped back behind the adoption",
-    file: "src/layers/cache/State.ts",
-    from: "held !== undefined && now >= held.since && now < held.usableUntil",
-    to: "held !== undefined && now < held.usableUntil",
-    test: `${cache}/hotPath.test.ts`
+    breaks: "count only the wall clock",
+    file: "src/layers/cache/Timeline.ts",
+    from: "return currentNanos < mark.nanos && clock",
+    to: "return clock",
+    test: `${cache}/clock.test.ts`
   },
   {
     rule: "2 single flight",
-    breaks: "begin a renewal for each caller",
-    file: "src/layers/cache/SingleFlight.ts",
-    from: "if (flight !== undefined) return flight",
-    to: "",
+    breaks: "start a renewal for each caller",
+    file: "src/layers/cache/Flight.ts",
+    from: "    const joined = current\n    if (joined === undefined) {",
+    to: "    const joined = current\n    if (joined === undefined || now() > 0) {",
     test: `${cache}/singleFlight.test.ts`
   },
   {
     rule: "2 single flight",
-    breaks: "inherit the caller's fiber",
-    file: "src/layers/cache/SingleFlight.ts",
-    from: "const launch = Effect.sync((): Flight<E> => {",
-    to: "const launch = Effect.map(Effect.context<never>(), (context): Flight<E> => {\n    fork = ((plain: Fork): Fork => (effect) => plain(Effect.provide(effect, context)))(fork)",
-    test: `${cache}/singleFlight.test.ts`,
-    name: "the renewal sees anything of the caller"
+    breaks: "wait for a dead flight for ever",
+    file: "src/layers/cache/Flight.ts",
+    from: "if (now() >= dies) giveUp(flight)",
+    to: "",
+    test: `${cache}/deadFlight.test.ts`
   },
   {
     rule: "2 single flight",
-    breaks: "fail a renewal in which the process stood still",
+    breaks: "back off after a time-out of a stalled process",
     file: "src/layers/cache/Renewal.ts",
-    from: "Mint.isOutOfTime(error) && cell.now() >= deadline",
-    to: "Mint.isOutOfTime(error) && cell.now() < 0",
-    test: `${cache}/standstill.test.ts`
+    from: "isLate(result.left) && stallCount() > stallsBefore",
+    to: "isLate(result.left) && stallCount() < stallsBefore",
+    test: `${cache}/stalledProcess.test.ts`
   },
   {
     rule: "2 single flight",
     breaks: "wait for a store without an end",
-    file: "src/layers/wait/atMost.ts",
+    file: "src/layers/wait.ts",
     from: "Effect.disconnect(effect).pipe(",
     to: "Effect.uninterruptible(effect).pipe(",
     test: `${cache}/singleFlight.test.ts`
   },
   {
-    rule: "3 ahead",
+    rule: "4 ahead of expiry",
     breaks: "make callers wait for a renewal ahead of expiry",
-    file: "src/layers/cache/State.ts",
-    from: 'isHeldBack ? (mayLook ? "look" : "nothing") : "renew"\n    return { _tag: "Serve", held, background }',
-    to: 'isHeldBack ? (mayLook ? "look" : "nothing") : "renew"\n    return background === "renew" ? { _tag: "Renew" } : { _tag: "Serve", held, background }',
-    test: `${cache}/ahead.test.ts`
+    file: "src/layers/TokenCacheRef.ts",
+    from: "yield* renewal.flight.start",
+    to: "yield* renewal.flight.run",
+    test: `${cache}/renewAhead.test.ts`
   },
   {
-    rule: "3 ahead",
+    rule: "4 ahead of expiry",
     breaks: "hand out a token until its last millisecond",
     file: "src/layers/cache/State.ts",
     from: "Math.min(10_000, Duration.toMillis(session.lifetime) / 10)",
-    to: "0",
-    test: `${cache}/ahead.test.ts`
+    to: "Math.min(0, Duration.toMillis(session.lifetime) / 10)",
+    test: `${cache}/renewAhead.test.ts`
   },
   {
-    rule: "4 refresh, else start",
+    rule: "5 refresh, otherwise issue",
     breaks: "use a refresh token again after a failure that may have been processed",
-    file: "src/layers/cache/Mint.ts",
+    file: "src/layers/cache/obtainSession.ts",
     from: 'error._tag === "LeaseLost" || wasNotProcessed(error)',
-    to: 'error._tag === "LeaseLost" || wasNotProcessed(error) || error._tag === "Unavailable"',
-    test: `${cache}/refreshElseStart.test.ts`
+    to: 'error._tag === "LeaseLost" || error._tag === "Unavailable" || wasNotProcessed(error)',
+    test: `${cache}/refreshOtherwiseIssue.test.ts`
   },
   {
     rule: "4 refresh, else start",
@@ -90,51 +89,51 @@ export const mutants: ReadonlyArray<Mutant> = [
     test: "test/layers/NombaAuthHttpRetry.test.ts"
   },
   {
-    rule: "4 refresh, else start",
-    breaks: "refresh with a marked refresh token",
-    file: "src/layers/cache/Mint.ts",
-    from: "() => !marked || source.interactive",
-    to: "() => true",
-    test: `${cache}/refreshElseStart.test.ts`
+    rule: "5 refresh, otherwise issue",
+    breaks: "refresh a session whose refresh is in flight",
+    file: "src/layers/cache/obtainSession.ts",
+    from: "(!stored.refreshInFlight || needsLogin)",
+    to: "(stored.refreshInFlight || !stored.refreshInFlight || needsLogin)",
+    test: `${cache}/refreshOtherwiseIssue.test.ts`
   },
   {
-    rule: "4 refresh, else start",
-    breaks: "refresh a session that somebody ended",
-    file: "src/layers/cache/Mint.ts",
-    from: "if (wasEnded(session) && !source.interactive) return",
-    to: "if (lease === undefined) return",
-    test: `${cache}/refreshElseStart.test.ts`
+    rule: "5 refresh, otherwise issue",
+    breaks: "refresh a session that was rejected early",
+    file: "src/layers/cache/obtainSession.ts",
+    from: "if (context.wasEnded(stored.session) && !needsLogin) return",
+    to: "if (context.wasEnded(stored.session) && needsLogin) return",
+    test: `${cache}/refreshOtherwiseIssue.test.ts`
   },
   {
-    rule: "4 refresh, else start",
-    breaks: "let a session that somebody ended be taken over while another is started",
-    file: "src/layers/cache/Mint.ts",
-    from: "return replace(stored, source.start)",
-    to: "return start(outOfTime)",
-    test: `${cache}/refreshElseStart.test.ts`
+    rule: "5 refresh, otherwise issue",
+    breaks: "let a rejected session be adopted while another is requested",
+    file: "src/layers/cache/obtainSession.ts",
+    from: '!needsLogin) return replace(stored, "issue", context.issue)\n    const { refreshToken }',
+    to: "!needsLogin) return issue(outOfTime)\n    const { refreshToken }",
+    test: `${cache}/refreshOtherwiseIssue.test.ts`
   },
   {
-    rule: "4 refresh, else start",
-    breaks: "take a token that was rejected at the end of its time for one that somebody ended",
-    file: "src/layers/cache/State.ts",
-    from: "refused: { token, isEarly: isLive(held, now) }",
-    to: "refused: { token, isEarly: true }",
-    test: `${cache}/refreshElseStart.test.ts`
+    rule: "5 refresh, otherwise issue",
+    breaks: "take a token that was rejected after its lifetime for one that was ended early",
+    file: "src/layers/TokenCacheRef.ts",
+    from: 'rejection: early ? "early" : "late"',
+    to: 'rejection: early ? "early" : "early"',
+    test: `${cache}/refreshOtherwiseIssue.test.ts`
   },
   {
-    rule: "4 refresh, else start",
+    rule: "5 refresh, otherwise issue",
     breaks: "refresh without the old access token as the bearer",
-    file: "src/layers/cache/Mint.ts",
+    file: "src/layers/cache/obtainSession.ts",
     from: "auth.refresh({ refreshToken, accessToken: stored.session.accessToken })",
     to: "auth.refresh({ refreshToken })",
-    test: `${cache}/refreshElseStart.test.ts`
+    test: `${cache}/refreshOtherwiseIssue.test.ts`
   },
   {
-    rule: "4 refresh, else start",
+    rule: "5 refresh, otherwise issue",
     breaks: "let the scope kill a request that was sent",
     file: "src/layers/cache/Renewal.ts",
-    from: "(isMinting ? flight.settled : flight.stop)",
-    to: "flight.stop",
+    from: "isRequesting ? flight.settled : flight.stop",
+    to: "isRequesting ? flight.stop : flight.stop",
     test: `${cache}/closing.test.ts`
   },
   {
@@ -146,68 +145,68 @@ export const mutants: ReadonlyArray<Mutant> = [
     test: `${cache}/singleFlight.test.ts`
   },
   {
-    rule: "5 invalidate by identity",
-    breaks: "renew for the report of a token that is not in hand",
+    rule: "invalidate by identity",
+    breaks: "renew for the report of a token that is not the current one",
     file: "src/layers/cache/State.ts",
-    from: "if (held === undefined || held.rejected || !sameToken(held.session.accessToken, token)) return state",
-    to: "if (held === undefined || held.rejected) return state",
+    from: "state.cached === undefined || state.cached.rejected || !sameToken(state.cached.session.accessToken, token)",
+    to: "state.cached === undefined || state.cached.rejected",
     test: `${cache}/invalidate.test.ts`
   },
   {
-    rule: "6 pace",
-    breaks: "reset the pace on any success",
-    file: "src/layers/cache/Pace.ts",
-    from: "remedies.last !== undefined && Redacted.value(remedies.last.token) === Redacted.value(token) ? noRemedies : remedies",
-    to: "token === undefined ? remedies : noRemedies",
-    test: `${cache}/pace.test.ts`
+    rule: "6 backoff",
+    breaks: "request a token at once for every early rejection",
+    file: "src/layers/cache/Backoff.ts",
+    from: "const wait = recent.length < FREE ? 0 :",
+    to: "const wait = recent.length >= 0 ? 0 :",
+    test: `${cache}/contested.test.ts`
   },
   {
-    rule: "6 pace",
-    breaks: "call Nomba at once after a failure",
-    file: "src/layers/cache/Pace.ts",
-    from: "span !== undefined && now >= span.since && now < span.until",
-    to: "span !== undefined && now < span.since",
-    test: `${cache}/pace.test.ts`
+    rule: "6 backoff",
+    breaks: "request a token at once after a failure",
+    file: "src/layers/cache/Backoff.ts",
+    from: "backoff !== undefined && now < backoff.until",
+    to: "backoff !== undefined && now < backoff.until && now < 0",
+    test: `${cache}/backoff.test.ts`
   },
   {
-    rule: "6 pace",
-    breaks: "look into the store at every get while renewals are held back",
+    rule: "6 backoff",
+    breaks: "read the store at every get while renewals are held back",
     file: "src/layers/cache/State.ts",
-    from: "const LOOK_EVERY = 1_000",
-    to: "const LOOK_EVERY = 1",
-    test: `${cache}/pace.test.ts`
+    from: "const READ_STORE_EVERY = 1_000",
+    to: "const READ_STORE_EVERY = 0",
+    test: `${cache}/backoff.test.ts`
   },
   {
-    rule: "7 adopt before you mint",
-    breaks: "adopt without comparing the identity of the rejected token",
+    rule: "7 adopt before requesting",
+    breaks: "adopt a token that was rejected",
     file: "src/layers/cache/State.ts",
-    from: "    !isRefused(state, token) &&\n",
+    from: "history.tokens.get(Redacted.value(token))?.rejection === undefined &&\n",
     to: "",
-    test: `${cache}/adopt.test.ts`
+    test: `${cache}/adoption.test.ts`
   },
   {
-    rule: "7 adopt before you mint",
-    breaks: "adopt a version that has been held already",
+    rule: "7 adopt before requesting",
+    breaks: "adopt a version that was cached already",
     file: "src/layers/cache/State.ts",
-    from: "(stored.version > highest || isInHand)",
-    to: "(stored.version >= highest || isInHand)",
-    test: `${cache}/adopt.test.ts`
+    from: "(stored.version > highest || isCached)",
+    to: "(stored.version >= highest || isCached)",
+    test: `${cache}/adoption.test.ts`
   },
   {
-    rule: "7 adopt before you mint",
-    breaks: "adopt a session whose refresh token is being spent",
+    rule: "7 adopt before requesting",
+    breaks: "adopt a session whose refresh is in flight",
     file: "src/layers/cache/State.ts",
-    from: "    !stored.marked &&\n",
+    from: "    !stored.refreshInFlight &&\n",
     to: "",
-    test: `${cache}/adopt.test.ts`
+    test: `${cache}/adoption.test.ts`
   },
   {
-    rule: "7 adopt before you mint",
-    breaks: "subscribe to announcements some time after the cache was built",
+    rule: "7 adopt before requesting",
+    breaks: "hear no announcement",
     file: "src/layers/TokenCacheRef.ts",
-    from: "Stream.runForEachChunk(versions, renewal.follow)",
-    to: "Stream.runForEachChunk(Stream.unwrapScoped(store.changes), renewal.follow)",
-    test: `${cache}/adopt.test.ts`
+    from: "Stream.runForEachChunk(versions, renewal.storeReading.follow)",
+    to: "Stream.runDrain(versions)",
+    test: `${cache}/adoption.test.ts`
   },
   {
     rule: "8 expiry is a lifetime",
@@ -220,9 +219,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "8 expiry is a lifetime",
     breaks: "count the lifetime from the answer",
-    file: "src/layers/cache/Mint.ts",
-    from: "Duration.subtract(session.lifetime, Duration.millis(elapsed))",
-    to: "Duration.subtract(session.lifetime, Duration.millis(elapsed * 0))",
+    file: "src/layers/cache/obtainSession.ts",
+    from: "Duration.subtract(session.lifetime, Duration.millis(now() - sentAt))",
+    to: "Duration.subtract(session.lifetime, Duration.millis(0 * sentAt))",
     test: `${cache}/expiry.test.ts`
   },
   {
@@ -235,19 +234,19 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the public client",
-    breaks: "let a login that had to wait for the store take the place of a later one",
+    breaks: "let a login that waited for the store replace a later one",
     file: "src/layers/cache/Login.ts",
-    from: "if (own < kept) return closed\n",
-    to: "",
+    from: "if (own < lastLoginKept) return closed\n",
+    to: "\n",
     test: `${cache}/publicLogin.test.ts`
   },
   {
     rule: "9 logout",
-    breaks: "let a renewal begun before a logout put its session back",
+    breaks: "let a renewal that began before a logout put its session back",
     file: "src/layers/cache/State.ts",
-    from: "isEarly: true },\n  epoch: state.epoch + 1\n",
-    to: "isEarly: true },\n  epoch: state.epoch\n",
-    test: `${cache}/logoutLate.test.ts`
+    from: "cached: undefined, epoch: state.epoch + 1 }",
+    to: "cached: undefined }",
+    test: `${cache}/logout.test.ts`
   },
   {
     rule: "the store",
@@ -325,11 +324,11 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "send a request without a last look at its permission",
-    file: "src/layers/cache/Mint.ts",
-    from: "beforeSend: Effect.catchAll(lease.still, () =>",
-    to: "beforeSend: Effect.catchAll(Effect.void as typeof lease.still, () =>",
-    test: `${cache}/standstill.test.ts`
+    breaks: "send a request without checking the lease last",
+    file: "src/layers/cache/obtainSession.ts",
+    from: "Effect.match(lease.assertHeld, { onFailure: () => false, onSuccess: () => true })",
+    to: "Effect.succeed(true)",
+    test: `${cache}/stall.test.ts`
   },
   {
     rule: "the store",
@@ -418,27 +417,27 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "answers",
-    breaks: "give up an answer that came while the process stood still",
-    file: "src/layers/wait/patiently.ts",
-    from: ", Effect.zipRight(lookedOnce)",
-    to: "",
-    test: "test/layers/wait/patiently.test.ts"
+    breaks: "give up an answer that arrived during a stall",
+    file: "src/layers/wait.ts",
+    from: ", Effect.zipRight(pollSockets))",
+    to: ")",
+    test: "test/layers/wait.test.ts"
   },
   {
     rule: "answers",
-    breaks: "lose the whole time to one moment in which the process stood still",
-    file: "src/layers/wait/patiently.ts",
+    breaks: "lose the whole time-out to one stall",
+    file: "src/layers/wait.ts",
     from: "const STEPS = 10",
     to: "const STEPS = 1",
-    test: "test/layers/wait/patiently.test.ts"
+    test: "test/layers/wait.test.ts"
   },
   {
     rule: "answers",
-    breaks: "wait for a real turn on another clock",
-    file: "src/layers/wait/systemClock.ts",
+    breaks: "sleep in real time on another clock",
+    file: "src/layers/wait.ts",
     from: "clock === systemClock ? own(decoded)",
     to: "clock !== undefined ? own(decoded)",
-    test: "test/layers/wait/patiently.test.ts"
+    test: "test/layers/wait.test.ts"
   },
   {
     rule: "answers",

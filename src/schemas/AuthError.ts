@@ -480,6 +480,95 @@ export const secondTryMayHelp = (error: AuthError): boolean => {
 }
 
 /**
+ * Whether Nomba rejected the credentials, so that waiting does not help and a corrected secret is tried at once.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const rejectsCredentials = (error: AuthError): error is InvalidCredentials => {
+  switch (error._tag) {
+    case "InvalidCredentials":
+      return true
+    case "InvalidRequest":
+    case "Expired":
+    case "Unavailable":
+    case "UnexpectedResponse":
+      return false
+  }
+}
+
+/**
+ * The reason of a failure that Nomba stated and that holds for every process of a fleet. None for trouble of one host, its
+ * secret or its store.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const statedByNomba = (error: AuthError): "RateLimited" | "ServerError" | undefined => {
+  switch (error._tag) {
+    case "Unavailable":
+      return reasonStatedByNomba(error.reason)
+    case "InvalidRequest":
+    case "InvalidCredentials":
+    case "Expired":
+    case "UnexpectedResponse":
+      return undefined
+  }
+}
+
+const reasonStatedByNomba = (reason: Unavailable["reason"]): "RateLimited" | "ServerError" | undefined => {
+  switch (reason) {
+    case "RateLimited":
+    case "ServerError":
+      return reason
+    case "Network":
+    case "Timeout":
+    case "SessionContested":
+    case "Store":
+    case "StoreUnreadable":
+    case "StoreCodec":
+    case "Secret":
+    case "Closed":
+      return undefined
+  }
+}
+
+/**
+ * Whether a stalled process can be the cause: its timers fall due before it reads its sockets.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const mayComeFromStall = (error: AuthError): boolean => {
+  switch (error._tag) {
+    case "Unavailable":
+      return reasonOfStall(error.reason)
+    case "InvalidRequest":
+    case "InvalidCredentials":
+    case "Expired":
+    case "UnexpectedResponse":
+      return false
+  }
+}
+
+const reasonOfStall = (reason: Unavailable["reason"]): boolean => {
+  switch (reason) {
+    case "Network":
+    case "Timeout":
+    case "Store":
+      return true
+    case "RateLimited":
+    case "ServerError":
+    case "SessionContested":
+    case "StoreUnreadable":
+    case "StoreCodec":
+    case "Secret":
+    case "Closed":
+      return false
+  }
+}
+
+/**
  * The same error with another wait.
  *
  * @since 0.1.0

@@ -115,6 +115,8 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
     } else if (exit.value.status === 401) {
       if (path !== BALANCE) referee.count("401s told to callers: a route that rejects every token")
       else if (nomba.lastTheft() >= since) referee.count("401s told to callers: a theft before the replay")
+      // Each adopted token may be one that Nomba repeated to another process, and is dead.
+      else if (nomba.lastRepeat() >= since - 60_000) referee.count("401s told to callers: Nomba repeats its tokens")
       // The cache knows why it could not renew, and has to fail with that.
       else referee.blame(`instance ${number} told a caller of a 401 ${took} without a reason`)
     } else if (exit.value.status !== 200) {

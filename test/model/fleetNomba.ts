@@ -74,6 +74,8 @@ export interface Nomba {
   /** When it was granted, by this Nomba's clock; 0 where there is none. */
   readonly issuedAt: () => number
   readonly lastTheft: () => number
+  /** When it last repeated its tokens. */
+  readonly lastRepeat: () => number
   /** Since when the conditions are what they are. */
   readonly conditionsSince: () => number
   /** How long ago the lifetime of a token was over, in milliseconds; negative before that. */
@@ -138,6 +140,7 @@ export const makeNomba = (
   let conditions = good
   let changedAt = simulation.now()
   let lastTheft = Number.NEGATIVE_INFINITY
+  let lastRepeat = Number.NEGATIVE_INFINITY
 
   const apply = <A>(transition: SandboxState.Transition<A>): A => {
     const [answer, next] = transition(state)
@@ -186,7 +189,10 @@ export const makeNomba = (
   }
 
   /** The tokens that were granted last, with a lifetime as if they were new. */
-  const repeated = (session: Sessions.Session): object => granted({ ...session, expiresAt: now() + lifetime })
+  const repeated = (session: Sessions.Session): object => {
+    lastRepeat = simulation.now()
+    return granted({ ...session, expiresAt: now() + lifetime })
+  }
 
   const refresh = (request: HttpClientRequest.HttpClientRequest): object | undefined => {
     const body = request.body._tag === "Uint8Array" ? JSON.parse(new TextDecoder().decode(request.body.body)) : {}
@@ -355,6 +361,7 @@ export const makeNomba = (
     remaining: () => Option.match(current(), { onNone: () => 0, onSome: ({ expiresAt }) => expiresAt - now() }),
     issuedAt: () => Option.match(current(), { onNone: () => 0, onSome: (_) => _.issuedAt }),
     lastTheft: () => lastTheft,
+    lastRepeat: () => lastRepeat,
     conditionsSince: () => changedAt,
     expiredFor: (token) => now() - (expiries.get(token) ?? Number.POSITIVE_INFINITY),
     delays: new Map(),

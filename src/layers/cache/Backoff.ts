@@ -3,7 +3,7 @@
  * are milliseconds of the cache's `Timeline`.
  */
 import * as Duration from "effect/Duration"
-import type { AuthError } from "../../schemas/AuthError.js"
+import { type AuthError, rejectsCredentials, statedByNomba } from "../../schemas/AuthError.js"
 
 const SECOND = 1_000
 const MINUTE = 60_000
@@ -24,17 +24,16 @@ const doubling = (first: number, count: number, most: number): number =>
 /** The longest stated wait that is believed: a 5xx often states a wait that has nothing to do with it. */
 const believed = (error: AuthError): number => {
   const stated = error.retryAfter === undefined ? 0 : Duration.toMillis(error.retryAfter)
-  const limit = error._tag === "Unavailable" && error.reason === "ServerError" ? 2 * MINUTE : 60 * MINUTE
+  const limit = statedByNomba(error) === "ServerError" ? 2 * MINUTE : 60 * MINUTE
   return Math.min(stated, limit)
 }
 
 /** Whether both are about the credentials, or neither is: the count goes on only then. */
-const isSameKind = (a: AuthError, b: AuthError): boolean =>
-  (a._tag === "InvalidCredentials") === (b._tag === "InvalidCredentials")
+const isSameKind = (a: AuthError, b: AuthError): boolean => rejectsCredentials(a) === rejectsCredentials(b)
 
 /** How long to wait after this failure, which is the `count`-th in a row. */
 export const failureWait = (error: AuthError, count: number): number =>
-  error._tag === "InvalidCredentials"
+  rejectsCredentials(error)
     ? doubling(10 * SECOND, count, 5 * MINUTE)
     : Math.max(doubling(SECOND, count, 30 * SECOND), believed(error))
 

@@ -11,6 +11,8 @@ import * as Redacted from "effect/Redacted"
 import {
   type AuthError,
   healsByWaiting,
+  mayComeFromStall,
+  rejectsCredentials,
   secondTryMayHelp,
   Unavailable,
   UnexpectedResponse
@@ -114,7 +116,7 @@ export const make = (dependencies: Dependencies): Renewal => {
 
   const holdBack = (error: AuthError, count: number, until: number): Effect.Effect<void> =>
     Effect.gen(function* () {
-      const credentials = error._tag === "InvalidCredentials" ? yield* credentialsDigest : undefined
+      const credentials = rejectsCredentials(error) ? yield* credentialsDigest : undefined
       history.failure = { error, count, until, credentials }
       const at = now()
       yield* update((before) => ({
@@ -132,7 +134,7 @@ export const make = (dependencies: Dependencies): Renewal => {
       const isServing = State.isServed(current().cached, now())
       yield* holdBack(error, count, now() + wait)
       const message = `The access token could not be renewed. ${error.message}${isServing ? " The current token is still valid and stays in use." : ""} Next attempt in ${Math.ceil(wait / 1_000)} s at the earliest.`
-      yield* error._tag === "InvalidCredentials" ? Effect.logError(message) : Effect.logWarning(message)
+      yield* rejectsCredentials(error) ? Effect.logError(message) : Effect.logWarning(message)
     })
 
   /** No renewal succeeded: a stored token that is still valid is served meanwhile. */
@@ -208,8 +210,7 @@ export const make = (dependencies: Dependencies): Renewal => {
     })
 
   const isLate = (error: AuthError | RenewalHeldBack): boolean =>
-    error._tag === "Unavailable" &&
-    (error.reason === "Timeout" || error.reason === "Store" || error.reason === "Network")
+    error._tag !== "RenewalHeldBack" && mayComeFromStall(error)
 
   const mayHelp = (error: AuthError | RenewalHeldBack): boolean =>
     error._tag !== "RenewalHeldBack" && secondTryMayHelp(error)
@@ -291,7 +292,8 @@ export const make = (dependencies: Dependencies): Renewal => {
     login: Login.make({ adoption, closing, history, now, saving, state, store }),
     liftIfCredentialsChanged: Effect.gen(function* () {
       const { failure } = history
-      if (needsLogin || failure?.error._tag !== "InvalidCredentials" || now() - credentialsReadAt < 1_000) return false
+      if (needsLogin || failure === undefined || !rejectsCredentials(failure.error)) return false
+      if (now() - credentialsReadAt < 1_000) return false
       credentialsReadAt = now()
       const digest = yield* credentialsDigest
       if (digest === undefined || digest === failure.credentials) return false

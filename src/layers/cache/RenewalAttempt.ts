@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import type { AuthError } from "../../schemas/AuthError.js"
+import { type AuthError, statedByNomba } from "../../schemas/AuthError.js"
 import { claims } from "../../schemas/Expiry.js"
 import type { Session } from "../../schemas/Session.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
@@ -108,9 +108,8 @@ export const make = ({
   const shareOf =
     (progress: Progress) =>
     (error: AuthError, previous: Option.Option<SharedFailure>): Option.Option<SharedFailure> => {
-      if (error._tag !== "Unavailable" || error.operation === "store") return Option.none()
-      const { reason } = error
-      if (reason !== "RateLimited" && reason !== "ServerError") return Option.none()
+      const reason = statedByNomba(error)
+      if (reason === undefined) return Option.none()
       const count = Backoff.failureCount(
         error,
         history.failure,
@@ -120,7 +119,7 @@ export const make = ({
       return Option.some({
         reason,
         count,
-        status: Option.fromNullable(error.status),
+        status: "status" in error ? Option.fromNullable(error.status) : Option.none(),
         wait: Duration.millis(Backoff.failureWait(error, count))
       })
     }

@@ -160,7 +160,6 @@ describe("closing the layer", () => {
       yield* Fiber.join(yield* close)
       yield* Fiber.await(get)
       const next = yield* makeCache({ upstream, config })
-      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* getText(next), "access-1")
       // The backoff after the failed refresh outlives the cache.
       yield* TestClock.adjust("1 second")
