@@ -7,6 +7,7 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -163,11 +164,11 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   )
 
   let engine: Engine | undefined
-  let starting: Promise<Engine> | undefined
+  let starting: Promise<Exit.Exit<Engine, EngineError>> | undefined
   let closing: Promise<void> | undefined
 
-  const start = (caller: Caller): Promise<Engine> => {
-    starting ??= new Promise((resolve, reject) => {
+  const start = (): Promise<Exit.Exit<Engine, EngineError>> => {
+    starting ??= new Promise((resolve) => {
       const building = Effect.gen(function* () {
         const cache = yield* Cache.TokenCache
         const snapshot = Snapshot.of(cache) ?? (yield* Effect.dieMessage("the cache has no snapshot"))
@@ -175,9 +176,8 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
         return { cache, client: yield* NombaClient, snapshot, runFork } satisfies Engine
       })
       runtime.runFork(building).addObserver((exit) => {
-        if (exit._tag === "Failure") return reject(fromCause(exit.cause, caller))
-        if (closing === undefined) engine = exit.value
-        resolve(exit.value)
+        if (exit._tag === "Success" && closing === undefined) engine = exit.value
+        resolve(exit)
       })
     })
     return starting
@@ -186,7 +186,10 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   const ready = async (caller: Caller, signal: AbortSignal | undefined): Promise<Engine> => {
     signal?.throwIfAborted()
     if (closing !== undefined) throw at(caller, closed())
-    return engine ?? abortable(start(caller), signal)
+    if (engine !== undefined) return engine
+    const exit = await abortable(start(), signal)
+    if (exit._tag === "Failure") throw fromCause(exit.cause, caller)
+    return exit.value
   }
 
   /** Runs an effect for one caller. Its signal ends the wait at once, and interrupts the effect. */
@@ -196,6 +199,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     signal: AbortSignal | undefined,
     effect: Effect.Effect<A, EngineError>
   ): Promise<A> => {
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
     const result = new Promise<A>((resolve, reject) => {
       const fiber = runFork(effect)
       const onAbort = (): void => {
@@ -249,7 +253,8 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     waiting += 1
     try {
       const running = engine ?? (await ready(caller, signal))
-      const renewal = wakeUp(running.snapshot, signal)
+      const isServed = running.snapshot.peek() !== undefined
+      const renewal = isServed ? undefined : wakeUp(running.snapshot, signal)
       if (renewal !== undefined) {
         await renewal
         const answer = hit()
@@ -332,10 +337,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   }
 
   const close = (): Promise<void> => {
-    closing ??= (starting ?? Promise.resolve()).then(
-      () => runtime.dispose(),
-      () => runtime.dispose()
-    )
+    closing ??= Promise.resolve(starting).then(() => runtime.dispose())
     engine = undefined
     return closing
   }

@@ -121,7 +121,8 @@ const bodyStream = (
         controller.error(signal.reason)
         void reader.cancel()
       }
-      signal.addEventListener("abort", onAbort, { once: true })
+      if (signal.aborted) onAbort()
+      else signal.addEventListener("abort", onAbort, { once: true })
     },
     pull: async (controller) => {
       try {
