@@ -94,19 +94,20 @@ describeInBrowser("the looks of the sandbox's page", (fresh) => {
     })
   )
 
-  it.scopedLive("moves nothing for a person who does not want that", () =>
+  it.scopedLive("moves nothing if the user prefers reduced motion", () =>
     Effect.gen(function* () {
       const { page, sandbox } = yield* openPage(fresh)
       yield* Effect.promise(async () => {
-        const animation = async () => {
-          await issue(sandbox)
+        // A repeated success is counted on its line, so each look needs a request of another kind.
+        const animation = async (request: () => Promise<unknown>) => {
+          await request()
           const newest = page.locator("#log li.new").first()
           await newest.waitFor()
           return newest.evaluate((node) => getComputedStyle(node).animationName)
         }
-        assert.strictEqual(await animation(), "arrive")
+        assert.strictEqual(await animation(() => issue(sandbox)), "arrive")
         await page.emulateMedia({ reducedMotion: "reduce" })
-        assert.strictEqual(await animation(), "none")
+        assert.strictEqual(await animation(() => fetch(`${sandbox.url}/v1/accounts/balance`)), "none")
       })
     })
   )

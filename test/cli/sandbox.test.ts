@@ -340,7 +340,7 @@ describe("nomba-auth sandbox", () => {
 
   it("stops the command if it is stopped itself", async () => {
     const script =
-      "console.log('up'); process.on('SIGTERM', () => { console.log('bye'); process.exit(0) }); setInterval(() => {}, 1000)"
+      "process.on('SIGTERM', () => { console.log('bye'); process.exit(0) }); setInterval(() => {}, 1000); console.log('up')"
     const { child, ended } = start("sandbox", "--port", "0", "--quiet", "--", process.execPath, "-e", script)
     const output = text(child.stdout)
     await once(child.stdout, "data")

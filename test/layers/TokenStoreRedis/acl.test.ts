@@ -27,7 +27,7 @@ import { entryOf } from "./contract.js"
 const page = readFileSync(new URL("../../../docs/fleet.md", import.meta.url), "utf8")
 const [, name = "", ...rights] = (/^ACL SETUSER .*$/m.exec(page)?.[0] ?? "").split(" ").slice(1)
 const { onCluster = "", withDatabase = "" } =
-  /Add `(?<withDatabase>[^`]+)` where\sthe URL names a database, and `(?<onCluster>[^`]+)` on a cluster/.exec(page)
+  /Add `(?<withDatabase>[^`]+)` if the URL names a\sdatabase, and `(?<onCluster>[^`]+)` on a cluster/.exec(page)
     ?.groups ?? {}
 const codec = SessionCodec.plain
 
