@@ -233,6 +233,62 @@ export const mutants: ReadonlyArray<Mutant> = [
     test: `${cache}/logout.test.ts`
   },
   {
+    rule: "3 repeated token",
+    breaks: "count the lifetime of a repeated token from the start",
+    file: "src/layers/cache/RenewalAttempt.ts",
+    from: "progress.isRepeated ? boundRepeated(answered) : answered",
+    to: "answered",
+    test: `${cache}/repeatedToken.test.ts`
+  },
+  {
+    rule: "3 repeated token",
+    breaks: "call a renewal that left the next one due a success",
+    file: "src/layers/cache/Renewal.ts",
+    from: "const helped = isNew ? State.isFresh(cached, now()) : State.isServed(cached, now())",
+    to: "const helped = State.isServed(cached, now())",
+    test: `${cache}/repeatedToken.test.ts`
+  },
+  {
+    rule: "5 refresh, otherwise issue",
+    breaks: "write nothing back to a store that went back",
+    file: "src/layers/cache/StoreReading.ts",
+    from: "if (found.wentBack) yield* restore",
+    to: "",
+    test: `${cache}/storeWentBack.test.ts`
+  },
+  {
+    rule: "6 backoff",
+    breaks: "forget the backoff with the layer",
+    file: "src/layers/cache/RenewalHistory.ts",
+    from: "slots.closed.set(key, slot)",
+    to: "slots.closed.delete(key)",
+    test: `${cache}/layerPerRequest.test.ts`
+  },
+  {
+    rule: "6 backoff",
+    breaks: "suspend no route",
+    file: "src/layers/cache/RouteGuard.ts",
+    from: "if (latest?.token === token) return suspend(route, now)",
+    to: "",
+    test: `${cache}/rejections.test.ts`
+  },
+  {
+    rule: "6 backoff",
+    breaks: "warn without naming the rival program",
+    file: "src/layers/TokenCacheRef.ts",
+    from: "history.routes.hasAcceptedSince(since) ?",
+    to: "history.routes.hasAcceptedSince(since) && now() < 0 ?",
+    test: `${cache}/contested.test.ts`
+  },
+  {
+    rule: "10 shared failure",
+    breaks: "share no failure with the fleet",
+    file: "src/layers/cache/RenewalAttempt.ts",
+    from: "if (reason === undefined) return Option.none()",
+    to: "if (reason !== undefined) return Option.none()\n    if (reason === undefined) return Option.none()",
+    test: `${cache}/sharedFailure.test.ts`
+  },
+  {
     rule: "the public client",
     breaks: "let a login that waited for the store replace a later one",
     file: "src/layers/cache/Login.ts",
