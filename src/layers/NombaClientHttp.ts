@@ -116,7 +116,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
           continue
         }
         const rejected = attempt
-        const { origin, session } = yield* Effect.tapError(cache.session, () => discard(rejected))
+        const { origin, session } = yield* Effect.onError(cache.session, () => discard(rejected))
         if (Equal.equals(session.accessToken, attempt.token)) return attempt
         yield* discard(attempt)
         attempt = yield* send(request, url, session.accessToken, true)

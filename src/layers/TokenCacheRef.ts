@@ -31,6 +31,7 @@ import {
 import { TokenStore } from "../services/TokenStore.js"
 import * as Backoff from "./cache/Backoff.js"
 import * as Logout from "./cache/Logout.js"
+import { closed } from "./cache/obtainSession.js"
 import * as Renewal from "./cache/Renewal.js"
 import * as RenewalHistory from "./cache/RenewalHistory.js"
 import * as SessionEvents from "./cache/SessionEvents.js"
@@ -97,6 +98,8 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       for (;;) {
         const before = state.current()
         const decision = State.decide(before, history, now())
+        // After the layer was closed nothing can be read or renewed, so a loop would not wait.
+        if (decision._tag !== "Serve" && (yield* Deferred.isDone(closing))) return yield* closed
         switch (decision._tag) {
           case "Serve": {
             if (decision.background === "renew") yield* renewal.flight.start
@@ -227,7 +230,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       verify: Effect.zipRight(obtain, Effect.asVoid(store.readVersioned)),
       invalidate,
       confirm: (accepted, use) =>
-        Effect.sync(() => history.routes.accepted(Redacted.value(accepted), use?.sentAt ?? now(), use?.route)),
+        Effect.sync(() => history.routes.accepted(Redacted.value(accepted), use?.sentAt ?? now(), use)),
       logout: Effect.suspend(() => Fiber.join(fork(logout))),
       changes: events.stream(() => {
         const { cached } = state.current()

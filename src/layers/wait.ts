@@ -126,8 +126,12 @@ export const waitAtMost = <A>(
   Effect.clockWith((clock) => {
     const isTimed = clock === systemClock && millis < MAX_TIMER
     const called = Effect.async<Option.Option<A>>((resume) => {
-      const timer = isTimed ? setTimeout(() => resume(Effect.succeedNone), millis) : undefined
       let unregister = (): void => {}
+      const giveUp = (): void => {
+        unregister()
+        resume(Effect.succeedNone)
+      }
+      const timer = isTimed ? setTimeout(giveUp, millis) : undefined
       const call = (value: A): void => {
         clearTimeout(timer)
         resume(Effect.succeedSome(value))

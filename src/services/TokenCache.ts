@@ -72,7 +72,7 @@ export const SessionEvent: Data.TaggedEnum.Constructor<SessionEvent> = Data.tagg
 export interface TokenUse {
   /** When it was sent, in milliseconds of the `Clock`. */
   readonly sentAt: number
-  /** Method and path with ids replaced, and the account id if the request names one: `GET /v1/accounts/:id`. */
+  /** Method and path with ids replaced, and the account id if the request names one: `GET /v1/accounts/*`. */
   readonly route: string
   /** `true` for the replay of a request that was answered with 401 before. Default: `false`. */
   readonly isReplay?: boolean | undefined
@@ -100,7 +100,7 @@ export type Remedy = "Renewal" | "SameToken" | "None"
 export interface TokenCacheService {
   /**
    * A valid access token. Answers from memory while the token is fresh, starts a renewal in the background shortly before
-   * it expires, and waits for a renewal only if there is no valid token. Waits at most 30 seconds.
+   * it expires, and waits for a renewal only if there is no valid token. A renewal ends within 30 seconds.
    *
    * Fails with the failure of the renewal. During the backoff after a failed renewal it fails at once with the same error
    * and `retryAfter`.

@@ -3,6 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import type { Session } from "../../schemas/Session.js"
@@ -99,7 +100,9 @@ export const make = ({ config, events, history, state, timeline }: Dependencies)
     session: cached.session,
     version: cached.version,
     saved: cached.saved,
-    refreshInFlight: false,
+    refreshInFlight: Option.exists(cached.session.refreshToken, (token) =>
+      history.spentRefreshTokens.has(Redacted.value(token))
+    ),
     remaining: Duration.millis(Math.max(0, cached.expiresAt - now()))
   })
 

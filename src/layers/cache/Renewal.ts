@@ -24,12 +24,13 @@ import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { PublicLoginService } from "../../services/PublicLogin.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import { RenewalHeldBack, type SessionStore, type Stored } from "../../services/TokenStore.js"
+import * as Host from "../http/Host.js"
 import { hardTimeout, STORE_LIMIT, stallCount } from "../wait.js"
 import * as Adoption from "./Adoption.js"
 import * as Backoff from "./Backoff.js"
 import * as Flight from "./Flight.js"
 import * as Login from "./Login.js"
-import { closed, type Obtained, outOfTime } from "./obtainSession.js"
+import { closed, type Obtained } from "./obtainSession.js"
 import * as RenewalAttempt from "./RenewalAttempt.js"
 import type * as RenewalHistory from "./RenewalHistory.js"
 import * as Saving from "./Saving.js"
@@ -37,6 +38,9 @@ import type { SessionEvents } from "./SessionEvents.js"
 import * as State from "./State.js"
 import * as StoreReading from "./StoreReading.js"
 import type * as Timeline from "./Timeline.js"
+
+/** The renewal did not end in time. It may have sent a request. */
+const givenUp = new Unavailable({ operation: "store", reason: "Timeout" })
 
 /** The store answered, but no lease was to be had. */
 const leaseTaken = new Unavailable({
@@ -78,6 +82,7 @@ export const make = (dependencies: Dependencies): Renewal => {
   const { current, update } = state
   const { now } = timeline
 
+  const host = Host.of(config)
   const adoption = Adoption.make({ config, events, history, state, timeline })
   const saving = Saving.make({ adoption, auth, events, fork, now, state, store })
   const storeReading = StoreReading.make({ adoption, fork, history, needsLogin, now, saving, state, store })
@@ -98,7 +103,7 @@ export const make = (dependencies: Dependencies): Renewal => {
   /** The last run that sent a token request: Nomba ended the session of every run before it. */
   let lastSender = 0
   /** Nomba was called, so the layer waits for the outcome when it closes. */
-  let isRequesting = false
+  let requesting: number | undefined
 
   /** Nomba vouched for a token that it rejected. It is served once more, because nothing better can be had. */
   const isIneffective = (error: AuthError): boolean =>
@@ -106,6 +111,7 @@ export const make = (dependencies: Dependencies): Renewal => {
 
   const heldBack = ({ failure }: RenewalHeldBack): Unavailable =>
     new Unavailable({
+      ...host,
       operation: "issue",
       reason: failure.reason,
       status: Option.getOrUndefined(failure.status),
@@ -154,7 +160,7 @@ export const make = (dependencies: Dependencies): Renewal => {
   ): Effect.Effect<void, AuthError | RenewalHeldBack> =>
     Effect.gen(function* () {
       if (yield* Deferred.isDone(closing)) return yield* closed
-      isRequesting = false
+      requesting = undefined
       if (saving.isDue()) yield* saving.once.run
       const since = current()
       if (State.isFresh(since.cached, now())) return
@@ -167,8 +173,9 @@ export const make = (dependencies: Dependencies): Renewal => {
         onSend: () => {
           lastSender = run.generation
         },
-        onRequest: (now) => {
-          isRequesting = now
+        onRequest: (isRequesting) => {
+          if (isRequesting) requesting = run.generation
+          else if (requesting === run.generation) requesting = undefined
         }
       })
       if (renewed._tag === "Ended") return
@@ -243,15 +250,19 @@ export const make = (dependencies: Dependencies): Renewal => {
     Effect.gen(function* () {
       const stallsBefore = stallCount()
       let progress = RenewalAttempt.start()
-      const once = Effect.suspend(() => {
-        progress = RenewalAttempt.start()
-        return Effect.either(renewBy(run, now() + Duration.toMillis(RENEWAL_LIMIT), progress))
-      })
-      let result = yield* once
+      const newDeadline = () => now() + Duration.toMillis(RENEWAL_LIMIT)
+      const deadline = newDeadline()
+      const tryBy = (deadline: number) =>
+        Effect.suspend(() => {
+          progress = RenewalAttempt.start()
+          return Effect.either(renewBy(run, deadline, progress))
+        })
+      let result = yield* tryBy(deadline)
       if (result._tag === "Left" && !run.isDead()) {
         const wasStalled = isLate(result.left) && stallCount() > stallsBefore
         if (wasStalled) yield* Effect.logDebug("The process was stalled during a renewal. Renewing again.")
-        if (wasStalled || mayHelp(result.left)) result = yield* once
+        if (wasStalled) result = yield* tryBy(newDeadline())
+        else if (mayHelp(result.left)) result = yield* tryBy(deadline)
       }
       if (result._tag === "Right" || run.isDead()) return
       const failure =
@@ -265,6 +276,9 @@ export const make = (dependencies: Dependencies): Renewal => {
       }
       const error = heldBack(failure)
       const { count, wait } = failure.failure
+      if (history.failure?.count !== count) {
+        yield* Effect.logWarning(`The access token could not be renewed. ${error.message}`)
+      }
       yield* holdBack(error, count, now() + Duration.toMillis(wait))
       return yield* error
     })
@@ -276,7 +290,7 @@ export const make = (dependencies: Dependencies): Renewal => {
     hasHeartbeat: timeline.isSystem,
     work: (run) => Effect.withSpan(renew(run), "TokenCache.renew", { root: true, captureStackTrace: false }),
     onInterrupt: Exit.fail(closed),
-    onTimeout: Exit.fail(outOfTime)
+    onTimeout: Exit.fail(givenUp)
   })
 
   const credentialsDigest: Effect.Effect<number | undefined> = Effect.map(
@@ -304,7 +318,7 @@ export const make = (dependencies: Dependencies): Renewal => {
       return true
     }),
     close: Effect.gen(function* () {
-      yield* isRequesting ? flight.settled : flight.stop
+      yield* requesting !== undefined ? flight.settled : flight.stop
       yield* saving.untilDone.stop
       yield* storeReading.flight.stop
       yield* Effect.ignore(saving.once.run)

@@ -28,7 +28,7 @@ export type Verdict =
 
 export interface RouteGuard {
   /** Nomba accepted this token for a request. */
-  readonly accepted: (token: string, sentAt: number, route: string | undefined) => void
+  readonly accepted: (token: string, sentAt: number, use: { readonly route: string } | undefined) => void
   /** Nomba accepted a token for a request that was sent at this time or later. */
   readonly hasAcceptedSince: (at: number) => boolean
   /** Nomba answered 401. `wait` is how long a renewal is held back while it is not known whose fault it is. */
@@ -76,9 +76,10 @@ export const make = (): RouteGuard => {
   }
 
   return {
-    accepted: (token, sentAt, route) => {
+    accepted: (token, sentAt, use) => {
       if (latest === undefined || latest.token !== token || sentAt > latest.sentAt) latest = { token, sentAt }
-      if (routes.size > 0 && route !== undefined) routes.delete(route)
+      // The name of a route takes longer to make than a request may cost.
+      if (routes.size > 0 && use !== undefined) routes.delete(use.route)
     },
     hasAcceptedSince: (at) => latest !== undefined && latest.sentAt >= at,
     rejected: (token, { isReplay, route: name, sentAt }, now, wait) => {

@@ -55,9 +55,6 @@ export const make = ({
     const { cached } = since
     const live = State.isServed(cached, now()) && cached.saved ? Option.some(adoption.storedOf(cached)) : Option.none()
     const restored = yield* hardTimeout(STORE_LIMIT)(store.restore(live))
-    yield* Effect.logWarning(
-      "The token store went back to an older state (a failover, a restored backup or a flush). What this process knows was written again."
-    )
     if (Option.isSome(restored) && restored.value.version > since.highest) {
       yield* adoption.take(State.adopt, restored.value, since)
     }
@@ -101,9 +98,9 @@ export const make = ({
     now,
     limit: RENEWAL_LIMIT,
     work: () =>
-      Effect.zipRight(
+      Effect.ensuring(
         catchUp,
-        update((before) => ({ ...before, storeReadAt: now() }))
+        Effect.suspend(() => update((before) => ({ ...before, storeReadAt: now() })))
       ),
     onInterrupt: Exit.void,
     onTimeout: Exit.void

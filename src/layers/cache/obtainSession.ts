@@ -143,7 +143,10 @@ export const obtainSession =
       // Another process replaced or ended a session that is older than what was seen last.
       if (stored.version < lease.highestSeen) return issue(outOfTime)
       if (isServed) {
-        return Effect.succeed({ session: stored.session, remaining: stored.remaining, operation: "restore" })
+        const session = stored.refreshInFlight
+          ? new Session({ ...stored.session, refreshToken: Option.none() })
+          : stored.session
+        return Effect.succeed({ session, remaining: stored.remaining, operation: "restore" })
       }
       return needsLogin && Option.isSome(stored.session.refreshToken)
         ? refresh(stored, stored.session.refreshToken.value)

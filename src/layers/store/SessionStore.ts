@@ -425,7 +425,16 @@ export const make = (
       return yield* Effect.flatten(withLease<Effect.Effect<Option.Option<Stored>>, Unavailable>(underLease))
     })
 
+    const logRestored = Effect.logWarning(
+      "The token store went back to an older state (a failover, a restored backup or a flush). What this process knows was written again."
+    )
+
     const restore: SessionStore["restore"] = Effect.fnUntraced(function* (live) {
+      // Without this look, a lease that is released with nothing written would announce the old version again.
+      const before = yield* readView
+      const isLatest = Option.exists(live, (_) => _.version >= seen.version)
+      const isEnded = Option.exists(before.entry, (_) => _.tombstone && _.version > before.expectedVersion)
+      if (!before.wentBack || !(isLatest || isEnded)) return sessionIn(before)
       const left = yield* countDown(Option.match(live, { onNone: () => Duration.zero, onSome: (_) => _.remaining }))
       const underLease = Effect.fnUntraced(function* (holder: Holder) {
         const { view } = holder
@@ -436,12 +445,15 @@ export const make = (
         const tombstone = Option.filter(view.entry, (_) => _.tombstone && _.version > view.expectedVersion)
         if (Option.isNone(latest) && Option.isSome(tombstone)) {
           const version = yield* commit(holder, tombstone.value)
-          return Option.isSome(version) ? Effect.succeedNone : yield* new LeaseLost()
+          if (Option.isNone(version)) return yield* new LeaseLost()
+          yield* logRestored
+          return Effect.succeedNone
         }
         if (Option.isNone(latest)) return Effect.transposeOption(yield* answerStored)
         const session = withoutSpentToken(latest.value)
         const version = yield* commit(holder, { session: Option.some(session), tombstone: false, remaining: left() })
         if (Option.isNone(version)) return yield* new LeaseLost()
+        yield* logRestored
         return Effect.sync(() =>
           Option.some({ session, version: version.value, remaining: left(), refreshInFlight: false, saved: true })
         )
