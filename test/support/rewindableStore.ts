@@ -14,12 +14,15 @@ export interface RewindableStore {
   readonly snapshot: () => Snapshot
   readonly rewindTo: (snapshot: Snapshot) => void
   readonly flush: () => void
+  /** How many steps the store has carried out. */
+  readonly steps: () => number
   /** The access token that is stored; undefined for a tombstone or nothing. */
   readonly stored: () => StoredContent | undefined
 }
 
 export const makeRewindableStore = (): RewindableStore => {
   let entry: Snapshot = LeasedEntry.empty
+  let steps = 0
   const announced = Effect.runSync(PubSub.sliding<number>(16))
   const announce = Effect.suspend(() => PubSub.publish(announced, entry.content?.version ?? 0))
 
@@ -37,7 +40,11 @@ export const makeRewindableStore = (): RewindableStore => {
 
   const connect: Connect = (_, leaseTime) =>
     Effect.map(Effect.clock, (clock) => {
-      const at = <A>(run: (now: number) => A) => Effect.sync(() => run(clock.unsafeCurrentTimeMillis()))
+      const at = <A>(run: (now: number) => A) =>
+        Effect.sync(() => {
+          steps += 1
+          return run(clock.unsafeCurrentTimeMillis())
+        })
       const step = (run: (now: number) => LeasedEntry.Outcome<StoredContent, boolean>) =>
         at((now) => {
           const [answer, next] = run(now)
@@ -78,6 +85,7 @@ export const makeRewindableStore = (): RewindableStore => {
     rewindTo: (snapshot) => {
       entry = { ...snapshot, lease: undefined }
     },
+    steps: () => steps,
     flush: () => {
       entry = LeasedEntry.empty
     },

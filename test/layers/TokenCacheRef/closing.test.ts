@@ -6,7 +6,15 @@ import type { TokenCacheService } from "../../../src/services/TokenCache.js"
 import { at, makeFaultyStore, type Step, storeDown } from "../../support/faults.js"
 import { ifFree, ownerOf } from "../../support/storeFaults.js"
 import { ended, settle } from "../../support/time.js"
-import { type CacheOptions, getText, makeCache, makeConfig, makeUpstream, unreachable } from "../../support/upstream.js"
+import {
+  type CacheOptions,
+  down,
+  getText,
+  makeCache,
+  makeConfig,
+  makeUpstream,
+  unreachable
+} from "../../support/upstream.js"
 
 interface Closable {
   readonly cache: TokenCacheService
@@ -303,6 +311,30 @@ describe("closing the layer", () => {
       yield* TestClock.adjust(Duration.seconds(30))
       assert.isDefined(yield* ended(closing))
       assert.isDefined(yield* ended(get))
+    })
+  )
+})
+
+describe("TokenCache.get after its layer was closed", () => {
+  it.scoped("fails at once during a backoff, without reading the store again and again", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      upstream.always = { refuse: down }
+      const faulty = makeFaultyStore()
+      const { cache, close } = yield* closable({ upstream, store: faulty.store })
+      yield* Effect.exit(cache.get)
+      yield* Effect.flatMap(close, Fiber.join)
+      let reads = 0
+      faulty.before = (step) =>
+        Effect.sync(() => {
+          if (step === "read") reads += 1
+        })
+      yield* TestClock.adjust("1 millis")
+      for (let count = 0; count < 10; count++) {
+        const error = yield* Effect.flip(cache.get)
+        assert.strictEqual(error._tag === "Unavailable" && error.reason, "Closed")
+      }
+      assert.isAtMost(reads, 1)
     })
   )
 })

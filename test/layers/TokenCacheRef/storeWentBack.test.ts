@@ -4,7 +4,15 @@ import { Duration, Effect, Option, Redacted } from "effect"
 import { captureLogs } from "../../support/logs.js"
 import { makeRewindableStore } from "../../support/rewindableStore.js"
 import { simulated } from "../../support/time.js"
-import { getText, makeCache, makeConfig, makePublicCache, makeUpstream, text } from "../../support/upstream.js"
+import {
+  getText,
+  makeCache,
+  makeConfig,
+  makePublicCache,
+  makeUpstream,
+  text,
+  timedOut
+} from "../../support/upstream.js"
 
 /** The cache has refreshed once; `before` is what the store held until then. */
 const refreshed = Effect.gen(function* () {
@@ -183,6 +191,55 @@ describe("a public client whose store went back", () => {
           ["refresh-1", "refresh-2"]
         )
         assert.strictEqual(text((yield* cache.session).session.accessToken), upstream.alive())
+      })
+    ))
+})
+
+describe("a store that was flushed when no process has a session to write back", () => {
+  it("is read at each heartbeat and no more often, and nobody says that it was repaired", () => {
+    const logs = captureLogs()
+    simulated(
+      Effect.gen(function* () {
+        const { store } = yield* refreshed
+        yield* Effect.sleep("1 hour")
+        store.flush()
+        const before = store.steps()
+        yield* Effect.sleep("10 minutes")
+        assert.isAtMost(store.steps() - before, 20 * 6)
+      }).pipe(Effect.provide(logs.layer))
+    )
+    assert.isEmpty(logs.lines.filter((line) => line.includes("went back")))
+  })
+})
+
+describe("a session that is written back after a refresh that may have been processed", () => {
+  it("comes without its refresh token, so that no process sends it again", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const store = makeRewindableStore()
+        const config = makeConfig()
+        const cache = yield* makeCache({ upstream, config, store: store.process() })
+        const empty = store.snapshot()
+        assert.strictEqual(yield* getText(cache), "access-1")
+        yield* Effect.sleep("25 minutes")
+        upstream.script({ refuse: timedOut })
+        assert.strictEqual(yield* getText(cache), "access-1")
+        yield* Effect.sleep("1 millis")
+        store.rewindTo(empty)
+        yield* Effect.sleep("31 seconds")
+        assert.deepStrictEqual(
+          Option.map(Option.fromNullable(store.stored()?.session), Option.isSome),
+          Option.some(true)
+        )
+        const other = yield* makeCache({ upstream, config, store: store.process() })
+        yield* Effect.sleep("5 minutes")
+        yield* Effect.exit(getText(other))
+        yield* Effect.sleep("1 minute")
+        assert.lengthOf(
+          upstream.calls.filter(({ operation, token }) => operation === "refresh" && token === "refresh-1"),
+          1
+        )
       })
     ))
 })
