@@ -132,8 +132,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "5 refresh, otherwise issue",
     breaks: "let the scope kill a request that was sent",
     file: "src/layers/cache/Renewal.ts",
-    from: "isRequesting ? flight.settled : flight.stop",
-    to: "isRequesting ? flight.stop : flight.stop",
+    from: "requesting !== undefined ? flight.settled : flight.stop",
+    to: "requesting !== undefined ? flight.stop : flight.stop",
     test: `${cache}/closing.test.ts`
   },
   {
