@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { isObject } from "../../schemas/ErrorResponse.js"
-import { stallTolerantSleep } from "../wait.js"
+import { firstOf, stallTolerantSleep } from "../wait.js"
 import { systemCode } from "./NetworkFailure.js"
 
 /** Nothing is read past this many bytes. */
@@ -78,7 +78,7 @@ const DISCARD_LIMIT = 64 * 1024
  */
 export const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> => {
   let left = statedLength(response) > DISCARD_LIMIT ? 0 : DISCARD_LIMIT
-  return response.stream.pipe(
+  const read = response.stream.pipe(
     Stream.catchAllCause(() => Stream.empty),
     Stream.runForEachWhile((chunk) =>
       Effect.sync(() => {
@@ -86,9 +86,10 @@ export const discard = (response: HttpClientResponse.HttpClientResponse): Effect
         return left > 0
       })
     ),
-    Effect.disconnect,
-    Effect.raceFirst(stallTolerantSleep("1 seconds"))
+    Effect.disconnect
   )
+  // An interrupted caller's response is let go of too, where nothing can be interrupted.
+  return firstOf(read, stallTolerantSleep("1 seconds"))
 }
 
 /** Bodies of more than this many bytes are not looked at. */
