@@ -158,7 +158,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "src/layers/cache/Backoff.ts",
     from: "const wait = recent.length < FREE ? 0 :",
     to: "const wait = recent.length >= 0 ? 0 :",
-    test: `${cache}/contested.test.ts`
+    test: `${cache}/rejections.test.ts`
   },
   {
     rule: "6 backoff",
