@@ -49,7 +49,7 @@ const compile = (run: Run, directory: string, options: ReadonlyArray<string>): v
   succeeded(spawnSync("gcc", [...flags, "-o", "pan", "pan.c"], inDirectory), "gcc")
 }
 
-/** What the checker says. An invalid end state is one from which nobody can renew any more. */
+/** What the checker says. In an invalid end state no process can renew any more. */
 const read = (output: string): string => {
   const assertion = /assertion violated \(?(\w+)/.exec(output)?.[1]
   if (assertion !== undefined) return assertion

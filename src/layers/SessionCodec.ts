@@ -77,7 +77,7 @@ export type Input = SessionCodec | Effect.Effect<SessionCodec, ConfigError.Confi
 export type EncryptionKey = EncryptionKeys.EncryptionKey
 
 /**
- * Plaintext, for a store that nobody else can read.
+ * Plaintext, for a store that only your program can read.
  *
  * @since 0.1.0
  * @category constructors
@@ -176,7 +176,7 @@ interface Encrypted {
   readonly bytes: Uint8Array<ArrayBuffer>
 }
 
-/** Damage in any part is damage, whoever has the key. */
+/** Damage in any part is reported as damage, with and without the key. */
 const parseEncrypted = (algorithm: string, text: string): Effect.Effect<Encrypted, Unavailable> => {
   const { base64, check, id } = (algorithm === AES ? encryptedShape.exec(text) : null)?.groups ?? {}
   if (id === undefined || check === undefined || base64 === undefined) return damaged

@@ -156,7 +156,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         const token = Redacted.value(rejected)
         const early = State.isLive(before.cached, at)
         events.publish(SessionEvent.Rejected({ early }))
-        // After a renewal that failed, a rejected token is served once more for want of another. That counts once.
+        // After a renewal that failed, a rejected token is served once more because there is no other. Its second 401 is not counted.
         if (RenewalHistory.isRejected(history, token)) return
         RenewalHistory.remember(history, token, {
           expiresAt: before.cached.expiresAt,

@@ -34,7 +34,7 @@ interface Slots {
 /** One map per clock: time is counted with the clock of the fiber, and tests with their own clocks never meet. */
 const slotsByClock = globalValue(Symbol.for("nomba-auth/TokenStoreMemory"), () => new WeakMap<Clock.Clock, Slots>())
 
-/** How long a session that nobody uses is kept past its expiry if it has a refresh token. A restart loses it anyway. */
+/** How long an unused session with a refresh token is kept past its expiry. A restart loses it anyway. */
 const REFRESHABLE: Duration.Duration = Duration.days(1)
 
 const SMALLEST_SWEEP = 64

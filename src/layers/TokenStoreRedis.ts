@@ -29,7 +29,7 @@ import * as SessionStore from "./store/SessionStore.js"
 export type { RedisClient, RedisSubscriber } from "./store/redis/RedisClient.js"
 
 interface Common {
-  /** `SessionCodec.encrypted(keys)`, or `SessionCodec.plain` if nobody else can read this Redis. */
+  /** `SessionCodec.encrypted(keys)`, or `SessionCodec.plain` if only your program can read this Redis. */
   readonly codec: SessionCodec.Input
   /** Timeout of one command. Default: 1 second, maximum 2 seconds. */
   readonly commandTimeout?: Duration.DurationInput | undefined

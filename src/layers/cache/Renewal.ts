@@ -227,7 +227,7 @@ export const make = (dependencies: Dependencies): Renewal => {
 
   /**
    * A waiter that never got the lease reports why the holder failed, if the holder left word. A store that answers,
-   * while somebody holds the lease, is not to blame.
+   * while another process holds the lease, is not to blame.
    */
   const withHoldersFailure = (
     error: AuthError,

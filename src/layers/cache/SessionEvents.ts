@@ -1,4 +1,4 @@
-/** The events of one cache, for any number of subscribers, none of which can hold the cache up. */
+/** The events of one cache, for any number of subscribers. A slow subscriber does not delay the cache. */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

@@ -205,7 +205,7 @@ export const logIn = (state: State, stored: Stored, arrival: Arrival): State => 
   epoch: state.epoch + 1
 })
 
-/** A renewal failed in a way that heals by waiting, so nobody knows whether the rejected token is really dead. */
+/** A renewal failed in a way that heals by waiting, so the rejected token may still be valid. */
 export const doubt = (state: State, timeline: Timeline.Timeline): State => {
   const now = timeline.now()
   const { cached } = state

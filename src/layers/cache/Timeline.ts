@@ -1,6 +1,6 @@
 /**
  * Elapsed time that a clock which is set back cannot stretch: the larger of wall-clock and monotonic time. The wall clock
- * counts while a machine sleeps, the monotonic clock when somebody sets the time.
+ * counts while a machine sleeps, the monotonic clock when the time is set.
  */
 import type * as Clock from "effect/Clock"
 import { systemClock } from "../wait.js"

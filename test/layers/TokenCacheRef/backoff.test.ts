@@ -253,7 +253,7 @@ describe("the backoff after a failed renewal", () => {
       })
     ))
 
-  it("is told once per step: a warning with the reason, an error for InvalidCredentials", () => {
+  it("is logged once per step: a warning with the reason, an error for InvalidCredentials", () => {
     const logs = captureLogs()
     simulated(
       Effect.gen(function* () {
