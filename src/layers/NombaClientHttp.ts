@@ -9,7 +9,6 @@ import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
@@ -20,6 +19,7 @@ import { NombaConfig } from "../services/NombaConfig.js"
 import { TokenCache } from "../services/TokenCache.js"
 import * as Authorization from "./client/Authorization.js"
 import * as Destination from "./client/Destination.js"
+import * as Recovery from "./client/Recovery.js"
 import { RedactedResponse, requestError, responseError } from "./client/RedactedResponse.js"
 import { checkHeaders, isReplayable, SentRequest } from "./client/RequestChecks.js"
 import * as Body from "./http/Body.js"
@@ -32,9 +32,7 @@ type Response = HttpClientResponse.HttpClientResponse
 type Failure = HttpClientError.HttpClientError | AuthError
 
 /** A request as it was sent, and what came back. */
-interface Attempt {
-  readonly token: Redacted.Redacted<string>
-  readonly sent: SentRequest
+interface Attempt extends Recovery.Attempt {
   readonly response: Response
   /** The body, if the response's own was read to look for an expired bearer. */
   readonly peeked?: Body.Peeked
@@ -81,57 +79,37 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
         if (Either.isLeft(authorized)) return Effect.fail(authorized.left)
         const sent = new SentRequest(request, url, clock.unsafeCurrentTimeMillis(), isReplay)
         return Effect.matchEffect(client.execute(authorized.right), {
-          onFailure: (error) =>
-            Effect.flatMap(toResponse(request, error), (response) => judge({ token, sent, response })),
-          onSuccess: (response) =>
-            Effect.flatMap(refuseRedirect(response), (response) => judge({ token, sent, response }))
+          onFailure: (error) => Effect.flatMap(toResponse(request, error), (response) => judge(token, sent, response)),
+          onSuccess: (response) => Effect.flatMap(refuseRedirect(response), (response) => judge(token, sent, response))
         })
       })
 
     /** Tells the cache that the token was accepted, if the response proves it, and looks for an expired bearer. */
-    const judge = (attempt: Attempt): Effect.Effect<Attempt> => {
-      const { response, sent, token } = attempt
+    const judge = (token: Redacted.Redacted<string>, sent: SentRequest, response: Response): Effect.Effect<Attempt> => {
       const { status } = response
-      if (status < 400) return Effect.as(cache.confirm(token, sent), attempt)
-      if (status === 401) return Effect.succeed(attempt)
+      if (status < 400) return Effect.as(cache.confirm(token, sent), { token, sent, response, isRejected: false })
+      if (status === 401) return Effect.succeed({ token, sent, response, isRejected: true })
       return Effect.gen(function* () {
         const peeked = yield* Body.peek(response)
-        const judged = { ...attempt, peeked }
-        if (status < 500 && status !== 403 && status !== 429 && !isRejected(judged)) yield* cache.confirm(token, sent)
-        return judged
+        const isRejected = Option.exists(peeked.text, (text) => ErrorResponse.isJwtExpired(Body.parseJson(text)))
+        if (!isRejected && Recovery.provesToken(status)) yield* cache.confirm(token, sent)
+        return { token, sent, response, isRejected, peeked }
       })
     }
 
-    const recover = Effect.fnUntraced(function* (request: Request, url: string, first: Attempt) {
-      let attempt = first
-      let mayReuseToken = true
-      let renewals = 0
-      while (isRejected(attempt)) {
-        const remedy = yield* cache.invalidate(attempt.token, attempt.sent)
-        if (remedy === "None" || !mayReplay(request, attempt)) return attempt
-        if (remedy === "SameToken" && mayReuseToken) {
-          mayReuseToken = false
-          yield* discard(attempt)
-          attempt = yield* send(request, url, attempt.token, true)
-          continue
-        }
-        const rejected = attempt
-        const { origin, session } = yield* Effect.onError(cache.session, () => discard(rejected))
-        if (Equal.equals(session.accessToken, attempt.token)) return attempt
-        yield* discard(attempt)
-        attempt = yield* send(request, url, session.accessToken, true)
-        renewals += 1
-        if (renewals === 2 || origin !== "store") return attempt
-      }
-      return attempt
-    })
+    const recover = (request: Request, url: string, first: Attempt): Effect.Effect<Attempt, Failure> =>
+      Recovery.recover(cache, first, {
+        mayReplay: ({ response }) => isReplayable(request.body) && Recovery.mayReplay(request.method, response.status),
+        send: (token) => send(request, url, token, true),
+        discard
+      })
 
     const execute = (request: Request): Effect.Effect<Response, Failure> => {
       const url = Either.flatMap(checkHeaders(request), ({ url }) => resolve(url))
       if (Either.isLeft(url)) return Effect.fail(url.left)
       return Effect.flatMap(cache.get, (token) =>
         Effect.flatMap(send(request, url.right, token, false), (attempt) =>
-          isRejected(attempt)
+          attempt.isRejected
             ? Effect.map(recover(request, url.right, attempt), (attempt) => redacted(request, attempt))
             : Effect.succeed(redacted(request, attempt))
         )
@@ -149,14 +127,6 @@ export const layer: Layer.Layer<NombaClient, never, NombaConfig | TokenCache | H
   NombaClient,
   make
 )
-
-/** Whether the response says that the token is no longer good. */
-const isRejected = ({ peeked, response }: Attempt): boolean =>
-  response.status === 401 ||
-  (peeked !== undefined && Option.exists(peeked.text, (text) => ErrorResponse.isJwtExpired(Body.parseJson(text))))
-
-const mayReplay = (request: Request, { response }: Attempt): boolean =>
-  isReplayable(request.body) && (response.status < 500 || request.method === "GET" || request.method === "HEAD")
 
 const redacted = (request: Request, { peeked, response }: Attempt): Response =>
   new RedactedResponse(request, response, peeked?.response)

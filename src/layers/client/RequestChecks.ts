@@ -45,11 +45,15 @@ const isInMemory = (body: unknown): boolean =>
   body instanceof FormData
 
 /**
- * A request as the token cache knows it. The route is made only when it is asked for: the hot path never does.
- *
- * A route is the method and the path, with `*` in place of each segment that looks like an id, and the account id if the
- * request brings its own: requests that differ by ids only share a route.
+ * A route as the token cache knows it: the method and the path, with `*` in place of each segment that looks like an id, and
+ * the account id if the request brings its own. Requests that differ by ids only share a route.
  */
+export const routeOf = (method: string, pathname: string, accountId: string | undefined): string => {
+  const path = pathname.replace(/[^/]+/g, (segment) => (isIdLike(segment) ? "*" : segment))
+  return `${method} ${path}${accountId === undefined ? "" : ` accountId ${accountId}`}`.slice(0, 300)
+}
+
+/** A request as the token cache knows it. The route is made only when it is asked for: the hot path never does. */
 export class SentRequest implements TokenUse {
   readonly sentAt: number
   readonly isReplay: boolean
@@ -64,10 +68,7 @@ export class SentRequest implements TokenUse {
   }
 
   get route(): string {
-    const { pathname } = new URL(this.#url)
-    const path = pathname.replace(/[^/]+/g, (segment) => (isIdLike(segment) ? "*" : segment))
-    const account = this.#request.headers["accountid"]
-    return `${this.#request.method} ${path}${account === undefined ? "" : ` accountId ${account}`}`.slice(0, 300)
+    return routeOf(this.#request.method, new URL(this.#url).pathname, this.#request.headers["accountid"])
   }
 }
 

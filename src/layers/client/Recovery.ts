@@ -1,0 +1,64 @@
+/**
+ * What a response says about the token of its request, and what follows from a rejected one. `NombaClient` and the proxy of
+ * the command line send in different ways and share these rules.
+ */
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import type * as Redacted from "effect/Redacted"
+import type { AuthError } from "../../schemas/AuthError.js"
+import type { TokenCacheService, TokenUse } from "../../services/TokenCache.js"
+
+/** A request as it was sent, and whether its response says that the token is no longer good. */
+export interface Attempt {
+  readonly token: Redacted.Redacted<string>
+  readonly sent: TokenUse
+  readonly isRejected: boolean
+}
+
+/** Whether a response of this status proves that Nomba accepted the token. Firewalls and rate limits answer before it is read. */
+export const provesToken = (status: number): boolean =>
+  status < 500 && status !== 401 && status !== 403 && status !== 429
+
+/** Whether a rejected request may be sent again by its status: after a 5xx a payment may have been booked. */
+export const mayReplay = (method: string, status: number): boolean =>
+  status < 500 || method === "GET" || method === "HEAD"
+
+/** How to go on after a rejected attempt. */
+export interface Sender<A extends Attempt, E> {
+  readonly mayReplay: (attempt: A) => boolean
+  readonly send: (token: Redacted.Redacted<string>) => Effect.Effect<A, E>
+  /** Frees the connection of a response that nobody will read. */
+  readonly discard: (attempt: A) => Effect.Effect<void>
+}
+
+/**
+ * Reports the rejected token and sends the request again with the token that the cache has then: once, and once more if
+ * that token was adopted from the store. Returns the last attempt.
+ */
+export const recover = Effect.fnUntraced(function* <A extends Attempt, E>(
+  cache: TokenCacheService,
+  first: A,
+  { discard, mayReplay, send }: Sender<A, E>
+): Effect.fn.Return<A, E | AuthError> {
+  let attempt = first
+  let mayReuseToken = true
+  let renewals = 0
+  while (attempt.isRejected) {
+    const remedy = yield* cache.invalidate(attempt.token, attempt.sent)
+    if (remedy === "None" || !mayReplay(attempt)) return attempt
+    if (remedy === "SameToken" && mayReuseToken) {
+      mayReuseToken = false
+      yield* discard(attempt)
+      attempt = yield* send(attempt.token)
+      continue
+    }
+    const rejected = attempt
+    const { origin, session } = yield* Effect.onError(cache.session, () => discard(rejected))
+    if (Equal.equals(session.accessToken, attempt.token)) return attempt
+    yield* discard(attempt)
+    attempt = yield* send(session.accessToken)
+    renewals += 1
+    if (renewals === 2 || origin !== "store") return attempt
+  }
+  return attempt
+})
