@@ -498,7 +498,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "answers",
     breaks: "read a body without an end",
-    file: "src/layers/http/Body.ts",
+    file: "src/layers/http/IncomingResponse.ts",
     from: "return size <= LIMIT",
     to: "return true",
     test: "test/layers/answers.test.ts"
@@ -506,7 +506,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "answers",
     breaks: "wait for a body without a time-out",
-    file: "src/layers/http/Body.ts",
+    file: "src/layers/http/IncomingResponse.ts",
     from: "Effect.raceFirst(Effect.as(late, tooSlow)),",
     to: "",
     test: "test/layers/answers.test.ts"
@@ -514,7 +514,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "answers",
     breaks: "let what a body broke off with reach a log",
-    file: "src/layers/http/Body.ts",
+    file: "src/layers/http/IncomingResponse.ts",
     from: "end = endOf(cause)\n        return Stream.empty",
     to: "end = endOf(cause)\n        return Stream.failCause(cause)",
     test: "test/leaks/NombaAuthHttp.test.ts",
@@ -547,7 +547,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "the client",
     breaks: "send the token to whatever host the path names",
-    file: "src/layers/client/Destination.ts",
+    file: "src/layers/http/OutgoingRequest.ts",
     from: "url.origin === origin && url.username",
     to: "url.username",
     test: "test/layers/NombaClientHttpDestination.test.ts"
@@ -555,23 +555,23 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "the client",
     breaks: "take a 403 or a 429 for a proof of the token",
-    file: "src/layers/NombaClientHttp.ts",
-    from: "if (status < 500 && status !== 403 && status !== 429 && !isRejected(judged))",
-    to: "if (status < 500 && !isRejected(judged))",
+    file: "src/layers/http/Recovery.ts",
+    from: "status < 500 && status !== 401 && status !== 403 && status !== 429",
+    to: "status < 500 && status !== 401",
     test: "test/layers/NombaClientHttpRejected.test.ts"
   },
   {
     rule: "the client",
     breaks: "send a payment again after a 500",
-    file: "src/layers/NombaClientHttp.ts",
-    from: "(response.status < 500 || request.method",
-    to: "(response.status < 600 || request.method",
+    file: "src/layers/http/Recovery.ts",
+    from: "status < 500 || method",
+    to: "status < 600 || method",
     test: "test/layers/NombaClientHttpRejected.test.ts"
   },
   {
     rule: "the client",
     breaks: "leave the connection of a long 401 open",
-    file: "src/layers/http/Body.ts",
+    file: "src/layers/http/IncomingResponse.ts",
     from: "let left = statedLength(response) > DISCARD_LIMIT ? 0 : DISCARD_LIMIT",
     to: "if (statedLength(response) > LIMIT) return Effect.void\n  let left = DISCARD_LIMIT",
     test: "test/layers/NombaClientHttpSockets.test.ts",

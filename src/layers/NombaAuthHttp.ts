@@ -26,8 +26,8 @@ import * as ClientSecret from "./auth/ClientSecret.js"
 import * as HttpAttempt from "./auth/HttpAttempt.js"
 import * as RetryLoop from "./auth/RetryLoop.js"
 import * as TokenRequest from "./auth/TokenRequest.js"
+import * as BaseUrl from "./config/BaseUrl.js"
 import * as GuardedClient from "./http/GuardedClient.js"
-import * as Host from "./http/Host.js"
 
 /**
  * The token operations, each in a span (`NombaAuth.issue` …) with the outcome, the number of attempts and the last status.
@@ -105,9 +105,9 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
 export const layer: Layer.Layer<NombaAuth, never, NombaConfig | HttpClient.HttpClient> = Layer.effect(NombaAuth, make)
 
 const warnOfMissingAccountId = (config: NombaConfigService): Effect.Effect<void> =>
-  Option.isNone(config.accountId) && Host.isNomba(config.baseUrl)
+  Option.isNone(config.accountId) && BaseUrl.isNombas(config.baseUrl)
     ? Effect.logWarning(
-        `The account id is not set (NOMBA_ACCOUNT_ID or options.accountId). ${Host.of(config).target} answers 401 to requests without it.`
+        `The account id is not set (NOMBA_ACCOUNT_ID or options.accountId). ${BaseUrl.hostOf(config).target} answers 401 to requests without it.`
       )
     : Effect.void
 

@@ -17,15 +17,13 @@ import * as ErrorResponse from "../schemas/ErrorResponse.js"
 import { NombaClient, type NombaClientService } from "../services/NombaClient.js"
 import { NombaConfig } from "../services/NombaConfig.js"
 import { TokenCache } from "../services/TokenCache.js"
-import * as Authorization from "./client/Authorization.js"
-import * as Destination from "./client/Destination.js"
-import * as Recovery from "./client/Recovery.js"
-import { RedactedResponse, requestError, responseError } from "./client/RedactedResponse.js"
-import { checkHeaders, isReplayable, SentRequest } from "./client/RequestChecks.js"
-import * as Body from "./http/Body.js"
+import * as BaseUrl from "./config/BaseUrl.js"
 import * as GuardedClient from "./http/GuardedClient.js"
-import * as Host from "./http/Host.js"
+import * as IncomingResponse from "./http/IncomingResponse.js"
 import * as NetworkFailure from "./http/NetworkFailure.js"
+import { authorization, checkHeaders, destination, isReplayable, SentRequest } from "./http/OutgoingRequest.js"
+import * as Recovery from "./http/Recovery.js"
+import { RedactedResponse, requestError, responseError } from "./http/RedactedResponse.js"
 
 type Request = HttpClientRequest.HttpClientRequest
 type Response = HttpClientResponse.HttpClientResponse
@@ -35,7 +33,7 @@ type Failure = HttpClientError.HttpClientError | AuthError
 interface Attempt extends Recovery.Attempt {
   readonly response: Response
   /** The body, if the response's own was read to look for an expired bearer. */
-  readonly peeked?: Body.Peeked
+  readonly peeked?: IncomingResponse.Peeked
 }
 
 /**
@@ -54,9 +52,9 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
     const cache = yield* TokenCache
     const guarded = yield* GuardedClient.make(yield* HttpClient.HttpClient)
     const client = yield* GuardedClient.applyTransform(guarded, config.transformClient)
-    const resolve = Destination.make(config.baseUrl)
-    const authorize = Authorization.make(config.accountId)
-    const host = Host.of(config)
+    const resolve = destination(config.baseUrl)
+    const authorize = authorization(config.accountId)
+    const host = BaseUrl.hostOf(config)
 
     /** A status is not a failure here, even if the client beneath makes it one. */
     const toResponse = (request: Request, error: HttpClientError.HttpClientError): Effect.Effect<Response, Failure> => {
@@ -90,8 +88,10 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
       if (status < 400) return Effect.as(cache.confirm(token, sent), { token, sent, response, isRejected: false })
       if (status === 401) return Effect.succeed({ token, sent, response, isRejected: true })
       return Effect.gen(function* () {
-        const peeked = yield* Body.peek(response)
-        const isRejected = Option.exists(peeked.text, (text) => ErrorResponse.isJwtExpired(Body.parseJson(text)))
+        const peeked = yield* IncomingResponse.peek(response)
+        const isRejected = Option.exists(peeked.text, (text) =>
+          ErrorResponse.isJwtExpired(IncomingResponse.parseJson(text))
+        )
         if (!isRejected && Recovery.provesToken(status)) yield* cache.confirm(token, sent)
         return { token, sent, response, isRejected, peeked }
       })
@@ -132,11 +132,11 @@ const redacted = (request: Request, { peeked, response }: Attempt): Response =>
   new RedactedResponse(request, response, peeked?.response)
 
 const discard = ({ peeked, response }: Attempt): Effect.Effect<void> =>
-  peeked === undefined ? Body.discard(response) : peeked.cancel
+  peeked === undefined ? IncomingResponse.discard(response) : peeked.cancel
 
 const refuseRedirect = (response: Response): Effect.Effect<Response, UnexpectedResponse> =>
   GuardedClient.isRedirect(response.status)
-    ? Effect.zipRight(Body.discard(response), Effect.fail(redirected(response.status)))
+    ? Effect.zipRight(IncomingResponse.discard(response), Effect.fail(redirected(response.status)))
     : Effect.succeed(response)
 
 /** A browser does not tell the status of a redirect. */

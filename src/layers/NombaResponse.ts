@@ -18,10 +18,8 @@ import { UnexpectedResponse } from "../schemas/AuthError.js"
 import * as ErrorResponse from "../schemas/ErrorResponse.js"
 import { NombaRequestFailed } from "../schemas/NombaRequestFailed.js"
 import { masking } from "../schemas/SafeText.js"
-import * as ResponseHeaders from "./auth/ResponseHeaders.js"
-import { RedactedResponse } from "./client/RedactedResponse.js"
-import * as Body from "./http/Body.js"
-import { present } from "./http/present.js"
+import * as IncomingResponse from "./http/IncomingResponse.js"
+import { RedactedResponse } from "./http/RedactedResponse.js"
 
 /**
  * What a successful call returned.
@@ -85,7 +83,7 @@ export const result = <A, I, R>(
   const decode = Schema.decodeUnknown(schema, { errors: "all" })
   return Effect.fn("NombaResponse.result")(function* (response) {
     const { headers, status } = response
-    const body = yield* Body.readUntil(response, Effect.never)
+    const body = yield* IncomingResponse.readUntil(response, Effect.never)
     const mask = masking(secretsOf(response))
     const safe = (text: string): string => mask(text, 200)
 
@@ -95,24 +93,24 @@ export const result = <A, I, R>(
         status,
         reason,
         issues: issues.slice(0, 20).map(safe),
-        ...present("requestId", Option.map(ResponseHeaders.requestId(headers), safe))
+        ...ErrorResponse.present("requestId", Option.map(IncomingResponse.requestId(headers), safe))
       })
 
-    const envelope = ErrorResponse.decode(Option.getOrUndefined(Body.json(body)))
+    const envelope = ErrorResponse.decode(Option.getOrUndefined(IncomingResponse.json(body)))
     const verdict = judge(response, body)
     switch (verdict._tag) {
       case "Unexpected":
         return yield* unexpected(verdict.reason, verdict.issues)
       case "Failure": {
-        const wait = ResponseHeaders.wait(verdict.status, headers, yield* Clock.currentTimeMillis)
+        const wait = IncomingResponse.wait(verdict.status, headers, yield* Clock.currentTimeMillis)
         return yield* new NombaRequestFailed({
           status,
-          ...present("code", Option.map(envelope.code, safe)),
-          ...present("description", Option.map(envelope.description, safe)),
+          ...ErrorResponse.present("code", Option.map(envelope.code, safe)),
+          ...ErrorResponse.present("description", Option.map(envelope.description, safe)),
           errors: [...envelope.errors, ...verdict.errors].map(safe),
           retryable: verdict.retryable,
           processed: verdict.processed,
-          ...present("retryAfter", wait)
+          ...ErrorResponse.present("retryAfter", wait)
         })
       }
       case "Success": {
@@ -160,8 +158,11 @@ const FAILED = new Set([
 ])
 
 /** The success rule. The status comes first, then the body's end, then the `code`, then the `description`. */
-const judge = (response: HttpClientResponse.HttpClientResponse, body: Body.Body): Success | Failure | Unexpected => {
-  const json = Body.json(body)
+const judge = (
+  response: HttpClientResponse.HttpClientResponse,
+  body: IncomingResponse.Body
+): Success | Failure | Unexpected => {
+  const json = IncomingResponse.json(body)
   const envelope = ErrorResponse.decode(Option.getOrUndefined(json))
   const isRead = response.request.method === "GET" || response.request.method === "HEAD"
 
@@ -180,7 +181,7 @@ const judge = (response: HttpClientResponse.HttpClientResponse, body: Body.Body)
 
   if (!isSuccess(response.status)) {
     const isRefusal = response.status === 401 || response.status === 403
-    return isRefusal && Body.isHtml(body, response.headers["content-type"])
+    return isRefusal && IncomingResponse.isHtml(body, response.headers["content-type"])
       ? unexpected("HtmlResponse")
       : failure(response.status)
   }

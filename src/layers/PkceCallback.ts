@@ -14,11 +14,11 @@ import {
   Unavailable,
   UnexpectedResponse
 } from "../schemas/AuthError.js"
+import { present } from "../schemas/ErrorResponse.js"
 import type { PendingLogin } from "../schemas/PendingLogin.js"
 import { withoutSecrets } from "../schemas/SafeText.js"
 import type { ExchangeOptions } from "../services/NombaAuth.js"
 import * as BaseUrl from "./config/BaseUrl.js"
-import { present } from "./http/present.js"
 
 /** In UTF-16 code units. Servers refuse request lines that are much longer. */
 const MAX_LENGTH = 8192

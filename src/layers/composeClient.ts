@@ -7,7 +7,7 @@ import type { NombaClient } from "../services/NombaClient.js"
 import { NombaConfig, type NombaConfigService } from "../services/NombaConfig.js"
 import type { TokenCache } from "../services/TokenCache.js"
 import type { TokenStore } from "../services/TokenStore.js"
-import * as UserAgent from "./http/UserAgent.js"
+import * as OutgoingRequest from "./http/OutgoingRequest.js"
 import * as NombaAuthHttp from "./NombaAuthHttp.js"
 import * as NombaClientHttp from "./NombaClientHttp.js"
 
@@ -23,7 +23,7 @@ export const composeClient = <Cache, E>(
     Layer.provideMerge(cache),
     Layer.provideMerge(NombaAuthHttp.layer),
     Layer.provide(Layer.effect(NombaConfig, config)),
-    Layer.provide(UserAgent.layer),
+    Layer.provide(OutgoingRequest.layerUserAgent),
     Layer.build,
     Layer.scopedContext
   )

@@ -49,6 +49,10 @@ export const malformed = (path: string, value: unknown): string => `${path}: mal
 export const kind = (value: unknown): string =>
   value === null ? "null" : Array.isArray(value) ? "array" : typeof value
 
+/** A member for an object literal that is left out where there is no value: `{ ...present("detail", detail) }`. */
+export const present = <K extends string, A>(key: K, value: Option.Option<A>): { readonly [P in K]?: A } =>
+  Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [key]: value }) as { readonly [P in K]: A } })
+
 const text = (value: unknown): Option.Option<string> =>
   typeof value === "string" && value.trim() !== "" ? Option.some(value.trim()) : Option.none()
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, FastCheck as fc } from "effect"
-import * as Destination from "../../src/layers/client/Destination.js"
+import { destination } from "../../src/layers/http/OutgoingRequest.js"
 import { clientOver } from "../support/client.js"
 import { fake, json } from "../support/http.js"
 
@@ -86,7 +86,7 @@ describe("a destination", () => {
     "is never another origin, and never outside the path of the base",
     { given, base: fc.constantFrom(...bases) },
     ({ base, given }) => {
-      const resolved = Destination.make(base)(given)
+      const resolved = destination(base)(given)
       if (Either.isLeft(resolved)) return
       const url = new URL(resolved.right)
       assert.isTrue(isBelow(url, base), resolved.right)
@@ -103,7 +103,7 @@ describe("a destination", () => {
       base: fc.constantFrom(...bases)
     },
     ({ base, path }) => {
-      const resolved = Destination.make(base)(path)
+      const resolved = destination(base)(path)
       const { origin, pathname } = new URL(base)
       const prefix = pathname === "/" ? "" : pathname
       if (Either.isRight(resolved)) assert.strictEqual(resolved.right, new URL(prefix + path, origin).href)
@@ -115,8 +115,8 @@ describe("a destination", () => {
     "is found for every ordinary path",
     { path: plainPath(), base: fc.constantFrom(...bases) },
     ({ base, path }) => {
-      assert.deepStrictEqual(Destination.make(base)(path), Either.right(base + path))
-      assert.deepStrictEqual(Destination.make(base)(base + path), Either.right(base + path))
+      assert.deepStrictEqual(destination(base)(path), Either.right(base + path))
+      assert.deepStrictEqual(destination(base)(base + path), Either.right(base + path))
     }
   )
 
@@ -148,11 +148,11 @@ describe("a destination", () => {
     ["HTTPS://PROXY.example:443/nomba/x", true],
     ["https://proxy.example/nomba", true]
   ] as const)("%s, below https://proxy.example/nomba: %s", (given, within) => {
-    assert.strictEqual(Either.isRight(Destination.make("https://proxy.example/nomba")(given)), within)
+    assert.strictEqual(Either.isRight(destination("https://proxy.example/nomba")(given)), within)
   })
 
   it("of a long path is found in no time", () => {
-    const resolve = Destination.make("https://api.nomba.com")
+    const resolve = destination("https://api.nomba.com")
     const start = performance.now()
     for (const path of [
       `/${"a".repeat(100_000)}!\u0000`,

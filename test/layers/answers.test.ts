@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Either, Exit, FastCheck as fc, Option, Redacted } from "effect"
-import * as Body from "../../src/layers/http/Body.js"
 import * as GuardedClient from "../../src/layers/http/GuardedClient.js"
+import * as IncomingResponse from "../../src/layers/http/IncomingResponse.js"
 import type { AuthError } from "../../src/schemas/AuthError.js"
 import { isHeaderSafe } from "../../src/schemas/Secrets.js"
 import { Session } from "../../src/schemas/Session.js"
@@ -79,7 +79,7 @@ const isGranted = (value: unknown, answer: Answer): void => {
 }
 
 const areBounded = (pulled: ReadonlyArray<number>): void => {
-  for (const size of pulled) assert.isAtMost(size, Body.LIMIT + PIECE, "much of a body was read")
+  for (const size of pulled) assert.isAtMost(size, IncomingResponse.LIMIT + PIECE, "much of a body was read")
 }
 
 describe("whatever is answered, it is a success or one of the five errors, in time, and no secret is seen", () => {
@@ -145,7 +145,7 @@ describe("whatever is answered, it is a success or one of the five errors, in ti
           onRight: ({ status }) => {
             assert.strictEqual(status, last.status)
             // It may say that the JWT expired.
-            const most = isPeeked ? Body.PEEK_LIMIT + 2 * PIECE : 0
+            const most = isPeeked ? IncomingResponse.PEEK_LIMIT + 2 * PIECE : 0
             assert.isAtMost(client.pulled.at(-1) ?? 0, most, "what the caller may read was read before")
           }
         })

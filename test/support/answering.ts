@@ -1,13 +1,13 @@
 /** A client that answers with what was generated. Waits by the clock, and for nothing else. */
 import { HttpClient, HttpClientError, type HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { Effect, Layer, Option, Stream } from "effect"
-import * as Body from "../../src/layers/http/Body.js"
+import * as IncomingResponse from "../../src/layers/http/IncomingResponse.js"
 import { type Answer, bytesOf, type End, PIECE } from "./answers.js"
 
 const spaces = new Uint8Array(PIECE).fill(32)
 
 /** How many pieces of a body without an end anybody may ask for. */
-const PATIENCE = (4 * Body.LIMIT) / PIECE
+const PATIENCE = (4 * IncomingResponse.LIMIT) / PIECE
 
 export interface AnsweringClient {
   readonly layer: Layer.Layer<HttpClient.HttpClient>

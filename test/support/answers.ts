@@ -1,6 +1,6 @@
 /** Whatever a server, or something in its place, may answer: as data that shrinks. */
 import { FastCheck as fc } from "effect"
-import * as Body from "../../src/layers/http/Body.js"
+import * as IncomingResponse from "../../src/layers/http/IncomingResponse.js"
 import { spellings } from "./echoes.js"
 
 /** What a session is granted with, where one is. */
@@ -138,7 +138,7 @@ export const anyAnswer = (secrets: ReadonlyArray<string>): fc.Arbitrary<Answer> 
     data: fc.oneof({ weight: 5, arbitrary: data }, { weight: 1, arbitrary: odd }),
     padding: fc.oneof(
       { weight: 40, arbitrary: fc.constant(0) },
-      { weight: 1, arbitrary: fc.integer({ min: Body.LIMIT - 2_000, max: Body.LIMIT + 100 }) }
+      { weight: 1, arbitrary: fc.integer({ min: IncomingResponse.LIMIT - 2_000, max: IncomingResponse.LIMIT + 100 }) }
     )
   })
   const content: fc.Arbitrary<Content> = fc.oneof(
@@ -166,7 +166,15 @@ export const anyAnswer = (secrets: ReadonlyArray<string>): fc.Arbitrary<Answer> 
   const headers = fc.record(
     {
       "content-type": header("application/json", "text/html; charset=utf-8"),
-      "content-length": fc.constantFrom("0", "17", "17", "junk", "-1", String(Body.LIMIT), String(Body.LIMIT + 1)),
+      "content-length": fc.constantFrom(
+        "0",
+        "17",
+        "17",
+        "junk",
+        "-1",
+        String(IncomingResponse.LIMIT),
+        String(IncomingResponse.LIMIT + 1)
+      ),
       "retry-after": header("3", "0", "Thu, 09 Oct 2025 09:00:00 GMT", "9".repeat(300)),
       "x-rate-limit-window": header("1s", "60s"),
       date: header("Thu, 09 Oct 2025 08:53:20 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"),

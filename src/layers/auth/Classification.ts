@@ -19,10 +19,8 @@ import * as ErrorResponse from "../../schemas/ErrorResponse.js"
 import { masking } from "../../schemas/SafeText.js"
 import * as TokenResponse from "../../schemas/TokenResponse.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
-import * as Body from "../http/Body.js"
-import * as Host from "../http/Host.js"
-import { present } from "../http/present.js"
-import * as ResponseHeaders from "./ResponseHeaders.js"
+import * as BaseUrl from "../config/BaseUrl.js"
+import * as IncomingResponse from "../http/IncomingResponse.js"
 
 export type TokenOperation = "issue" | "refresh" | "revoke" | "exchange"
 
@@ -30,7 +28,7 @@ export type TokenOperation = "issue" | "refresh" | "revoke" | "exchange"
 export interface ReceivedResponse {
   readonly status: number
   readonly headers: Headers.Headers
-  readonly body: Body.Body
+  readonly body: IncomingResponse.Body
   /** What the request carried: no error may repeat it. */
   readonly secrets: ReadonlyArray<Redacted.Redacted<string>>
   /** By this machine's clock, in milliseconds since 1970. */
@@ -53,7 +51,7 @@ export interface Rules<E> {
   /** For the message of `InvalidCredentials`. */
   readonly origins: NombaConfigService["origins"]
   /** For the message of `Unavailable`. */
-  readonly host: Host.Host
+  readonly host: BaseUrl.Host
 }
 
 /** What every error about a response says of it; secrets are masked. */
@@ -79,7 +77,7 @@ export const rulesOf = (
   readonly exchange: Rules<Expired>
 } => {
   const { origins } = config
-  const common = { rejectedStatuses: [401], hasBearer: false, hasToken: true, origins, host: Host.of(config) }
+  const common = { rejectedStatuses: [401], hasBearer: false, hasToken: true, origins, host: BaseUrl.hostOf(config) }
   const presenting = {
     ...common,
     rejected: (summary: ResponseSummary) => new Expired(summary),
@@ -113,15 +111,15 @@ const THREE_CAUSES =
  * cannot be read, a usable token proves the success: it may have cost a single-use token and is not thrown away.
  */
 export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either.Either<object, E | Failure> => {
-  const json = Body.json(response.body)
+  const json = IncomingResponse.json(response.body)
   const envelope = ErrorResponse.decode(Option.getOrUndefined(json))
   const mask = masking([...response.secrets, ...tokensIn(json)])
   const safe = (text: string): string => mask(text, 200)
   const summary: ResponseSummary = {
     operation: rules.operation,
     status: response.status,
-    ...present("code", Option.map(envelope.code, safe)),
-    ...present("description", Option.map(envelope.description, safe))
+    ...ErrorResponse.present("code", Option.map(envelope.code, safe)),
+    ...ErrorResponse.present("description", Option.map(envelope.description, safe))
   }
 
   const errors = envelope.errors.map(safe)
@@ -132,7 +130,7 @@ export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either
       status: response.status,
       reason,
       issues,
-      ...present("requestId", Option.map(ResponseHeaders.requestId(response.headers), safe))
+      ...ErrorResponse.present("requestId", Option.map(IncomingResponse.requestId(response.headers), safe))
     })
 
   const unavailable = (
@@ -144,7 +142,7 @@ export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either
       ...rules.host,
       reason,
       processed: reason === "RateLimited" ? "no" : "unknown",
-      ...present("retryAfter", wait)
+      ...ErrorResponse.present("retryAfter", wait)
     })
 
   const byStatus = (status: number, issues: ReadonlyArray<string> = []): E | Failure => {
@@ -153,7 +151,7 @@ export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either
     if (rules.rejectedStatuses.includes(status)) return rules.rejected(summary, errors)
     if (rules.hasBearer && ErrorResponse.isJwtExpired(Option.getOrUndefined(json)))
       return rules.rejected(summary, errors)
-    const wait = ResponseHeaders.wait(status, response.headers, response.receivedAt)
+    const wait = IncomingResponse.wait(status, response.headers, response.receivedAt)
     switch (status) {
       case 403:
         return new InvalidCredentials({ ...summary, errors, origins: rules.origins })
@@ -171,7 +169,7 @@ export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either
   if (!isSuccess(response.status)) {
     const isRefusal = response.status === 401 || response.status === 403
     return Either.left(
-      isRefusal && Body.isHtml(response.body, response.headers["content-type"])
+      isRefusal && IncomingResponse.isHtml(response.body, response.headers["content-type"])
         ? unexpected("HtmlResponse")
         : byStatus(response.status)
     )
@@ -186,7 +184,12 @@ export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either
       return Either.left(unavailable("Timeout", Option.none()))
     case "CutOff":
       return Either.left(
-        new Unavailable({ ...summary, ...rules.host, reason: "Network", ...present("detail", end.detail) })
+        new Unavailable({
+          ...summary,
+          ...rules.host,
+          reason: "Network",
+          ...ErrorResponse.present("detail", end.detail)
+        })
       )
     default:
       end satisfies never

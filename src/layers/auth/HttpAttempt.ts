@@ -24,19 +24,18 @@ import {
   Unavailable,
   UnexpectedResponse
 } from "../../schemas/AuthError.js"
+import { present } from "../../schemas/ErrorResponse.js"
 import { withoutSecrets } from "../../schemas/SafeText.js"
 import type { Session } from "../../schemas/Session.js"
 import * as TokenResponse from "../../schemas/TokenResponse.js"
 import { AttemptGate } from "../../services/AttemptGate.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
-import * as Body from "../http/Body.js"
-import * as HiddenRequest from "../http/HiddenRequest.js"
-import * as Host from "../http/Host.js"
+import * as BaseUrl from "../config/BaseUrl.js"
+import * as IncomingResponse from "../http/IncomingResponse.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
-import { present } from "../http/present.js"
+import * as OutgoingRequest from "../http/OutgoingRequest.js"
 import { measuredSleep, STALLED_FOR, stallTolerantSleep, systemClock } from "../wait.js"
 import * as Classification from "./Classification.js"
-import * as ResponseHeaders from "./ResponseHeaders.js"
 import type { TokenRequest } from "./TokenRequest.js"
 import * as validate from "./validate.js"
 
@@ -68,7 +67,7 @@ export const make = (
   clientSecret: Effect.Effect<Option.Option<Redacted.Redacted<string>>>
 ): HttpAttempt => {
   const scoped = client.pipe(HttpClient.withTracerDisabledWhen(constTrue), HttpClient.withScope)
-  const host = Host.of(config)
+  const host = BaseUrl.hostOf(config)
   return (rules, prepare) =>
     Effect.gen(function* () {
       const timedOut = yield* startTimeout(config.requestTimeout)
@@ -85,7 +84,7 @@ export const make = (
 }
 
 const toHttpRequest = (config: NombaConfigService, request: TokenRequest): HttpClientRequest.HttpClientRequest =>
-  HiddenRequest.make(
+  OutgoingRequest.hidden(
     HttpClientRequest.post(`${config.baseUrl}${request.path}`, {
       acceptJson: true,
       headers: {
@@ -100,13 +99,13 @@ type ScopedClient = HttpClient.HttpClient.With<HttpClientError.HttpClientError, 
 
 interface SendOptions {
   readonly operation: Operation
-  readonly host: Host.Host
+  readonly host: BaseUrl.Host
   readonly timedOut: TimedOut
 }
 
 interface Sent {
   readonly response: HttpClientResponse.HttpClientResponse
-  readonly body: Body.Body
+  readonly body: IncomingResponse.Body
   readonly sentAt: number
   readonly receivedAt: number
 }
@@ -140,7 +139,7 @@ const send = (
       Effect.disconnect,
       Effect.raceFirst(Effect.zipRight(late, Effect.fail(timeout)))
     )
-    const body = yield* Body.readUntil(response, late)
+    const body = yield* IncomingResponse.readUntil(response, late)
     return { response, body, sentAt, receivedAt: yield* Clock.currentTimeMillis }
   })
 
@@ -183,9 +182,9 @@ export const decodeSession =
   (operation: Classification.TokenOperation) =>
   ({ headers, json, secrets, sentAt, status }: SuccessResponse): Effect.Effect<Session, UnexpectedResponse> =>
     Effect.gen(function* () {
-      const decoded = TokenResponse.decode(json, { sentAt, secrets, date: ResponseHeaders.date(headers) })
+      const decoded = TokenResponse.decode(json, { sentAt, secrets, date: IncomingResponse.date(headers) })
       if (Either.isLeft(decoded)) {
-        const requestId = Option.map(ResponseHeaders.requestId(headers), (id) => withoutSecrets(id, secrets, 200))
+        const requestId = Option.map(IncomingResponse.requestId(headers), (id) => withoutSecrets(id, secrets, 200))
         return yield* new UnexpectedResponse({
           operation,
           status,

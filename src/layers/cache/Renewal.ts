@@ -24,7 +24,7 @@ import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { PublicLoginService } from "../../services/PublicLogin.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import { RenewalHeldBack, type SessionStore, type Stored } from "../../services/TokenStore.js"
-import * as Host from "../http/Host.js"
+import * as BaseUrl from "../config/BaseUrl.js"
 import { hardTimeout, STORE_LIMIT, stallCount } from "../wait.js"
 import * as Adoption from "./Adoption.js"
 import * as Backoff from "./Backoff.js"
@@ -82,7 +82,7 @@ export const make = (dependencies: Dependencies): Renewal => {
   const { current, update } = state
   const { now } = timeline
 
-  const host = Host.of(config)
+  const host = BaseUrl.hostOf(config)
   const adoption = Adoption.make({ config, events, history, state, timeline })
   const saving = Saving.make({ adoption, auth, events, fork, now, state, store })
   const storeReading = StoreReading.make({ adoption, fork, history, needsLogin, now, saving, state, store })

@@ -16,8 +16,8 @@ import * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
-import * as HiddenRequest from "./HiddenRequest.js"
 import { systemCode } from "./NetworkFailure.js"
+import * as OutgoingRequest from "./OutgoingRequest.js"
 
 /**
  * Around each request of the given client:
@@ -37,7 +37,7 @@ export const make = (client: HttpClient.HttpClient): Effect.Effect<HttpClient.Ht
   Effect.map(requestInitOf(client), (initOfLayer) =>
     HttpClient.transform(client, (execute, request) =>
       Effect.withFiberRuntime((fiber) => {
-        HiddenRequest.hide(request)
+        OutgoingRequest.hide(request)
         const before: References = {
           context: fiber.getFiberRef(FiberRef.currentContext),
           isTraced: fiber.getFiberRef(FiberRef.currentTracerEnabled),

@@ -2,7 +2,7 @@ import { Headers } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Either, FastCheck as fc, Option, Redacted } from "effect"
 import * as Classification from "../../../src/layers/auth/Classification.js"
-import type { Body } from "../../../src/layers/http/Body.js"
+import type { Body } from "../../../src/layers/http/IncomingResponse.js"
 import { config } from "../../support/config.js"
 import { cpuMillis } from "../../support/work.js"
 

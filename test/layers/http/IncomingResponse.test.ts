@@ -1,10 +1,10 @@
 import { HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import * as Body from "../../../src/layers/http/Body.js"
+import * as IncomingResponse from "../../../src/layers/http/IncomingResponse.js"
 
 const read = (response: Response) =>
-  Body.readUntil(
+  IncomingResponse.readUntil(
     HttpClientResponse.fromWeb(HttpClientRequest.get("https://nomba.test"), response),
     Effect.sleep("1 second")
   )
@@ -43,14 +43,14 @@ describe("a body", () => {
 
   it.effect("is not read past its limit, in however large a piece it comes", () =>
     Effect.gen(function* () {
-      const body = yield* read(pieces(Uint8Array.of(0x61), new Uint8Array(5 * Body.LIMIT)))
+      const body = yield* read(pieces(Uint8Array.of(0x61), new Uint8Array(5 * IncomingResponse.LIMIT)))
       assert.deepStrictEqual(body, { text: "a", end: { _tag: "TooLarge" } })
     })
   )
 
   for (const [length, end] of [
-    [String(Body.LIMIT), "Complete"],
-    [String(Body.LIMIT + 1), "TooLarge"],
+    [String(IncomingResponse.LIMIT), "Complete"],
+    [String(IncomingResponse.LIMIT + 1), "TooLarge"],
     ["9".repeat(400), "TooLarge"],
     ["-1", "Complete"],
     ["junk", "Complete"],
@@ -66,27 +66,27 @@ describe("a body", () => {
 })
 
 describe("what a body is", () => {
-  const body = (text: string): Body.Body => ({ text, end: { _tag: "Complete" } })
+  const body = (text: string): IncomingResponse.Body => ({ text, end: { _tag: "Complete" } })
 
   it("a JSON object, or nothing of use", () => {
-    assert.deepStrictEqual(Body.json(body(' {"a":1} ')), Option.some({ a: 1 }))
+    assert.deepStrictEqual(IncomingResponse.json(body(' {"a":1} ')), Option.some({ a: 1 }))
     for (const junk of ["", "null", "[]", "7", '"{}"', "{", "{}{}", "[".repeat(500_000), '{"a":'.repeat(100_000)]) {
-      assert.deepStrictEqual(Body.json(body(junk)), Option.none(), junk.slice(0, 10))
+      assert.deepStrictEqual(IncomingResponse.json(body(junk)), Option.none(), junk.slice(0, 10))
     }
   })
 
   it("a page, by its type or by its beginning", () => {
     for (const page of ["<html>", "\n <!DOCTYPE html>", "<!-- x --><p>", "<?xml version='1.0'?><html/>"]) {
-      assert.isTrue(Body.isHtml(body(page), undefined), page)
-      assert.isTrue(Body.isHtml(body(page), "application/json"), page)
+      assert.isTrue(IncomingResponse.isHtml(body(page), undefined), page)
+      assert.isTrue(IncomingResponse.isHtml(body(page), "application/json"), page)
     }
     for (const type of ["text/html", "TEXT/HTML; charset=utf-8", " text/html", "application/xhtml+xml"]) {
-      assert.isTrue(Body.isHtml(body("Denied"), type), type)
-      assert.isTrue(Body.isHtml(body(""), type), type)
-      assert.isFalse(Body.isHtml(body("{}"), type), type)
+      assert.isTrue(IncomingResponse.isHtml(body("Denied"), type), type)
+      assert.isTrue(IncomingResponse.isHtml(body(""), type), type)
+      assert.isFalse(IncomingResponse.isHtml(body("{}"), type), type)
     }
     for (const type of [undefined, "text/plain", "application/json", "x-text/html"]) {
-      assert.isFalse(Body.isHtml(body("Denied <b>"), type), type)
+      assert.isFalse(IncomingResponse.isHtml(body("Denied <b>"), type), type)
     }
   })
 })

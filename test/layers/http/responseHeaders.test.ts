@@ -1,11 +1,11 @@
 import { Headers } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, FastCheck as fc, Option } from "effect"
-import * as ResponseHeaders from "../../../src/layers/auth/ResponseHeaders.js"
+import * as IncomingResponse from "../../../src/layers/http/IncomingResponse.js"
 import { cpuMillis } from "../../support/work.js"
 
 const wait = (headers: Record<string, string>, status = 429, now = 0) =>
-  Option.getOrUndefined(Option.map(ResponseHeaders.wait(status, Headers.fromInput(headers), now), Duration.toMillis))
+  Option.getOrUndefined(Option.map(IncomingResponse.wait(status, Headers.fromInput(headers), now), Duration.toMillis))
 
 describe("the wait that a server states", () => {
   it("lies between nothing and an hour, or is none, on any junk", () => {
@@ -68,7 +68,7 @@ describe("the wait that a server states", () => {
 
 describe("the server's clock", () => {
   const date = (headers: Record<string, string>) =>
-    Option.getOrUndefined(ResponseHeaders.date(Headers.fromInput(headers)))
+    Option.getOrUndefined(IncomingResponse.date(Headers.fromInput(headers)))
 
   it("is the Date header, unless the answer comes from a cache", () => {
     assert.strictEqual(date({ Date: "Thu, 01 Jan 1970 00:00:01 GMT" }), 1000)

@@ -1,10 +1,12 @@
 /**
- * Reads the body of a response within limits of size and time.
+ * Reads a response: its body within limits of size and time, and the headers that say when and how long.
  */
+import type * as Headers from "@effect/platform/Headers"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import type * as Chunk from "effect/Chunk"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -12,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { isObject } from "../../schemas/ErrorResponse.js"
+import * as Expiry from "../../schemas/Expiry.js"
 import { firstOf, stallTolerantSleep } from "../wait.js"
 import { systemCode } from "./NetworkFailure.js"
 
@@ -236,4 +239,46 @@ const statedLength = ({ headers }: HttpClientResponse.HttpClientResponse): numbe
 const endOf = (cause: Cause.Cause<HttpClientError.ResponseError>): End => {
   const error = Option.getOrUndefined(Cause.failureOption(cause))
   return error?.reason === "EmptyBody" ? complete : { _tag: "CutOff", detail: systemCode(error ?? Cause.squash(cause)) }
+}
+
+/** Longer waits are cut to this. */
+export const MAX_WAIT: Duration.Duration = Duration.hours(1)
+
+/** The server's time in milliseconds since 1970; none if an `Age` header shows that the response comes from a cache. */
+export const date = (headers: Headers.Headers): Option.Option<number> =>
+  headers["age"] === undefined ? httpDate(headers["date"]) : Option.none()
+
+/**
+ * The wait that the server states, from zero to an hour: `Retry-After` (RFC 9110 section 10.2.3) in seconds or as a date,
+ * which is compared with the server's own; otherwise, on a 429, the length of Nomba's rate limit window. Malformed headers
+ * are ignored.
+ */
+export const wait = (status: number, headers: Headers.Headers, now: number): Option.Option<Duration.Duration> =>
+  retryAfter(headers, now).pipe(
+    Option.orElse(() => (status === 429 ? rateLimitWindow(headers["x-rate-limit-window"]) : Option.none())),
+    Option.map((millis) => Duration.clamp(Duration.millis(millis), { minimum: Duration.zero, maximum: MAX_WAIT }))
+  )
+
+/** The server's own id of the request, unmasked. */
+export const requestId = (headers: Headers.Headers): Option.Option<string> =>
+  Option.fromNullable(
+    headers["x-request-id"] ?? headers["x-correlation-id"] ?? headers["request-id"] ?? headers["cf-ray"]
+  )
+
+const httpDate = (text: string | undefined): Option.Option<number> =>
+  Option.flatMap(Option.fromNullable(text), Expiry.parseHttpDate)
+
+const retryAfter = (headers: Headers.Headers, now: number): Option.Option<number> => {
+  const text = headers["retry-after"]?.trim()
+  if (text !== undefined && /^\d+$/.test(text)) return Option.some(Number(text) * 1000)
+  return Option.map(httpDate(text), (at) => at - Option.getOrElse(date(headers), () => now))
+}
+
+/** `1s`, `60s`, or a bare number of milliseconds. */
+const rateLimitWindow = (text: string | undefined): Option.Option<number> => {
+  const match = /^(\d+)\s*(s|ms)?$/i.exec(text?.trim() ?? "")
+  return Option.map(
+    Option.fromNullable(match),
+    ([, digits, unit]) => Number(digits) * (unit?.toLowerCase() === "s" ? 1000 : 1)
+  )
 }

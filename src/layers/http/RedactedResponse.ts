@@ -10,11 +10,12 @@ import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import type * as UrlParams from "@effect/platform/UrlParams"
 import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../schemas/AuthError.js"
-import type * as Host from "../http/Host.js"
-import * as NetworkFailure from "../http/NetworkFailure.js"
+import { present } from "../../schemas/ErrorResponse.js"
+import type { Host } from "../config/BaseUrl.js"
+import * as NetworkFailure from "./NetworkFailure.js"
 
 /**
  * The response to the caller's request. The platform's own response keeps the request as it was sent, bearer included, and
@@ -112,7 +113,7 @@ export const responseError = (
 export const requestError = (
   request: HttpClientRequest.HttpClientRequest,
   error: HttpClientError.RequestError,
-  host: Host.Host
+  host: Host
 ): HttpClientError.RequestError => {
   const { reason } = error
   if (reason !== "Transport") return new HttpClientError.RequestError({ request, reason, ...description(error) })
@@ -129,7 +130,4 @@ const failures = new WeakMap<HttpClientError.RequestError, Unavailable>()
 export const unavailableOf = (error: HttpClientError.RequestError): Unavailable | undefined => failures.get(error)
 
 const description = (error: HttpClientError.HttpClientError): { readonly description?: string } =>
-  Option.match(NetworkFailure.systemCode(error), {
-    onNone: () => ({}),
-    onSome: (description) => ({ description })
-  })
+  present("description", NetworkFailure.systemCode(error))

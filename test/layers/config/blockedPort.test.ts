@@ -2,7 +2,7 @@ import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { NombaConfigOptions } from "nomba-auth"
-import { isBlockedPort } from "../../../src/layers/http/blockedPort.js"
+import { isBlockedPort } from "../../../src/layers/config/BaseUrl.js"
 import { withPolicy } from "../../support/auth.js"
 import { clientOver } from "../../support/client.js"
 

@@ -1,0 +1,233 @@
+/**
+ * Requests as they leave: where they may go, what they carry, and what they print.
+ */
+import * as Headers from "@effect/platform/Headers"
+import type * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { NodeInspectSymbol } from "effect/Inspectable"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { InvalidRequest, UnexpectedResponse } from "../../schemas/AuthError.js"
+import { isHeaderSafe } from "../../schemas/Secrets.js"
+import type { TokenUse } from "../../services/TokenCache.js"
+
+type Request = HttpClientRequest.HttpClientRequest
+
+/**
+ * Where a request may go: the configured base URL, and nowhere else. Makes the function from the URL that a caller gave to the
+ * absolute one that is requested. A path begins with one slash and is taken below the base's own path; an absolute URL must
+ * lie there already. Whatever `URL` would read as another host or as a way out of the base's path is refused, in every spelling.
+ */
+export const destination = (baseUrl: string): ((given: string) => Either.Either<string, InvalidRequest>) => {
+  const { origin, pathname } = new URL(baseUrl)
+  const prefix = pathname.replace(/\/$/, "")
+  const base = origin + prefix
+
+  const isBelowBase = (url: URL): boolean =>
+    url.origin === origin && url.username === "" && url.password === "" && `${url.pathname}/`.startsWith(`${prefix}/`)
+
+  const resolve = (given: string): Option.Option<URL> =>
+    given.startsWith("/")
+      ? Option.flatMap(
+          Option.filter(parse(given, origin), (alone) => alone.origin === origin),
+          () => parse(prefix + given, origin)
+        )
+      : parse(given)
+
+  return (given) => {
+    const path = given.startsWith(`${base}/`) ? given.slice(base.length) : given
+    if (isPlain.test(path)) return Either.right(base + path)
+    return Option.match(resolve(given), {
+      onNone: () => refuse(base, isAbsolute.test(given) || given.startsWith("/") ? LEAVES : NO_SLASH),
+      onSome: (url) => (isBelowBase(url) && isBelowBase(unescaped(url)) ? Either.right(url.href) : refuse(base, LEAVES))
+    })
+  }
+}
+
+/** A path, perhaps with a query, that `URL` leaves as it is: no dot segment, no escape, nothing that it rewrites. */
+const isPlain = /^(?:\/[\w~-][\w.~:@!$&()*+,;=-]*)+\/?(?:\?[\w.~:@!$&()*+,;=/?-]*)?$/
+
+const parse = Option.liftThrowable((url: string, base?: string): URL => new URL(url, base))
+
+/** As a server reads it that takes escaped slashes for slashes. */
+const unescaped = (url: URL): URL => new URL(url.origin + url.pathname.replace(/%2f|%5c/gi, "/"))
+
+const isAbsolute = /^[a-z][a-z\d+.-]*:/i
+
+const LEAVES = "its URL leaves the configured base URL"
+const NO_SLASH = "its path does not begin with a slash"
+
+const refuse = (base: string, problem: string): Either.Either<never, InvalidRequest> =>
+  Either.left(
+    new InvalidRequest({
+      operation: "request",
+      errors: [problem],
+      hint: `Begin the path with one slash, or give an absolute URL below ${base}/.`
+    })
+  )
+
+/** Fails for a header that a client would refuse to send without saying which. */
+export const checkHeaders = (request: Request): Either.Either<Request, InvalidRequest> => {
+  if (request.headers === Headers.empty) return Either.right(request)
+  const errors = Object.entries(request.headers)
+    .filter(([, value]) => !isFieldValue.test(value))
+    .map(([name]) => `header ${name}: has characters that a header cannot carry`)
+  return errors.length === 0 ? Either.right(request) : Either.left(new InvalidRequest({ operation: "request", errors }))
+}
+
+/** RFC 9110 section 5.5, read as Latin-1. */
+const isFieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** A body that is in memory can be sent again. A stream, in whatever form, is gone once it was sent. */
+export const isReplayable = (body: HttpBody.HttpBody): boolean => {
+  switch (body._tag) {
+    case "Empty":
+    case "Uint8Array":
+    case "FormData":
+      return true
+    case "Raw":
+      return isInMemory(body.body)
+    case "Stream":
+      return false
+  }
+}
+
+const isInMemory = (body: unknown): boolean =>
+  typeof body === "string" ||
+  body instanceof ArrayBuffer ||
+  ArrayBuffer.isView(body) ||
+  body instanceof URLSearchParams ||
+  body instanceof Blob ||
+  body instanceof FormData
+
+/**
+ * A route as the token cache knows it: the method and the path, with `*` in place of each segment that looks like an id, and
+ * the account id if the request brings its own. Requests that differ by ids only share a route.
+ */
+export const routeOf = (method: string, pathname: string, accountId: string | undefined): string => {
+  const path = pathname.replace(/[^/]+/g, (segment) => (isIdLike(segment) ? "*" : segment))
+  return `${method} ${path}${accountId === undefined ? "" : ` accountId ${accountId}`}`.slice(0, 300)
+}
+
+/** A request as the token cache knows it. The route is made only when it is asked for: the hot path never does. */
+export class SentRequest implements TokenUse {
+  readonly sentAt: number
+  readonly isReplay: boolean
+  readonly #request: Request
+  readonly #url: string
+
+  constructor(request: Request, url: string, sentAt: number, isReplay: boolean) {
+    this.sentAt = sentAt
+    this.isReplay = isReplay
+    this.#request = request
+    this.#url = url
+  }
+
+  get route(): string {
+    return routeOf(this.#request.method, new URL(this.#url).pathname, this.#request.headers["accountid"])
+  }
+}
+
+/** Has a digit and is not a version, is escaped or long, or mixes cases like a random text. */
+const isIdLike = (segment: string): boolean =>
+  !/^v\d{1,2}$/.test(segment) && (/[\d%@:]/.test(segment) || segment.length > 40 || /(?:[a-z][A-Z].*){3}/.test(segment))
+
+/** Sets the absolute URL, the token and the account id. */
+export type Authorize = (
+  request: Request,
+  url: string,
+  token: Redacted.Redacted<string>
+) => Either.Either<Request, UnexpectedResponse>
+
+/**
+ * An account id that the request brings itself stays. The headers of one token are kept for the next request, which is
+ * likely to carry the same token.
+ */
+export const authorization = (accountId: Option.Option<string>): Authorize => {
+  const account = Option.match(accountId, { onNone: () => ({}), onSome: (accountid) => ({ accountid }) })
+  const prepare = (token: Redacted.Redacted<string>) =>
+    Either.map(bearer(token), (authorization) => ({
+      own: { authorization },
+      all: Headers.fromInput({ ...account, authorization })
+    }))
+  let last: { readonly token: unknown; readonly prepared: ReturnType<typeof prepare> } | undefined
+  return (request, url, token) => {
+    if (last?.token !== token) last = { token, prepared: prepare(token) }
+    return Either.map(last.prepared, ({ all, own }) => {
+      if (request.headers === Headers.empty) return hidden(request, { url, headers: all })
+      const added = Headers.has(request.headers, "accountid") ? own : all
+      return hidden(request, { url, headers: Headers.setAll(request.headers, added) })
+    })
+  }
+}
+
+const bearer = (token: Redacted.Redacted<string>): Either.Either<string, UnexpectedResponse> => {
+  const value = Redacted.value(token)
+  return isHeaderSafe(value)
+    ? Either.right(`Bearer ${value}`)
+    : Either.left(
+        new UnexpectedResponse({
+          operation: "request",
+          reason: "NoUsableToken",
+          issues: ["access token: has characters that a header cannot carry"]
+        })
+      )
+}
+
+/**
+ * The platform's requests print their headers and JSON bodies, and the fiber of a request in flight holds the request, so
+ * `inspect(fiber)` would print the bearer. Hidden ones print as method and URL.
+ */
+function toJSON(this: Request): unknown {
+  return { _id: "@effect/platform/HttpClientRequest", method: this.method, url: this.url }
+}
+
+const printing: PropertyDescriptorMap = {
+  toJSON: { value: toJSON },
+  toString: {
+    value(this: Request) {
+      return `${this.method} ${this.url}`
+    }
+  },
+  [NodeInspectSymbol]: { value: toJSON }
+}
+
+const Proto: object = Object.create(Object.getPrototypeOf(HttpClientRequest.get("")), printing)
+
+/** The request with other parts, hidden. A copy that the platform makes of it is not. */
+export const hidden = (request: Request, parts: Partial<Pick<Request, "method" | "url" | "headers">> = {}): Request => {
+  const self = Object.create(Proto)
+  self.method = parts.method ?? request.method
+  self.url = parts.url ?? request.url
+  self.urlParams = request.urlParams
+  self.hash = request.hash
+  self.headers = parts.headers ?? request.headers
+  self.body = request.body
+  return self
+}
+
+/** Hides a copy where it is. */
+export const hide = (request: Request): void => {
+  if (Object.getPrototypeOf(request) !== Proto) Object.defineProperties(request, printing)
+}
+
+/** The version in package.json; a test compares the two. */
+export const VERSION = "0.1.0"
+
+const userAgent = `nomba-auth/${VERSION}`
+
+const addUserAgent = (request: Request): Request =>
+  Headers.has(request.headers, "user-agent") ? request : HttpClientRequest.setHeader(request, "user-agent", userAgent)
+
+/** A browser sends its own, and asks the server's permission (CORS preflight) before it sends another. */
+const isBrowser = "document" in globalThis || "WorkerGlobalScope" in globalThis
+
+/** Names this library to Nomba. A `User-Agent` that the caller's request, `transformClient` or the client below sets is kept. */
+export const layerUserAgent: Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient> = Layer.effect(
+  HttpClient.HttpClient,
+  Effect.map(HttpClient.HttpClient, (client) => (isBrowser ? client : HttpClient.mapRequestInput(client, addUserAgent)))
+)
