@@ -1,55 +1,79 @@
 /** The commands of `nomba-auth`. */
+
+import type * as CliApp from "@effect/cli/CliApp"
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
 import * as ValidationError from "@effect/cli/ValidationError"
-import * as Runtime from "@effect/platform/Runtime"
+import type * as Runtime from "@effect/platform/Runtime"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import * as Cause from "effect/Cause"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as SandboxCommand from "./SandboxCommand.js"
+import * as CommandLine from "./CommandLine.js"
+import * as ExitCode from "./ExitCode.js"
+import * as Output from "./Output.js"
 import { version } from "./version.js"
 
-/** The command line, and the program that follows `--`. */
-const cliWith = (program: ReadonlyArray<string>) =>
-  Command.run(
-    Command.make("nomba-auth").pipe(
-      Command.withDescription("Tools for one valid Nomba access token in a whole app."),
-      Command.withSubcommands([SandboxCommand.commandWith(program)])
-    ),
-    { name: "nomba-auth", version }
-  )
+const description = CommandLine.describe("One valid Nomba access token for every program on this machine.", [
+  "nomba-auth sandbox"
+])
 
-/** The CLI library has already printed what is wrong with a command line. */
-const report = (cause: Cause.Cause<Effect.Effect.Error<ReturnType<ReturnType<typeof cliWith>>>>): Effect.Effect<void> =>
-  Option.match(Cause.failureOption(cause), {
-    onNone: () => (Cause.isInterruptedOnly(cause) ? Effect.void : Console.error(Cause.pretty(cause))),
-    onSome: (error) =>
-      ValidationError.isValidationError(error) ? Effect.void : Console.error(`nomba-auth: ${error.message}`)
+/** The commands in the order of `--help`. Each is loaded when it is called, so that its start costs what it needs. */
+const commands = {
+  sandbox: () => import("./sandbox.js")
+}
+
+type Services = CommandLine.Program | CliApp.CliApp.Environment
+
+type AnyCommand = Command.Command<string, Services, unknown, object>
+
+/** A command is invariant in what it parses, which does not matter any more when it is called. */
+const erase = <Name extends string, R extends Services, E, A extends object>(
+  command: Command.Command<Name, R, E, A>
+): AnyCommand => command as unknown as AnyCommand
+
+/** The command that is called; all of them for `--help` and for a name that is unknown. */
+const load = (name: string | undefined): Effect.Effect<ReadonlyArray<AnyCommand>> => {
+  const called = Object.entries(commands).filter(([known]) => known === name)
+  const loads = called.length > 0 ? called : Object.entries(commands)
+  return Effect.promise(() => Promise.all(loads.map(async ([, load]) => erase((await load()).command))))
+}
+
+const main = (argv: ReadonlyArray<string>): Effect.Effect<void, unknown, Services> =>
+  Effect.flatMap(load(argv[2]), ([first, ...others]) => {
+    const root = Command.make("nomba-auth").pipe(Command.withDescription(description))
+    const whole = first === undefined ? erase(root) : erase(Command.withSubcommands(root, [first, ...others]))
+    return Command.run(whole, { name: "nomba-auth", version })(argv)
   })
 
-/** A failure is 1. A program that was run decides about the rest. */
-const teardown: Runtime.Teardown = (exit, onExit) =>
-  Runtime.defaultTeardown(exit, (code) => onExit(code === 0 ? Number(process.exitCode ?? 0) : code))
+/** The first signal that asked the process to end. */
+let signal: keyof typeof ExitCode.ofSignal | undefined
 
-/** Runs the command line. SIGINT and SIGTERM close what is open and exit with 0. */
+const teardown: Runtime.Teardown = (exit, onExit) => {
+  if (Exit.isSuccess(exit)) return onExit(Number(process.exitCode ?? ExitCode.SUCCESS))
+  onExit(Cause.isInterruptedOnly(exit.cause) ? ExitCode.ofInterruption(signal) : ExitCode.of(exit.cause))
+}
+
+/** Runs the command line. SIGINT and SIGTERM interrupt it, so that what is open is closed. */
 export const run = (argv: ReadonlyArray<string>): void => {
   const end = argv.indexOf("--")
   const [args, program] = end < 0 ? [argv, []] : [argv.slice(0, end), argv.slice(end + 1)]
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => (signal ??= name))
   NodeRuntime.runMain(
-    cliWith(program)(args).pipe(
-      Effect.tapErrorCause(report),
+    main(args).pipe(
+      Effect.tapErrorCause((cause) => Output.sayWhy(cause, ValidationError.isValidationError)),
       Effect.provide(
         Layer.mergeAll(
           NodeFileSystem.layer,
           NodePath.layer,
           NodeTerminal.layer,
-          CliConfig.layer({ showBuiltIns: false })
+          CliConfig.layer({ isCaseSensitive: true, showBuiltIns: false }),
+          Layer.succeed(CommandLine.Program, program),
+          Output.layer
         )
       )
     ),

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url"
 import { Sandbox } from "nomba-auth/sandbox"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { bundle } from "../../scripts/bundle.js"
-import { exportLines, introduction, requestLine } from "../../src/cli/SandboxCommand.js"
+import { exportLines, introduction, requestLine } from "../../src/cli/sandbox.js"
 import { authorizePage } from "../support/authorizePage.js"
 
 const folder = mkdtempSync(join(tmpdir(), "nomba-auth-cli-"))
@@ -197,7 +197,7 @@ describe("nomba-auth sandbox", () => {
   it("says what is wrong with a file, without its values", async () => {
     const file = config("bad.json", { clients: [{ clientId: "a", clientSecret: { sesame: 1 } }], dialekt: "sesame" })
     const { code, errors, output } = await run("sandbox", "--config", file)
-    assert.deepStrictEqual({ code, output }, { code: 1, output: "" })
+    assert.deepStrictEqual({ code, output }, { code: 2, output: "" })
     assert.include(errors, "bad.json: clients.0.clientSecret: must be text")
     assert.notInclude(errors, "sesame")
   })
@@ -219,9 +219,9 @@ describe("nomba-auth sandbox", () => {
     [["sandbox", "--port", "6000"], "port: browsers and fetch refuse to connect to this port; choose another"],
     [["sandbox", "--tls-cert", "nomba-auth.js"], "--tls-cert and --tls-key need each other"],
     [["sandbux"], "sandbox"]
-  ])("refuses %j with what is wrong and the exit code 1", async (args, said) => {
+  ])("refuses %j with what is wrong and the exit code 2", async (args, said) => {
     const { code, errors, output } = await run(...args)
-    assert.strictEqual(code, 1)
+    assert.strictEqual(code, 2)
     assert.include(errors + output, said)
   })
 
@@ -310,7 +310,7 @@ describe("nomba-auth sandbox", () => {
     const own = join(folder, "own.env")
     writeFileSync(own, "MINE=1\n")
     const { code, errors } = await run("sandbox", "--port", "0", "--write-env", own)
-    assert.strictEqual(code, 1)
+    assert.strictEqual(code, 2)
     assert.include(errors, "own.env: exists and was not written by nomba-auth")
     assert.strictEqual(readFileSync(own, "utf8"), "MINE=1\n")
   })
@@ -334,7 +334,7 @@ describe("nomba-auth sandbox", () => {
     )
     assert.deepStrictEqual({ code, output }, { code: 7, output: `{"status":"ok"} ${clientId} --port\n` })
     const missing = await run("sandbox", "--port", "0", "--quiet", "--", "no-such-command")
-    assert.strictEqual(missing.code, 1)
+    assert.strictEqual(missing.code, 2)
     assert.include(missing.errors, "no-such-command: cannot be run (ENOENT)")
   })
 
@@ -400,7 +400,7 @@ describe("nomba-auth sandbox", () => {
       "--tls-key",
       tls("certificate.pem")
     )
-    assert.strictEqual(code, 1)
+    assert.strictEqual(code, 2)
     assert.include(errors, "tls: must be a certificate and its key, in PEM")
   })
 
@@ -436,7 +436,7 @@ components:
     await ended
     writeFileSync(file, "a: [")
     const { code, errors } = await run("sandbox", "--port", "0", "--openapi", file)
-    assert.strictEqual(code, 1)
+    assert.strictEqual(code, 2)
     assert.include(errors, "terminals.yaml: is not an OpenAPI document in JSON or YAML")
   })
 })

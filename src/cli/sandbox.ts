@@ -13,6 +13,9 @@ import * as Hostname from "../sandbox/config/Hostname.js"
 import { defaultClient, type LoggedRequest, type ServerOptions } from "../sandbox/config/Options.js"
 import { SandboxError } from "../sandbox/config/SandboxError.js"
 import { Sandbox } from "../sandbox/Sandbox.js"
+import { describe, Program } from "./CommandLine.js"
+import * as ExitCode from "./ExitCode.js"
+import * as Output from "./Output.js"
 import * as SandboxFile from "./SandboxFile.js"
 
 const PORT = 4010
@@ -159,7 +162,7 @@ const colours = { succeeded: 32, refused: 33, faulted: 31 } as const
 /** One request, for the terminal. Colour is for terminals only. */
 export const requestLine = (
   { method, outcome, path, status, took, why }: LoggedRequest,
-  coloured = process.stderr.isTTY === true && !process.env["NO_COLOR"]
+  coloured = Output.isColoured(process.stderr)
 ): string => {
   const shown = coloured ? `\u001b[${colours[outcome]}m${status}\u001b[0m` : String(status)
   return `${method} ${path} ${shown}${why === undefined ? "" : ` ${why}`} ${Math.round(took)} ms\n`
@@ -277,29 +280,30 @@ const runProgram = (
     })
   })
 
-/** The command, which may run a program: what follows `--` on the command line. */
-export const commandWith = (program: ReadonlyArray<string>) =>
-  Command.make("sandbox", flags, (flags) =>
-    Effect.gen(function* () {
-      // Before anything else: a parent that waits for the ready line may end right after it.
-      const isParentThere = watchParent()
-      const options = yield* optionsOf(flags)
-      const { url } = yield* Effect.mapError(Sandbox.makeServer(options), withHint)
-      const settings = environment(url, options)
-      if (Option.isSome(flags.writeEnv)) yield* writeEnvFile(flags.writeEnv.value, settings)
-      if (program.length === 0) yield* Console.log(flags.env ? exportLines(settings) : readyLine(url))
-      if (!flags.quiet) yield* Console.error(introduction(url, options))
-      const ends = [
-        ...(program.length === 0 ? [] : [runProgram(program, settings)]),
-        ...(flags.untilStdinEnds ? [stdinEnd] : []),
-        ...(flags.keepRunning ? [] : [parentGone(isParentThere)])
-      ]
-      yield* ends.reduce<Effect.Effect<void, SandboxError>>((one, other) => Effect.raceFirst(one, other), Effect.never)
-    }).pipe(Effect.scoped)
-  ).pipe(
-    Command.withDescription(
-      "Start a local Nomba API for development and tests. With -- COMMAND, run the command with NOMBA_* set and stop with it."
+export const command = Command.make("sandbox", flags, (flags) =>
+  Effect.gen(function* () {
+    yield* ExitCode.untilStopped
+    const program = yield* Program
+    // Before anything else: a parent that waits for the ready line may end right after it.
+    const isParentThere = watchParent()
+    const options = yield* optionsOf(flags)
+    const { url } = yield* Effect.mapError(Sandbox.makeServer(options), withHint)
+    const settings = environment(url, options)
+    if (Option.isSome(flags.writeEnv)) yield* writeEnvFile(flags.writeEnv.value, settings)
+    if (program.length === 0) yield* Console.log(flags.env ? exportLines(settings) : readyLine(url))
+    if (!flags.quiet) yield* Console.error(introduction(url, options))
+    const ends = [
+      ...(program.length === 0 ? [] : [runProgram(program, settings)]),
+      ...(flags.untilStdinEnds ? [stdinEnd] : []),
+      ...(flags.keepRunning ? [] : [parentGone(isParentThere)])
+    ]
+    yield* ends.reduce<Effect.Effect<void, SandboxError>>((one, other) => Effect.raceFirst(one, other), Effect.never)
+  }).pipe(Effect.scoped)
+).pipe(
+  Command.withDescription(
+    describe(
+      "Start a local Nomba API for development and tests. With -- COMMAND, run the command with NOMBA_* set and stop with it.",
+      ["nomba-auth sandbox", "nomba-auth sandbox --port 0 -- npm test"]
     )
   )
-
-export const command = commandWith([])
+)

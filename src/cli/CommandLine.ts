@@ -1,0 +1,15 @@
+/** What commands share in how they are called and described. */
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as Span from "@effect/cli/HelpDoc/Span"
+import * as Context from "effect/Context"
+
+/** The program that follows `--` on the command line, for `sandbox` and `exec`; empty without one. */
+export class Program extends Context.Tag("nomba-auth/cli/Program")<Program, ReadonlyArray<string>>() {}
+
+/** The description of a command, with examples. */
+export const describe = (text: string, examples: readonly [string, ...ReadonlyArray<string>]): HelpDoc.HelpDoc =>
+  HelpDoc.blocks([
+    HelpDoc.p(text),
+    HelpDoc.h1("EXAMPLES"),
+    ...examples.map((example) => HelpDoc.p(Span.code(`$ ${example}`)))
+  ])

@@ -1,0 +1,220 @@
+/**
+ * What every command gets from its surroundings: the settings, the token store and the client.
+ *
+ * To add a command, write a file that exports a `command` of `@effect/cli`, and add a line to the list in `Cli.ts`, which loads
+ * it when it is called:
+ *
+ * ```ts
+ * const flags = { ...Environment.flags, json: Options.boolean("json") }
+ *
+ * export const command = Command.make("name", flags, (given) =>
+ *   Effect.gen(function* () {
+ *     const cache = yield* TokenCache // or NombaClient, NombaAuth, TokenStore, NombaConfig
+ *     yield* Output.say("for a person, on stderr")
+ *     yield* Output.result("the result, on stdout")
+ *   }).pipe(Effect.provide(Environment.layer(given)))
+ * ).pipe(Command.withDescription(CommandLine.describe("What it does.", ["nomba-auth name --json"])))
+ * ```
+ *
+ * - Fail with an `AuthError`, a `ConfigError` or `ExitCode.UsageError`: `Cli.ts` prints the message on stderr and ends with the
+ *   exit code. `ExitCode.Ended` ends with a code of your own and prints nothing.
+ * - Before anything that ends other programs' session, `yield* Output.confirm("This ends …", given)` with a flag `--yes`.
+ * - A command that runs until it is stopped begins with `ExitCode.untilStopped`: SIGINT and SIGTERM then end it with 0.
+ * - What follows `--` is in `CommandLine.Program`, and not among the arguments.
+ */
+import { readFileSync, statSync } from "node:fs"
+import { text } from "node:stream/consumers"
+import * as Options from "@effect/cli/Options"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as ConfigProvider from "effect/ConfigProvider"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Setting from "../layers/config/Setting.js"
+import * as StoreChoice from "../layers/config/StoreChoice.js"
+import * as Nomba from "../layers/Nomba.js"
+import * as NombaConfigOptions from "../layers/NombaConfigOptions.js"
+import * as SessionCodec from "../layers/SessionCodec.js"
+import * as TokenStoreFile from "../layers/TokenStoreFile.js"
+import * as TokenStoreEnv from "../node/TokenStoreEnv.js"
+import type { NombaConfig } from "../services/NombaConfig.js"
+import type { TokenStore } from "../services/TokenStore.js"
+import { UsageError } from "./ExitCode.js"
+import * as Output from "./Output.js"
+import { stateFolder } from "./stateFolder.js"
+
+/** The options of every command that talks to Nomba. All other settings are `NOMBA_*` in the environment. */
+export const flags = {
+  clientSecretFile: Options.text("client-secret-file").pipe(
+    Options.withDescription("Read the client secret from this file, which only you may read; - is the standard input."),
+    Options.optional
+  ),
+  clientSecret: Options.redacted("client-secret").pipe(
+    Options.withDescription("The client secret. Other users of this machine can see it in the process list."),
+    Options.optional
+  ),
+  subject: Options.text("subject").pipe(
+    Options.withDescription("Use the session of `nomba-auth login --subject NAME`, which needs no client secret."),
+    Options.optional
+  )
+}
+
+export interface Flags {
+  readonly clientSecret: Option.Option<Redacted.Redacted>
+  readonly clientSecretFile: Option.Option<string>
+  readonly subject: Option.Option<string>
+}
+
+/** A secret from a file of mode 0600 or stricter. `name` is the option or variable that named the file. */
+export const readSecretFile = (name: string, path: string): Effect.Effect<Redacted.Redacted, UsageError> =>
+  Effect.try({
+    try: () => ({ mode: statSync(path).mode, content: readFileSync(path, "utf8") }),
+    catch: (error) =>
+      new UsageError({ message: `${name} ${path}: cannot be read (${(error as NodeJS.ErrnoException).code})` })
+  }).pipe(
+    Effect.filterOrFail(
+      ({ mode }) => process.platform === "win32" || (mode & 0o077) === 0,
+      ({ mode }) =>
+        new UsageError({
+          message: `${name} ${path}: other users may read it (mode ${(mode & 0o777).toString(8)}): chmod 600 it`
+        })
+    ),
+    Effect.map(({ content }) => Redacted.make(content.trim()))
+  )
+
+/** The standard input, as a secret. A terminal would show what is typed. */
+const readSecretStdin = (name: string): Effect.Effect<Redacted.Redacted, UsageError> =>
+  process.stdin.isTTY
+    ? Effect.fail(new UsageError({ message: `${name} -: the standard input is a terminal: pipe the secret into it` }))
+    : Effect.map(
+        Effect.promise(() => text(process.stdin)),
+        (content) => Redacted.make(content.trim())
+      )
+
+interface GivenSecret {
+  readonly origin: string
+  readonly value: Redacted.Redacted
+}
+
+const secretOf = ({
+  clientSecret,
+  clientSecretFile,
+  subject
+}: Flags): Effect.Effect<Option.Option<GivenSecret>, UsageError> =>
+  Effect.gen(function* () {
+    const given = Option.isSome(clientSecret) || Option.isSome(clientSecretFile)
+    if (given && Option.isSome(subject)) {
+      return yield* new UsageError({ message: "--subject needs no client secret: leave one of the two out" })
+    }
+    if (Option.isSome(clientSecretFile)) {
+      if (Option.isSome(clientSecret)) {
+        return yield* new UsageError({ message: "--client-secret and --client-secret-file: give one of the two" })
+      }
+      const name = "--client-secret-file"
+      const path = clientSecretFile.value
+      return Option.some({
+        origin: name,
+        value: yield* path === "-" ? readSecretStdin(name) : readSecretFile(name, path)
+      })
+    }
+    if (Option.isNone(clientSecret)) return Option.none()
+    yield* Output.say(
+      "warning: other users of this machine can see --client-secret in the process list: use NOMBA_CLIENT_SECRET or --client-secret-file"
+    )
+    return Option.some({ origin: "--client-secret", value: clientSecret.value })
+  })
+
+/** What a command sets itself. */
+export interface Overrides {
+  /** Variables that come before those of the environment, such as `NOMBA_BASE_URL` of a sandbox that the command started. */
+  readonly variables?: Readonly<Record<string, string>> | undefined
+  /** See `Nomba.Settings`. Default: 0, because a renewal in the background would end the token that a command has just printed. */
+  readonly renewAhead?: Duration.DurationInput | undefined
+}
+
+/** An option is read as a variable of its own name, so that messages name the option. */
+const withProvider =
+  (secret: Option.Option<GivenSecret>, { variables = {} }: Overrides) =>
+  <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> => {
+    const given = new Map([
+      ...Object.entries(variables),
+      ...Option.toArray(secret).map(({ origin, value }): [string, string] => [origin, Redacted.value(value)])
+    ])
+    const provider = ConfigProvider.orElse(ConfigProvider.fromMap(given), () => ConfigProvider.fromEnv())
+    return Layer.provide(layer, Layer.setConfigProvider(provider))
+  }
+
+const configOf = (secret: Option.Option<GivenSecret>, { renewAhead = 0 }: Overrides) => ({
+  ...Nomba.defaultConfig,
+  ...(Option.isSome(secret) ? { clientSecret: Setting.variable(secret.value.origin) } : {}),
+  renewAhead: Config.succeed(renewAhead)
+})
+
+const fileStore = Layer.unwrapEffect(
+  Effect.gen(function* () {
+    const { isTemporary, path } = stateFolder()
+    if (isTemporary) {
+      yield* Output.say(
+        `warning: this user has no folder that can be written to for the session; it is kept in ${path}: set NOMBA_TOKEN_STORE=file:PATH`
+      )
+    }
+    return TokenStoreFile.layer({ directory: path, codec: SessionCodec.config })
+  })
+)
+
+/**
+ * The token store that `NOMBA_TOKEN_STORE` names. By default files in the user's state folder, so that one command after the
+ * other uses the same session.
+ */
+export const tokenStore: Layer.Layer<TokenStore, ConfigError.ConfigError> = Layer.unwrapEffect(
+  Effect.map(StoreChoice.find, (choice) => (Option.isNone(choice) ? fileStore : TokenStoreEnv.layer))
+)
+
+type Failure = UsageError | ConfigError.ConfigError
+
+/** The checked settings and the token store, without a client: sends nothing. */
+export const layerSettings = (
+  flags: Flags,
+  overrides: Overrides = {}
+): Layer.Layer<NombaConfig | TokenStore, Failure> =>
+  Layer.unwrapEffect(
+    Effect.map(secretOf(flags), (secret) =>
+      Layer.merge(settings(flags, secret, overrides), tokenStore).pipe(withProvider(secret, overrides))
+    )
+  )
+
+/** The client, its checked settings and the token store. */
+export const layer = (
+  flags: Flags,
+  overrides: Overrides = {}
+): Layer.Layer<Nomba.Services | NombaConfig | TokenStore, Failure> =>
+  Layer.unwrapEffect(
+    Effect.map(secretOf(flags), (secret) =>
+      Option.match(flags.subject, {
+        onNone: (): Client => Nomba.layerConfig(configOf(secret, overrides)),
+        onSome: (subject): Client => Nomba.layerPublicConfig(configOf(secret, overrides), { subject })
+      }).pipe(
+        Layer.merge(settings(flags, secret, overrides)),
+        Layer.provideMerge(tokenStore),
+        Layer.provide(FetchHttpClient.layer),
+        withProvider(secret, overrides)
+      )
+    )
+  )
+
+type Client = Layer.Layer<Nomba.Services, ConfigError.ConfigError, TokenStore | HttpClient.HttpClient>
+
+const settings = (
+  { subject }: Flags,
+  secret: Option.Option<GivenSecret>,
+  overrides: Overrides
+): Layer.Layer<NombaConfig, ConfigError.ConfigError> =>
+  Option.match(subject, {
+    onNone: () => NombaConfigOptions.layerConfig(configOf(secret, overrides)),
+    onSome: (subject) => NombaConfigOptions.layerPublicConfig(configOf(secret, overrides), { subject })
+  })

@@ -1,0 +1,104 @@
+/** What a command prints: the result alone on stdout, everything that is said to a person on stderr. */
+import { createInterface } from "node:readline/promises"
+import * as Cause from "effect/Cause"
+import * as ConfigError from "effect/ConfigError"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import { Ended, SUCCESS, UNEXPECTED, UsageError } from "./ExitCode.js"
+
+/** Whether to colour what goes to this stream: only a terminal's, and not if `NO_COLOR` is set (no-color.org). */
+export const isColoured = (stream: NodeJS.WriteStream): boolean => stream.isTTY === true && !process.env["NO_COLOR"]
+
+/**
+ * Writes to stdout and waits until it is taken. If the reader has gone (`| head -1`), the command ends at once, without a
+ * message and with 0.
+ */
+export const write = (chunk: string | Uint8Array): Effect.Effect<void, Ended> =>
+  Effect.async<void, Ended>((resume) => {
+    process.stdout.write(chunk, (error) => {
+      if (!error) return resume(Effect.void)
+      const code = "code" in error ? String(error.code) : error.name
+      if (code === "EPIPE") return resume(new Ended({ code: SUCCESS }))
+      sayNow(`stdout: cannot be written (${code})`)
+      resume(new Ended({ code: UNEXPECTED }))
+    })
+  })
+
+/** The result of a command, on a line of its own. */
+export const result = (line: string): Effect.Effect<void, Ended> => write(`${line}\n`)
+
+const sayNow = (text: string): void => void process.stderr.write(`nomba-auth: ${text}\n`)
+
+/** Says something to the person who runs the command, on stderr. */
+export const say = (text: string): Effect.Effect<void> => Effect.sync(() => sayNow(text))
+
+/**
+ * Asks before what ends other programs' session; on a terminal the person answers, elsewhere `--yes` has to. Fails with a
+ * `UsageError` if it is not confirmed.
+ */
+export const confirm = (consequence: string, { yes }: { readonly yes: boolean }): Effect.Effect<void, UsageError> =>
+  Effect.gen(function* () {
+    yield* say(consequence)
+    if (yes) return
+    if (!process.stdin.isTTY || !process.stderr.isTTY) {
+      return yield* new UsageError({ message: "without a terminal this needs --yes; nothing was done" })
+    }
+    const answer = yield* Effect.acquireUseRelease(
+      Effect.sync(() => createInterface({ input: process.stdin, output: process.stderr })),
+      (terminal) => Effect.promise((signal) => terminal.question("Continue? [y/N] ", { signal })),
+      (terminal) => Effect.sync(() => terminal.close())
+    )
+    if (!/^y(?:es)?$/i.test(answer.trim())) return yield* new UsageError({ message: "nothing was done" })
+  })
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: ECMA-48 begins every colour with this character.
+const withoutColour = (text: string): string => text.replaceAll(/\u001b\[[\d;]*m/g, "")
+
+/** The messages of `@effect/cli`, which are coloured whatever they go to. */
+const plainConsole = (console: Console.Console): Console.Console => {
+  const plain = (stream: NodeJS.WriteStream, args: ReadonlyArray<unknown>) =>
+    isColoured(stream) ? args : args.map((arg) => (typeof arg === "string" ? withoutColour(arg) : arg))
+  return {
+    ...console,
+    log: (...args) => console.log(...plain(process.stdout, args)),
+    error: (...args) => console.error(...plain(process.stderr, args))
+  }
+}
+
+/** What the library logs, from warnings up (or `--log-level`), one line each on stderr. */
+const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
+  const text = [message].flat().map(String).join(" ")
+  sayNow(`${logLevel.label.toLowerCase()}: ${text}`)
+})
+
+/** The console and the logger of all commands. */
+export const layer: Layer.Layer<never> = Layer.mergeAll(
+  Layer.unwrapEffect(Effect.map(Effect.console, (console) => Console.setConsole(plainConsole(console)))),
+  Logger.replace(Logger.defaultLogger, logger),
+  Logger.minimumLogLevel(LogLevel.Warning)
+)
+
+/** One line for each setting that is wrong: each names the variable and what to do. */
+const configProblems = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
+  error._op === "And" || error._op === "Or"
+    ? [...configProblems(error.left), ...configProblems(error.right)]
+    : [error.message]
+
+const messagesOf = (error: unknown): ReadonlyArray<string> => {
+  if (ConfigError.isConfigError(error)) return configProblems(error)
+  return [error instanceof Error ? error.message : String(error)]
+}
+
+/** Says on stderr why a command failed. `@effect/cli` has already said what is wrong with a command line. */
+export const sayWhy = (cause: Cause.Cause<unknown>, isSaid: (error: unknown) => boolean): Effect.Effect<void> => {
+  const failure = Cause.failureOrCause(cause)
+  if (failure._tag === "Right") {
+    return Cause.isInterruptedOnly(cause) ? Effect.void : say(Cause.pretty(failure.right))
+  }
+  const error = failure.left
+  if (isSaid(error) || error instanceof Ended) return Effect.void
+  return Effect.forEach(messagesOf(error), say, { discard: true })
+}
