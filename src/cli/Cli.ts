@@ -19,13 +19,9 @@ import * as Output from "./Output.js"
 import { version } from "./version.js"
 
 const description = CommandLine.describe("One valid Nomba access token for every program on this machine.", [
+  "nomba-auth token",
   "nomba-auth sandbox"
 ])
-
-/** The commands in the order of `--help`. Each is loaded when it is called, so that its start costs what it needs. */
-const commands = {
-  sandbox: () => import("./sandbox.js")
-}
 
 type Services = CommandLine.Program | CliApp.CliApp.Environment
 
@@ -36,11 +32,17 @@ const erase = <Name extends string, R extends Services, E, A extends object>(
   command: Command.Command<Name, R, E, A>
 ): AnyCommand => command as unknown as AnyCommand
 
+/** The commands in the order of `--help`. Each is loaded when it is called, so that its start costs what it needs. */
+const commands: Readonly<Record<string, () => Promise<AnyCommand>>> = {
+  token: async () => erase((await import("./token.js")).command),
+  sandbox: async () => erase((await import("./sandbox.js")).command)
+}
+
 /** The command that is called; all of them for `--help` and for a name that is unknown. */
 const load = (name: string | undefined): Effect.Effect<ReadonlyArray<AnyCommand>> => {
   const called = Object.entries(commands).filter(([known]) => known === name)
   const loads = called.length > 0 ? called : Object.entries(commands)
-  return Effect.promise(() => Promise.all(loads.map(async ([, load]) => erase((await load()).command))))
+  return Effect.promise(() => Promise.all(loads.map(([, load]) => load())))
 }
 
 const main = (argv: ReadonlyArray<string>): Effect.Effect<void, unknown, Services> =>

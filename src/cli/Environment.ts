@@ -18,7 +18,7 @@
  *
  * - Fail with an `AuthError`, a `ConfigError` or `ExitCode.UsageError`: `Cli.ts` prints the message on stderr and ends with the
  *   exit code. `ExitCode.Ended` ends with a code of your own and prints nothing.
- * - Before anything that ends other programs' session, `yield* Output.confirm("This ends …", given)` with a flag `--yes`.
+ * - Before anything that ends other programs' session, `yield* Output.confirm("This ends …", given)` with `...Output.yesFlag` among the flags.
  * - A command that runs until it is stopped begins with `ExitCode.untilStopped`: SIGINT and SIGTERM then end it with 0.
  * - What follows `--` is in `CommandLine.Program`, and not among the arguments.
  */
@@ -51,14 +51,17 @@ import { stateFolder } from "./stateFolder.js"
 /** The options of every command that talks to Nomba. All other settings are `NOMBA_*` in the environment. */
 export const flags = {
   clientSecretFile: Options.text("client-secret-file").pipe(
+    Options.withPseudoName("PATH"),
     Options.withDescription("Read the client secret from this file, which only you may read; - is the standard input."),
     Options.optional
   ),
   clientSecret: Options.redacted("client-secret").pipe(
+    Options.withPseudoName("SECRET"),
     Options.withDescription("The client secret. Other users of this machine can see it in the process list."),
     Options.optional
   ),
   subject: Options.text("subject").pipe(
+    Options.withPseudoName("NAME"),
     Options.withDescription("Use the session of `nomba-auth login --subject NAME`, which needs no client secret."),
     Options.optional
   )

@@ -1,5 +1,6 @@
 /** What a command prints: the result alone on stdout, everything that is said to a person on stderr. */
 import { createInterface } from "node:readline/promises"
+import * as Options from "@effect/cli/Options"
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
@@ -34,6 +35,11 @@ const sayNow = (text: string): void => void process.stderr.write(`nomba-auth: ${
 
 /** Says something to the person who runs the command, on stderr. */
 export const say = (text: string): Effect.Effect<void> => Effect.sync(() => sayNow(text))
+
+/** For a command that calls `confirm`. */
+export const yesFlag = {
+  yes: Options.boolean("yes").pipe(Options.withDescription("Do not ask before ending other programs' session."))
+}
 
 /**
  * Asks before what ends other programs' session; on a terminal the person answers, elsewhere `--yes` has to. Fails with a
