@@ -5,26 +5,28 @@
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import {
   type AuthError,
   type InvalidRequest,
-  type RevokeError,
+  isTransient,
   type Unavailable,
-  wasNotProcessed
+  wasNotProcessed,
+  withRetryAfter
 } from "../schemas/AuthError.js"
+import { AttemptGate, type WaitForNextAttempt } from "../services/AttemptGate.js"
 import { NombaAuth, type NombaAuthService } from "../services/NombaAuth.js"
 import { NombaConfig, type NombaConfigService } from "../services/NombaConfig.js"
-import { RetryPolicy } from "../services/RetryPolicy.js"
+import { RetryPolicy, type RetryPolicyService } from "../services/RetryPolicy.js"
 import * as Classification from "./auth/Classification.js"
-import * as ClientSecret from "./auth/ClientSecret.js"
 import * as HttpAttempt from "./auth/HttpAttempt.js"
-import * as RetryLoop from "./auth/RetryLoop.js"
 import * as TokenRequest from "./auth/TokenRequest.js"
 import * as BaseUrl from "./config/BaseUrl.js"
 import * as GuardedClient from "./http/GuardedClient.js"
@@ -45,18 +47,18 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
     const policy = yield* RetryPolicy
     const guarded = yield* GuardedClient.make(yield* HttpClient.HttpClient)
     const client = yield* GuardedClient.applyTransform(guarded, config.transformClient)
-    const clientSecret = yield* ClientSecret.make(config)
+    const clientSecret = yield* TokenRequest.makeClientSecret(config)
     const attempt = HttpAttempt.make(config, GuardedClient.singleSend(client), clientSecret.known)
     const rules = Classification.rulesOf(config)
-    const revokeBodies = makeRevokeBodies()
+    const tryRevokeBodies = TokenRequest.makeTryRevokeBodies()
     yield* warnOfMissingAccountId(config)
 
     const operation = <A, E extends AuthError>(
       name: Classification.TokenOperation,
       mayRepeat: (error: Unavailable) => boolean,
-      run: (loop: RetryLoop.RetryLoop) => Effect.Effect<A, E>
+      run: (loop: RetryLoop) => Effect.Effect<A, E>
     ): Effect.Effect<A, E> =>
-      RetryLoop.start({ policy, needed: config.requestTimeout, mayRepeat }).pipe(
+      startRetryLoop({ policy, needed: config.requestTimeout, mayRepeat }).pipe(
         Effect.flatMap(run),
         Effect.onExit((exit) => Effect.annotateCurrentSpan("nomba.outcome", outcome(exit))),
         Effect.withSpan(`NombaAuth.${name}`, { kind: "client", captureStackTrace: false })
@@ -79,7 +81,7 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
 
       revoke: (accessToken, options) =>
         operation("revoke", constTrue, ({ run, waitForNextAttempt }) =>
-          revokeBodies.tryBodies(
+          tryRevokeBodies(
             (body) =>
               Effect.asVoid(
                 run(attempt(rules.revoke, TokenRequest.revoke(config.clientId, accessToken, options?.bearer, body)))
@@ -112,36 +114,60 @@ const warnOfMissingAccountId = (config: NombaConfigService): Effect.Effect<void>
     : Effect.void
 
 /**
- * Tries the bodies of revoke until Nomba accepts one. A body that it refuses goes to the back at once, so that the next
- * revoke begins with another one even if the rate limit allowed a single request.
+ * Repeats the attempts of one token operation. The retry policy says whether and after what delay; a wait that the server
+ * states counts if it is longer than that delay; the `AttemptGate` says whether there is time left.
  */
-const makeRevokeBodies = () => {
-  let bodies: ReadonlyArray<TokenRequest.RevokeBody> = TokenRequest.revokeBodies
-
-  const rotate = (refused: TokenRequest.RevokeBody): void => {
-    if (bodies[0] === refused) bodies = [...bodies.slice(1), refused]
-  }
-
-  const tryBodies = (
-    send: (body: TokenRequest.RevokeBody) => Effect.Effect<void, RevokeError>,
-    hasTime: Effect.Effect<boolean>
-  ): Effect.Effect<void, RevokeError> =>
-    Effect.gen(function* () {
-      for (let left = TokenRequest.revokeBodies.length; ; left--) {
-        const [body = TokenRequest.revokeBodies[0]] = bodies
-        const error = yield* Effect.match(send(body), { onFailure: (error) => error, onSuccess: () => undefined })
-        if (error === undefined) return
-        if (!isRefusedBody(error)) return yield* error
-        rotate(body)
-        if (left <= 1 || !(yield* hasTime)) return yield* error
-      }
-    })
-
-  return { tryBodies }
+interface RetryLoop {
+  /** Runs an attempt, and again while the policy and the gate allow it. */
+  readonly run: <A, E extends AuthError, R>(attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly waitForNextAttempt: WaitForNextAttempt
 }
 
-const isRefusedBody = (error: RevokeError): boolean =>
-  error._tag === "InvalidRequest" && [400, 422].includes(Classification.effectiveStatus(error) ?? 0)
+/** Retry options of one operation. */
+interface RetryOptions {
+  readonly policy: RetryPolicyService
+  /** The time-out of one attempt. */
+  readonly needed: Duration.Duration
+  /** Which failures may be repeated at all. */
+  readonly mayRepeat: (error: Unavailable) => boolean
+}
+
+/** Starts one operation: its policy begins anew, and the gate of the caller's context counts its time. */
+const startRetryLoop = ({ mayRepeat, needed, policy }: RetryOptions): Effect.Effect<RetryLoop> =>
+  Effect.gen(function* () {
+    const gate = yield* AttemptGate
+    const waitForNextAttempt = yield* gate.start(needed)
+    const driver = yield* Schedule.driver(delaysOf(policy))
+    let attempts = 0
+
+    const run = <A, E extends AuthError, R>(attempt: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      Effect.gen(function* () {
+        while (true) {
+          attempts += 1
+          yield* Effect.annotateCurrentSpan("nomba.attempts", attempts)
+          const result = yield* Effect.either(attempt)
+          if (result._tag === "Right") return result.right
+          const error: E = result.left
+          if (!isTransient(error) || !mayRepeat(error)) return yield* Effect.fail(error)
+          const delay = yield* Effect.option(driver.next(error))
+          if (delay._tag === "None") return yield* Effect.fail(error)
+          // `Retry-After: 0` must not turn the retries into a burst.
+          const wait = Duration.max(error.retryAfter ?? Duration.zero, delay.value)
+          if (!(yield* waitForNextAttempt(wait))) {
+            // A renewal has a gate and a backoff of its own, and states its own wait.
+            return yield* Effect.fail(gate === defaultGate ? withRetryAfter(error, wait) : error)
+          }
+        }
+      })
+
+    return { run, waitForNextAttempt }
+  })
+
+const defaultGate = Context.get(Context.empty(), AttemptGate)
+
+/** The policy's delays as its output, because the gate does the waiting. */
+const delaysOf = (policy: RetryPolicyService): Schedule.Schedule<Duration.Duration, Unavailable> =>
+  Schedule.modifyDelay(Schedule.delays(policy), () => Duration.zero)
 
 const outcome = (exit: Exit.Exit<unknown, AuthError>): string =>
   Exit.match(exit, {

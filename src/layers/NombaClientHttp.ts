@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { type AuthError, UnexpectedResponse } from "../schemas/AuthError.js"
-import * as ErrorResponse from "../schemas/ErrorResponse.js"
+import * as Responses from "../schemas/Responses.js"
 import { NombaClient, type NombaClientService } from "../services/NombaClient.js"
 import { NombaConfig } from "../services/NombaConfig.js"
 import { TokenCache } from "../services/TokenCache.js"
@@ -90,7 +90,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
       return Effect.gen(function* () {
         const peeked = yield* IncomingResponse.peek(response)
         const isRejected = Option.exists(peeked.text, (text) =>
-          ErrorResponse.isJwtExpired(IncomingResponse.parseJson(text))
+          Responses.isJwtExpired(IncomingResponse.parseJson(text))
         )
         if (!isRejected && Recovery.provesToken(status)) yield* cache.confirm(token, sent)
         return { token, sent, response, isRejected, peeked }

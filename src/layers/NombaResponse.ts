@@ -15,8 +15,8 @@ import * as ParseResult from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { UnexpectedResponse } from "../schemas/AuthError.js"
-import * as ErrorResponse from "../schemas/ErrorResponse.js"
 import { NombaRequestFailed } from "../schemas/NombaRequestFailed.js"
+import * as Responses from "../schemas/Responses.js"
 import { masking } from "../schemas/SafeText.js"
 import * as IncomingResponse from "./http/IncomingResponse.js"
 import { RedactedResponse } from "./http/RedactedResponse.js"
@@ -93,10 +93,10 @@ export const result = <A, I, R>(
         status,
         reason,
         issues: issues.slice(0, 20).map(safe),
-        ...ErrorResponse.present("requestId", Option.map(IncomingResponse.requestId(headers), safe))
+        ...Responses.present("requestId", Option.map(IncomingResponse.requestId(headers), safe))
       })
 
-    const envelope = ErrorResponse.decode(Option.getOrUndefined(IncomingResponse.json(body)))
+    const envelope = Responses.decodeEnvelope(Option.getOrUndefined(IncomingResponse.json(body)))
     const verdict = judge(response, body)
     switch (verdict._tag) {
       case "Unexpected":
@@ -105,20 +105,20 @@ export const result = <A, I, R>(
         const wait = IncomingResponse.wait(verdict.status, headers, yield* Clock.currentTimeMillis)
         return yield* new NombaRequestFailed({
           status,
-          ...ErrorResponse.present("code", Option.map(envelope.code, safe)),
-          ...ErrorResponse.present("description", Option.map(envelope.description, safe)),
+          ...Responses.present("code", Option.map(envelope.code, safe)),
+          ...Responses.present("description", Option.map(envelope.description, safe)),
           errors: [...envelope.errors, ...verdict.errors].map(safe),
           retryable: verdict.retryable,
           processed: verdict.processed,
-          ...ErrorResponse.present("retryAfter", wait)
+          ...Responses.present("retryAfter", wait)
         })
       }
       case "Success": {
-        const given = ErrorResponse.member(verdict.json, "data")
+        const given = Responses.member(verdict.json, "data")
         const data = yield* Effect.catchAll(decode(given), (error) =>
           Effect.flatMap(pathsOf(error, given), (paths) => unexpected("SchemaMismatch", paths))
         )
-        const isPending = verdict.isPending || ErrorResponse.member(given, "status") === "PENDING_BILLING"
+        const isPending = verdict.isPending || Responses.member(given, "status") === "PENDING_BILLING"
         return { data, isPending }
       }
     }
@@ -163,7 +163,7 @@ const judge = (
   body: IncomingResponse.Body
 ): Success | Failure | Unexpected => {
   const json = IncomingResponse.json(body)
-  const envelope = ErrorResponse.decode(Option.getOrUndefined(json))
+  const envelope = Responses.decodeEnvelope(Option.getOrUndefined(json))
   const isRead = response.request.method === "GET" || response.request.method === "HEAD"
 
   const failure = (status: number, errors: ReadonlyArray<string> = []): Failure => ({

@@ -14,8 +14,8 @@ import {
   Unavailable,
   UnexpectedResponse
 } from "../schemas/AuthError.js"
-import { present } from "../schemas/ErrorResponse.js"
 import type { PendingLogin } from "../schemas/PendingLogin.js"
+import { present } from "../schemas/Responses.js"
 import { withoutSecrets } from "../schemas/SafeText.js"
 import type { ExchangeOptions } from "../services/NombaAuth.js"
 import * as BaseUrl from "./config/BaseUrl.js"

@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
-import { member } from "./ErrorResponse.js"
+import * as Predicate from "effect/Predicate"
 
 /** Used when an answer says nothing about the expiry: the 30 minutes that Nomba's pages document. */
 export const DEFAULT_LIFETIME: Duration.Duration = Duration.minutes(30)
@@ -140,7 +140,7 @@ export const parseHttpDate = (text: string): Option.Option<number> => {
 
 /** RFC 7519's NumericDate, as a time that a `Date` can hold. */
 const numericDate = (claims: unknown, name: string): Option.Option<number> => {
-  const value = member(claims, name)
+  const value = Predicate.isRecord(claims) && Object.hasOwn(claims, name) ? claims[name] : undefined
   return typeof value === "number" && Math.abs(value * 1000) <= MAX_DATE ? Option.some(value * 1000) : Option.none()
 }
 

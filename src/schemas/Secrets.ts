@@ -1,5 +1,6 @@
 /**
- * The schemas of what must never be printed. Their messages name what is wrong and never show the value.
+ * What must never be printed: its schemas, and the checks of texts that are sent byte for byte. Messages name what is wrong
+ * and never show the value.
  *
  * @since 0.1.0
  */
@@ -37,3 +38,31 @@ export const AccessToken: Schema.Redacted<Schema.filter<typeof Schema.String>> =
     Schema.filter(isHeaderSafe, quiet("has characters that a header cannot carry"))
   )
 ).annotations(quiet("is not an access token"))
+
+/** What is wrong with a text that is used byte for byte. */
+export const problemOf = (value: string): string | undefined => {
+  if (value.trim() === "") return "is empty"
+  if (value.trim() !== value) return "has white space around it"
+  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(value)) return "has control or invisible characters"
+  if (/^(["'`]).*\1$/.test(value)) return "has quotation marks around it"
+  return placeholders.some((placeholder) => placeholder.test(value))
+    ? "is a placeholder: put the real value there"
+    : undefined
+}
+
+/** What examples, templates and failed substitutions leave behind. */
+const placeholders = [
+  /^(.)\1{2,}$/,
+  /^[x0*._…-]+$/i,
+  /^<.*>$/,
+  /^\[.*\]$/,
+  /^\{.*\}$/,
+  /^\$\{?\w*\}?$/,
+  /^\$\(.*\)$/,
+  /^%\w+%$/,
+  /^(?:undefined|null|none|nil|nan|true|false|todo|tbd|fixme|placeholder|example|sample|dummy|secret|password)$/i,
+  /^(?:change|replace|insert|enter|paste|put|your)[ _-]/i,
+  /[ _-]here$/i,
+  /^(?:changeme|changeit|replaceme)$/i,
+  /^(?:your|my|the)?[ _-]?(?:nomba|client|account|private|secret|api|parent)[ _-]?(?:account[ _-]?|client[ _-]?)?(?:id|secret|key)$/i
+]

@@ -15,9 +15,8 @@ import {
   type UnexpectedReason,
   UnexpectedResponse
 } from "../../schemas/AuthError.js"
-import * as ErrorResponse from "../../schemas/ErrorResponse.js"
+import * as Responses from "../../schemas/Responses.js"
 import { masking } from "../../schemas/SafeText.js"
-import * as TokenResponse from "../../schemas/TokenResponse.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import * as BaseUrl from "../config/BaseUrl.js"
 import * as IncomingResponse from "../http/IncomingResponse.js"
@@ -112,14 +111,14 @@ const THREE_CAUSES =
  */
 export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either.Either<object, E | Failure> => {
   const json = IncomingResponse.json(response.body)
-  const envelope = ErrorResponse.decode(Option.getOrUndefined(json))
+  const envelope = Responses.decodeEnvelope(Option.getOrUndefined(json))
   const mask = masking([...response.secrets, ...tokensIn(json)])
   const safe = (text: string): string => mask(text, 200)
   const summary: ResponseSummary = {
     operation: rules.operation,
     status: response.status,
-    ...ErrorResponse.present("code", Option.map(envelope.code, safe)),
-    ...ErrorResponse.present("description", Option.map(envelope.description, safe))
+    ...Responses.present("code", Option.map(envelope.code, safe)),
+    ...Responses.present("description", Option.map(envelope.description, safe))
   }
 
   const errors = envelope.errors.map(safe)
@@ -130,7 +129,7 @@ export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either
       status: response.status,
       reason,
       issues,
-      ...ErrorResponse.present("requestId", Option.map(IncomingResponse.requestId(response.headers), safe))
+      ...Responses.present("requestId", Option.map(IncomingResponse.requestId(response.headers), safe))
     })
 
   const unavailable = (
@@ -142,15 +141,14 @@ export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either
       ...rules.host,
       reason,
       processed: reason === "RateLimited" ? "no" : "unknown",
-      ...ErrorResponse.present("retryAfter", wait)
+      ...Responses.present("retryAfter", wait)
     })
 
   const byStatus = (status: number, issues: ReadonlyArray<string> = []): E | Failure => {
     if (status === 0 || (status >= 300 && status < 400)) return unexpected("Redirect", issues)
     if (status < 400 || status > 599) return unexpected("UnknownStatus", issues)
     if (rules.rejectedStatuses.includes(status)) return rules.rejected(summary, errors)
-    if (rules.hasBearer && ErrorResponse.isJwtExpired(Option.getOrUndefined(json)))
-      return rules.rejected(summary, errors)
+    if (rules.hasBearer && Responses.isJwtExpired(Option.getOrUndefined(json))) return rules.rejected(summary, errors)
     const wait = IncomingResponse.wait(status, response.headers, response.receivedAt)
     switch (status) {
       case 403:
@@ -188,7 +186,7 @@ export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either
           ...summary,
           ...rules.host,
           reason: "Network",
-          ...ErrorResponse.present("detail", end.detail)
+          ...Responses.present("detail", end.detail)
         })
       )
     default:
@@ -200,7 +198,7 @@ export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either
       ? Either.right({})
       : Either.left(unexpected("NotJson", [isEmpty ? "body: empty" : "body: not a JSON object"]))
   }
-  if (Option.isSome(envelope.oddCode) && !(rules.hasToken && TokenResponse.hasToken(json.value))) {
+  if (Option.isSome(envelope.oddCode) && !(rules.hasToken && Responses.hasToken(json.value))) {
     return Either.left(unexpected("OddCode", [envelope.oddCode.value]))
   }
   const code = Option.getOrElse(envelope.code, () => "00")
@@ -208,7 +206,7 @@ export const classify = <E>(response: ReceivedResponse, rules: Rules<E>): Either
   if (isStatus(code)) {
     return isSuccess(Number(code)) ? Either.right(json.value) : Either.left(byStatus(Number(code), [`code: ${code}`]))
   }
-  const isRejected = rules.rejectedCodes.includes(code) || (rules.hasBearer && ErrorResponse.isJwtExpired(json.value))
+  const isRejected = rules.rejectedCodes.includes(code) || (rules.hasBearer && Responses.isJwtExpired(json.value))
   return Either.left(isRejected ? rules.rejected(summary, errors) : new InvalidRequest({ ...summary, errors }))
 }
 
@@ -227,8 +225,8 @@ const isStatus = (code: string | undefined): boolean => code !== undefined && /^
 
 const tokensIn = (json: Option.Option<object>): ReadonlyArray<Redacted.Redacted<string>> => {
   const body = Option.getOrUndefined(json)
-  return [body, ErrorResponse.member(body, "data")]
-    .flatMap((holder) => [ErrorResponse.member(holder, "access_token"), ErrorResponse.member(holder, "refresh_token")])
+  return [body, Responses.member(body, "data")]
+    .flatMap((holder) => [Responses.member(holder, "access_token"), Responses.member(holder, "refresh_token")])
     .filter((token) => typeof token === "string")
     .map((token) => Redacted.make(token))
 }

@@ -24,10 +24,10 @@ import {
   Unavailable,
   UnexpectedResponse
 } from "../../schemas/AuthError.js"
-import { present } from "../../schemas/ErrorResponse.js"
+import * as Responses from "../../schemas/Responses.js"
+import { present } from "../../schemas/Responses.js"
 import { withoutSecrets } from "../../schemas/SafeText.js"
 import type { Session } from "../../schemas/Session.js"
-import * as TokenResponse from "../../schemas/TokenResponse.js"
 import { AttemptGate } from "../../services/AttemptGate.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import * as BaseUrl from "../config/BaseUrl.js"
@@ -36,8 +36,7 @@ import * as NetworkFailure from "../http/NetworkFailure.js"
 import * as OutgoingRequest from "../http/OutgoingRequest.js"
 import { measuredSleep, STALLED_FOR, stallTolerantSleep, systemClock } from "../wait.js"
 import * as Classification from "./Classification.js"
-import type { TokenRequest } from "./TokenRequest.js"
-import * as validate from "./validate.js"
+import { checkAccountId, type TokenRequest } from "./TokenRequest.js"
 
 /** A response that reports a success. Times are milliseconds since 1970 by this machine's clock. */
 export interface SuccessResponse {
@@ -71,7 +70,7 @@ export const make = (
   return (rules, prepare) =>
     Effect.gen(function* () {
       const timedOut = yield* startTimeout(config.requestTimeout)
-      yield* validate.all(rules.operation, validate.header("accountId", Option.getOrUndefined(config.accountId)))
+      yield* checkAccountId(rules.operation, config.accountId)
       const request = yield* prepare
       yield* (yield* AttemptGate).beforeSend
       const sent = yield* send(scoped, toHttpRequest(config, request), { operation: rules.operation, host, timedOut })
@@ -122,7 +121,7 @@ const send = (
   Effect.gen(function* () {
     const sentAt = yield* Clock.currentTimeMillis
     const late = yield* unlessAnswered(timedOut)
-    const timeout = new Unavailable({ ...host, operation, reason: "Timeout" })
+    const timeout = Effect.suspend(() => new Unavailable({ ...host, operation, reason: "Timeout" }))
     const response = yield* client.execute(request).pipe(
       Effect.catchTag("ResponseError", (error) =>
         error.reason === "StatusCode" ? Effect.succeed(error.response) : Effect.fail(error)
@@ -137,7 +136,7 @@ const send = (
         )
       ),
       Effect.disconnect,
-      Effect.raceFirst(Effect.zipRight(late, Effect.fail(timeout)))
+      Effect.raceFirst(Effect.zipRight(late, timeout))
     )
     const body = yield* IncomingResponse.readUntil(response, late)
     return { response, body, sentAt, receivedAt: yield* Clock.currentTimeMillis }
@@ -182,7 +181,7 @@ export const decodeSession =
   (operation: Classification.TokenOperation) =>
   ({ headers, json, secrets, sentAt, status }: SuccessResponse): Effect.Effect<Session, UnexpectedResponse> =>
     Effect.gen(function* () {
-      const decoded = TokenResponse.decode(json, { sentAt, secrets, date: IncomingResponse.date(headers) })
+      const decoded = Responses.decodeSession(json, { sentAt, secrets, date: IncomingResponse.date(headers) })
       if (Either.isLeft(decoded)) {
         const requestId = Option.map(IncomingResponse.requestId(headers), (id) => withoutSecrets(id, secrets, 200))
         return yield* new UnexpectedResponse({

@@ -1,14 +1,23 @@
 /**
- * The path, body and bearer of each token request. Inputs that cannot be sent are refused.
+ * What each token request carries: path, body and bearer, and the client secret. Inputs that cannot be sent are refused
+ * before anything is sent; a problem names the field and never the value.
  */
 import type * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
-import type { InvalidRequest } from "../../schemas/AuthError.js"
+import { InvalidRequest, isTransient, type Operation, type RevokeError, Unavailable } from "../../schemas/AuthError.js"
 import { ExchangeRequest, IssueRequest, RefreshRequest, RevokeRequest } from "../../schemas/Requests.js"
+import { isHeaderSafe, problemOf } from "../../schemas/Secrets.js"
 import type { ExchangeOptions, RefreshOptions } from "../../services/NombaAuth.js"
-import * as validate from "./validate.js"
+import type { NombaConfigService } from "../../services/NombaConfig.js"
+import { stallTolerantTimeout } from "../wait.js"
+import { effectiveStatus } from "./Classification.js"
 
 export interface TokenRequest {
   readonly path: `/v1/auth/token/${"issue" | "refresh" | "revoke"}`
@@ -33,7 +42,7 @@ export const issue = <E>(
 export const refresh = (options: RefreshOptions): Effect.Effect<TokenRequest, InvalidRequest> => {
   const { accessToken, refreshToken } = given(options)
   return Effect.map(
-    validate.all("refresh", text("refreshToken", refreshToken), validate.optional(token)("accessToken", accessToken)),
+    all("refresh", text("refreshToken", refreshToken), optional(token)("accessToken", accessToken)),
     () => ({
       path: "/v1/auth/token/refresh",
       body: encodeRefresh({ grant_type: "refresh_token", refresh_token: refreshToken }),
@@ -46,12 +55,7 @@ export const refresh = (options: RefreshOptions): Effect.Effect<TokenRequest, In
 export const exchange = (clientId: string, options: ExchangeOptions): Effect.Effect<TokenRequest, InvalidRequest> => {
   const { code, redirectUri, verifier } = given(options)
   return Effect.map(
-    validate.all(
-      "exchange",
-      text("code", code),
-      text("verifier", verifier),
-      validate.required("redirectUri", redirectUri)
-    ),
+    all("exchange", text("code", code), text("verifier", verifier), required("redirectUri", redirectUri)),
     () => ({
       path: "/v1/auth/token/issue",
       body: encodeExchange({
@@ -72,7 +76,7 @@ export type RevokeBody = (accessToken: Redacted.Redacted<string>, clientId: stri
  * In the order in which they are tried: the two descriptions of the API disagree, and whether Nomba refuses unknown members
  * is not known.
  */
-export const revokeBodies: Arr.NonEmptyReadonlyArray<RevokeBody> = [
+const revokeBodies: Arr.NonEmptyReadonlyArray<RevokeBody> = [
   (token, clientId) => encodeBoth({ token, clientId, access_token: token }),
   (token) => encodeSpec({ token }),
   (token, clientId) => encodeLive({ clientId, access_token: token })
@@ -84,21 +88,150 @@ export const revoke = (
   bearer: Redacted.Redacted<string> | undefined,
   body: RevokeBody
 ): Effect.Effect<TokenRequest, InvalidRequest> =>
-  Effect.map(
-    validate.all("revoke", token("accessToken", accessToken), validate.optional(token)("bearer", bearer)),
-    () => ({
-      path: "/v1/auth/token/revoke",
-      body: body(accessToken, clientId),
-      bearer: bearer ?? accessToken,
-      secrets: bearer === undefined ? [accessToken] : [accessToken, bearer]
-    })
-  )
-
-const text = validate.secret(validate.required)
-const token = validate.secret(validate.header)
+  Effect.map(all("revoke", token("accessToken", accessToken), optional(token)("bearer", bearer)), () => ({
+    path: "/v1/auth/token/revoke",
+    body: body(accessToken, clientId),
+    bearer: bearer ?? accessToken,
+    secrets: bearer === undefined ? [accessToken] : [accessToken, bearer]
+  }))
 
 /** Reports each missing field also for a caller without types who passed nothing. */
 const given = <A extends object>(options: A): A => ({ ...options })
+
+type TryRevokeBodies = (
+  send: (body: RevokeBody) => Effect.Effect<void, RevokeError>,
+  hasTime: Effect.Effect<boolean>
+) => Effect.Effect<void, RevokeError>
+
+/**
+ * Tries the bodies of revoke until Nomba accepts one. A body that it refuses goes to the back at once, so that the next
+ * revoke begins with another one even if the rate limit allowed a single request.
+ */
+export const makeTryRevokeBodies = (): TryRevokeBodies => {
+  let bodies: ReadonlyArray<RevokeBody> = revokeBodies
+
+  const rotate = (refused: RevokeBody): void => {
+    if (bodies[0] === refused) bodies = [...bodies.slice(1), refused]
+  }
+
+  return (send, hasTime) =>
+    Effect.gen(function* () {
+      for (let left = revokeBodies.length; ; left--) {
+        const [body = revokeBodies[0]] = bodies
+        const error = yield* Effect.match(send(body), { onFailure: (error) => error, onSuccess: () => undefined })
+        if (error === undefined) return
+        if (!isRefusedBody(error)) return yield* error
+        rotate(body)
+        if (left <= 1 || !(yield* hasTime)) return yield* error
+      }
+    })
+}
+
+const isRefusedBody = (error: RevokeError): boolean =>
+  error._tag === "InvalidRequest" && [400, 422].includes(effectiveStatus(error) ?? 0)
+
+export interface ClientSecret {
+  /**
+   * Reads the secret within the time-out of one attempt. Fails with `Unavailable` if its source fails, and with
+   * `InvalidRequest` if the value cannot be a secret.
+   */
+  readonly read: Effect.Effect<Redacted.Redacted<string>, InvalidRequest | Unavailable>
+  /** The secret if it is known without reading it: Nomba knows it too and may echo it in any response. */
+  readonly known: Effect.Effect<Option.Option<Redacted.Redacted<string>>>
+}
+
+/** The client secret, read again for each issue. */
+export const makeClientSecret = (config: NombaConfigService): Effect.Effect<ClientSecret> =>
+  Effect.map(
+    Ref.make(Option.filter(constant(config.clientSecret), (secret) => Redacted.isRedacted(secret))),
+    (known) => ({
+      known,
+      read: config.clientSecret.pipe(
+        Effect.catchAllCause((cause) => Effect.fail(failure(Option.getOrUndefined(Cause.failureOption(cause))))),
+        Effect.disconnect,
+        stallTolerantTimeout({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
+        Effect.tap((secret) => all("issue", exactSecret(`clientSecret (${config.origins.clientSecret})`, secret))),
+        Effect.tap((secret) => Ref.set(known, Option.some(secret)))
+      )
+    })
+  )
+
+/** The value of an effect that only succeeds with one: a secret that was configured as a value. */
+const constant = <A, E>(effect: Effect.Effect<A, E>): Option.Option<A> =>
+  Exit.isExit(effect)
+    ? Exit.match(effect as Exit.Exit<A, E>, { onFailure: Option.none, onSuccess: Option.some })
+    : Option.none()
+
+const failure = (error?: InvalidRequest | Unavailable): InvalidRequest | Unavailable =>
+  error === undefined || isTransient(error) ? unreadable(error) : error
+
+const unreadable = (error?: Unavailable): Unavailable =>
+  new Unavailable({ ...error, operation: "issue", reason: "Secret", processed: "no" })
+
+/** Fails if the account id cannot be sent as a header. */
+export const checkAccountId = (
+  operation: Operation,
+  accountId: Option.Option<string>
+): Effect.Effect<void, InvalidRequest> => all(operation, header("accountId", Option.getOrUndefined(accountId)))
+
+type Text = string | Redacted.Redacted<string>
+
+type Check = (field: string, input: Text) => Problem
+
+/** What is wrong with an input; none if it is valid. */
+type Problem = Option.Option<string>
+
+/** Fails with all problems at once. */
+const all = (operation: Operation, ...problems: ReadonlyArray<Problem>): Effect.Effect<void, InvalidRequest> => {
+  const errors = problems.flatMap(Option.toArray)
+  return errors.length === 0 ? Effect.void : Effect.fail(new InvalidRequest({ operation, errors }))
+}
+
+/** Must not be blank. */
+const required = (field: string, input: Text): Problem =>
+  problem(field, input, (text) => (text.trim() === "" ? "is empty" : undefined))
+
+/** Must fit in a header, or be absent. */
+const header = (field: string, input: Text | undefined): Problem =>
+  input === undefined
+    ? Option.none()
+    : problem(field, input, (text) =>
+        text === "" ? "is empty" : isHeaderSafe(text) ? undefined : "has characters that a header cannot carry"
+      )
+
+/** A setting, which is sent byte for byte. */
+const exact = (field: string, input: Text): Problem => problem(field, input, problemOf)
+
+/** Must be redacted, because it would be printed otherwise, and pass the check. */
+const secret =
+  (check: Check) =>
+  (field: string, input: unknown): Problem => {
+    if (Redacted.isRedacted(input)) return check(field, input as Redacted.Redacted<string>)
+    const what = Predicate.isNullable(input) ? "is missing" : "is not redacted: wrap it in Redacted.make"
+    return Option.some(`${field}: ${what}`)
+  }
+
+const optional =
+  <A>(check: (field: string, input: A) => Problem) =>
+  (field: string, input: A | undefined): Problem =>
+    input === undefined ? Option.none() : check(field, input)
+
+const problem = (field: string, input: Text, judge: (text: string) => string | undefined): Problem =>
+  Option.match(reveal(input), {
+    onNone: () => Option.some(`${field}: ${Predicate.isNullable(input) ? "is missing" : "cannot be read"}`),
+    onSome: (text) => Option.map(Option.fromNullable(judge(text)), (what) => `${field}: ${what}`)
+  })
+
+/** None for a redacted value that was wiped or holds no text. */
+const reveal = (input: Text): Option.Option<string> =>
+  Option.filter(
+    typeof input === "string" ? Option.some(input) : Option.liftThrowable(Redacted.value<unknown>)(input),
+    Predicate.isString
+  )
+
+const text = secret(required)
+const token = secret(header)
+const exactSecret = secret(exact)
 
 const encodeIssue = Schema.encodeSync(IssueRequest)
 const encodeRefresh = Schema.encodeSync(RefreshRequest)

@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import { isHeaderSafe } from "../../schemas/Secrets.js"
+import { isHeaderSafe, problemOf } from "../../schemas/Secrets.js"
 
 export interface Setting<A> {
   readonly value: A
@@ -95,40 +95,12 @@ export const NOT_REDACTED = "is not redacted, and so would be printed: wrap it i
 
 export const NOT_IN_A_HEADER = "has characters that a header cannot carry"
 
-/** What is wrong with a text that is used byte for byte. */
-export const problemOf = (value: string): string | undefined => {
-  if (value.trim() === "") return "is empty"
-  if (value.trim() !== value) return "has white space around it"
-  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(value)) return "has control or invisible characters"
-  if (/^(["'`]).*\1$/.test(value)) return "has quotation marks around it"
-  return placeholders.some((placeholder) => placeholder.test(value))
-    ? "is a placeholder: put the real value there"
-    : undefined
-}
-
 const fixes: Readonly<Record<string, string>> = {
   "is empty": ": give it a value, or leave it out",
   "has white space around it": ": remove it",
   "has control or invisible characters": ": type it again",
   "has quotation marks around it": ": remove them"
 }
-
-/** What examples, templates and failed substitutions leave behind. */
-const placeholders = [
-  /^(.)\1{2,}$/,
-  /^[x0*._…-]+$/i,
-  /^<.*>$/,
-  /^\[.*\]$/,
-  /^\{.*\}$/,
-  /^\$\{?\w*\}?$/,
-  /^\$\(.*\)$/,
-  /^%\w+%$/,
-  /^(?:undefined|null|none|nil|nan|true|false|todo|tbd|fixme|placeholder|example|sample|dummy|secret|password)$/i,
-  /^(?:change|replace|insert|enter|paste|put|your)[ _-]/i,
-  /[ _-]here$/i,
-  /^(?:changeme|changeit|replaceme)$/i,
-  /^(?:your|my|the)?[ _-]?(?:nomba|client|account|private|secret|api|parent)[ _-]?(?:account[ _-]?|client[ _-]?)?(?:id|secret|key)$/i
-]
 
 // Sources
 

@@ -7,7 +7,7 @@ import * as Arr from "effect/Array"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { InvalidRequest, type Operation, Unavailable } from "../../schemas/AuthError.js"
-import { present } from "../../schemas/ErrorResponse.js"
+import { present } from "../../schemas/Responses.js"
 import { type Host, isBlockedPort } from "../config/BaseUrl.js"
 
 /** A request that cannot be sent is `InvalidRequest`; everything else is `Unavailable`. */

@@ -13,7 +13,7 @@ import * as Inspectable from "effect/Inspectable"
 import type * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../schemas/AuthError.js"
-import { present } from "../../schemas/ErrorResponse.js"
+import { present } from "../../schemas/Responses.js"
 import type { Host } from "../config/BaseUrl.js"
 import * as NetworkFailure from "./NetworkFailure.js"
 

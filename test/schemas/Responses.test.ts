@@ -1,16 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Either, FastCheck as fc, Option, Redacted } from "effect"
-import * as TokenResponse from "../../src/schemas/TokenResponse.js"
+import * as Responses from "../../src/schemas/Responses.js"
 
-const exchange: TokenResponse.ResponseFacts = { sentAt: Date.UTC(2025, 7, 13, 12), date: Option.none(), secrets: [] }
+const exchange: Responses.ResponseFacts = { sentAt: Date.UTC(2025, 7, 13, 12), date: Option.none(), secrets: [] }
 
-const decode = (data: unknown, changes: Partial<TokenResponse.ResponseFacts> = {}) =>
-  TokenResponse.decode({ code: "00", data }, { ...exchange, ...changes })
+const decode = (data: unknown, changes: Partial<Responses.ResponseFacts> = {}) =>
+  Responses.decodeSession({ code: "00", data }, { ...exchange, ...changes })
 
-const granted = (data: unknown, changes?: Partial<TokenResponse.ResponseFacts>): TokenResponse.Granted =>
+const granted = (data: unknown, changes?: Partial<Responses.ResponseFacts>): Responses.Granted =>
   Either.getOrThrowWith(decode(data, changes), (refused) => new Error(refused.issues.join()))
 
-const refused = (data: unknown, changes?: Partial<TokenResponse.ResponseFacts>): TokenResponse.Refused =>
+const refused = (data: unknown, changes?: Partial<Responses.ResponseFacts>): Responses.Refused =>
   Either.getOrThrowWith(Either.flip(decode(data, changes)), () => new Error("granted"))
 
 describe("a session", () => {
@@ -91,7 +91,7 @@ describe("a session", () => {
   })
 
   it("is not thrown away over an odd code", () => {
-    const { warnings } = Either.getOrThrow(TokenResponse.decode({ code: {}, data: { access_token: "t" } }, exchange))
+    const { warnings } = Either.getOrThrow(Responses.decodeSession({ code: {}, data: { access_token: "t" } }, exchange))
     assert.deepStrictEqual(warnings, ["code: malformed object"])
   })
 
@@ -138,7 +138,7 @@ describe("an answer that grants nothing", () => {
     { access_token: "t" }
   ]) {
     it(JSON.stringify(body) ?? "undefined", () => {
-      const result = TokenResponse.decode(body, exchange)
+      const result = Responses.decodeSession(body, exchange)
       assert.deepStrictEqual(result, Either.left({ reason: "NoUsableToken", issues: ["data.access_token: missing"] }))
     })
   }
@@ -206,7 +206,7 @@ describe("whatever JSON comes in", () => {
       }),
       { numRuns: 1000 }
     )
-    fc.assert(fc.property(fc.jsonValue(), (body) => Either.isEither(TokenResponse.decode(body, exchange))))
+    fc.assert(fc.property(fc.jsonValue(), (body) => Either.isEither(Responses.decodeSession(body, exchange))))
   })
 
   it("no issue and no warning shows a value", () => {

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc, Option } from "effect"
-import * as ErrorResponse from "../../src/schemas/ErrorResponse.js"
+import * as Responses from "../../src/schemas/Responses.js"
 
-const silent: ErrorResponse.Envelope = {
+const silent: Responses.Envelope = {
   code: Option.none(),
   description: Option.none(),
   errors: [],
@@ -11,7 +11,7 @@ const silent: ErrorResponse.Envelope = {
 
 describe("an envelope", () => {
   it("is read whole", () => {
-    assert.deepStrictEqual(ErrorResponse.decode({ code: "400", description: "no", errors: ["a", "b"] }), {
+    assert.deepStrictEqual(Responses.decodeEnvelope({ code: "400", description: "no", errors: ["a", "b"] }), {
       code: Option.some("400"),
       description: Option.some("no"),
       errors: ["a", "b"],
@@ -32,13 +32,13 @@ describe("an envelope", () => {
     ["000", "000"]
   ] as const) {
     it(`code ${JSON.stringify(code)} reads ${text}`, () => {
-      assert.deepStrictEqual(ErrorResponse.decode({ code }).code, Option.some(text))
+      assert.deepStrictEqual(Responses.decodeEnvelope({ code }).code, Option.some(text))
     })
   }
 
   for (const code of [undefined, null, ""]) {
     it(`code ${JSON.stringify(code)} is absent`, () => {
-      assert.deepStrictEqual(ErrorResponse.decode({ code }), silent)
+      assert.deepStrictEqual(Responses.decodeEnvelope({ code }), silent)
     })
   }
 
@@ -52,7 +52,7 @@ describe("an envelope", () => {
     [Number.POSITIVE_INFINITY, "number"]
   ] as const) {
     it(`code ${String(code)} is none, and odd`, () => {
-      assert.deepStrictEqual(ErrorResponse.decode({ code }), {
+      assert.deepStrictEqual(Responses.decodeEnvelope({ code }), {
         ...silent,
         oddCode: Option.some(`code: malformed ${kind}`)
       })
@@ -60,7 +60,7 @@ describe("an envelope", () => {
   }
 
   it("`message` stands in for an absent or unusable `description` only", () => {
-    const read = (body: object) => Option.getOrUndefined(ErrorResponse.decode(body).description)
+    const read = (body: object) => Option.getOrUndefined(Responses.decodeEnvelope(body).description)
     assert.strictEqual(read({ description: "d", message: "m" }), "d")
     assert.strictEqual(read({ message: "m" }), "m")
     assert.strictEqual(read({ description: "", message: "m" }), "m")
@@ -69,23 +69,26 @@ describe("an envelope", () => {
   })
 
   it("errors are texts, twenty at most", () => {
-    assert.deepStrictEqual(ErrorResponse.decode({ errors: ["a", 1, null, "", { b: "b" }, " c "] }).errors, ["a", "c"])
-    assert.lengthOf(ErrorResponse.decode({ errors: Array(1000).fill("x") }).errors, 20)
-    assert.deepStrictEqual(ErrorResponse.decode({ errors: "one" }).errors, [])
+    assert.deepStrictEqual(Responses.decodeEnvelope({ errors: ["a", 1, null, "", { b: "b" }, " c "] }).errors, [
+      "a",
+      "c"
+    ])
+    assert.lengthOf(Responses.decodeEnvelope({ errors: Array(1000).fill("x") }).errors, 20)
+    assert.deepStrictEqual(Responses.decodeEnvelope({ errors: "one" }).errors, [])
   })
 
   it("says nothing where there is no object, or where a member is inherited", () => {
     for (const body of [undefined, null, 7, "code", [], [{ code: "00" }], Object.create({ code: "00" })]) {
-      assert.deepStrictEqual(ErrorResponse.decode(body), silent)
+      assert.deepStrictEqual(Responses.decodeEnvelope(body), silent)
     }
-    assert.deepStrictEqual(ErrorResponse.decode(JSON.parse('{"__proto__":{"code":"00"}}')), silent)
+    assert.deepStrictEqual(Responses.decodeEnvelope(JSON.parse('{"__proto__":{"code":"00"}}')), silent)
   })
 
   it("is read of any JSON without failing", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), fc.jsonValue(), (code, description, errors) => {
-        ErrorResponse.decode(code)
-        const envelope = ErrorResponse.decode({ code, description, errors })
+        Responses.decodeEnvelope(code)
+        const envelope = Responses.decodeEnvelope({ code, description, errors })
         assert.isTrue([...Option.toArray(envelope.code), ...envelope.errors].every((text) => typeof text === "string"))
       })
     )

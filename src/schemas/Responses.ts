@@ -1,17 +1,86 @@
 /**
- * The tolerant decoder of the responses to issue, refresh and exchange. It accepts both dialects of the API and every
- * variation that was seen live. The contract (`NombaApi`) is what the sandbox serves; the client does not decode with it.
+ * The tolerant decoders of Nomba's responses: the envelope around each of them, and the session of issue, refresh and
+ * exchange. They accept both dialects of the API and every variation that was seen live. The contract (`NombaApi`) is what
+ * the sandbox serves; the client does not decode with it.
  *
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as ErrorResponse from "./ErrorResponse.js"
 import * as Expiry from "./Expiry.js"
 import { masking, SECRET_LIMIT } from "./SafeText.js"
 import { isHeaderSafe } from "./Secrets.js"
 import { Session } from "./Session.js"
+
+/**
+ * What the envelope says; whatever is absent, empty or of the wrong type is none.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Envelope {
+  /** As text, a single digit made two: `"00"` is success; `0` and `"0"` are the same. */
+  readonly code: Option.Option<string>
+  /** `description`, or `message`, which some live endpoints send in its place. */
+  readonly description: Option.Option<string>
+  readonly errors: ReadonlyArray<string>
+  /** `code: malformed boolean`, where there is a code that cannot be read: it claims neither success nor failure. */
+  readonly oddCode: Option.Option<string>
+}
+
+/** Seen live with 400 and 500. The second form is that of a gateway behind Nomba. */
+const jwtExpired = /^(?:Internal Server Error: INTERNAL: )?JWT expired at /
+
+/** Whether a body says that the bearer has expired, whatever the status. */
+export const isJwtExpired = (body: unknown): boolean =>
+  ["description", "message", "detail"].some((name) => {
+    const text = member(body, name)
+    return typeof text === "string" && jwtExpired.test(text.trimStart())
+  })
+
+/** A JSON object's own member; never one that it inherits. */
+export const member = (value: unknown, name: string): unknown =>
+  isObject(value) && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
+
+/** Whether a JSON value is an object, and not an array. */
+export const isObject = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Whether a member counts as left out. */
+export const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === ""
+
+/** A malformed member as `path: kind`, which is all that may be told of it. */
+export const malformed = (path: string, value: unknown): string => `${path}: malformed ${kind(value)}`
+
+/** What kind of JSON a value is. */
+export const kind = (value: unknown): string =>
+  value === null ? "null" : Array.isArray(value) ? "array" : typeof value
+
+/** A member for an object literal that is left out where there is no value: `{ ...present("detail", detail) }`. */
+export const present = <K extends string, A>(key: K, value: Option.Option<A>): { readonly [P in K]?: A } =>
+  Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [key]: value }) as { readonly [P in K]: A } })
+
+const trimmed = (value: unknown): Option.Option<string> =>
+  typeof value === "string" && value.trim() !== "" ? Option.some(value.trim()) : Option.none()
+
+/**
+ * Reads an envelope from any JSON value. Total: junk gives an envelope that says nothing. `status` is not read: it is
+ * false even on some successes.
+ *
+ * @since 0.1.0
+ */
+export const decodeEnvelope = (body: unknown): Envelope => {
+  const stated = member(body, "code")
+  const errors = member(body, "errors")
+  const code = trimmed(typeof stated === "number" && Number.isFinite(stated) ? String(stated) : stated)
+  return {
+    code: Option.map(code, (code) => (/^\d$/.test(code) ? `0${code}` : code)),
+    oddCode: Option.isSome(code) || isAbsent(stated) ? Option.none() : Option.some(malformed("code", stated)),
+    description: Option.orElse(trimmed(member(body, "description")), () => trimmed(member(body, "message"))),
+    errors: Array.isArray(errors) ? errors.slice(0, 20).flatMap((error) => Option.toArray(trimmed(error))) : []
+  }
+}
 
 /**
  * What the session depends on beside the response's body. Times are milliseconds since 1970.
@@ -56,19 +125,19 @@ export interface Refused {
  *
  * @since 0.1.0
  */
-export const decode = (body: unknown, facts: ResponseFacts): Either.Either<Granted, Refused> => {
-  const data = ErrorResponse.member(body, "data")
-  const warnings = Option.toArray(ErrorResponse.decode(body).oddCode)
+export const decodeSession = (body: unknown, facts: ResponseFacts): Either.Either<Granted, Refused> => {
+  const data = member(body, "data")
+  const warnings = Option.toArray(decodeEnvelope(body).oddCode)
 
   const optional = <A>(name: string, read: (value: unknown) => Option.Option<A>): Option.Option<A> => {
-    const value = ErrorResponse.member(data, name)
-    if (ErrorResponse.isAbsent(value)) return Option.none()
+    const value = member(data, name)
+    if (isAbsent(value)) return Option.none()
     const result = read(value)
-    if (Option.isNone(result)) warnings.push(ErrorResponse.malformed(`data.${name}`, value))
+    if (Option.isNone(result)) warnings.push(malformed(`data.${name}`, value))
     return result
   }
 
-  const accessToken = ErrorResponse.member(data, "access_token")
+  const accessToken = member(data, "access_token")
   if (!isUsable(accessToken)) {
     return Either.left({ reason: "NoUsableToken", issues: [`data.access_token: ${problemOf(accessToken)}`] })
   }
@@ -114,14 +183,13 @@ export const decode = (body: unknown, facts: ResponseFacts): Either.Either<Grant
  *
  * @since 0.1.0
  */
-export const hasToken = (body: unknown): boolean =>
-  isUsable(ErrorResponse.member(ErrorResponse.member(body, "data"), "access_token"))
+export const hasToken = (body: unknown): boolean => isUsable(member(member(body, "data"), "access_token"))
 
 const isUsable = (accessToken: unknown): accessToken is string => Option.exists(token(accessToken), isHeaderSafe)
 
 const problemOf = (accessToken: unknown): string => {
-  if (ErrorResponse.isAbsent(accessToken)) return "missing"
-  if (typeof accessToken !== "string") return `${ErrorResponse.kind(accessToken)} in place of a string`
+  if (isAbsent(accessToken)) return "missing"
+  if (typeof accessToken !== "string") return `${kind(accessToken)} in place of a string`
   return accessToken.length > SECRET_LIMIT
     ? `longer than ${SECRET_LIMIT} characters`
     : "has characters that a header cannot carry"
