@@ -28,8 +28,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "2 single flight",
     breaks: "start a renewal for each caller",
     file: "src/layers/cache/Flight.ts",
-    from: "    const joined = current\n    if (joined === undefined) {",
-    to: "    const joined = current\n    if (joined === undefined || now() > 0) {",
+    from: "      const joined = current\n      if (joined === undefined) {",
+    to: "      const joined = current\n      if (joined === undefined || now() >= 0) {",
     test: `${cache}/singleFlight.test.ts`
   },
   {
@@ -268,7 +268,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "6 backoff",
     breaks: "suspend no route",
     file: "src/layers/cache/RouteGuard.ts",
-    from: "if (latest?.token === token) return suspend(route, now)",
+    from: "if (isKnownGood) return suspend(route, now)",
     to: "",
     test: `${cache}/rejections.test.ts`
   },
@@ -276,8 +276,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "6 backoff",
     breaks: "warn without naming the rival program",
     file: "src/layers/TokenCacheRef.ts",
-    from: "history.routes.hasAcceptedSince(since) ?",
-    to: "history.routes.hasAcceptedSince(since) && now() < 0 ?",
+    from: "history.routes.hasAcceptedSince(sentSince) ?",
+    to: "history.routes.hasAcceptedSince(sentSince) && now() < 0 ?",
     test: `${cache}/contested.test.ts`
   },
   {

@@ -49,6 +49,7 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
     const client = yield* GuardedClient.applyTransform(guarded, config.transformClient)
     const clientSecret = yield* TokenRequest.makeClientSecret(config)
     const attempt = HttpAttempt.make(config, GuardedClient.singleSend(client), clientSecret.known)
+    const decodeSession = HttpAttempt.makeDecodeSession()
     const rules = Classification.rulesOf(config)
     const tryRevokeBodies = TokenRequest.makeTryRevokeBodies()
     yield* warnOfMissingAccountId(config)
@@ -67,7 +68,7 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
     const requestSession = <E extends AuthError>(
       rules: Classification.Rules<E>,
       request: Effect.Effect<TokenRequest.TokenRequest, InvalidRequest | Unavailable>
-    ) => Effect.flatMap(attempt(rules, request), HttpAttempt.decodeSession(rules.operation))
+    ) => Effect.flatMap(attempt(rules, request), decodeSession(rules.operation))
 
     return NombaAuth.of({
       issue: operation("issue", constTrue, ({ run }) =>

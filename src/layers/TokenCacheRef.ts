@@ -115,10 +115,9 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
             return yield* Effect.fail(decision.error)
           }
           case "Renew": {
-            if (hasRenewed || now() >= until) {
-              return yield* new UnexpectedResponse({ operation: "issue", reason: "RenewalIneffective" })
-            }
-            const outcome = yield* Effect.either(renewal.flight.run)
+            if (hasRenewed) return yield* new UnexpectedResponse({ operation: "issue", reason: "RenewalIneffective" })
+            if (now() >= until) return yield* Renewal.givenUp
+            const outcome = yield* Effect.either(renewal.flight.runUntil(until))
             const after = state.current()
             if (outcome._tag === "Left") {
               // A token that was rejected before the renewal is no answer for those who waited for a better one.
@@ -145,7 +144,11 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       if (since === undefined) return Effect.void
       history.rejections = { ...history.rejections, warnedAt: now() }
       // The latest token may have been rejected before anything was sent with it: it proves nothing by itself.
-      return Effect.logWarning(history.routes.hasAcceptedSince(since) ? contestedWarning : lastingWarning(accountId))
+      // Requests are dated by the wall clock, which may have been set since the timeline began.
+      const sentSince = clock.unsafeCurrentTimeMillis() - (now() - since)
+      return Effect.logWarning(
+        history.routes.hasAcceptedSince(sentSince) ? contestedWarning : lastingWarning(accountId)
+      )
     })
 
     const reject = (rejected: Redacted.Redacted<string>, random: number): Effect.Effect<void> =>
@@ -177,9 +180,9 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
           State.isServed(cached, now()) &&
           State.sameToken(cached.session.accessToken, rejected)
         ) {
-          const { isReplay = false, route, sentAt } = use
+          const { route } = use
           const wait = 3_000 + random * 6_000
-          const verdict = history.routes.rejected(Redacted.value(rejected), { sentAt, route, isReplay }, now(), wait)
+          const verdict = history.routes.rejected(Redacted.value(rejected), use, now(), wait)
           if (verdict._tag === "Replay") return "SameToken" satisfies Remedy
           if (verdict._tag === "Pass") {
             if (verdict.suspendedFor) yield* Effect.logWarning(suspendedWarning(route, accountId, verdict.suspendedFor))
@@ -230,7 +233,9 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       verify: Effect.zipRight(obtain, Effect.asVoid(store.readVersioned)),
       invalidate,
       confirm: (accepted, use) =>
-        Effect.sync(() => history.routes.accepted(Redacted.value(accepted), use?.sentAt ?? now(), use)),
+        Effect.sync(() =>
+          history.routes.accepted(Redacted.value(accepted), use?.sentAt ?? clock.unsafeCurrentTimeMillis(), use)
+        ),
       logout: Effect.suspend(() => Fiber.join(fork(logout))),
       changes: events.stream(() => {
         const { cached } = state.current()

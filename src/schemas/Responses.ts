@@ -107,6 +107,8 @@ export interface Granted {
   readonly session: Session
   /** Members that were skipped because they are malformed, as `path: kind`. They do not cost a usable token. */
   readonly warnings: ReadonlyArray<string>
+  /** Its expiry could only be measured by this machine's clock: the response has a date of expiry and no other clock. */
+  readonly usesOwnClock: boolean
 }
 
 /**
@@ -149,12 +151,13 @@ export const decodeSession = (body: unknown, facts: ResponseFacts): Either.Eithe
   ])
   const tokenType = Option.getOrElse(optional("token_type", plain), () => "Bearer")
   const businessId = optional("businessId", plain)
+  const expiresAt = optional("expiresAt", date)
   const expiry = Expiry.lifetime({
     sentAt: facts.sentAt,
     date: facts.date,
     claims: Expiry.claims(accessToken),
     expiresIn: optional("expires_in", duration),
-    expiresAt: optional("expiresAt", date)
+    expiresAt
   })
   return Either.mapBoth(expiry, {
     onLeft: ({ local, server }): Refused => ({
@@ -173,7 +176,8 @@ export const decodeSession = (body: unknown, facts: ResponseFacts): Either.Eithe
         businessId,
         ...stated
       }),
-      warnings
+      warnings,
+      usesOwnClock: Option.isSome(expiresAt) && stated.clock === "local"
     })
   })
 }

@@ -5,6 +5,7 @@ import type { NombaAuthService } from "../../src/services/NombaAuth.js"
 import { accessToken, granted, once, refreshToken } from "../support/auth.js"
 import { accountId, clientId, clientSecret } from "../support/config.js"
 import { type Fake, fake, json, script, text } from "../support/http.js"
+import { captureLogs } from "../support/logs.js"
 
 const token = Redacted.make("the-old-access-token")
 const single = (answer: () => Response): Fake => script(answer)
@@ -243,6 +244,26 @@ describe("the session", () => {
       assert.deepStrictEqual(messages, [
         "WARN NombaAuth.issue: skipped data.token_type: malformed number, data.expiresAt: malformed array"
       ])
+    })
+  )
+
+  it.effect("an expiry that only this machine's clock can measure is warned about once", () =>
+    Effect.gen(function* () {
+      const logs = captureLogs()
+      yield* TestClock.setTime(Date.UTC(2025, 7, 13, 15, 20))
+      const granting = (headers: Record<string, string>) => () =>
+        json(200, { code: "00", data: { access_token: "t", expiresAt: "2025-08-13T15:50:00Z" } }, headers)
+      const answers = [granting({ date: "Wed, 13 Aug 2025 15:20:00 GMT" }), granting({}), granting({})]
+      const warnings = () => logs.lines.filter((line) => line.includes("this machine's clock")).length
+      yield* Effect.gen(function* () {
+        const auth = yield* once(script(...answers))
+        const counts: Array<number> = []
+        for (const _ of answers) {
+          yield* auth.issue
+          counts.push(warnings())
+        }
+        assert.deepStrictEqual(counts, [0, 1, 1])
+      }).pipe(Effect.provide(logs.layer))
     })
   )
 

@@ -7,6 +7,8 @@ import { text } from "./upstream.js"
 export interface CallOptions {
   readonly cache: TokenCacheService
   readonly route: string
+  /** The route with its ids. Default: the route. */
+  readonly resource?: string
   /** Whether Nomba accepts this access token for the route. */
   readonly isAccepted: (token: string) => boolean
   /** What happens while the request is under way. Default: nothing. */
@@ -15,11 +17,17 @@ export interface CallOptions {
 
 export type Outcome = 200 | 401 | AuthError
 
-export const call = ({ cache, isAccepted, latency = Effect.void, route }: CallOptions): Effect.Effect<Outcome> =>
+export const call = ({
+  cache,
+  isAccepted,
+  latency = Effect.void,
+  resource,
+  route
+}: CallOptions): Effect.Effect<Outcome> =>
   Effect.gen(function* () {
     const send = Effect.fnUntraced(function* (isReplay: boolean) {
       const token = yield* cache.get
-      const use: TokenUse = { route, sentAt: yield* Clock.currentTimeMillis, isReplay }
+      const use: TokenUse = { route, resource: resource ?? route, sentAt: yield* Clock.currentTimeMillis, isReplay }
       yield* latency
       const isOk = isAccepted(text(token))
       if (isOk) yield* cache.confirm(token, use)

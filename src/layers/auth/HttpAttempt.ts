@@ -176,22 +176,37 @@ const unlessAnswered = (timedOut: TimedOut): Effect.Effect<Effect.Effect<void>, 
     })
   })
 
-/** Decodes the session of a success. Members that had to be skipped are logged once, by their paths. */
-export const decodeSession =
-  (operation: Classification.TokenOperation) =>
-  ({ headers, json, secrets, sentAt, status }: SuccessResponse): Effect.Effect<Session, UnexpectedResponse> =>
-    Effect.gen(function* () {
-      const decoded = Responses.decodeSession(json, { sentAt, secrets, date: IncomingResponse.date(headers) })
-      if (Either.isLeft(decoded)) {
-        const requestId = Option.map(IncomingResponse.requestId(headers), (id) => withoutSecrets(id, secrets, 200))
-        return yield* new UnexpectedResponse({
-          operation,
-          status,
-          ...decoded.left,
-          ...present("requestId", requestId)
-        })
-      }
-      const { session, warnings } = decoded.right
-      if (warnings.length > 0) yield* Effect.logWarning(`NombaAuth.${operation}: skipped ${warnings.join(", ")}`)
-      return session
-    })
+export type DecodeSession = (
+  operation: Classification.TokenOperation
+) => (response: SuccessResponse) => Effect.Effect<Session, UnexpectedResponse>
+
+/**
+ * Decodes the session of a success. Members that had to be skipped are logged by their paths. That an expiry is measured by
+ * this machine's clock is logged once.
+ */
+export const makeDecodeSession = (): DecodeSession => {
+  let hasWarnedOfClock = false
+  return (operation) =>
+    ({ headers, json, secrets, sentAt, status }) =>
+      Effect.gen(function* () {
+        const decoded = Responses.decodeSession(json, { sentAt, secrets, date: IncomingResponse.date(headers) })
+        if (Either.isLeft(decoded)) {
+          const requestId = Option.map(IncomingResponse.requestId(headers), (id) => withoutSecrets(id, secrets, 200))
+          return yield* new UnexpectedResponse({
+            operation,
+            status,
+            ...decoded.left,
+            ...present("requestId", requestId)
+          })
+        }
+        const { session, usesOwnClock, warnings } = decoded.right
+        if (warnings.length > 0) yield* Effect.logWarning(`NombaAuth.${operation}: skipped ${warnings.join(", ")}`)
+        if (usesOwnClock && !hasWarnedOfClock) {
+          hasWarnedOfClock = true
+          yield* Effect.logWarning(
+            `NombaAuth.${operation}: the response has no Date header, so the expiry is measured by this machine's clock. If that clock is wrong, tokens are used too long or renewed too often.`
+          )
+        }
+        return session
+      })
+}

@@ -25,6 +25,8 @@ export interface Flight<E> {
   readonly start: Effect.Effect<void>
   /** Starts or joins a run and waits for it. Succeeds with whether this caller started it. */
   readonly run: Effect.Effect<boolean, E>
+  /** `run` for a caller that has been waiting already: it fails with `onTimeout` at this time. */
+  readonly runUntil: (until: number) => Effect.Effect<boolean, E>
   /** Interrupts the run in flight and waits until it has ended. */
   readonly stop: Effect.Effect<void>
   /** Waits until the run in flight has ended, or can be given up. */
@@ -182,17 +184,17 @@ export const make = <E>({
       return yield* onTimeout
     })
 
-  const run = Effect.gen(function* () {
-    const until = now() + limitMillis
-    const joined = current
-    if (joined === undefined) {
-      yield* wait(launch(), until)
-      return true
-    }
-    const exit = yield* Effect.exit(wait(joined, until))
-    if (!(joined.isGivenUp && now() < until)) yield* exit
-    return false
-  })
+  const runUntil = (until: number): Effect.Effect<boolean, E> =>
+    Effect.gen(function* () {
+      const joined = current
+      if (joined === undefined) {
+        yield* wait(launch(), until)
+        return true
+      }
+      const exit = yield* Effect.exit(wait(joined, until))
+      if (!(joined.isGivenUp && now() < until)) yield* exit
+      return false
+    })
 
   const ending = (how: (fiber: Fiber.RuntimeFiber<void, E>) => Effect.Effect<unknown>): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -208,7 +210,8 @@ export const make = <E>({
       if (current !== undefined && isOverdue) giveUp(current)
       if (current === undefined) launch()
     }),
-    run,
+    run: Effect.suspend(() => runUntil(now() + limitMillis)),
+    runUntil,
     stop: ending((fiber) => Fiber.interrupt(fiber)),
     settled: ending((fiber) => Fiber.await(fiber)),
     listen: (resume) => {

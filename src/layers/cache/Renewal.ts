@@ -40,7 +40,7 @@ import * as StoreReading from "./StoreReading.js"
 import type * as Timeline from "./Timeline.js"
 
 /** The renewal did not end in time. It may have sent a request. */
-const givenUp = new Unavailable({ operation: "store", reason: "Timeout" })
+export const givenUp = new Unavailable({ operation: "store", reason: "Timeout" })
 
 /** The store answered, but no lease was to be had. */
 const leaseTaken = new Unavailable({

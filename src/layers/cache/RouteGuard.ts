@@ -3,13 +3,14 @@
  * `Timeline`.
  */
 import * as Duration from "effect/Duration"
+import type { TokenUse } from "../../services/TokenCache.js"
 
 interface Route {
-  /** The latest token that this route answered 401 to. */
+  /** The latest token that was answered with 401. */
   token: string
-  /** How many renewed tokens in a row it answered 401 to. */
+  /** How many renewed tokens in a row were answered with 401. */
   renewed: number
-  /** With no evidence that the latest token is good or bad, this route causes no renewal before this. */
+  /** With no evidence that the latest token is good or bad, there is no renewal before this. */
   undecidedUntil: number
   suspendedUntil: number
   /** How often it was suspended in a row. */
@@ -28,25 +29,19 @@ export type Verdict =
 
 export interface RouteGuard {
   /** Nomba accepted this token for a request. */
-  readonly accepted: (token: string, sentAt: number, use: { readonly route: string } | undefined) => void
-  /** Nomba accepted a token for a request that was sent at this time or later. */
-  readonly hasAcceptedSince: (at: number) => boolean
+  readonly accepted: (token: string, sentAt: number, use: Pick<TokenUse, "route" | "resource"> | undefined) => void
+  /** Nomba accepted a token for a request that was sent at this time of the wall clock or later. */
+  readonly hasAcceptedSince: (sentAt: number) => boolean
   /** Nomba answered 401. `wait` is how long a renewal is held back while it is not known whose fault it is. */
-  readonly rejected: (
-    token: string,
-    request: { readonly sentAt: number; readonly route: string; readonly isReplay: boolean },
-    now: number,
-    wait: number
-  ) => Verdict
+  readonly rejected: (token: string, use: TokenUse, now: number, wait: number) => Verdict
 }
 
 const KEPT = 200
 const SUSPENSIONS = [10, 20, 40, 60].map((minutes) => Duration.minutes(minutes))
 
-export const make = (): RouteGuard => {
-  /** The most recently used last. */
+/** The routes that were used last, by name. */
+const makeRoutes = () => {
   const routes = new Map<string, Route>()
-  let latest: { readonly token: string; readonly sentAt: number } | undefined
 
   const touch = (name: string, token: string): { readonly route: Route; readonly isNew: boolean } => {
     const existing = routes.get(name)
@@ -76,16 +71,10 @@ export const make = (): RouteGuard => {
   }
 
   return {
-    accepted: (token, sentAt, use) => {
-      if (latest === undefined || latest.token !== token || sentAt > latest.sentAt) latest = { token, sentAt }
-      // The name of a route takes longer to make than a request may cost.
-      if (routes.size > 0 && use !== undefined) routes.delete(use.route)
-    },
-    hasAcceptedSince: (at) => latest !== undefined && latest.sentAt >= at,
-    rejected: (token, { isReplay, route: name, sentAt }, now, wait) => {
-      const isSuspended = now < (routes.get(name)?.suspendedUntil ?? 0)
-      if (isSuspended) return { _tag: "Pass" }
-      if (!isReplay && latest?.token === token && latest.sentAt > sentAt) return { _tag: "Replay" }
+    isEmpty: () => routes.size === 0,
+    forget: (name: string): void => void routes.delete(name),
+    isSuspended: (name: string, now: number): boolean => now < (routes.get(name)?.suspendedUntil ?? 0),
+    rejected: (name: string, token: string, isKnownGood: boolean, now: number, wait: number): Verdict => {
       const { isNew, route } = touch(name, token)
       if (route.probes) {
         route.probes = false
@@ -99,8 +88,35 @@ export const make = (): RouteGuard => {
         route.undecidedUntil = now + wait
       }
       if (route.renewed < 2) return { _tag: "Reject" }
-      if (latest?.token === token) return suspend(route, now)
+      if (isKnownGood) return suspend(route, now)
       return now < route.undecidedUntil ? { _tag: "Pass" } : { _tag: "Reject" }
+    }
+  }
+}
+
+export const make = (): RouteGuard => {
+  const routes = makeRoutes()
+  /** A route that answers 401 for some ids only is never known as bad, but its requests for these ids are. */
+  const resources = makeRoutes()
+  let latest: { readonly token: string; readonly sentAt: number } | undefined
+
+  return {
+    accepted: (token, sentAt, use) => {
+      if (latest === undefined || latest.token !== token || sentAt > latest.sentAt) latest = { token, sentAt }
+      // The name of a route takes longer to make than a request may cost.
+      if (use === undefined || resources.isEmpty()) return
+      routes.forget(use.route)
+      resources.forget(use.resource ?? use.route)
+    },
+    hasAcceptedSince: (sentAt) => latest !== undefined && latest.sentAt >= sentAt,
+    rejected: (token, { isReplay = false, resource, route, sentAt }, now, wait) => {
+      const name = resource ?? route
+      if (routes.isSuspended(route, now) || resources.isSuspended(name, now)) return { _tag: "Pass" }
+      if (!isReplay && latest?.token === token && latest.sentAt > sentAt) return { _tag: "Replay" }
+      const isKnownGood = latest?.token === token
+      const byRoute = routes.rejected(route, token, isKnownGood, now, wait)
+      const byResource = resources.rejected(name, token, isKnownGood, now, wait)
+      return byRoute._tag === "Pass" ? byRoute : byResource
     }
   }
 }

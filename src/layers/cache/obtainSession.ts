@@ -86,10 +86,17 @@ export const obtainSession =
       stored: Stored,
       operation: "issue" | "refresh",
       effect: Effect.Effect<Session, AuthError>
-    ): Effect.Effect<Obtained, Failure> =>
-      Effect.tapError(request(context, lease, operation, lease.beginRefresh, effect, outOfTime), (error) =>
-        Effect.when(lease.cancelRefresh, () => !stored.refreshInFlight && wasNotSent(error))
+    ): Effect.Effect<Obtained, Failure> => {
+      // The lease may be lost before the second attempt, after the first one was sent.
+      let mayBeProcessed = false
+      const watched = Effect.tapError(effect, (error) => {
+        mayBeProcessed ||= !wasNotProcessed(error)
+        return Effect.void
+      })
+      return Effect.tapError(request(context, lease, operation, lease.beginRefresh, watched, outOfTime), (error) =>
+        Effect.when(lease.cancelRefresh, () => !stored.refreshInFlight && !mayBeProcessed && wasNotSent(error))
       )
+    }
 
     const refresh = (stored: Stored, refreshToken: Redacted.Redacted<string>): Effect.Effect<Obtained, Failure> => {
       const token = Redacted.value(refreshToken)

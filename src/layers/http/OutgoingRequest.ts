@@ -104,14 +104,22 @@ const isInMemory = (body: unknown): boolean =>
   body instanceof Blob ||
   body instanceof FormData
 
+const nameOf = (method: string, path: string, accountId: string | undefined): string =>
+  `${method} ${path}${accountId === undefined ? "" : ` accountId ${accountId}`}`.slice(0, 300)
+
 /**
  * A route as the token cache knows it: the method and the path, with `*` in place of each segment that looks like an id, and
  * the account id if the request brings its own. Requests that differ by ids only share a route.
  */
-export const routeOf = (method: string, pathname: string, accountId: string | undefined): string => {
-  const path = pathname.replace(/[^/]+/g, (segment) => (isIdLike(segment) ? "*" : segment))
-  return `${method} ${path}${accountId === undefined ? "" : ` accountId ${accountId}`}`.slice(0, 300)
-}
+export const routeOf = (method: string, pathname: string, accountId: string | undefined): string =>
+  nameOf(
+    method,
+    pathname.replace(/[^/]+/g, (segment) => (isIdLike(segment) ? "*" : segment)),
+    accountId
+  )
+
+/** The route with its ids. */
+export const resourceOf: typeof routeOf = nameOf
 
 /** A request as the token cache knows it. The route is made only when it is asked for: the hot path never does. */
 export class SentRequest implements TokenUse {
@@ -128,7 +136,15 @@ export class SentRequest implements TokenUse {
   }
 
   get route(): string {
-    return routeOf(this.#request.method, new URL(this.#url).pathname, this.#request.headers["accountid"])
+    return this.#named(routeOf)
+  }
+
+  get resource(): string {
+    return this.#named(resourceOf)
+  }
+
+  #named(name: typeof routeOf): string {
+    return name(this.#request.method, new URL(this.#url).pathname, this.#request.headers["accountid"])
   }
 }
 

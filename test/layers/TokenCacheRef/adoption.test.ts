@@ -109,6 +109,29 @@ describe("adopting a stored session", () => {
     })
   )
 
+  it.scoped("never takes the rejected token again, also if another process stores it under a newer version", () =>
+    Effect.gen(function* () {
+      const { config, faulty, one, upstream } = yield* pair
+      yield* one.get
+      const { session } = yield* one.session
+      const elsewhere = yield* faulty.elsewhere(config.storeKey)
+      const { entry } = yield* elsewhere.read
+      const version = Option.match(entry, { onNone: () => 0, onSome: (_) => _.version })
+      yield* elsewhere.acquire(another, ifFree)
+      yield* one.invalidate(session.accessToken)
+      assert.isTrue(
+        yield* elsewhere.commit(another, version, {
+          ...written(Option.some(session), Duration.minutes(30)),
+          version: version + 1
+        })
+      )
+      yield* elsewhere.release(another, nothingLeft)
+      yield* settle
+      assert.strictEqual(yield* getText(one), "access-2")
+      assert.deepStrictEqual(upstream.operations(), ["issue", "issue"])
+    })
+  )
+
   it.scoped("waits for a refresh that is in flight", () =>
     Effect.gen(function* () {
       const { config, one, upstream } = yield* pair

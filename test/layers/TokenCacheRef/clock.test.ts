@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect } from "effect"
 import type { TokenCacheService } from "../../../src/services/TokenCache.js"
+import { captureLogs } from "../../support/logs.js"
 import { makeCache, makeUpstream, text, unreachable } from "../../support/upstream.js"
 
 interface ScriptedClock {
@@ -47,7 +48,7 @@ const started = Effect.gen(function* () {
   const get = ask((_) => Effect.map(_.get, text))
   const remaining = ask((_) => Effect.map(_.session, (session) => Duration.toMillis(session.remaining)))
   yield* get
-  return { ...scripted, get, remaining, upstream }
+  return { ...scripted, ask, get, remaining, upstream }
 })
 
 describe("TokenCache.get after a clock was set", () => {
@@ -76,6 +77,31 @@ describe("TokenCache.get after a clock was set", () => {
       })
     )
   }
+
+  it.scoped("still tells a rival program from a wrong account id if the wall clock was set back", () => {
+    const logs = captureLogs()
+    return Effect.gen(function* () {
+      const { ask, pass, set, upstream } = yield* started
+      set({ wall: minutes(-60) })
+      for (let count = 0; count < 3; count++) {
+        yield* ask((cache) =>
+          Effect.gen(function* () {
+            const token = yield* cache.get
+            pass(1_000)
+            yield* cache.confirm(token, { route: "GET /v1/banks", sentAt: yield* Clock.currentTimeMillis })
+            pass(1_000)
+            yield* upstream.steal
+            yield* cache.invalidate(token, { route: "GET /v1/banks", sentAt: yield* Clock.currentTimeMillis })
+          })
+        )
+      }
+      const warnings = logs.lines.filter((line) => line.startsWith("WARN"))
+      assert.deepStrictEqual(
+        warnings.map((line) => line.includes("Another program logs in")),
+        [true]
+      )
+    }).pipe(Effect.provide(logs.layer))
+  })
 
   it.scoped("counts the lifetime on if the clock is set back again and again", () =>
     Effect.gen(function* () {

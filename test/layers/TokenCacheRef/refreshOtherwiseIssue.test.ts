@@ -231,7 +231,7 @@ describe("a renewal refreshes, otherwise issues", () => {
       upstream.script({ operation: "issue", arrived, gate })
       const renewal = yield* Effect.fork(getText(cache))
       yield* Deferred.await(arrived)
-      const cold = yield* Effect.fork(getText(yield* makeCache({ upstream, config })))
+      const cold = yield* Effect.fork(getText(yield* makeCache({ upstream, config, store: otherProcess() })))
       yield* settle
       assert.isUndefined(yield* ended(cold))
       yield* Deferred.succeed(gate, undefined)
@@ -453,6 +453,28 @@ describe("a renewal refreshes, otherwise issues", () => {
       faulty.before = () => Effect.void
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
+    })
+  )
+
+  it.scoped("and leaves a session flagged if the lease was lost after an issue that may have ended it", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig({ requestTimeout: Duration.seconds(1) })
+      const faulty = makeFaultyStore()
+      const cache = yield* makeCache({ upstream, config, store: faulty.store })
+      yield* cache.invalidate(yield* cache.get)
+      upstream.script({ operation: "issue", refuse: down, repeatAfter: "8 seconds" })
+      faulty.before = at("extend")(Effect.sleep("5 seconds"))
+      yield* Effect.fork(cache.get)
+      yield* TestClock.adjust("7 seconds")
+      const elsewhere = yield* faulty.elsewhere(config.storeKey)
+      assert.isTrue((yield* elsewhere.acquire(ownerOf("another"), ifFree)).held)
+      faulty.before = () => Effect.void
+      // The attempt to repeat the issue finds the lease taken.
+      yield* TestClock.adjust("2 seconds")
+      const { entry } = yield* elsewhere.read
+      assert.isTrue(Option.exists(entry, (_) => Option.isSome(_.refreshInFlight)))
+      assert.strictEqual(faulty.count("setRefreshInFlight"), 1)
     })
   )
 

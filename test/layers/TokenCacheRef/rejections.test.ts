@@ -266,6 +266,28 @@ describe("a route that always answers 401 beside healthy traffic", () => {
     })
   }
 
+  for (const spacing of [1, 30, 61]) {
+    it(`causes at most 5 token requests an hour beyond those due if only one of its ids answers 401, every ${spacing} s`, () =>
+      simulated(
+        Effect.gen(function* () {
+          const upstream = makeUpstream()
+          const cache = yield* makeCache({ upstream })
+          const isAlive = (token: string) => token === upstream.alive()
+          const account = (id: string, isAccepted: (token: string) => boolean) =>
+            call({ cache, route: "GET /v1/accounts/*", resource: `GET /v1/accounts/${id}`, isAccepted })
+          yield* Effect.fork(Effect.forever(Effect.zipRight(account("good", isAlive), Effect.sleep("1 second"))))
+          for (let at = 0; at < 3_600; at += spacing) {
+            assert.strictEqual(yield* account("bad", () => false), 401)
+            yield* Effect.sleep(spacing * 1_000)
+          }
+          assert.isAtMost(upstream.count(), due(3_600) + 5)
+          yield* upstream.steal
+          yield* Effect.sleep("1500 millis")
+          assert.strictEqual(yield* account("good", isAlive), 200)
+        }).pipe(Effect.withRandom(Random.make(`${spacing}`)))
+      ))
+  }
+
   it("gives its 401 to the caller while it is held back, and causes a renewal again after 10, 20, 40 and 60 minutes", () =>
     simulated(
       Effect.gen(function* () {

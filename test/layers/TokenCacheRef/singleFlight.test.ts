@@ -17,7 +17,15 @@ import {
 } from "effect"
 import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
 import { closingDuring, during, ended, settle, simulated, together } from "../../support/time.js"
-import { down, getText, makeCache, makeUpstream, type Upstream, unreachable } from "../../support/upstream.js"
+import {
+  down,
+  getText,
+  makeCache,
+  makeConfig,
+  makeUpstream,
+  type Upstream,
+  unreachable
+} from "../../support/upstream.js"
 
 const issuing = (upstream: Upstream, issue: Upstream["auth"]["issue"]) => ({
   auth: { ...upstream.auth, issue }
@@ -134,6 +142,30 @@ describe("TokenCache.get", () => {
       const errors = yield* together(100, Effect.flip(cache.get)).pipe(during("1 second"))
       assert.isTrue(errors.every(Equal.equals(down)))
       assert.strictEqual(upstream.count(), 1)
+    })
+  )
+
+  it.scoped("fails after 30 s if another process ended the session meanwhile and the next renewal is slow too", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const cache = yield* makeCache({ upstream, config })
+      const other = yield* makeCache({ upstream, config, store: makeFaultyStore().store })
+      const dead = yield* cache.get
+      yield* other.get
+      upstream.script({ operation: "revoke", latency: "20 seconds" }, { operation: "issue", latency: "20 seconds" })
+      yield* Effect.fork(other.logout)
+      yield* settle
+      yield* cache.invalidate(dead)
+      const fiber = yield* Effect.fork(Effect.flip(cache.get))
+      yield* TestClock.adjust("29 seconds")
+      assert.isUndefined(yield* ended(fiber))
+      assert.strictEqual(upstream.count("issue"), 2)
+      yield* TestClock.adjust("2 seconds")
+      const error = yield* Fiber.join(fiber)
+      assert.strictEqual(error._tag === "Unavailable" && error.reason, "Timeout")
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* getText(cache), "access-2")
     })
   )
 
