@@ -114,21 +114,20 @@ describe("adopting a stored session", () => {
       const { config, faulty, one, upstream } = yield* pair
       yield* one.get
       const { session } = yield* one.session
+      yield* one.invalidate(session.accessToken)
+      assert.strictEqual(yield* getText(one), "access-2")
       const elsewhere = yield* faulty.elsewhere(config.storeKey)
       const { entry } = yield* elsewhere.read
       const version = Option.match(entry, { onNone: () => 0, onSome: (_) => _.version })
       yield* elsewhere.acquire(another, ifFree)
-      yield* one.invalidate(session.accessToken)
-      assert.isTrue(
-        yield* elsewhere.commit(another, version, {
-          ...written(Option.some(session), Duration.minutes(30)),
-          version: version + 1
-        })
-      )
+      const late = { ...written(Option.some(session), Duration.hours(2)), version: version + 1 }
+      assert.isTrue(yield* elsewhere.commit(another, version, late))
       yield* elsewhere.release(another, nothingLeft)
       yield* settle
       assert.strictEqual(yield* getText(one), "access-2")
-      assert.deepStrictEqual(upstream.operations(), ["issue", "issue"])
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* getText(one), "access-3")
+      assert.strictEqual(upstream.alive(), "access-3")
     })
   )
 
