@@ -1,18 +1,47 @@
-/** The folders of the sandbox, from the bottom up: each imports those before it, and none imports one after it. */
-const sandboxFolders = ["config", "http", "resources", "state", "faults", "nomba", "login", "control", "page"]
+const assert = require("node:assert/strict")
+const { readdirSync } = require("node:fs")
 
-const sandboxDirection = sandboxFolders.map((folder, index) => ({
-  name: `sandbox-${folder}-imports-downwards`,
-  severity: "error",
-  from: { path: `^src/sandbox/${folder}/` },
-  to: { path: "^src/sandbox/", pathNot: `^src/sandbox/(${sandboxFolders.slice(0, index + 1).join("|")})/` }
-}))
+/**
+ * One rule for each folder of `parent`, from the bottom up: it imports those before it, and none imports one after it. Files in
+ * `parent` itself are above them all, but for `below`. A folder without a place here, and a place without a folder, is an error.
+ */
+const directionIn = (parent, folders, below = "$^") => {
+  const existing = readdirSync(`${__dirname}/${parent}`, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  assert.deepEqual([...folders].sort(), existing.map(({ name }) => name).sort(), `the folders of ${parent}`)
+  return folders.map((folder, index) => ({
+    name: `${parent.replace("src/", "")}-${folder}-imports-downwards`,
+    severity: "error",
+    from: { path: `^${parent}/${folder}/` },
+    to: { path: `^${parent}/`, pathNot: `^${parent}/(${below}|(${folders.slice(0, index + 1).join("|")})/)` }
+  }))
+}
+
+const sandboxDirection = directionIn("src/sandbox", [
+  "config",
+  "http",
+  "resources",
+  "state",
+  "faults",
+  "nomba",
+  "login",
+  "control",
+  "page"
+])
+
+const layersDirection = directionIn("src/layers", ["config", "http", "store", "auth", "cache"], "wait\\.ts")
 
 /** The direction of the code: schemas <- services <- layers <- index; the other faces sit beside index. */
 module.exports = {
   forbidden: [
     { name: "no-circle", severity: "error", from: {}, to: { circular: true } },
     ...sandboxDirection,
+    ...layersDirection,
+    {
+      name: "a-store-knows-no-other-store",
+      severity: "error",
+      from: { path: "^src/layers/store/(file/|redis/|[^/]+$)" },
+      to: { path: "^src/layers/store/(file|redis)/", pathNot: "^src/layers/store/$1" }
+    },
     {
       name: "schemas-import-schemas",
       severity: "error",

@@ -19,21 +19,9 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Unavailable } from "../schemas/AuthError.js"
 import * as StoredSession from "../schemas/StoredSession.js"
-import type { StoreKey } from "../schemas/StoreKey.js"
 import * as Setting from "./config/Setting.js"
 import * as EncryptionKeys from "./store/EncryptionKeys.js"
-import { anotherVersion, damaged, notOurs } from "./store/refusals.js"
-
-/**
- * Where a text belongs. Encryption authenticates both, so that a text is refused under another key or version.
- *
- * @since 0.1.0
- * @category models
- */
-export interface TextPlace {
-  readonly key: StoreKey
-  readonly version: number
-}
+import { anotherVersion, damaged, notOurs, type SessionCodec, type TextPlace } from "./store/StoreDriver.js"
 
 /**
  * A session or a tombstone.
@@ -43,21 +31,7 @@ export interface TextPlace {
  */
 export type StoredContent = StoredSession.StoredContent
 
-/**
- * Encodes sessions and tombstones as text, and decodes them.
- *
- * @since 0.1.0
- * @category models
- */
-export interface SessionCodec {
-  /** Fails with `Unavailable` (`StoreCodec`) if the session cannot be written. */
-  readonly encode: (place: TextPlace, content: StoredContent) => Effect.Effect<string, Unavailable>
-  /**
-   * Fails with `Unavailable`: `StoreUnreadable` if no program can read the text, because it is damaged, was changed or was
-   * moved; `StoreCodec` if a program with another codec, another key or a later version can.
-   */
-  readonly decode: (place: TextPlace, text: string) => Effect.Effect<StoredContent, Unavailable>
-}
+export type { SessionCodec, TextPlace } from "./store/StoreDriver.js"
 
 /**
  * What a store's layer takes as `codec`: a codec, or the effect that makes one.

@@ -8,7 +8,7 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import type { Unavailable } from "../../schemas/AuthError.js"
+import { Unavailable } from "../../schemas/AuthError.js"
 import type { StoredContent } from "../../schemas/StoredSession.js"
 import type { StoreKey } from "../../schemas/StoreKey.js"
 import type { SharedFailure } from "../../services/TokenStore.js"
@@ -202,3 +202,39 @@ export interface StoreDriver {
  * @category models
  */
 export type Connect = (key: StoreKey, leaseTime: Duration.Duration) => Effect.Effect<StoreDriver, never, Scope.Scope>
+
+/**
+ * Where a text belongs. Encryption authenticates both, so that a text is refused under another key or version.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TextPlace {
+  readonly key: StoreKey
+  readonly version: number
+}
+
+/**
+ * Encodes sessions and tombstones as text, and decodes them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SessionCodec {
+  /** Fails with `Unavailable` (`StoreCodec`) if the session cannot be written. */
+  readonly encode: (place: TextPlace, content: StoredContent) => Effect.Effect<string, Unavailable>
+  /**
+   * Fails with `Unavailable`: `StoreUnreadable` if no program can read the text, because it is damaged, was changed or was
+   * moved; `StoreCodec` if a program with another codec, another key or a later version can.
+   */
+  readonly decode: (place: TextPlace, text: string) => Effect.Effect<StoredContent, Unavailable>
+}
+
+/** No program can read it. */
+export const damaged: Unavailable = new Unavailable({ operation: "store", reason: "StoreUnreadable" })
+
+/** Another program can read it, or could have written it. */
+export const notOurs = (hint: string): Unavailable =>
+  new Unavailable({ operation: "store", reason: "StoreCodec", hint })
+
+export const anotherVersion: Unavailable = notOurs("A later version of nomba-auth wrote it.")

@@ -12,16 +12,13 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Unavailable } from "../../../schemas/AuthError.js"
 import type { StoredContent } from "../../../schemas/StoredSession.js"
-import type { SessionCodec } from "../../SessionCodec.js"
 import { hardTimeout, STORE_LIMIT } from "../../wait.js"
 import * as LeasedEntry from "../LeasedEntry.js"
-import { anotherVersion } from "../refusals.js"
-import type { Connect, Reading, StoreDriver } from "../StoreDriver.js"
+import { anotherVersion, type Connect, type Reading, type SessionCodec, type StoreDriver } from "../StoreDriver.js"
 import * as envelope from "./envelope.js"
 import type { FileFailure, Files } from "./Files.js"
 import * as StoreDirectory from "./StoreDirectory.js"
 import * as VersionedFile from "./VersionedFile.js"
-import { watch } from "./watch.js"
 
 export interface Dependencies {
   readonly codec: SessionCodec
@@ -174,7 +171,7 @@ export const connectWith = (dependencies: Dependencies): Connect => {
         return yield* run((entry, at) => LeasedEntry.commit(entry, owner, expectedVersion, { ...write, value }, at))
       }),
       release: (owner, outcome) => Effect.ignore(run((entry, at) => LeasedEntry.release(entry, owner, outcome, at))),
-      changes: Effect.map(watch(folder), (signals) => announcements(file, look, now, signals)),
+      changes: Effect.map(VersionedFile.watch(folder), (signals) => announcements(file, look, now, signals)),
       close: Effect.succeed(false)
     }
     return driver

@@ -11,17 +11,17 @@ import type * as Scope from "effect/Scope"
 import { Unavailable } from "../../../schemas/AuthError.js"
 import type { StoreKey } from "../../../schemas/StoreKey.js"
 import type { SharedFailure } from "../../../services/TokenStore.js"
-import type { SessionCodec } from "../../SessionCodec.js"
-import { damaged } from "../refusals.js"
 import {
   type Acquired,
   type Connect,
+  damaged,
   type Entry,
   FAILURE_RETENTION,
   MAX_VERSION,
   ownerFromText,
   ownerText,
   RETENTION,
+  type SessionCodec,
   type StoreDriver
 } from "../StoreDriver.js"
 import { type RedisConnection, type RunScript, runScript } from "./RedisConnection.js"
