@@ -35,6 +35,7 @@ const erase = <Name extends string, R extends Services, E, A extends object>(
 /** The commands in the order of `--help`. Each is loaded when it is called, so that its start costs what it needs. */
 const commands: Readonly<Record<string, () => Promise<AnyCommand>>> = {
   token: async () => erase((await import("./token.js")).command),
+  doctor: async () => erase((await import("./doctor.js")).command),
   sandbox: async () => erase((await import("./sandbox.js")).command)
 }
 

@@ -141,22 +141,43 @@ export interface Overrides {
 }
 
 /** An option is read as a variable of its own name, so that messages name the option. */
+const providerOf = (
+  secret: Option.Option<GivenSecret>,
+  { variables = {} }: Overrides
+): ConfigProvider.ConfigProvider => {
+  const given = new Map([
+    ...Object.entries(variables),
+    ...Option.toArray(secret).map(({ origin, value }): [string, string] => [origin, Redacted.value(value)])
+  ])
+  return ConfigProvider.orElse(ConfigProvider.fromMap(given), () => ConfigProvider.fromEnv())
+}
+
 const withProvider =
-  (secret: Option.Option<GivenSecret>, { variables = {} }: Overrides) =>
-  <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> => {
-    const given = new Map([
-      ...Object.entries(variables),
-      ...Option.toArray(secret).map(({ origin, value }): [string, string] => [origin, Redacted.value(value)])
-    ])
-    const provider = ConfigProvider.orElse(ConfigProvider.fromMap(given), () => ConfigProvider.fromEnv())
-    return Layer.provide(layer, Layer.setConfigProvider(provider))
-  }
+  (secret: Option.Option<GivenSecret>, overrides: Overrides) =>
+  <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+    Layer.provide(layer, Layer.setConfigProvider(providerOf(secret, overrides)))
 
 const configOf = (secret: Option.Option<GivenSecret>, { renewAhead = 0 }: Overrides) => ({
   ...Nomba.defaultConfig,
   ...(Option.isSome(secret) ? { clientSecret: Setting.variable(secret.value.origin) } : {}),
   renewAhead: Config.succeed(renewAhead)
 })
+
+/** The settings before any of them is checked, for `doctor`. */
+export interface Sources {
+  readonly config: ReturnType<typeof configOf>
+  readonly provider: ConfigProvider.ConfigProvider
+  /** The option that gave the client secret. */
+  readonly secretOption: Option.Option<string>
+}
+
+/** Fails only if the options for the client secret cannot be followed. Reads its file or the standard input. */
+export const sources = (flags: Flags): Effect.Effect<Sources, UsageError> =>
+  Effect.map(secretOf(flags), (secret) => ({
+    config: configOf(secret, {}),
+    provider: providerOf(secret, {}),
+    secretOption: Option.map(secret, ({ origin }) => origin)
+  }))
 
 const fileStore = Layer.unwrapEffect(
   Effect.gen(function* () {

@@ -60,7 +60,7 @@ export const make = (options: Options = {}): Effect.Effect<TokenStoreService, Co
  */
 export const makeConfig = (options: Options = {}): Effect.Effect<TokenStoreService, ConfigError.ConfigError> =>
   assemble(
-    options.directory === undefined ? fromEnvironment : inCode(options.directory),
+    options.directory === undefined ? directoryFromEnvironment : inCode(options.directory),
     options.codec ?? SessionCodec.config
   )
 
@@ -116,7 +116,12 @@ const absolute = ({ origin, value }: Setting.Setting<string>): Effect.Effect<str
 const inCode = (directory: string): Effect.Effect<string, ConfigError.ConfigError> =>
   Effect.flatMap(Setting.text({ origin: "options.directory", value: directory }), absolute)
 
-const fromEnvironment: Effect.Effect<string, ConfigError.ConfigError> = Effect.flatMap(
+/**
+ * The folder that `NOMBA_TOKEN_STORE` names, otherwise the platform's default.
+ *
+ * @internal
+ */
+export const directoryFromEnvironment: Effect.Effect<string, ConfigError.ConfigError> = Effect.flatMap(
   storeSetting("file"),
   Option.match({
     onNone: () => byConvention,

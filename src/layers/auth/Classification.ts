@@ -11,6 +11,7 @@ import {
   Expired,
   InvalidCredentials,
   InvalidRequest,
+  type Operation,
   Unavailable,
   type UnexpectedReason,
   UnexpectedResponse
@@ -36,7 +37,7 @@ export interface ReceivedResponse {
 
 /** What one operation reads differently from the others. */
 export interface Rules<E> {
-  readonly operation: TokenOperation
+  readonly operation: Operation
   /** The error for a rejected token, code or client. */
   readonly rejected: (summary: ResponseSummary, errors: ReadonlyArray<string>) => E
   /** The statuses that mean it. */
@@ -55,7 +56,7 @@ export interface Rules<E> {
 
 /** What every error about a response says of it; secrets are masked. */
 export interface ResponseSummary {
-  readonly operation: TokenOperation
+  readonly operation: Operation
   readonly status: number
   readonly code?: string
   readonly description?: string

@@ -177,7 +177,7 @@ const unlessAnswered = (timedOut: TimedOut): Effect.Effect<Effect.Effect<void>, 
   })
 
 export type DecodeSession = (
-  operation: Classification.TokenOperation
+  operation: Operation
 ) => (response: SuccessResponse) => Effect.Effect<Session, UnexpectedResponse>
 
 /**

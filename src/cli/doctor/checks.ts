@@ -1,0 +1,298 @@
+/** The checks of `nomba-auth doctor`, in their order. */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as StoreChoice from "../../layers/config/StoreChoice.js"
+import * as TokenStoreFile from "../../layers/TokenStoreFile.js"
+import { Unavailable } from "../../schemas/AuthError.js"
+import type { Session } from "../../schemas/Session.js"
+import { TokenStore } from "../../services/TokenStore.js"
+import * as Environment from "../Environment.js"
+import * as ExitCode from "../ExitCode.js"
+import { stateFolder } from "../stateFolder.js"
+import { type Finding, ok, problem, type Result, skipped, warning } from "./Finding.js"
+import * as network from "./network.js"
+import * as nomba from "./nomba.js"
+import type { Settings } from "./settings.js"
+import * as store from "./store.js"
+import * as values from "./values.js"
+
+/** What the checks start from. */
+export interface Patient {
+  readonly settings: Settings
+  /** The environment of this process. */
+  readonly variables: Readonly<Record<string, string | undefined>>
+  readonly node: network.NodeProxy
+  /** Of each step over the network. */
+  readonly stepTimeout: Duration.Duration
+  /** Whether to try the credentials with a token request. */
+  readonly login: boolean
+}
+
+/** What a check leaves for those after it. */
+interface Known {
+  readonly unusedProxy?: string | undefined
+  /** The proxy resolves names and connects. */
+  readonly isProxied?: boolean
+  /** The check that found no way to the server. */
+  readonly cutBy?: string
+  readonly clockAhead?: Option.Option<number>
+  readonly store?: store.Store
+  /** A session whose lifetime is not over. */
+  readonly session?: Session
+}
+
+interface Outcome {
+  readonly finding: Finding
+  readonly known?: Known
+}
+
+type Needs = HttpClient.HttpClient | Scope.Scope
+
+/** One line of the report. */
+export interface Check {
+  readonly name: string
+  readonly run: (known: Known) => Effect.Effect<Outcome, never, Needs>
+}
+
+const pure = (name: string, finding: () => Finding): Check => ({
+  name,
+  run: () => Effect.sync(() => ({ finding: finding() }))
+})
+
+/** The oldest Node.js that the package supports. */
+export const OLDEST_NODE = "20.19"
+
+export const nodeVersion = (version: string): Finding => {
+  const [major = 0, minor = 0] = version.split(".").map(Number)
+  const [oldestMajor = 0, oldestMinor = 0] = OLDEST_NODE.split(".").map(Number)
+  return major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)
+    ? ok(version)
+    : problem(ExitCode.USAGE, `${version} is too old`, `install Node ${OLDEST_NODE} or later`)
+}
+
+/** A step on the way to the server, which says nothing if an earlier one failed. */
+const onTheWay = (
+  { settings: { environment }, stepTimeout }: Patient,
+  name: string,
+  run: (steps: network.Steps, known: Known) => Effect.Effect<Outcome, never, Needs>
+): Check => ({
+  name,
+  run: (known) =>
+    Effect.gen(function* () {
+      if (environment.baseUrl === undefined) return { finding: skipped("see environment") }
+      if (known.cutBy !== undefined) return { finding: skipped(`see ${known.cutBy}`) }
+      const url = new URL(environment.baseUrl.url)
+      const { finding, known: more } = yield* run({ url, stepTimeout, unusedProxy: known.unusedProxy }, known)
+      return { finding, known: { ...more, ...(finding.level === "problem" ? { cutBy: name } : {}) } }
+    })
+})
+
+const direct = (patient: Patient, name: string, run: (steps: network.Steps) => Effect.Effect<Finding>): Check =>
+  onTheWay(patient, name, (steps, { isProxied }) =>
+    isProxied
+      ? Effect.succeed({ finding: skipped("the proxy does this") })
+      : Effect.map(run(steps), (finding) => ({ finding }))
+  )
+
+const proxy = ({ node, settings: { environment }, variables }: Patient): Check => ({
+  name: "proxy",
+  run: () =>
+    Effect.sync(() => {
+      if (environment.baseUrl === undefined) return { finding: skipped("see environment") }
+      const { finding, isUsed, unused } = network.proxy(variables, environment.baseUrl.url, node)
+      return { finding, known: { isProxied: isUsed, unusedProxy: unused } }
+    })
+})
+
+/** Where the base URL is from is known also if other settings are wrong. */
+const targetOf = ({ settings: { config, environment } }: Patient, baseUrl: string): nomba.Target =>
+  config ?? {
+    baseUrl,
+    origins: {
+      clientId: "not set",
+      clientSecret: "not set",
+      accountId: "not set",
+      environment: `${baseUrl} ${environment.baseUrl?.origin ?? ""}`
+    }
+  }
+
+const answer = (patient: Patient): Check =>
+  onTheWay(patient, "answer", ({ stepTimeout, url }) =>
+    Effect.match(nomba.ask(targetOf(patient, url.href.replace(/\/$/, "")), { stepTimeout }), {
+      onFailure: (error) => ({ finding: nomba.failed(error) }),
+      onSuccess: (answer) => ({
+        finding: nomba.answerWithoutToken(answer),
+        known: { clockAhead: answer.clockAhead }
+      })
+    })
+  )
+
+const clock: Check = {
+  name: "clock",
+  run: ({ clockAhead, cutBy }) =>
+    Effect.succeed({
+      finding:
+        clockAhead === undefined
+          ? skipped(`see ${cutBy ?? "environment"}`)
+          : Option.match(clockAhead, { onNone: () => skipped("the answer has no usable Date"), onSome: nomba.clock })
+    })
+}
+
+const openStore: Effect.Effect<store.Store, ConfigError.ConfigError, Scope.Scope> = Effect.gen(function* () {
+  const choice = yield* StoreChoice.find
+  const service = Effect.map(Layer.build(Environment.tokenStore), Context.get(TokenStore))
+  if (Option.isNone(choice)) {
+    const { isTemporary, path } = stateFolder()
+    return { kind: "file", origin: "by default", folder: path, isTemporary, service: yield* service }
+  }
+  const { kind, setting } = choice.value
+  const { origin } = setting
+  return kind === "file"
+    ? { kind, origin, folder: yield* TokenStoreFile.directoryFromEnvironment, service: yield* service }
+    : { kind, origin, service: yield* service }
+})
+
+const tokenStore: Check = {
+  name: "token store",
+  run: () =>
+    Effect.gen(function* () {
+      const opened = yield* Effect.either(openStore)
+      if (Either.isLeft(opened)) return { finding: values.refused(store.notConfigured(opened.left)) }
+      const finding = yield* store.rights(opened.right)
+      return finding.level === "problem" ? { finding } : { finding, known: { store: opened.right } }
+    })
+}
+
+const session = ({ settings: { config } }: Patient): Check => ({
+  name: "session",
+  run: ({ store: opened }) =>
+    Effect.gen(function* () {
+      if (opened === undefined) return { finding: skipped("see token store") }
+      if (config === undefined) return { finding: skipped("see the settings") }
+      const state = yield* Effect.flatMap(
+        opened.service.open(config.storeKey, config.requestTimeout),
+        ({ readVersioned }) => readVersioned
+      ).pipe(Effect.scoped, Effect.either)
+      if (Either.isLeft(state)) return { finding: nomba.failed(state.left) }
+      const finding = store.session(state.right, yield* DateTime.now)
+      const live = Option.filter(state.right.stored, ({ remaining }) => Duration.greaterThan(remaining, Duration.zero))
+      return Option.match(live, {
+        onNone: (): Outcome => ({ finding }),
+        onSome: ({ session }) => ({ finding, known: { session } })
+      })
+    })
+})
+
+/** Longer than a renewal may take. */
+const LOGIN_LIMIT = Duration.seconds(35)
+
+const login = ({ login: isAsked, settings: { config, isPublic } }: Patient): Check => ({
+  name: "login",
+  run: ({ cutBy, store: opened }) =>
+    Effect.gen(function* () {
+      if (isPublic) return { finding: skipped("an end user logs in with `nomba-auth login`") }
+      if (!isAsked) {
+        return {
+          finding: skipped(
+            "not tried: --login tries the credentials, and ends the session of every other program that uses them"
+          )
+        }
+      }
+      if (config === undefined) return { finding: skipped("see the settings") }
+      if (cutBy !== undefined) return { finding: skipped(`see ${cutBy}`) }
+      if (opened === undefined) return { finding: skipped("a new token could not be stored: see token store") }
+      return yield* nomba.login(config, opened.service).pipe(
+        Effect.timeoutFail({
+          duration: LOGIN_LIMIT,
+          onTimeout: () => new Unavailable({ operation: "issue", reason: "Timeout" })
+        }),
+        Effect.matchEffect({
+          onFailure: (error) => Effect.map(nomba.whyRefused(error, config), (finding): Outcome => ({ finding })),
+          onSuccess: ({ remaining, saved, session }) =>
+            Effect.succeed({
+              finding: saved
+                ? ok(`Nomba accepts the credentials; the new token is stored, and valid for ${store.about(remaining)}`)
+                : warning(
+                    "Nomba accepts the credentials, and the new token could not be stored",
+                    "see token store; until it is repaired, other programs have to log in again"
+                  ),
+              known: { session }
+            })
+        })
+      )
+    })
+})
+
+const token = (patient: Patient): Check => ({
+  name: "token",
+  run: ({ cutBy, session }) =>
+    Effect.gen(function* () {
+      const { settings, stepTimeout } = patient
+      const { config } = settings
+      if (config === undefined) return { finding: skipped("see the settings") }
+      if (cutBy !== undefined) return { finding: skipped(`see ${cutBy}`) }
+      if (session === undefined) return { finding: skipped("no session whose token could be tried") }
+      const { accountId, origins } = config
+      const ask = (accountId: Option.Option<string>) =>
+        Effect.match(nomba.ask(config, { accountId, stepTimeout, token: session.accessToken }), {
+          onFailure: (error) => Either.left(error),
+          onSuccess: ({ outcome }) => outcome
+        })
+      const own = yield* ask(accountId)
+      const bare = nomba.isRefused(own) && Option.isSome(accountId) ? yield* ask(Option.none()) : undefined
+      return { finding: nomba.tokenOutcome(own, bare, origins.accountId) }
+    })
+})
+
+export const checksOf = (patient: Patient): ReadonlyArray<Check> => {
+  const { node, settings, variables } = patient
+  return [
+    pure("Node", () => nodeVersion(node.version)),
+    pure("client id", () => values.clientId(settings.values)),
+    pure("client secret", () => values.clientSecret(settings.values)),
+    pure("account id", () => values.accountId(settings.values)),
+    pure("environment", () => values.environment(settings.environment)),
+    proxy(patient),
+    direct(patient, "DNS", network.dns),
+    direct(patient, "connection", network.connection),
+    direct(patient, "TLS", (steps) => network.tls(steps, variables)),
+    answer(patient),
+    clock,
+    tokenStore,
+    session(patient),
+    login(patient),
+    token(patient)
+  ]
+}
+
+/** Makes the checks one after the other, and hands on each result at once. */
+export const runAll = <E, R>(
+  checks: ReadonlyArray<Check>,
+  onResult: (result: Result) => Effect.Effect<void, E, R>
+): Effect.Effect<ReadonlyArray<Result>, E, R | HttpClient.HttpClient> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const results: Array<Result> = []
+      let known: Known = {}
+      for (const { name, run } of checks) {
+        const { finding, known: more } = yield* Effect.catchAllDefect(run(known), () =>
+          Effect.succeed<Outcome>({
+            finding: problem(ExitCode.UNEXPECTED, "the check failed", "report it: this is a defect of nomba-auth")
+          })
+        )
+        known = { ...known, ...more }
+        const result = { check: name, ...finding }
+        results.push(result)
+        yield* onResult(result)
+      }
+      return results
+    })
+  )

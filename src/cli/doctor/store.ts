@@ -1,0 +1,157 @@
+/** The token store: whether this program may use it, and what it holds. */
+import { accessSync, constants, existsSync, rmSync } from "node:fs"
+import { dirname, join } from "node:path"
+import type * as ConfigError from "effect/ConfigError"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { constFalse } from "effect/Function"
+import * as Option from "effect/Option"
+import type { StoreKind } from "../../layers/config/StoreChoice.js"
+import * as Files from "../../layers/store/file/Files.js"
+import * as StoreDirectory from "../../layers/store/file/StoreDirectory.js"
+import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
+import * as StoreKey from "../../schemas/StoreKey.js"
+import type { SharedFailure, StoreState, TokenStoreService } from "../../services/TokenStore.js"
+import * as ExitCode from "../ExitCode.js"
+import { type Finding, ok, problem, warning } from "./Finding.js"
+import { failed } from "./nomba.js"
+
+/** A token store as it is configured. */
+export interface Store {
+  readonly service: TokenStoreService
+  readonly kind: StoreKind
+  /** `NOMBA_TOKEN_STORE`, or `by default`. */
+  readonly origin: string
+  /** Of a file store. */
+  readonly folder?: string
+  /** Whether the folder is a makeshift one, because the user's own cannot be used. */
+  readonly isTemporary?: boolean
+}
+
+/** A key of this process alone, so that nobody waits for its lease. */
+const probeKey = StoreKey.make({
+  baseUrl: "",
+  clientId: `doctor ${process.pid}`,
+  grant: "client_credentials",
+  subject: ""
+})
+
+/** Not a failure: the lease was held, and nothing is to be written under it. */
+const held = new Unavailable({ operation: "store", reason: "Closed" })
+
+/** Takes a lease and gives it back, which needs every right that a renewal needs. Leaves nothing behind in Redis. */
+const probe = (service: TokenStoreService): Effect.Effect<void, AuthError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const store = yield* service.open(probeKey, Duration.seconds(1))
+      yield* store.renew({
+        adopt: constFalse,
+        obtain: () => Effect.fail(held),
+        share: () => Option.none(),
+        isAbandoned: constFalse
+      })
+    })
+  ).pipe(
+    Effect.asVoid,
+    Effect.catchTag("RenewalHeldBack", () => Effect.void),
+    Effect.catchIf(
+      (error) => error === held,
+      () => Effect.void
+    )
+  )
+
+/** A folder that cannot be removed holds no session. */
+const removeProbe = (folder: string): Effect.Effect<void> =>
+  Effect.ignore(
+    Effect.try(() => rmSync(join(folder, StoreDirectory.nameOf(probeKey)), { recursive: true, force: true }))
+  )
+
+const existing = (path: string): string => (existsSync(path) || dirname(path) === path ? path : existing(dirname(path)))
+
+/** A folder that the first renewal has to make. */
+const missingFolder = (folder: string, described: string): Finding => {
+  const above = existing(folder)
+  try {
+    accessSync(above, constants.W_OK | constants.X_OK)
+    return ok(`${described}; the folder is not there yet, and is made when it is needed`)
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "EACCES"
+    return problem(
+      ExitCode.UNAVAILABLE,
+      `${described} is not there and cannot be made in ${above}: ${code}`,
+      `make ${folder} for this user with mode 700, or name another folder in NOMBA_TOKEN_STORE`
+    )
+  }
+}
+
+/** Whether a renewal may use the store. */
+export const rights = ({ folder, isTemporary = false, kind, origin, service }: Store): Effect.Effect<Finding> => {
+  if (kind === "memory") {
+    return Effect.succeed(
+      warning(
+        `memory (${origin}): every process has a session of its own, which ends that of the others`,
+        "set NOMBA_TOKEN_STORE to file:PATH or redis://…"
+      )
+    )
+  }
+  const described = folder === undefined ? `Redis (${origin})` : `files in ${folder} (${origin})`
+  if (folder === undefined) {
+    return Effect.match(probe(service), { onFailure: (error) => failed(error), onSuccess: () => ok(described) })
+  }
+  return Effect.gen(function* () {
+    const isThere = yield* Effect.either(Files.system.stat(folder))
+    if (isThere._tag === "Left" && isThere.left.code === "ENOENT") return missingFolder(folder, described)
+    return yield* probe(service).pipe(
+      Effect.ensuring(removeProbe(folder)),
+      Effect.match({
+        onFailure: (error) => failed(error),
+        onSuccess: () =>
+          isTemporary
+            ? warning(
+                `${described}: this user has no folder of its own that can be written to`,
+                "set NOMBA_TOKEN_STORE=file:PATH: a folder for temporary files may be emptied"
+              )
+            : ok(described)
+      })
+    )
+  })
+}
+
+/** Why there is no store, if the settings are wrong. */
+export const notConfigured = (error: ConfigError.ConfigError): string =>
+  error._op === "And" || error._op === "Or" ? notConfigured(error.left) : error.message
+
+export const about = (duration: Duration.Duration): string =>
+  Duration.format(Duration.seconds(Math.floor(Duration.toSeconds(duration)))) || "0s"
+
+const heldBack = ({ reason, wait }: SharedFailure): Finding =>
+  problem(
+    ExitCode.UNAVAILABLE,
+    `${reason === "RateLimited" ? "Nomba's rate limit is reached" : "Nomba failed"}, as another process found: token requests wait for ${about(wait)}`,
+    "wait"
+  )
+
+/** What the store holds. */
+export const session = ({ failure, isLeased, stored, version }: StoreState, now: DateTime.Utc): Finding => {
+  const renewing = isLeased ? "; another process is renewing it now" : ""
+  if (Option.isNone(stored)) {
+    if (Option.isSome(failure)) return heldBack(failure.value)
+    return ok(`${version === 0 ? "none yet" : "none: it was logged out"}; the next call requests a token${renewing}`)
+  }
+  const { refreshInFlight, remaining, session } = stored.value
+  const age = about(DateTime.distanceDuration(session.issuedAt, now))
+  if (!Duration.greaterThan(remaining, Duration.zero)) {
+    return Option.isSome(failure) ? heldBack(failure.value) : ok(`expired; the next call renews it${renewing}`)
+  }
+  const described = `valid for ${about(remaining)}, issued ${age} ago${renewing}`
+  if (Option.isSome(failure)) {
+    return warning(`${described}; ${heldBack(failure.value).says}`, "wait: the token is good until then")
+  }
+  return refreshInFlight && !isLeased
+    ? warning(
+        `${described}; a process ended while it refreshed the session, so its refresh token may be spent`,
+        "nothing: the next renewal requests a new token"
+      )
+    : ok(described)
+}
