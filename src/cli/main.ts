@@ -5,5 +5,15 @@
  */
 import { version } from "./version.js"
 
-if (process.argv.length === 3 && process.argv[2] === "--version") process.stdout.write(`${version}\n`)
-else (await import("./Cli.js")).run(process.argv)
+const [, , command, ...args] = process.argv
+// A reader that has gone (`| head -1`) is no reason for a message; who writes more finds out when it writes.
+process.stdout.on("error", () => {})
+process.stderr.on("error", () => {})
+const answer =
+  command === "--version" && args.length === 0
+    ? version
+    : command === "token"
+      ? (await import("./tokenHit.js")).tokenHit(args)
+      : undefined
+if (answer === undefined) (await import("./Cli.js")).run(process.argv)
+else process.stdout.write(`${answer}\n`)

@@ -3,16 +3,14 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { type CachedSession, TokenCache } from "../services/TokenCache.js"
+import { TokenCache } from "../services/TokenCache.js"
 import { describe } from "./CommandLine.js"
 import * as Environment from "./Environment.js"
 import { UsageError } from "./ExitCode.js"
 import * as Output from "./Output.js"
-import { formats, print } from "./tokenText.js"
-
-/** What a token has left at least, in seconds. `tokenHit.ts` counts with it too. */
-export const MIN_TTL = 60
+import { formats, minTtlOf, print } from "./tokenText.js"
 
 const flags = {
   ...Environment.flags,
@@ -25,26 +23,28 @@ const flags = {
   ),
   minTtl: Options.integer("min-ttl").pipe(
     Options.withPseudoName("SECONDS"),
-    Options.withDescription(`Renew a token that has fewer seconds left. Default: ${MIN_TTL}.`),
-    Options.withDefault(MIN_TTL)
+    Options.withDescription(
+      "Renew a token that has fewer seconds left. Default: 60, or a fifth of a shorter lifetime."
+    ),
+    Options.optional
   ),
   noCache: Options.boolean("no-cache").pipe(
     Options.withDescription("Renew the token first, whatever is left of it. Ends the one that other programs hold.")
   )
 }
 
-const secondsLeft = ({ remaining }: CachedSession): number => Math.floor(Duration.toSeconds(remaining))
-
 /** A session that lasts as long as is asked for, renewed if need be. */
-const sessionFor = (minTtl: number, isForced: boolean) =>
+const sessionFor = (seconds: Option.Option<number>, isForced: boolean) =>
   Effect.gen(function* () {
     const cache = yield* TokenCache
     const found = yield* cache.session
-    const lifetime = Math.floor(Duration.toSeconds(found.session.lifetime))
+    const lifetime = Duration.toMillis(found.session.lifetime)
+    const minTtl = Option.match(seconds, { onNone: () => minTtlOf(lifetime), onSome: (seconds) => seconds * 1000 })
     if (minTtl >= lifetime) {
-      return yield* new UsageError({ message: `--min-ttl: Nomba's tokens last ${lifetime} s: ask for less` })
+      const message = `--min-ttl: Nomba's tokens last ${Math.floor(lifetime / 1000)} s: ask for less`
+      return yield* new UsageError({ message })
     }
-    if (found.origin === "nomba" || (secondsLeft(found) >= minTtl && !isForced)) return found
+    if (found.origin === "nomba" || (Duration.toMillis(found.remaining) >= minTtl && !isForced)) return found
     yield* cache.invalidate(found.session.accessToken)
     return yield* cache.session
   })

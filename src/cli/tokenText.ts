@@ -10,6 +10,9 @@ export interface PrintedToken {
   readonly remaining: number
 }
 
+/** What a token has left at least if `--min-ttl` does not say: a minute, or a fifth of a shorter lifetime. All in milliseconds. */
+export const minTtlOf = (lifetime: number): number => Math.min(60_000, lifetime / 5)
+
 /** An access token is visible ASCII; only a single quote means something within the quotes of a shell. */
 const quoted = (value: string): string => `'${value.replaceAll("'", `'\\''`)}'`
 
