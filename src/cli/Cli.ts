@@ -1,6 +1,5 @@
 /** The commands of `nomba-auth`. */
 
-import type * as CliApp from "@effect/cli/CliApp"
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
 import * as ValidationError from "@effect/cli/ValidationError"
@@ -13,19 +12,15 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as CommandLine from "./CommandLine.js"
+import { AllCommands, type AnyCommand, describe, Program, type Services } from "./CommandLine.js"
 import * as ExitCode from "./ExitCode.js"
 import * as Output from "./Output.js"
 import { version } from "./version.js"
 
-const description = CommandLine.describe("One valid Nomba access token for every program on this machine.", [
+const description = describe("One valid Nomba access token for every program on this machine.", [
   "nomba-auth token",
   "nomba-auth sandbox"
 ])
-
-type Services = CommandLine.Program | CliApp.CliApp.Environment
-
-type AnyCommand = Command.Command<string, Services, unknown, object>
 
 /** A command is invariant in what it parses, which does not matter any more when it is called. */
 const erase = <Name extends string, R extends Services, E, A extends object>(
@@ -35,23 +30,37 @@ const erase = <Name extends string, R extends Services, E, A extends object>(
 /** The commands in the order of `--help`. Each is loaded when it is called, so that its start costs what it needs. */
 const commands: Readonly<Record<string, () => Promise<AnyCommand>>> = {
   token: async () => erase((await import("./token.js")).command),
+  curl: async () => erase((await import("./curl.js")).command),
+  status: async () => erase((await import("./status.js")).command),
+  issue: async () => erase((await import("./issue.js")).command),
+  refresh: async () => erase((await import("./refresh.js")).command),
+  revoke: async () => erase((await import("./revoke.js")).command),
+  logout: async () => erase((await import("./logout.js")).command),
+  login: async () => erase((await import("./login.js")).command),
   doctor: async () => erase((await import("./doctor.js")).command),
-  sandbox: async () => erase((await import("./sandbox.js")).command)
+  sandbox: async () => erase((await import("./sandbox.js")).command),
+  completions: async () => erase((await import("./completions.js")).command)
 }
 
+const rootOf = (loads: ReadonlyArray<() => Promise<AnyCommand>>): Effect.Effect<AnyCommand> =>
+  Effect.map(
+    Effect.promise(() => Promise.all(loads.map((load) => load()))),
+    ([first, ...others]) => {
+      const root = Command.make("nomba-auth").pipe(Command.withDescription(description))
+      return first === undefined ? erase(root) : erase(Command.withSubcommands(root, [first, ...others]))
+    }
+  )
+
+const allCommands = rootOf(Object.values(commands))
+
 /** The command that is called; all of them for `--help` and for a name that is unknown. */
-const load = (name: string | undefined): Effect.Effect<ReadonlyArray<AnyCommand>> => {
-  const called = Object.entries(commands).filter(([known]) => known === name)
-  const loads = called.length > 0 ? called : Object.entries(commands)
-  return Effect.promise(() => Promise.all(loads.map(([, load]) => load())))
+const called = (name: string | undefined): Effect.Effect<AnyCommand> => {
+  const load = name === undefined || !Object.hasOwn(commands, name) ? undefined : commands[name]
+  return load === undefined ? allCommands : rootOf([load])
 }
 
 const main = (argv: ReadonlyArray<string>): Effect.Effect<void, unknown, Services> =>
-  Effect.flatMap(load(argv[2]), ([first, ...others]) => {
-    const root = Command.make("nomba-auth").pipe(Command.withDescription(description))
-    const whole = first === undefined ? erase(root) : erase(Command.withSubcommands(root, [first, ...others]))
-    return Command.run(whole, { name: "nomba-auth", version })(argv)
-  })
+  Effect.flatMap(called(argv[2]), (root) => Command.run(root, { name: "nomba-auth", version })(argv))
 
 /** The first signal that asked the process to end. */
 let signal: keyof typeof ExitCode.ofSignal | undefined
@@ -75,7 +84,8 @@ export const run = (argv: ReadonlyArray<string>): void => {
           NodePath.layer,
           NodeTerminal.layer,
           CliConfig.layer({ isCaseSensitive: true, showBuiltIns: false }),
-          Layer.succeed(CommandLine.Program, program),
+          Layer.succeed(Program, program),
+          Layer.succeed(AllCommands, allCommands),
           Output.layer
         )
       )

@@ -73,7 +73,7 @@ export interface Flags {
   readonly subject: Option.Option<string>
 }
 
-/** A secret from a file of mode 0600 or stricter. `name` is the option or variable that named the file. */
+/** A secret from a file that only this user can read. `name` is the option that named it. */
 export const readSecretFile = (name: string, path: string): Effect.Effect<Redacted.Redacted, UsageError> =>
   Effect.try({
     try: () => ({ mode: statSync(path).mode, content: readFileSync(path, "utf8") }),
@@ -99,6 +99,14 @@ const readSecretStdin = (name: string): Effect.Effect<Redacted.Redacted, UsageEr
         (content) => Redacted.make(content.trim())
       )
 
+/** The same, or the standard input if the path is `-`. */
+export const readSecret = (name: string, path: string): Effect.Effect<Redacted.Redacted, UsageError> =>
+  Effect.filterOrFail(
+    path === "-" ? readSecretStdin(name) : readSecretFile(name, path),
+    (secret) => Redacted.value(secret) !== "",
+    () => new UsageError({ message: `${name} ${path}: is empty` })
+  )
+
 interface GivenSecret {
   readonly origin: string
   readonly value: Redacted.Redacted
@@ -122,7 +130,7 @@ const secretOf = ({
       const path = clientSecretFile.value
       return Option.some({
         origin: name,
-        value: yield* path === "-" ? readSecretStdin(name) : readSecretFile(name, path)
+        value: yield* readSecret(name, path)
       })
     }
     if (Option.isNone(clientSecret)) return Option.none()
@@ -191,13 +199,41 @@ const fileStore = Layer.unwrapEffect(
   })
 )
 
+/** Each command would log the others out. */
+const memoryStore = Layer.unwrapEffect(
+  Effect.as(
+    Output.say(
+      "warning: NOMBA_TOKEN_STORE=memory: each command starts a session of its own, which ends that of every other program"
+    ),
+    TokenStoreEnv.layer
+  )
+)
+
 /**
  * The token store that `NOMBA_TOKEN_STORE` names. By default files in the user's state folder, so that one command after the
  * other uses the same session.
  */
 export const tokenStore: Layer.Layer<TokenStore, ConfigError.ConfigError> = Layer.unwrapEffect(
-  Effect.map(StoreChoice.find, (choice) => (Option.isNone(choice) ? fileStore : TokenStoreEnv.layer))
+  Effect.map(StoreChoice.find, (choice) => {
+    if (Option.isNone(choice)) return fileStore
+    return choice.value.kind === "memory" ? memoryStore : TokenStoreEnv.layer
+  })
 )
+
+/** For people: the token store without its password. */
+export const tokenStoreName: Effect.Effect<string, ConfigError.ConfigError> = Effect.map(
+  StoreChoice.find,
+  Option.match({
+    onNone: () => `file:${stateFolder().path} (by default)`,
+    onSome: ({ kind, setting: { origin, value } }) => `${kind === "redis" ? placeOf(value) : value} (${origin})`
+  })
+)
+
+const placeOf = (url: string): string => {
+  if (!URL.canParse(url)) return "redis"
+  const { host, pathname, protocol } = new URL(url)
+  return `${protocol}//${host}${pathname}`
+}
 
 type Failure = UsageError | ConfigError.ConfigError
 
@@ -229,6 +265,16 @@ export const layer = (
         withProvider(secret, overrides)
       )
     )
+  )
+
+/** The client of `login`, which asks a person to log in as the subject. */
+export const layerPublic = (
+  subject: string
+): Layer.Layer<Nomba.PublicServices | NombaConfig | TokenStore, ConfigError.ConfigError> =>
+  Nomba.layerPublicConfig(Nomba.defaultPublicConfig, { subject }).pipe(
+    Layer.merge(NombaConfigOptions.layerPublicConfig(Nomba.defaultPublicConfig, { subject })),
+    Layer.provideMerge(tokenStore),
+    Layer.provide(FetchHttpClient.layer)
   )
 
 type Client = Layer.Layer<Nomba.Services, ConfigError.ConfigError, TokenStore | HttpClient.HttpClient>

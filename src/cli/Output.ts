@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import { Expired } from "../schemas/AuthError.js"
 import { Ended, SUCCESS, UNEXPECTED, UsageError } from "./ExitCode.js"
 
 /** Whether to colour what goes to this stream: only a terminal's, and not if `NO_COLOR` is set (no-color.org). */
@@ -35,6 +36,11 @@ const sayNow = (text: string): void => void process.stderr.write(`nomba-auth: ${
 
 /** Says something to the person who runs the command, on stderr. */
 export const say = (text: string): Effect.Effect<void> => Effect.sync(() => sayNow(text))
+
+/** For a command whose result a person and a program read. */
+export const jsonFlag = {
+  json: Options.boolean("json").pipe(Options.withDescription("Print one line of JSON."))
+}
 
 /** For a command that calls `confirm`. */
 export const yesFlag = {
@@ -95,6 +101,9 @@ const configProblems = (error: ConfigError.ConfigError): ReadonlyArray<string> =
 
 const messagesOf = (error: unknown): ReadonlyArray<string> => {
   if (ConfigError.isConfigError(error)) return configProblems(error)
+  if (error instanceof Expired && error.status === undefined && error.code === undefined && error.hint === undefined) {
+    return [`${error.message} Run nomba-auth login with the same --subject.`]
+  }
   return [error instanceof Error ? error.message : String(error)]
 }
 

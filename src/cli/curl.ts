@@ -1,0 +1,134 @@
+/** `nomba-auth curl`: one authenticated request, for shells. */
+import { readFileSync } from "node:fs"
+import { STATUS_CODES } from "node:http"
+import { buffer } from "node:stream/consumers"
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import type * as Headers from "@effect/platform/Headers"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpMethod from "@effect/platform/HttpMethod"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { NombaClient } from "../services/NombaClient.js"
+import { describe } from "./CommandLine.js"
+import * as Environment from "./Environment.js"
+import * as ExitCode from "./ExitCode.js"
+import * as Output from "./Output.js"
+
+const flags = {
+  ...Environment.flags,
+  path: Args.text({ name: "PATH" }).pipe(
+    Args.withDescription("Below the base URL: /v1/accounts/balance. A whole URL below it works too.")
+  ),
+  method: Options.text("request").pipe(
+    Options.withAlias("X"),
+    Options.withPseudoName("METHOD"),
+    Options.withDescription("The method. Default: GET, with --data POST."),
+    Options.optional
+  ),
+  data: Options.text("data").pipe(
+    Options.withAlias("d"),
+    Options.withPseudoName("DATA"),
+    Options.withDescription(
+      "The body; @FILE reads a file, @- the standard input. Sent as JSON unless --header says else."
+    ),
+    Options.optional
+  ),
+  headers: Options.text("header").pipe(
+    Options.withAlias("H"),
+    Options.withPseudoName("HEADER"),
+    Options.withDescription("A header, `Name: value`; may be repeated."),
+    Options.repeated
+  ),
+  include: Options.boolean("include").pipe(
+    Options.withAlias("i"),
+    Options.withDescription("Print the status and the headers of the response before its body.")
+  )
+}
+
+const methodOf = (given: Option.Option<string>, hasBody: boolean) => {
+  const method = Option.getOrElse(given, () => (hasBody ? "POST" : "GET")).toUpperCase()
+  return HttpMethod.isHttpMethod(method)
+    ? Effect.succeed(method)
+    : Effect.fail(
+        new ExitCode.UsageError({ message: `--request: must be one of ${Array.from(HttpMethod.all).join(", ")}` })
+      )
+}
+
+const headersOf = (lines: ReadonlyArray<string>) =>
+  Effect.forEach(lines, (line) => {
+    const [, name, value] = /^([^\s:]+):[ \t]*(.*)$/.exec(line) ?? []
+    return name === undefined || value === undefined
+      ? Effect.fail(new ExitCode.UsageError({ message: "--header: must be Name: value" }))
+      : Effect.succeed([name.toLowerCase(), value] as const)
+  })
+
+/** As bytes, which can be sent again after a 401. */
+const bodyOf = (data: string) =>
+  Effect.tryPromise({
+    try: async (): Promise<Uint8Array> => {
+      if (data === "@-") return buffer(process.stdin)
+      return data.startsWith("@") ? readFileSync(data.slice(1)) : new TextEncoder().encode(data)
+    },
+    catch: (error) =>
+      new ExitCode.UsageError({ message: `--data ${data}: cannot be read (${(error as NodeJS.ErrnoException).code})` })
+  })
+
+const requestOf = Effect.fn("requestOf")(function* (given: Command.Command.ParseConfig<typeof flags>) {
+  const method = yield* methodOf(given.method, Option.isSome(given.data))
+  const headers = yield* headersOf(given.headers)
+  const request = HttpClientRequest.make(method)(given.path, { headers })
+  if (Option.isNone(given.data)) return request
+  const type = request.headers["content-type"] ?? "application/json"
+  return HttpClientRequest.bodyUint8Array(request, yield* bodyOf(given.data.value), type)
+})
+
+const headOf = (status: number, headers: Headers.Headers): string =>
+  [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`.trim(),
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    "",
+    ""
+  ].join("\n")
+
+const NEWLINE = 10
+
+/** A status as the exit code of the error that it would be. */
+const exitCodeOf = (status: number): number => {
+  if (status < 400) return ExitCode.SUCCESS
+  if (status === 401) return ExitCode.EXPIRED
+  if (status === 403) return ExitCode.INVALID_CREDENTIALS
+  if (status === 408 || status === 429 || status >= 500) return ExitCode.UNAVAILABLE
+  return ExitCode.USAGE
+}
+
+export const command = Command.make("curl", flags, (given) =>
+  Effect.gen(function* () {
+    const request = yield* requestOf(given)
+    const nomba = yield* NombaClient
+    const response = yield* nomba.execute(request)
+    const { headers, status } = response
+    if (given.include) yield* Output.write(headOf(status, headers))
+    const last = yield* Stream.runFoldEffect(response.stream, NEWLINE, (last, chunk) =>
+      Effect.as(Output.write(chunk), chunk.at(-1) ?? last)
+    )
+    if (process.stdout.isTTY && last !== NEWLINE) yield* Output.write("\n")
+    const code = exitCodeOf(status)
+    if (code === ExitCode.SUCCESS) return
+    yield* Output.say(`Nomba answered HTTP ${status} to ${request.method} ${given.path.replace(/[?#].*/s, "")}`)
+    yield* new ExitCode.Ended({ code })
+  }).pipe(Effect.provide(Environment.layer(given)))
+).pipe(
+  Command.withDescription(
+    describe(
+      "Send one request to Nomba with the access token and the account id, and print the response's body. A rejected token is renewed and the request sent once more.",
+      [
+        "nomba-auth curl /v1/accounts/balance",
+        `nomba-auth curl /v1/transfers/bank -d '{"amount": 100, …}'`,
+        "nomba-auth curl -i -X PUT -H 'X-Idempotent-Key: 7' -d @order.json /v1/checkout/order"
+      ]
+    )
+  )
+)
