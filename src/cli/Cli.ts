@@ -65,9 +65,10 @@ const main = (argv: ReadonlyArray<string>): Effect.Effect<void, unknown, Service
 /** The first signal that asked the process to end. */
 let signal: keyof typeof ExitCode.ofSignal | undefined
 
+/** A program that was run has set the exit code, however this one ends. */
 const teardown: Runtime.Teardown = (exit, onExit) => {
-  if (Exit.isSuccess(exit)) return onExit(Number(process.exitCode ?? ExitCode.SUCCESS))
-  onExit(Cause.isInterruptedOnly(exit.cause) ? ExitCode.ofInterruption(signal) : ExitCode.of(exit.cause))
+  if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)) return onExit(ExitCode.of(exit.cause))
+  onExit(Number(process.exitCode ?? (Exit.isSuccess(exit) ? ExitCode.SUCCESS : ExitCode.ofInterruption(signal))))
 }
 
 /** Runs the command line. SIGINT and SIGTERM interrupt it, so that what is open is closed. */

@@ -1,7 +1,5 @@
 /** `nomba-auth sandbox`: a local Nomba API, for programs in any language. */
-import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
-import { constants } from "node:os"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -14,6 +12,7 @@ import { defaultClient, type LoggedRequest, type ServerOptions } from "../sandbo
 import { SandboxError } from "../sandbox/config/SandboxError.js"
 import { Sandbox } from "../sandbox/Sandbox.js"
 import { describe, Program } from "./CommandLine.js"
+import * as ChildProgram from "./childProgram.js"
 import * as ExitCode from "./ExitCode.js"
 import * as Output from "./Output.js"
 import * as SandboxFile from "./SandboxFile.js"
@@ -259,27 +258,6 @@ const stdinEnd: Effect.Effect<void> = Effect.async((resume) => {
   return Effect.sync(() => process.stdin.pause())
 })
 
-/** Runs a program until it ends, and passes its exit code on. If the sandbox is stopped first, so is the program. */
-const runProgram = (
-  [command = "", ...args]: ReadonlyArray<string>,
-  environment: Readonly<Record<string, string>>
-): Effect.Effect<void, SandboxError> =>
-  Effect.async<void, SandboxError>((resume) => {
-    const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...environment } })
-    child.on("error", (error) =>
-      resume(invalid(`${command}: cannot be run (${"code" in error ? error.code : error.name})`))
-    )
-    child.on("exit", (code, signal) => {
-      process.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
-      resume(Effect.void)
-    })
-    return Effect.async<void>((stopped) => {
-      if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return stopped(Effect.void)
-      child.once("exit", () => stopped(Effect.void))
-      child.kill("SIGTERM")
-    })
-  })
-
 export const command = Command.make("sandbox", flags, (flags) =>
   Effect.gen(function* () {
     yield* ExitCode.untilStopped
@@ -293,11 +271,11 @@ export const command = Command.make("sandbox", flags, (flags) =>
     if (program.length === 0) yield* Console.log(flags.env ? exportLines(settings) : readyLine(url))
     if (!flags.quiet) yield* Console.error(introduction(url, options))
     const ends = [
-      ...(program.length === 0 ? [] : [runProgram(program, settings)]),
+      ...(program.length === 0 ? [] : [ChildProgram.run(program, { ...process.env, ...settings })]),
       ...(flags.untilStdinEnds ? [stdinEnd] : []),
       ...(flags.keepRunning ? [] : [parentGone(isParentThere)])
     ]
-    yield* ends.reduce<Effect.Effect<void, SandboxError>>((one, other) => Effect.raceFirst(one, other), Effect.never)
+    yield* ends.reduce<Effect.Effect<void, ExitCode.Ended>>((one, other) => Effect.raceFirst(one, other), Effect.never)
   }).pipe(Effect.scoped)
 ).pipe(
   Command.withDescription(

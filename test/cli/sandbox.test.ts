@@ -334,7 +334,7 @@ describe("nomba-auth sandbox", () => {
     )
     assert.deepStrictEqual({ code, output }, { code: 7, output: `{"status":"ok"} ${clientId} --port\n` })
     const missing = await run("sandbox", "--port", "0", "--quiet", "--", "no-such-command")
-    assert.strictEqual(missing.code, 2)
+    assert.strictEqual(missing.code, 127)
     assert.include(missing.errors, "no-such-command: cannot be run (ENOENT)")
   })
 
