@@ -158,11 +158,15 @@ export const waitAtMost = <A>(
 /** The token store did not answer in time. */
 export const storeTimedOut: Unavailable = new Unavailable({ operation: "store", reason: "Store", detail: "ETIMEDOUT" })
 
+/** An interrupted caller goes on at once, also if the effect cannot be interrupted: it ends in the background. */
+export const interruptInBackground: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
+  Effect.disconnect
+
 /** Fails with a store time-out after this time, even if the effect cannot be interrupted. */
 export const hardTimeout =
   (duration: Duration.Duration) =>
   <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Unavailable> =>
-    Effect.disconnect(effect).pipe(
+    interruptInBackground(effect).pipe(
       stallTolerantTimeout({
         duration,
         onTimeout: () => storeTimedOut

@@ -34,7 +34,7 @@ import * as BaseUrl from "../config/BaseUrl.js"
 import * as IncomingResponse from "../http/IncomingResponse.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
 import * as OutgoingRequest from "../http/OutgoingRequest.js"
-import { measuredSleep, STALLED_FOR, stallTolerantSleep, systemClock } from "../wait.js"
+import { interruptInBackground, measuredSleep, STALLED_FOR, stallTolerantSleep, systemClock } from "../wait.js"
 import * as Classification from "./Classification.js"
 import { checkAccountId, type TokenRequest } from "./TokenRequest.js"
 
@@ -79,7 +79,7 @@ export const make = (
       const secrets = [...request.secrets, ...Option.toArray(yield* clientSecret)]
       const json = yield* Classification.classify({ ...sent, headers, status, secrets }, rules)
       return { json, headers, status, secrets, sentAt: sent.sentAt }
-    }).pipe(Effect.scoped, Effect.interruptible, Effect.disconnect)
+    }).pipe(Effect.scoped, Effect.interruptible, interruptInBackground)
 }
 
 const toHttpRequest = (config: NombaConfigService, request: TokenRequest): HttpClientRequest.HttpClientRequest =>
@@ -135,7 +135,7 @@ const send = (
           })
         )
       ),
-      Effect.disconnect,
+      interruptInBackground,
       Effect.raceFirst(Effect.zipRight(late, timeout))
     )
     const body = yield* IncomingResponse.readUntil(response, late)

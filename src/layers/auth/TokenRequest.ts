@@ -16,7 +16,7 @@ import { ExchangeRequest, IssueRequest, RefreshRequest, RevokeRequest } from "..
 import { isHeaderSafe, problemOf } from "../../schemas/Secrets.js"
 import type { ExchangeOptions, RefreshOptions } from "../../services/NombaAuth.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
-import { stallTolerantTimeout } from "../wait.js"
+import { interruptInBackground, stallTolerantTimeout } from "../wait.js"
 import { effectiveStatus } from "./Classification.js"
 
 export interface TokenRequest {
@@ -148,7 +148,7 @@ export const makeClientSecret = (config: NombaConfigService): Effect.Effect<Clie
       known,
       read: config.clientSecret.pipe(
         Effect.catchAllCause((cause) => Effect.fail(failure(Option.getOrUndefined(Cause.failureOption(cause))))),
-        Effect.disconnect,
+        interruptInBackground,
         stallTolerantTimeout({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
         Effect.tap((secret) => all("issue", exactSecret(`clientSecret (${config.origins.clientSecret})`, secret))),
         Effect.tap((secret) => Ref.set(known, Option.some(secret)))

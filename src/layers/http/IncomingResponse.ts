@@ -15,7 +15,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Expiry from "../../schemas/Expiry.js"
 import { isObject } from "../../schemas/Responses.js"
-import { firstOf, stallTolerantSleep } from "../wait.js"
+import { firstOf, interruptInBackground, stallTolerantSleep } from "../wait.js"
 import { systemCode } from "./NetworkFailure.js"
 
 /** Nothing is read past this many bytes. */
@@ -66,7 +66,7 @@ export const readUntil = (
         })
       ),
       Effect.map(() => (size > LIMIT ? tooLarge : end)),
-      Effect.disconnect,
+      interruptInBackground,
       Effect.raceFirst(Effect.as(late, tooSlow)),
       Effect.map((end) => ({ text: text + decoder.decode(), end }))
     )
@@ -89,7 +89,7 @@ export const discard = (response: HttpClientResponse.HttpClientResponse): Effect
         return left > 0
       })
     ),
-    Effect.disconnect
+    interruptInBackground
   )
   // An interrupted caller's response is let go of too, where nothing can be interrupted.
   return firstOf(read, stallTolerantSleep("1 seconds"))
@@ -129,7 +129,7 @@ export const peek = (response: HttpClientResponse.HttpClientResponse): Effect.Ef
     const reading = yield* Effect.forkIn(readAtMost(pull, PEEK_LIMIT), scope)
     const start = yield* Fiber.join(reading).pipe(
       Effect.asSome,
-      Effect.disconnect,
+      interruptInBackground,
       Effect.raceFirst(Effect.as(stallTolerantSleep("1 seconds"), Option.none())),
       Effect.onInterrupt(() => cancel)
     )
