@@ -5,7 +5,6 @@
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as Cause from "effect/Cause"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
@@ -24,52 +23,12 @@ import * as NombaResponse from "../layers/NombaResponse.js"
 import * as TokenCacheRef from "../layers/TokenCacheRef.js"
 import { NombaClient, type NombaClientService } from "../services/NombaClient.js"
 import * as Cache from "../services/TokenCache.js"
-import { type NombaError, UnexpectedResponse } from "./errors.js"
-import { at, type Caller, captureCaller, closed, type EngineError, fromCause, fromError } from "./failure.js"
+import { UnexpectedResponse } from "./errors.js"
+import { at, type Caller, captureCaller, closed, type EngineError, fromCause } from "./failure.js"
 import * as http from "./http.js"
 import { check, type NombaLogger, type NombaOptions, type NombaRequestOptions } from "./options.js"
 import { pathsOf, type StandardSchema } from "./StandardSchema.js"
-
-/**
- * A session as this process knows it. `console.log` and JSON do not show the token.
- *
- * @since 0.1.0
- * @category models
- */
-export interface NombaSession {
-  /** `token.value` is the access token. It is hidden from `console.log` and JSON. */
-  readonly token: { readonly value: string }
-  /** What is left of its lifetime, in milliseconds. */
-  readonly remainingMs: number
-  /** `false` while the token store is down and the session could not be written to it. */
-  readonly saved: boolean
-  /** Whether this process got it from Nomba, or from the token store. */
-  readonly origin: "nomba" | "store"
-}
-
-/**
- * What happened to the session.
- *
- * - `Current`: the first event of every listener; without a session before the first token and after a logout
- * - `Issued`, `Refreshed`: Nomba started or renewed the session
- * - `Adopted`: the session of another process was taken from the token store
- * - `Rejected`: Nomba answered 401 to the token; `early` if its lifetime was not over
- * - `LoggedOut`: the session was ended, here or in another process
- * - `RenewalFailed`: a renewal failed; the next one begins after `retryAfterMs`
- * - `Missed`: the listener was too slow, and `count` events were dropped
- *
- * @since 0.1.0
- * @category models
- */
-export type NombaSessionEvent =
-  | { readonly _tag: "Current"; readonly session: NombaSession | undefined }
-  | { readonly _tag: "Issued"; readonly session: NombaSession }
-  | { readonly _tag: "Refreshed"; readonly session: NombaSession }
-  | { readonly _tag: "Adopted"; readonly session: NombaSession }
-  | { readonly _tag: "Rejected"; readonly early: boolean }
-  | { readonly _tag: "LoggedOut" }
-  | { readonly _tag: "RenewalFailed"; readonly error: NombaError; readonly retryAfterMs: number }
-  | { readonly _tag: "Missed"; readonly count: number }
+import { eventOf, type NombaSession, type NombaSessionEvent, viewOf } from "./session.js"
 
 /**
  * @since 0.1.0
@@ -409,49 +368,6 @@ const abortable = <A>(promise: Promise<A>, signal: AbortSignal | undefined): Pro
         signal.addEventListener("abort", onAbort, { once: true })
         promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort))
       })
-
-/** A private field, because `inspect` shows a hidden property if it is told to. */
-class HiddenToken {
-  readonly #token: Redacted.Redacted<string>
-  constructor(token: Redacted.Redacted<string>) {
-    this.#token = token
-  }
-  get value(): string {
-    return Redacted.value(this.#token)
-  }
-  toJSON(): string {
-    return "<redacted>"
-  }
-  toString(): string {
-    return "<redacted>"
-  }
-}
-
-const viewOf = ({ origin, remaining, saved, session }: Cache.CachedSession): NombaSession => ({
-  token: new HiddenToken(session.accessToken),
-  remainingMs: Duration.toMillis(remaining),
-  saved,
-  origin
-})
-
-const eventOf = (event: Cache.SessionEvent): NombaSessionEvent =>
-  Cache.SessionEvent.$match(event, {
-    Current: ({ session }): NombaSessionEvent => ({
-      _tag: "Current",
-      session: Option.getOrUndefined(Option.map(session, viewOf))
-    }),
-    Issued: ({ session }): NombaSessionEvent => ({ _tag: "Issued", session: viewOf(session) }),
-    Refreshed: ({ session }): NombaSessionEvent => ({ _tag: "Refreshed", session: viewOf(session) }),
-    Adopted: ({ session }): NombaSessionEvent => ({ _tag: "Adopted", session: viewOf(session) }),
-    Rejected: ({ early }): NombaSessionEvent => ({ _tag: "Rejected", early }),
-    LoggedOut: (): NombaSessionEvent => ({ _tag: "LoggedOut" }),
-    RenewalFailed: ({ error, retryAfter }): NombaSessionEvent => ({
-      _tag: "RenewalFailed",
-      error: fromError(error),
-      retryAfterMs: Duration.toMillis(retryAfter)
-    }),
-    Missed: ({ count }): NombaSessionEvent => ({ _tag: "Missed", count })
-  })
 
 const tell = (listener: (event: NombaSessionEvent) => void, event: NombaSessionEvent): Effect.Effect<void> =>
   Effect.try(() => listener(event)).pipe(

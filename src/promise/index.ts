@@ -3,13 +3,7 @@
  *
  * @since 0.1.0
  */
-export {
-  createNomba,
-  type Nomba,
-  type NombaSession,
-  type NombaSessionEvent,
-  type WaitOptions
-} from "./createNomba.js"
+export { createNomba, type Nomba, type WaitOptions } from "./createNomba.js"
 export {
   type ConfigField,
   type CredentialOrigins,
@@ -35,3 +29,4 @@ export {
 export type { NombaStore } from "./NombaStore.js"
 export type { Duration, NombaLogger, NombaOptions, NombaRequestOptions } from "./options.js"
 export type { StandardIssue, StandardResult, StandardSchema } from "./StandardSchema.js"
+export type { NombaSession, NombaSessionEvent } from "./session.js"
