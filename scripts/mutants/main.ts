@@ -2,7 +2,8 @@
  * Applies each mutant to a copy of the project and runs the test that has to notice it. `npm run mutants` prints a line a
  * mutant and fails when one lives; `npm run mutants -- WORD` runs those whose rule or breakage has the word.
  */
-import { spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -24,12 +25,28 @@ interface Report {
   }>
 }
 
+/** A mutant may loop without an end, so its test run is a process group of its own, which is killed as a whole. */
+const run = async (args: ReadonlyArray<string>): Promise<void> => {
+  const child = spawn("npx", args, { cwd: copy, stdio: "ignore", detached: true })
+  const killAll = (): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
+    } catch {
+      // All of it has ended.
+    }
+  }
+  const timer = setTimeout(killAll, 180_000)
+  await once(child, "exit")
+  clearTimeout(timer)
+  killAll()
+}
+
 /** The first test that fails, if one does. */
-const killerOf = ({ name, test }: Mutant): Outcome => {
+const killerOf = async ({ name, test }: Mutant): Promise<Outcome> => {
   const report = join(copy, "report.json")
   rmSync(report, { force: true })
   const args = ["vitest", "run", test, "--bail=1", "--reporter=json", `--outputFile=${report}`]
-  spawnSync("npx", name === undefined ? args : [...args, "-t", name], { cwd: copy, timeout: 180_000, stdio: "ignore" })
+  await run(name === undefined ? args : [...args, "-t", name])
   try {
     const { testResults } = JSON.parse(readFileSync(report, "utf8")) as Report
     const results = testResults.flatMap(({ assertionResults }) => assertionResults)
@@ -40,7 +57,7 @@ const killerOf = ({ name, test }: Mutant): Outcome => {
   }
 }
 
-const tryOut = (mutant: Mutant): Outcome => {
+const tryOut = async (mutant: Mutant): Promise<Outcome> => {
   const file = join(copy, mutant.file)
   const source = readFileSync(file, "utf8")
   const places = source.split(mutant.from).length - 1
@@ -50,7 +67,7 @@ const tryOut = (mutant: Mutant): Outcome => {
       file,
       source.replace(mutant.from, () => mutant.to)
     )
-    return killerOf(mutant)
+    return await killerOf(mutant)
   } finally {
     writeFileSync(file, source)
   }
@@ -73,7 +90,7 @@ try {
   const chosen = mutants.filter(({ breaks, rule }) => `${rule} ${breaks}`.includes(word))
   let alive = 0
   for (const mutant of chosen) {
-    const { killer, problem } = tryOut(mutant)
+    const { killer, problem } = await tryOut(mutant)
     if (killer === undefined) alive += 1
     console.log(`${killer === undefined ? "ALIVE " : "killed"}  ${mutant.rule}: ${mutant.breaks}`)
     console.log(`        ${killer ?? problem ?? `${mutant.test} passes`}`)
