@@ -115,6 +115,9 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
     } else if (exit.value.status === 401) {
       if (path !== BALANCE) referee.count("401s told to callers: a route that rejects every token")
       else if (nomba.lastTheft() >= since) referee.count("401s told to callers: a theft before the replay")
+      // A client replays twice if it adopted the first token. A late store may hand it two that were stolen since.
+      else if (nomba.lastTheft() >= since - 600_000 && referee.wasImpaired(number, "storing", since))
+        referee.count("401s told to callers: two adopted sessions had been stolen")
       // Each adopted token may be one that Nomba repeated to another process, and is dead.
       else if (nomba.lastRepeat() >= since - 60_000) referee.count("401s told to callers: Nomba repeats its tokens")
       // The cache knows why it could not renew, and has to fail with that.
