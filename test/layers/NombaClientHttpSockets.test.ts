@@ -1,4 +1,4 @@
-import { FetchHttpClient, type HttpClient, HttpClientRequest } from "@effect/platform"
+import { FetchHttpClient, HttpClient, HttpClientRequest } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
@@ -101,9 +101,15 @@ describe.each(clients)("over %s and sockets", (_, layer) => {
           // It never ends: only the client can let go of it.
           return response.write("x".repeat(size - 1))
         })
-        const nomba = yield* over(layer, server.url)
+        // A response that is garbage-collected lets go of its connection too, but much later.
+        const held: Array<unknown> = []
+        const transformClient: NombaConfigService["transformClient"] = HttpClient.tap((response) =>
+          Effect.sync(() => held.push(response))
+        )
+        const nomba = yield* over(layer, server.url, scriptedCache("nomba"), { transformClient })
         assert.strictEqual((yield* nomba.get("/v1/x")).status, 200)
         yield* Deferred.await(ended)
+        assert.lengthOf(held, 2)
       })
     )
   }
