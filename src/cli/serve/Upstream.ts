@@ -1,0 +1,239 @@
+/** Sends requests to Nomba with `node:http`, and reads what their responses say about the token. */
+import * as Http from "node:http"
+import * as Https from "node:https"
+import { pipeline, type Readable, type Transform } from "node:stream"
+import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import type * as Recovery from "../../layers/client/Recovery.js"
+import { provesToken } from "../../layers/client/Recovery.js"
+import { routeOf } from "../../layers/client/RequestChecks.js"
+import * as Body from "../../layers/http/Body.js"
+import { isRedirect } from "../../layers/http/GuardedClient.js"
+import * as Host from "../../layers/http/Host.js"
+import * as NetworkFailure from "../../layers/http/NetworkFailure.js"
+import { Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
+import * as ErrorResponse from "../../schemas/ErrorResponse.js"
+import { isHeaderSafe } from "../../schemas/Secrets.js"
+import type { NombaConfigService } from "../../services/NombaConfig.js"
+import type { TokenCacheService, TokenUse } from "../../services/TokenCache.js"
+import { Mask } from "./Masking.js"
+import type { Upload } from "./Upload.js"
+
+/** A request without its token. */
+export interface Outgoing {
+  readonly method: string
+  /** The absolute URL below the base URL. */
+  readonly url: string
+  /** Names and values in turn. */
+  readonly headers: ReadonlyArray<string>
+  readonly upload: Upload
+}
+
+/** A request as it was sent, and the response whose body was not read, or only its beginning. */
+export interface Attempt extends Recovery.Attempt {
+  readonly request: Http.ClientRequest
+  readonly response: Http.IncomingMessage
+  /** Decoded. */
+  readonly body: Readable
+  readonly start: ReadonlyArray<Buffer>
+  readonly mask: Mask
+}
+
+export interface Upstream {
+  /** Host and port, as the `Host` header names them. */
+  readonly authority: string
+  /** Rejects with `Unavailable` or `UnexpectedResponse`. */
+  readonly send: (outgoing: Outgoing, token: Redacted.Redacted<string>, isReplay: boolean) => Promise<Attempt>
+}
+
+/** As Node's `fetch`: shorter than any server keeps an idle connection, so that few requests meet one that was closed. */
+const IDLE_LIMIT = 4_000
+
+/** As Node's `fetch`. */
+const CONNECT_LIMIT = 10_000
+
+/** Like `NombaClient`, which looks for an expired bearer in short bodies and waits no longer for them. */
+const PEEK_TIME = 1_000
+
+export const make = (
+  config: NombaConfigService,
+  cache: TokenCacheService
+): Effect.Effect<Upstream, never, Scope.Scope> =>
+  Effect.map(connect(config), ({ agent, request }) => {
+    const host = Host.of(config)
+    const { host: authority, hostname, port, protocol } = new URL(config.baseUrl)
+    const target = { protocol, hostname: hostname.replace(/^\[|\]$/g, ""), ...(port === "" ? {} : { port }) }
+    let last: { readonly token: Redacted.Redacted<string>; readonly mask: Mask } | undefined
+
+    const maskOf = (token: Redacted.Redacted<string>): Mask => {
+      if (last?.token !== token) last = { token, mask: new Mask(token) }
+      return last.mask
+    }
+
+    const open = (
+      { headers, method, upload, url }: Outgoing,
+      bearer: string,
+      isFresh: boolean
+    ): Promise<readonly [Http.ClientRequest, Http.IncomingMessage]> =>
+      new Promise((resolve, reject) => {
+        const sent = request({
+          ...target,
+          method,
+          path: url.slice(url.indexOf("/", url.indexOf("//") + 2)),
+          headers: [...headers, "authorization", `Bearer ${bearer}`],
+          agent: isFresh ? false : agent
+        })
+        let isAnswered = false
+        const fail = (error: unknown): void => {
+          if (isAnswered) return
+          isAnswered = true
+          // An idle connection that the server has just closed. Nothing but a GET or HEAD may be sent twice unasked.
+          const isStale = !isFresh && sent.reusedSocket && upload.isEmpty && (method === "GET" || method === "HEAD")
+          if (isStale) resolve(open({ headers, method, upload, url }, bearer, true))
+          else reject(error instanceof Unavailable ? error : NetworkFailure.fromCause("request", host, error))
+        }
+        sent.on("socket", (socket) => {
+          if (!socket.connecting) return
+          const timer = setTimeout(() => {
+            fail(new Unavailable({ ...host, operation: "request", reason: "Timeout", processed: "no" }))
+            sent.destroy()
+          }, CONNECT_LIMIT)
+          const clear = (): void => clearTimeout(timer)
+          socket.once(protocol === "https:" ? "secureConnect" : "connect", clear).once("close", clear)
+        })
+        sent.on("error", fail)
+        // Without a response and without an error, as after a 101 that nobody asked for.
+        sent.on("close", () => fail(undefined))
+        sent.on("response", (response) => {
+          isAnswered = true
+          // While a renewal runs, nobody listens to a response that may break.
+          response.on("error", () => {})
+          resolve([sent, response])
+        })
+        upload.sendTo(sent)
+      })
+
+    const send: Upstream["send"] = async (outgoing, token, isReplay) => {
+      const { headers, method, url } = outgoing
+      const bearer = Redacted.value(token)
+      if (!isHeaderSafe(bearer)) {
+        const issues = ["access token: has characters that a header cannot carry"]
+        throw new UnexpectedResponse({ operation: "request", reason: "NoUsableToken", issues })
+      }
+      const use: TokenUse = {
+        sentAt: Date.now(),
+        isReplay,
+        get route() {
+          const account = config.accountId._tag === "Some" ? undefined : valueOf(headers, "accountid")
+          return routeOf(method, new URL(url).pathname, account)
+        }
+      }
+      const [request, response] = await open(outgoing, bearer, false)
+      const status = response.statusCode ?? 0
+      if (isRedirect(status)) {
+        free(request, response)
+        throw new UnexpectedResponse({ operation: "request", reason: "Redirect", status })
+      }
+      const body = decoded(response, method)
+      if (body === undefined) {
+        request.destroy()
+        const issues = ["content-encoding: was not asked for and is not known"]
+        throw new UnexpectedResponse({ operation: "request", reason: "UnknownStatus", status, issues })
+      }
+      const answered = { token, sent: use, request, response, body, mask: maskOf(token) }
+      if (status === 401) return { ...answered, start: [], isRejected: true }
+      if (status < 400) {
+        Effect.runSync(cache.confirm(token, use))
+        return { ...answered, start: [], isRejected: false }
+      }
+      const { isWhole, start } = await peek(response, body)
+      const text = isWhole ? Option.some(Buffer.concat(start).toString()) : Option.none()
+      const isRejected = Option.exists(text, (text) => ErrorResponse.isJwtExpired(Body.parseJson(text)))
+      if (!isRejected && provesToken(status)) Effect.runSync(cache.confirm(token, use))
+      return { ...answered, start, isRejected }
+    }
+
+    return { authority, send }
+  })
+
+/** Lets go of a response that nobody will read. A short one is read to its end, so that its connection can be used again. */
+export const discard = ({ request, response }: Pick<Attempt, "request" | "response">): void => free(request, response)
+
+const free = (request: Http.ClientRequest, response: Http.IncomingMessage): void => {
+  const length = Number(response.headers["content-length"] ?? Number.POSITIVE_INFINITY)
+  if (length > Body.PEEK_LIMIT || !request.writableFinished) {
+    request.destroy()
+    return
+  }
+  const timer = setTimeout(() => request.destroy(), PEEK_TIME)
+  response.once("close", () => clearTimeout(timer))
+  response.resume()
+}
+
+interface Connection {
+  readonly agent: Http.Agent
+  readonly request: (options: Https.RequestOptions) => Http.ClientRequest
+}
+
+const connect = ({ baseUrl }: NombaConfigService): Effect.Effect<Connection, never, Scope.Scope> => {
+  const options = { keepAlive: true, timeout: IDLE_LIMIT }
+  const isTls = new URL(baseUrl).protocol === "https:"
+  const acquire = Effect.sync(() => (isTls ? new Https.Agent(options) : new Http.Agent(options)))
+  return Effect.acquireRelease(acquire, (agent) => Effect.sync(() => agent.destroy())).pipe(
+    Effect.map((agent) => ({ agent, request: isTls ? Https.request : Http.request }))
+  )
+}
+
+const decoders: Readonly<Record<string, () => Transform>> = {
+  gzip: createGunzip,
+  "x-gzip": createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress
+}
+
+/** The body without its encoding, in which the token could not be found. Undefined if the encoding is not known. */
+const decoded = (response: Http.IncomingMessage, method: string): Readable | undefined => {
+  const encoding = (response.headers["content-encoding"] ?? "identity").trim().toLowerCase()
+  if (encoding === "identity" || encoding === "" || hasNoBody(response, method)) return response
+  const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined
+  return decoder === undefined ? undefined : pipeline(response, decoder(), () => {}).on("error", () => {})
+}
+
+/** RFC 9110 section 6.4.1. */
+export const hasNoBody = ({ statusCode }: Http.IncomingMessage, method: string): boolean =>
+  method === "HEAD" || statusCode === 204 || statusCode === 304
+
+/** Reads at most 64 KiB for at most a second. What was read comes back; the rest is still in the body. */
+const peek = (
+  { headers }: Http.IncomingMessage,
+  body: Readable
+): Promise<{ readonly start: ReadonlyArray<Buffer>; readonly isWhole: boolean }> => {
+  if (Number(headers["content-length"] ?? 0) > Body.PEEK_LIMIT) return Promise.resolve({ start: [], isWhole: false })
+  return new Promise((resolve) => {
+    const start: Array<Buffer> = []
+    let size = 0
+    const stop = (isWhole: boolean): void => {
+      clearTimeout(timer)
+      body.off("data", keep).off("end", end).off("close", cutOff).off("error", cutOff)
+      if (!isWhole) body.pause()
+      resolve({ start, isWhole })
+    }
+    const keep = (chunk: Buffer): void => {
+      start.push(chunk)
+      size += chunk.length
+      if (size > Body.PEEK_LIMIT) stop(false)
+    }
+    const end = (): void => stop(true)
+    const cutOff = (): void => stop(false)
+    const timer = setTimeout(cutOff, PEEK_TIME)
+    body.on("data", keep).on("end", end).on("close", cutOff).on("error", cutOff)
+  })
+}
+
+const valueOf = (headers: ReadonlyArray<string>, name: string): string | undefined => {
+  const at = headers.findIndex((header, index) => index % 2 === 0 && header.toLowerCase() === name)
+  return at < 0 ? undefined : headers[at + 1]
+}
