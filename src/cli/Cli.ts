@@ -19,6 +19,7 @@ import { version } from "./version.js"
 
 const description = describe("One valid Nomba access token for every program on this machine.", [
   "nomba-auth token",
+  "nomba-auth serve",
   "nomba-auth sandbox"
 ])
 
@@ -29,6 +30,7 @@ const erase = <Name extends string, R extends Services, E, A extends object>(
 
 /** The commands in the order of `--help`. Each is loaded when it is called, so that its start costs what it needs. */
 const commands: Readonly<Record<string, () => Promise<AnyCommand>>> = {
+  serve: async () => erase((await import("./serve.js")).command),
   token: async () => erase((await import("./token.js")).command),
   curl: async () => erase((await import("./curl.js")).command),
   status: async () => erase((await import("./status.js")).command),

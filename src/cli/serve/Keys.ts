@@ -51,7 +51,7 @@ export const keyIssue = (key: string): string | undefined => {
 }
 
 /**
- * Reads a key file: one `name:key` or `name:key:RULE, RULE` a line. Empty lines and lines that begin with `#` are left out.
+ * Reads a key file: one `name:key` or `name:key:RULE, RULE` a line (between rules a comma and a space). Empty lines and lines that begin with `#` are left out.
  * Otherwise returns every problem with its line, without quoting a key.
  */
 export const parseFile = (content: string): Either.Either<ReadonlyArray<Key>, ReadonlyArray<string>> => {
@@ -60,7 +60,7 @@ export const parseFile = (content: string): Either.Either<ReadonlyArray<Key>, Re
   for (const [index, line] of content.split(/\r?\n/).entries()) {
     if (/^\s*(?:#|$)/.test(line)) continue
     const [name = "", key = "", ...rest] = line.trim().split(":")
-    const rules = rest.join(":").trim() === "" ? [] : splitRules(rest.join(":")).map(Admission.parseRule)
+    const rules = rest.join(":").trim() === "" ? [] : rest.join(":").split(/,\s+/).map(Admission.parseRule)
     const made = make(name, Redacted.make(key), rest.length === 0 ? undefined : rules.flatMap(rightOf))
     const problems = [
       /^[\w.-]{1,64}$/.test(name) ? [] : ["the name must be 1 to 64 letters, digits, dots, dashes or underscores"],
@@ -76,9 +76,6 @@ export const parseFile = (content: string): Either.Either<ReadonlyArray<Key>, Re
   if (keys.length === 0) issues.push("no line is name:key")
   return issues.length > 0 ? Either.left(issues) : Either.right(keys)
 }
-
-/** At the commas between rules, and not at those between methods. */
-const splitRules = (text: string): ReadonlyArray<string> => text.split(/,(?=\s*\S+\s+\/)/)
 
 const rightOf = <A>(either: Either.Either<A, unknown>): ReadonlyArray<A> =>
   Either.isRight(either) ? [either.right] : []

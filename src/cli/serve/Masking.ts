@@ -1,7 +1,7 @@
 /** Keeps the access token out of responses: servers echo what they receive. */
 import * as Redacted from "effect/Redacted"
 
-/** A piece of a token that is masked wherever it is found. What is left of a longer echo is too little to complete it. */
+/** The longest piece of a token that is masked on its own. An echo that is cut off shows less than one at each end. */
 const PIECE = 16
 
 const STAR = 0x2a
@@ -15,12 +15,11 @@ const secretPart = (token: string): string => {
   return signature ?? token
 }
 
-/** Consecutive pieces of which only the last one is longer. They must not overlap: a chunk may end within one of them. */
+/** Consecutive pieces of about the same length. They must not overlap: a chunk may end within one of them. */
 const piecesOf = (text: string): ReadonlyArray<string> => {
-  const count = Math.max(1, Math.floor(text.length / PIECE))
-  return Array.from({ length: count }, (_, index) =>
-    text.slice(index * PIECE, index === count - 1 ? undefined : (index + 1) * PIECE)
-  )
+  const count = Math.ceil(text.length / PIECE)
+  const start = (index: number): number => Math.round((index * text.length) / count)
+  return Array.from({ length: count }, (_, index) => text.slice(start(index), start(index + 1)))
 }
 
 /** The base64 of a text as it appears within that of a longer one that begins 0, 1 or 2 bytes into a group of three. */

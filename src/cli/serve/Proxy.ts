@@ -15,9 +15,8 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Snapshot from "../../layers/cache/Snapshot.js"
-import * as Destination from "../../layers/client/Destination.js"
-import * as Recovery from "../../layers/client/Recovery.js"
-import { VERSION } from "../../layers/http/UserAgent.js"
+import { destination, VERSION } from "../../layers/http/OutgoingRequest.js"
+import * as Recovery from "../../layers/http/Recovery.js"
 import * as Hostname from "../../sandbox/config/Hostname.js"
 import type { AuthError } from "../../schemas/AuthError.js"
 import { NombaConfig, type NombaConfigService } from "../../services/NombaConfig.js"
@@ -129,7 +128,8 @@ const refuseRaw = (socket: Socket, status: number, problem: string): void => {
   socket.end(
     `HTTP/1.1 ${status} ${Http.STATUS_CODES[status]}\r\n${Object.entries(headersOf("InvalidRequest", body))
       .map(([name, value]) => `${name}: ${value}\r\n`)
-      .join("")}connection: close\r\n\r\n${body}`
+      .join("")}connection: close\r\n\r\n${body}`,
+    () => socket.destroy()
   )
 }
 
@@ -174,7 +174,7 @@ const handlerOf = (parts: Parts): Handler => {
     hostCheck ??= Admission.makeHostCheck(listeningOf(options.place, server))
     return hostCheck(header)
   }
-  const resolve = Destination.make(config.baseUrl)
+  const resolve = destination(config.baseUrl)
   const prefix = new URL(config.baseUrl).pathname.replace(/\/$/, "")
   const runFork = Runtime.runFork(runtime)
   const snapshot = Snapshot.of(cache)
@@ -215,7 +215,7 @@ const handlerOf = (parts: Parts): Handler => {
   }
 
   const admit = (exchange: Exchange): Admission.Refusal | Upstream.Outgoing => {
-    const { caller, upload } = exchange
+    const { caller, gone, upload } = exchange
     const { headers, method = "" } = caller
     const malformed = refuseMalformed(caller)
     if (malformed !== undefined) return malformed
@@ -236,7 +236,7 @@ const handlerOf = (parts: Parts): Handler => {
     const url = resolve(path + query)
     // What was checked is what is sent: the same path below the base URL.
     if (Either.isLeft(url) || new URL(url.right).pathname !== prefix + path) return leavesBaseUrl
-    return { method, url: url.right, headers: Headers.upstreamHeaders(caller, added), upload }
+    return { method, url: url.right, headers: Headers.upstreamHeaders(caller, added), upload, signal: gone.signal }
   }
 
   const forward = async (exchange: Exchange, outgoing: Upstream.Outgoing): Promise<void> => {
@@ -245,11 +245,7 @@ const handlerOf = (parts: Parts): Handler => {
     const token = snapshot?.fresh() ?? (await run(cache.get, gone.signal))
     if (gone.signal.aborted) return
     if (/^100-continue$/i.test(caller.headers.expect ?? "")) response.writeContinue()
-    const track = (attempt: Upstream.Attempt): Upstream.Attempt => {
-      gone.signal.addEventListener("abort", () => attempt.request.destroy(), { once: true })
-      return attempt
-    }
-    let attempt = track(await send(exchange, outgoing, token, false))
+    let attempt = await send(exchange, outgoing, token, false)
     let why: string | undefined
     if (attempt.isRejected) {
       const rejected = attempt
@@ -260,7 +256,7 @@ const handlerOf = (parts: Parts): Handler => {
           mayReplay,
           send: (token) =>
             Effect.tryPromise({
-              try: async () => track(await send(exchange, outgoing, token, true)),
+              try: () => send(exchange, outgoing, token, true),
               catch: (error) => error as AuthError
             }),
           discard: (attempt) => Effect.sync(() => Upstream.discard(attempt))
@@ -269,8 +265,7 @@ const handlerOf = (parts: Parts): Handler => {
       )
       if (attempt.isRejected) why = whyNotReplayed(attempt, upload, method)
     }
-    if (gone.signal.aborted) return void attempt.request.destroy()
-    pass(exchange, outgoing, attempt, why)
+    if (!gone.signal.aborted) pass(exchange, outgoing, attempt, why)
   }
 
   const pass = (
@@ -445,8 +440,8 @@ const answer = (
   if (response.headersSent || response.destroyed) return void response.destroy()
   upload.stop()
   const body = envelope({ status, description })
-  // The rest of the request is not read, so nothing can follow on this connection.
-  const closing = upload.isComplete ? {} : { connection: "close" }
+  // The rest of the request is not read, and what followed one that is malformed may be part of it.
+  const closing = upload.isComplete && status !== 400 ? {} : { connection: "close" }
   response.writeHead(status, { ...headersOf(tag, body), ...more, ...closing })
   response.end(caller.method === "HEAD" ? undefined : body)
 }
@@ -480,7 +475,7 @@ const statusOf = (error: AuthError): number => {
   return error.operation === "request" ? 502 : 503
 }
 
-const listen = (server: Http.Server, place: Place): Effect.Effect<string, ListenError> =>
+export const listen = (server: Http.Server, place: Place): Effect.Effect<string, ListenError> =>
   Effect.gen(function* () {
     if ("socket" in place) yield* removeStaleSocket(place.socket)
     yield* Effect.async<void, ListenError>((resume) => {

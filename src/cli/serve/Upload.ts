@@ -1,9 +1,9 @@
 /** The body of a caller's request, which may have to be sent twice. */
 import type { ClientRequest, IncomingMessage } from "node:http"
-import * as Body from "../../layers/http/Body.js"
+import * as IncomingResponse from "../../layers/http/IncomingResponse.js"
 
 /** Bodies up to this many bytes are held until the response is here. */
-export const HELD_LIMIT: number = Body.LIMIT
+export const HELD_LIMIT: number = IncomingResponse.LIMIT
 
 /** How many bytes all requests together may hold, so that many large bodies do not fill the memory. */
 export interface HeldBytes {

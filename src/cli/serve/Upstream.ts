@@ -7,13 +7,12 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import type * as Recovery from "../../layers/client/Recovery.js"
-import { provesToken } from "../../layers/client/Recovery.js"
-import { routeOf } from "../../layers/client/RequestChecks.js"
-import * as Body from "../../layers/http/Body.js"
+import * as BaseUrl from "../../layers/config/BaseUrl.js"
 import { isRedirect } from "../../layers/http/GuardedClient.js"
-import * as Host from "../../layers/http/Host.js"
+import * as IncomingResponse from "../../layers/http/IncomingResponse.js"
 import * as NetworkFailure from "../../layers/http/NetworkFailure.js"
+import { routeOf } from "../../layers/http/OutgoingRequest.js"
+import * as Recovery from "../../layers/http/Recovery.js"
 import { Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
 import * as ErrorResponse from "../../schemas/ErrorResponse.js"
 import { isHeaderSafe } from "../../schemas/Secrets.js"
@@ -30,6 +29,8 @@ export interface Outgoing {
   /** Names and values in turn. */
   readonly headers: ReadonlyArray<string>
   readonly upload: Upload
+  /** Ends the request, also in the middle of its response. */
+  readonly signal: AbortSignal
 }
 
 /** A request as it was sent, and the response whose body was not read, or only its beginning. */
@@ -63,7 +64,7 @@ export const make = (
   cache: TokenCacheService
 ): Effect.Effect<Upstream, never, Scope.Scope> =>
   Effect.map(connect(config), ({ agent, request }) => {
-    const host = Host.of(config)
+    const host = BaseUrl.hostOf(config)
     const { host: authority, hostname, port, protocol } = new URL(config.baseUrl)
     const target = { protocol, hostname: hostname.replace(/^\[|\]$/g, ""), ...(port === "" ? {} : { port }) }
     let last: { readonly token: Redacted.Redacted<string>; readonly mask: Mask } | undefined
@@ -74,11 +75,12 @@ export const make = (
     }
 
     const open = (
-      { headers, method, upload, url }: Outgoing,
+      outgoing: Outgoing,
       bearer: string,
       isFresh: boolean
     ): Promise<readonly [Http.ClientRequest, Http.IncomingMessage]> =>
       new Promise((resolve, reject) => {
+        const { headers, method, signal, upload, url } = outgoing
         const sent = request({
           ...target,
           method,
@@ -92,7 +94,7 @@ export const make = (
           isAnswered = true
           // An idle connection that the server has just closed. Nothing but a GET or HEAD may be sent twice unasked.
           const isStale = !isFresh && sent.reusedSocket && upload.isEmpty && (method === "GET" || method === "HEAD")
-          if (isStale) resolve(open({ headers, method, upload, url }, bearer, true))
+          if (isStale) resolve(open(outgoing, bearer, true))
           else reject(error instanceof Unavailable ? error : NetworkFailure.fromCause("request", host, error))
         }
         sent.on("socket", (socket) => {
@@ -113,6 +115,7 @@ export const make = (
           response.on("error", () => {})
           resolve([sent, response])
         })
+        signal.addEventListener("abort", () => sent.destroy(), { once: true })
         upload.sendTo(sent)
       })
 
@@ -151,8 +154,8 @@ export const make = (
       }
       const { isWhole, start } = await peek(response, body)
       const text = isWhole ? Option.some(Buffer.concat(start).toString()) : Option.none()
-      const isRejected = Option.exists(text, (text) => ErrorResponse.isJwtExpired(Body.parseJson(text)))
-      if (!isRejected && provesToken(status)) Effect.runSync(cache.confirm(token, use))
+      const isRejected = Option.exists(text, (text) => ErrorResponse.isJwtExpired(IncomingResponse.parseJson(text)))
+      if (!isRejected && Recovery.provesToken(status)) Effect.runSync(cache.confirm(token, use))
       return { ...answered, start, isRejected }
     }
 
@@ -164,7 +167,7 @@ export const discard = ({ request, response }: Pick<Attempt, "request" | "respon
 
 const free = (request: Http.ClientRequest, response: Http.IncomingMessage): void => {
   const length = Number(response.headers["content-length"] ?? Number.POSITIVE_INFINITY)
-  if (length > Body.PEEK_LIMIT || !request.writableFinished) {
+  if (length > IncomingResponse.PEEK_LIMIT || !request.writableFinished) {
     request.destroy()
     return
   }
@@ -211,7 +214,8 @@ const peek = (
   { headers }: Http.IncomingMessage,
   body: Readable
 ): Promise<{ readonly start: ReadonlyArray<Buffer>; readonly isWhole: boolean }> => {
-  if (Number(headers["content-length"] ?? 0) > Body.PEEK_LIMIT) return Promise.resolve({ start: [], isWhole: false })
+  if (Number(headers["content-length"] ?? 0) > IncomingResponse.PEEK_LIMIT)
+    return Promise.resolve({ start: [], isWhole: false })
   return new Promise((resolve) => {
     const start: Array<Buffer> = []
     let size = 0
@@ -224,7 +228,7 @@ const peek = (
     const keep = (chunk: Buffer): void => {
       start.push(chunk)
       size += chunk.length
-      if (size > Body.PEEK_LIMIT) stop(false)
+      if (size > IncomingResponse.PEEK_LIMIT) stop(false)
     }
     const end = (): void => stop(true)
     const cutOff = (): void => stop(false)
