@@ -14,7 +14,7 @@ import * as NetworkFailure from "../../layers/http/NetworkFailure.js"
 import { routeOf } from "../../layers/http/OutgoingRequest.js"
 import * as Recovery from "../../layers/http/Recovery.js"
 import { Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
-import * as ErrorResponse from "../../schemas/ErrorResponse.js"
+import * as Responses from "../../schemas/Responses.js"
 import { isHeaderSafe } from "../../schemas/Secrets.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { TokenCacheService, TokenUse } from "../../services/TokenCache.js"
@@ -154,7 +154,7 @@ export const make = (
       }
       const { isWhole, start } = await peek(response, body)
       const text = isWhole ? Option.some(Buffer.concat(start).toString()) : Option.none()
-      const isRejected = Option.exists(text, (text) => ErrorResponse.isJwtExpired(IncomingResponse.parseJson(text)))
+      const isRejected = Option.exists(text, (text) => Responses.isJwtExpired(IncomingResponse.parseJson(text)))
       if (!isRejected && Recovery.provesToken(status)) Effect.runSync(cache.confirm(token, use))
       return { ...answered, start, isRejected }
     }
