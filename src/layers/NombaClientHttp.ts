@@ -61,9 +61,12 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
       if (error._tag === "RequestError") {
         return Effect.fail(NetworkFailure.blockedPort("request", host, error) ?? requestError(request, error, host))
       }
-      return error.reason === "StatusCode"
+      if (error.reason !== "StatusCode") {
+        return Effect.fail(responseError(new RedactedResponse(request, error.response), error))
+      }
+      return GuardedClient.isRedirect(error.response.status)
         ? refuseRedirect(error.response)
-        : Effect.fail(responseError(new RedactedResponse(request, error.response), error))
+        : Effect.succeed(error.response)
     }
 
     const send = (
@@ -78,7 +81,8 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
         const sent = new SentRequest(request, url, clock.unsafeCurrentTimeMillis(), isReplay)
         return Effect.matchEffect(client.execute(authorized.right), {
           onFailure: (error) => Effect.flatMap(toResponse(request, error), (response) => judge(token, sent, response)),
-          onSuccess: (response) => Effect.flatMap(refuseRedirect(response), (response) => judge(token, sent, response))
+          onSuccess: (response) =>
+            GuardedClient.isRedirect(response.status) ? refuseRedirect(response) : judge(token, sent, response)
         })
       })
 
@@ -134,10 +138,8 @@ const redacted = (request: Request, { peeked, response }: Attempt): Response =>
 const discard = ({ peeked, response }: Attempt): Effect.Effect<void> =>
   peeked === undefined ? IncomingResponse.discard(response) : peeked.cancel
 
-const refuseRedirect = (response: Response): Effect.Effect<Response, UnexpectedResponse> =>
-  GuardedClient.isRedirect(response.status)
-    ? Effect.zipRight(IncomingResponse.discard(response), Effect.fail(redirected(response.status)))
-    : Effect.succeed(response)
+const refuseRedirect = (response: Response): Effect.Effect<never, UnexpectedResponse> =>
+  Effect.zipRight(IncomingResponse.discard(response), Effect.fail(redirected(response.status)))
 
 /** A browser does not tell the status of a redirect. */
 const redirected = (status: number): UnexpectedResponse =>

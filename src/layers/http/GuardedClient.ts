@@ -11,6 +11,8 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
@@ -34,36 +36,64 @@ import * as OutgoingRequest from "./OutgoingRequest.js"
  * only the response can be refused, after the credentials were sent. They must not follow redirects.
  */
 export const make = (client: HttpClient.HttpClient): Effect.Effect<HttpClient.HttpClient> =>
-  Effect.map(requestInitOf(client), (initOfLayer) =>
-    HttpClient.transform(client, (execute, request) =>
-      Effect.withFiberRuntime((fiber) => {
-        OutgoingRequest.hide(request)
-        const before: References = {
-          context: fiber.getFiberRef(FiberRef.currentContext),
-          isTraced: fiber.getFiberRef(FiberRef.currentTracerEnabled),
-          isUntraced: fiber.getFiberRef(HttpClient.currentTracerDisabledWhen)
-        }
-        const guarded: References = {
-          context: hardenRequestInit(before.context, initOfLayer),
-          isTraced: true,
-          isUntraced: onlyAsAsked(request, before.context)
-        }
-        if (!before.isTraced || before.isUntraced(request)) {
-          return between(set(guarded), execute, (exit) => Effect.zipRight(set(before), refuseRedirect(exit, request)))
-        }
-        return Effect.flatMap(startSpan(request), (span) =>
-          between(
-            set({ ...guarded, context: Context.add(guarded.context, Tracer.ParentSpan, span) }),
-            execute,
-            (exit) => {
-              endSpan(span, exit, Context.get(fiber.currentDefaultServices, Clock.Clock))
-              return Effect.zipRight(set(before), refuseRedirect(exit, request))
+  Effect.map(requestInitOf(client), (initOfLayer) => {
+    const untraced = makeUntraced(initOfLayer)
+    return HttpClient.transform(client, (execute, request) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.withFiberRuntime((fiber) => {
+          OutgoingRequest.hide(request)
+          const refs = refsOf(fiber)
+          const before: References = {
+            context: fiber.getFiberRef(FiberRef.currentContext),
+            isTraced: fiber.getFiberRef(FiberRef.currentTracerEnabled),
+            isUntraced: fiber.getFiberRef(HttpClient.currentTracerDisabledWhen)
+          }
+          const send = (guarded: FiberRefs.FiberRefs, onExit: (exit: ResponseExit) => void) => {
+            setRefs(fiber, guarded)
+            const leave = (exit: ResponseExit): ResponseExit => {
+              onExit(exit)
+              const after = refsOf(fiber)
+              // What the client beneath has set besides stays.
+              setRefs(fiber, after === guarded ? refs : set(after, fiber.id(), before))
+              return refuseRedirect(exit, request)
             }
-          )
-        )
-      })
+            return Effect.matchCauseEffect(restore(execute), {
+              onFailure: (cause) => leave(Exit.failCause(cause)),
+              onSuccess: (response) => leave(Exit.succeed(response))
+            })
+          }
+          if (!before.isTraced || before.isUntraced(request)) {
+            const { guarded, release } = untraced(refs, fiber.id(), before.context, request)
+            return send(guarded, release)
+          }
+          return Effect.flatMap(startSpan(request), (span) => {
+            const context = hardenRequestInit(before.context, initOfLayer)
+            const guarded = set(refs, fiber.id(), {
+              context: Context.add(context, Tracer.ParentSpan, span),
+              isTraced: true,
+              isUntraced: onlyAsAsked({ url: request.url, once: onceOf(before.context) })
+            })
+            return send(guarded, (exit) => endSpan(span, exit, Context.get(fiber.currentDefaultServices, Clock.Clock)))
+          })
+        })
+      )
     )
-  )
+  })
+
+/** What a fiber has besides its interface. */
+interface FiberInternals {
+  readonly _fiberRefs?: FiberRefs.FiberRefs
+  readonly setFiberRefs: (refs: FiberRefs.FiberRefs) => void
+}
+
+/** `getFiberRefs` and `Effect.updateFiberRefs` copy all references each time, which costs more than all else here. */
+const refsOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): FiberRefs.FiberRefs =>
+  (fiber as unknown as FiberInternals)._fiberRefs ?? fiber.getFiberRefs()
+
+const setRefs = (fiber: Fiber.RuntimeFiber<unknown, unknown>, refs: FiberRefs.FiberRefs): void =>
+  (fiber as unknown as FiberInternals).setFiberRefs(refs)
+
+type ResponseExit = Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>
 
 interface References {
   readonly context: Context.Context<never>
@@ -72,36 +102,82 @@ interface References {
 }
 
 /** Sets three references in one step: three nested `Effect.locally` would cost more than everything else here. */
-const set = ({ context, isTraced, isUntraced }: References): Effect.Effect<void> =>
-  Effect.updateFiberRefs((fiberId, fiberRefs) =>
-    FiberRefs.updateManyAs(fiberRefs, {
-      entries: [
-        [FiberRef.currentContext, [[fiberId, context]]],
-        [FiberRef.currentTracerEnabled, [[fiberId, isTraced]]],
-        [HttpClient.currentTracerDisabledWhen, [[fiberId, isUntraced]]]
-      ]
-    })
-  )
+const set = (
+  refs: FiberRefs.FiberRefs,
+  fiberId: FiberId.Single,
+  { context, isTraced, isUntraced }: References
+): FiberRefs.FiberRefs =>
+  FiberRefs.updateManyAs(refs, {
+    entries: [
+      [FiberRef.currentContext, [[fiberId, context]]],
+      [FiberRef.currentTracerEnabled, [[fiberId, isTraced]]],
+      [HttpClient.currentTracerDisabledWhen, [[fiberId, isUntraced]]]
+    ]
+  })
+
+/**
+ * The references of a request without a span. A fiber that sends one request after another has the same references before
+ * each, and making the others costs more than all else here, so those of the last request are used again.
+ */
+const makeUntraced = (initOfLayer: RequestInit) => {
+  let last:
+    | {
+        readonly before: FiberRefs.FiberRefs
+        readonly guarded: FiberRefs.FiberRefs
+        readonly expected: Expected
+        isInUse: boolean
+      }
+    | undefined
+  return (
+    before: FiberRefs.FiberRefs,
+    fiberId: FiberId.Single,
+    context: Context.Context<never>,
+    request: HttpClientRequest.HttpClientRequest
+  ): { readonly guarded: FiberRefs.FiberRefs; readonly release: () => void } => {
+    if (last?.before !== before || last.isInUse) {
+      const expected: Expected = { url: request.url, once: undefined }
+      const guarded = set(before, fiberId, {
+        context: hardenRequestInit(context, initOfLayer),
+        isTraced: true,
+        isUntraced: onlyAsAsked(expected)
+      })
+      last = { before, guarded, expected, isInUse: false }
+    }
+    const own = last
+    own.isInUse = true
+    own.expected.url = request.url
+    own.expected.once = onceOf(context)
+    return {
+      guarded: own.guarded,
+      release: () => {
+        own.isInUse = false
+      }
+    }
+  }
+}
+
+/** The request that may be sent. */
+interface Expected {
+  url: string
+  once: { isSent: boolean } | undefined
+}
 
 /** Throws if the client beneath is about to send something else: a defect, which nothing beneath retries. */
-const onlyAsAsked = (
-  request: HttpClientRequest.HttpClientRequest,
-  context: Context.Context<never>
-): Predicate.Predicate<HttpClientRequest.HttpClientRequest> => {
-  const once = Option.getOrUndefined(Context.getOption(context, Once))
-  return (sent) => {
-    refuseRedirectedSend(sent, request)
+const onlyAsAsked =
+  (expected: Expected): Predicate.Predicate<HttpClientRequest.HttpClientRequest> =>
+  (sent) => {
+    const { once, url } = expected
+    refuseRedirectedSend(sent, url)
     if (once?.isSent) throw new Repeated()
     if (once !== undefined) once.isSent = true
     return true
   }
-}
 
-const refuseRedirectedSend = (
-  sent: HttpClientRequest.HttpClientRequest,
-  request: HttpClientRequest.HttpClientRequest
-): void => {
-  if (sent.url !== request.url) throw new RedirectedSend()
+const onceOf = (context: Context.Context<never>): Expected["once"] =>
+  Option.getOrUndefined(Context.getOption(context, Once))
+
+const refuseRedirectedSend = (sent: HttpClientRequest.HttpClientRequest, url: string): void => {
+  if (sent.url !== url) throw new RedirectedSend()
 }
 
 /** The client beneath is about to send the request to where it was redirected. */
@@ -124,13 +200,6 @@ export const singleSend = (client: HttpClient.HttpClient): HttpClient.HttpClient
     client,
     Effect.mapInputContext((context: Context.Context<never>) => Context.add(context, Once, { isSent: false }))
   )
-
-const between = <A, E>(
-  enter: Effect.Effect<void>,
-  use: Effect.Effect<A, E>,
-  leave: (exit: Exit.Exit<A, E>) => Effect.Effect<A, E>
-): Effect.Effect<A, E> =>
-  Effect.uninterruptibleMask((restore) => Effect.flatMap(enter, () => Effect.flatMap(Effect.exit(restore(use)), leave)))
 
 const refuseRedirect = (
   exit: Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>,
@@ -194,7 +263,7 @@ const withoutRedirects = (client: HttpClient.HttpClient): HttpClient.HttpClient 
       return execute.pipe(
         Effect.provide(hardenRequestInit(context, {})),
         Effect.locally(HttpClient.currentTracerDisabledWhen, (sent) => {
-          refuseRedirectedSend(sent, request)
+          refuseRedirectedSend(sent, request.url)
           return isUntraced(sent)
         }),
         Effect.exit,

@@ -236,8 +236,16 @@ export const VERSION = "0.1.0"
 
 const userAgent = `nomba-auth/${VERSION}`
 
-const addUserAgent = (request: Request): Request =>
-  Headers.has(request.headers, "user-agent") ? request : HttpClientRequest.setHeader(request, "user-agent", userAgent)
+/** The headers of the last request are kept for the next one, which is likely to carry the same. */
+const addUserAgent = (): ((request: Request) => Request) => {
+  let last: { readonly given: Headers.Headers; readonly all: Headers.Headers } | undefined
+  return (request) => {
+    const given = request.headers
+    if (Headers.has(given, "user-agent")) return request
+    if (last?.given !== given) last = { given, all: Headers.set(given, "user-agent", userAgent) }
+    return hidden(request, { headers: last.all })
+  }
+}
 
 /** A browser sends its own, and asks the server's permission (CORS preflight) before it sends another. */
 const isBrowser = "document" in globalThis || "WorkerGlobalScope" in globalThis
@@ -245,5 +253,7 @@ const isBrowser = "document" in globalThis || "WorkerGlobalScope" in globalThis
 /** Names this library to Nomba. A `User-Agent` that the caller's request, `transformClient` or the client below sets is kept. */
 export const layerUserAgent: Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient> = Layer.effect(
   HttpClient.HttpClient,
-  Effect.map(HttpClient.HttpClient, (client) => (isBrowser ? client : HttpClient.mapRequestInput(client, addUserAgent)))
+  Effect.map(HttpClient.HttpClient, (client) =>
+    isBrowser ? client : HttpClient.mapRequestInput(client, addUserAgent())
+  )
 )
