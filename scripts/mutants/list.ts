@@ -52,7 +52,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "2 single flight",
     breaks: "wait for a store without an end",
     file: "src/layers/wait.ts",
-    from: "Effect.disconnect(effect).pipe(",
+    from: "interruptInBackground(effect).pipe(",
     to: "Effect.uninterruptible(effect).pipe(",
     test: `${cache}/singleFlight.test.ts`
   },

@@ -18,7 +18,7 @@ import * as Setting from "./config/Setting.js"
 import { only } from "./config/StoreChoice.js"
 import * as SessionCodec from "./SessionCodec.js"
 import * as Driver from "./store/redis/Driver.js"
-import type { RedisClient } from "./store/redis/RedisConnection.js"
+import type { RedisClient } from "./store/redis/RedisClient.js"
 import * as RedisConnection from "./store/redis/RedisConnection.js"
 import * as SessionStore from "./store/SessionStore.js"
 
@@ -26,7 +26,7 @@ import * as SessionStore from "./store/SessionStore.js"
  * @since 0.1.0
  * @category models
  */
-export type { RedisClient, RedisSubscriber } from "./store/redis/RedisConnection.js"
+export type { RedisClient, RedisSubscriber } from "./store/redis/RedisClient.js"
 
 interface Common {
   /** `SessionCodec.encrypted(keys)`, or `SessionCodec.plain` if only your program can read this Redis. */

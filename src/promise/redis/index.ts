@@ -6,7 +6,7 @@
  */
 import * as Redacted from "effect/Redacted"
 import * as SessionCodec from "../../layers/SessionCodec.js"
-import type { RedisClient } from "../../layers/store/redis/RedisConnection.js"
+import type { RedisClient } from "../../layers/store/redis/RedisClient.js"
 import * as TokenStoreRedis from "../../layers/TokenStoreRedis.js"
 import * as NombaStore from "../NombaStore.js"
 import type { Duration } from "../options.js"
@@ -78,5 +78,5 @@ export const redisStore = (
   })
 }
 
-export type { RedisClient, RedisSubscriber } from "../../layers/store/redis/RedisConnection.js"
+export type { RedisClient, RedisSubscriber } from "../../layers/store/redis/RedisClient.js"
 export type { NombaStore } from "../NombaStore.js"

@@ -11,7 +11,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../../schemas/AuthError.js"
 import { stallTolerantTimeout, unrefSleep } from "../../wait.js"
-import { codeOf, type RedisConnection, type RedisSubscriber, unavailable } from "./RedisConnection.js"
+import type { RedisSubscriber } from "./RedisClient.js"
+import { codeOf, type RedisConnection, unavailable } from "./RedisConnection.js"
 
 export interface Subscriptions {
   /** The channel of a key. What happens to the same key in another database or under another prefix is not heard. */
