@@ -190,19 +190,27 @@ const hintsBeforeReady: Readonly<Record<string, string>> = {
 export const codeOf = (error: unknown): Option.Option<string> =>
   Option.orElse(replyCode(error), () => systemCode(error))
 
-/** The driver gave up because the connection was closed, and nobody said why. */
+const messageOf = (error: unknown): string =>
+  Predicate.hasProperty(error, "message") && typeof error.message === "string" ? error.message : ""
+
+/**
+ * The driver gave up because the connection was closed, and nobody said why. Its error is told by the message: a minified
+ * bundle renames the class, and with it the `name`.
+ */
 export const closedCode = (error: unknown): Option.Option<string> =>
-  Predicate.hasProperty(error, "name") && error.name === "MaxRetriesPerRequestError"
-    ? Option.some("ECONNRESET")
-    : Option.none()
+  messageOf(error).startsWith("Reached the max retries per request limit") ? Option.some("ECONNRESET") : Option.none()
 
 /** How a right that a script lacks is told, which has no code of its own: by Redis up to 7.0, and by later ones. */
 const scriptLacksRight = /The user executing the script can't|ACL failure in script/
 
+/** The driver adds the command to what Redis answered it with. The class may be renamed, as above. */
+const isReply = (error: unknown): boolean =>
+  Predicate.hasProperty(error, "command") || (Predicate.hasProperty(error, "name") && error.name === "ReplyError")
+
 /** Redis 6 puts what a script was refused with behind a text of its own. */
 const replyCode = (error: unknown): Option.Option<string> => {
-  if (!Predicate.hasProperty(error, "name") || error.name !== "ReplyError") return Option.none()
-  const message = Predicate.hasProperty(error, "message") && typeof error.message === "string" ? error.message : ""
+  if (!isReply(error)) return Option.none()
+  const message = messageOf(error)
   if (scriptLacksRight.test(message)) return Option.some("NOPERM")
   return Option.fromNullable(/: -([A-Z]{3,20})\b/.exec(message)?.[1] ?? /^[A-Z]{3,20}\b/.exec(message)?.[0])
 }
