@@ -81,7 +81,7 @@ export const proxy = (variables: Variables, baseUrl: string, node: NodeProxy): P
         ...(isRead ? [] : ["set HTTPS_PROXY"]),
         ...(node.isSupported ? [] : ["use Node 24 (or 22.21)"]),
         "set NODE_USE_ENV_PROXY=1"
-      ].join(", ")}`
+      ].join(" and ")}`
     )
   }
 }

@@ -5,6 +5,7 @@ import type * as ConfigError from "effect/ConfigError"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { constFalse } from "effect/Function"
 import * as Option from "effect/Option"
 import type { StoreKind } from "../../layers/config/StoreChoice.js"
@@ -86,7 +87,8 @@ const missingFolder = (folder: string, described: string): Finding => {
 }
 
 /** Whether a renewal may use the store. */
-export const rights = ({ folder, isTemporary = false, kind, origin, service }: Store): Effect.Effect<Finding> => {
+export const rights = (store: Store): Effect.Effect<Finding> => {
+  const { folder, kind, origin, service } = store
   if (kind === "memory") {
     return Effect.succeed(
       warning(
@@ -95,28 +97,27 @@ export const rights = ({ folder, isTemporary = false, kind, origin, service }: S
       )
     )
   }
-  const described = folder === undefined ? `Redis (${origin})` : `files in ${folder} (${origin})`
-  if (folder === undefined) {
-    return Effect.match(probe(service), { onFailure: (error) => failed(error), onSuccess: () => ok(described) })
-  }
-  return Effect.gen(function* () {
-    const isThere = yield* Effect.either(Files.system.stat(folder))
-    if (isThere._tag === "Left" && isThere.left.code === "ENOENT") return missingFolder(folder, described)
-    return yield* probe(service).pipe(
-      Effect.ensuring(removeProbe(folder)),
-      Effect.match({
-        onFailure: (error) => failed(error),
-        onSuccess: () =>
-          isTemporary
-            ? warning(
-                `${described}: this user has no folder of its own that can be written to`,
-                "set NOMBA_TOKEN_STORE=file:PATH: a folder for temporary files may be emptied"
-              )
-            : ok(described)
-      })
-    )
-  })
+  return folder === undefined ? probed(service, `Redis (${origin})`) : rightsIn(folder, store)
 }
+
+const probed = (service: TokenStoreService, described: string): Effect.Effect<Finding> =>
+  Effect.match(probe(service), { onFailure: (error) => failed(error), onSuccess: () => ok(described) })
+
+const rightsIn = (folder: string, { isTemporary = false, origin, service }: Store): Effect.Effect<Finding> =>
+  Effect.gen(function* () {
+    const described = `files in ${folder} (${origin})`
+    const info = yield* Effect.either(Files.system.stat(folder))
+    const isMissing = Either.isLeft(info) && info.left.code === "ENOENT"
+    const finding = isMissing
+      ? missingFolder(folder, described)
+      : yield* Effect.ensuring(probed(service, described), removeProbe(folder))
+    return isTemporary && finding.level === "ok"
+      ? warning(
+          `${finding.says}; this user has no folder of its own that can be written to`,
+          "set NOMBA_TOKEN_STORE=file:PATH: a folder for temporary files may be emptied"
+        )
+      : finding
+  })
 
 /** Why there is no store, if the settings are wrong. */
 export const notConfigured = (error: ConfigError.ConfigError): string =>

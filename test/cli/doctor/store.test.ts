@@ -1,0 +1,365 @@
+/** The token store and what it holds. */
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs"
+import { it as effectIt } from "@effect/vitest"
+import { DateTime, Duration, Effect, Option, Redacted } from "effect"
+import { assert, describe, it } from "vitest"
+import type { Finding } from "../../../src/cli/doctor/Finding.js"
+import { session } from "../../../src/cli/doctor/store.js"
+import { Session } from "../../../src/schemas/Session.js"
+import type { StoreState } from "../../../src/services/TokenStore.js"
+import { describeRedis } from "../../support/describeRedis.js"
+import { closedPort } from "../../support/server.js"
+import { isLine, setUp, type Variables } from "./examine.js"
+
+const { examine, folder, newPath, withSandbox } = setUp()
+
+const confirmed = ["--login", "--yes"]
+
+const keyOf = (byte: number): string => Buffer.alloc(32, byte).toString("base64")
+
+describe("files", () => {
+  const withStore = (
+    prepare: (path: string) => string | undefined,
+    use: (path: string, found: Awaited<ReturnType<typeof examine>>) => void,
+    variables: Variables = {}
+  ) =>
+    withSandbox(async (sandbox, settings) => {
+      const path = newPath()
+      const store = prepare(path) ?? `file:${path}`
+      use(path, await examine({ ...settings, NOMBA_TOKEN_STORE: store, ...variables }))
+      assert.strictEqual((await sandbox.counts()).issue.requests, 0)
+    })
+
+  it("in a folder that is ready", () =>
+    withStore(
+      (path) => void mkdirSync(path, { mode: 0o700 }),
+      (path, { code, line }) => {
+        assert.strictEqual(code, 0)
+        isLine(line("token store"), "ok", `files in ${path} (NOMBA_TOKEN_STORE)`)
+        isLine(line("session"), "ok", "none yet; the next call requests a token")
+        assert.strictEqual(statSync(path).nlink, 2, "nothing is left in the folder")
+      }
+    ))
+
+  it("in a folder that is not there yet", () =>
+    withStore(
+      () => undefined,
+      (path, { code, line }) => {
+        assert.strictEqual(code, 0)
+        isLine(line("token store"), "ok", /; the folder is not there yet, and is made when it is needed$/)
+        assert.isFalse(existsSync(path))
+      }
+    ))
+
+  it("in a folder that is open to others", () =>
+    withStore(
+      (path) => {
+        mkdirSync(path)
+        chmodSync(path, 0o755)
+        return undefined
+      },
+      (path, { code, line, wrong }) => {
+        assert.deepStrictEqual([code, wrong], [5, ["token store"]])
+        isLine(
+          line("token store"),
+          "problem",
+          `Cannot connect to file store at ${path}: EACCES.`,
+          `The folder ${path} is open to others (755): chmod 700 it, or name one in it that does not exist yet.`
+        )
+        isLine(line("session"), "skipped", "see token store")
+      }
+    ))
+
+  it("at the place of a file", () =>
+    withStore(
+      (path) => void writeFileSync(path, ""),
+      (path, { code, line }) => {
+        assert.strictEqual(code, 5)
+        isLine(line("token store"), "problem", /: ENOTDIR\.$/, new RegExp(`^There is a file where the folder ${path}`))
+      }
+    ))
+
+  it.each([
+    ["file:relative", "NOMBA_TOKEN_STORE is not an absolute path", "correct it"],
+    ["files:/var/lib", /^NOMBA_TOKEN_STORE is none of memory, file:PATH and redis/, /./]
+  ] as const)("in %s", (store, says, change) =>
+    withStore(
+      () => store,
+      (_, { code, line }) => {
+        assert.strictEqual(code, 2)
+        isLine(line("token store"), "problem", says, change)
+      }
+    )
+  )
+
+  it("by default in the user's state folder, and by necessity in one for temporary files", () =>
+    withStore(
+      () => "",
+      (_, { line }) => isLine(line("token store"), "problem", "NOMBA_TOKEN_STORE is empty")
+    ))
+
+  it("memory is no store for programs that run beside each other", () =>
+    withStore(
+      () => "memory",
+      (_, { code, line }) => {
+        assert.strictEqual(code, 0)
+        isLine(line("token store"), "warning", /^memory \(NOMBA_TOKEN_STORE\): every process/, /file:PATH or redis/)
+      }
+    ))
+
+  it("under a key of the wrong length", () =>
+    withStore(
+      () => undefined,
+      (_, { code, line }) => {
+        assert.strictEqual(code, 2)
+        isLine(
+          line("token store"),
+          "problem",
+          'NOMBA_TOKEN_STORE_KEYS the key "a" has 16 bytes and not 32',
+          "make one with openssl rand -base64 32"
+        )
+      },
+      { NOMBA_TOKEN_STORE_KEYS: `a:${Buffer.alloc(16, 1).toString("base64")}` }
+    ))
+
+  it.each([
+    [`a:${keyOf(2)}`, /another key by the id "a": give each key an id of its own\.$/],
+    [`b:${keyOf(2)}`, /^It is encrypted with the key "a", and this program has "b"\.$/]
+  ])("under another key", (keys, change) =>
+    withSandbox(async (_, settings) => {
+      await examine({ ...settings, NOMBA_TOKEN_STORE_KEYS: `a:${keyOf(1)}` }, confirmed)
+      const { code, line, wrong } = await examine({ ...settings, NOMBA_TOKEN_STORE_KEYS: keys })
+      assert.deepStrictEqual([code, wrong], [5, ["session"]])
+      isLine(line("token store"), "ok", /^files in /)
+      isLine(line("session"), "problem", /has a format or key that this program does not have\.$/, change)
+    })
+  )
+
+  const isRoot = process.getuid?.() === 0
+  const NOBODY = 65_534
+
+  it.skipIf(!isRoot)("that the user may not write", () =>
+    withSandbox(async (_, settings) => {
+      const path = newPath()
+      const missing = { ...settings, NOMBA_TOKEN_STORE: `file:${path}` }
+      const { code, line } = await examine(missing, [], { uid: NOBODY })
+      assert.strictEqual(code, 5)
+      isLine(
+        line("token store"),
+        "problem",
+        `files in ${path} (NOMBA_TOKEN_STORE) is not there and cannot be made in ${folder()}: EACCES`,
+        `make ${path} for this user with mode 700, or name another folder in NOMBA_TOKEN_STORE`
+      )
+      mkdirSync(path, { mode: 0o755 })
+      const { line: another } = await examine(missing, [], { uid: NOBODY })
+      isLine(another("token store"), "problem", /EACCES\.$/, /belongs to another user: name one of your own\.$/)
+    })
+  )
+
+  it.skipIf(!isRoot)("of a user whose home cannot be written", () =>
+    withSandbox(async (_, settings) => {
+      const temporary = newPath()
+      mkdirSync(temporary)
+      chmodSync(temporary, 0o1777)
+      const { NOMBA_TOKEN_STORE: _store, ...others } = settings
+      const { code, line } = await examine({ ...others, TMPDIR: temporary }, [], { uid: NOBODY })
+      assert.strictEqual(code, 0)
+      isLine(
+        line("token store"),
+        "warning",
+        /^files in .*nomba-auth-65534 \(by default\)/,
+        /^set NOMBA_TOKEN_STORE=file:PATH/
+      )
+    })
+  )
+})
+
+describeRedis("Redis", (server) => {
+  const withRedis = (
+    url: (server: { readonly port: number; readonly url: string }) => string,
+    use: (found: Awaited<ReturnType<typeof examine>>, port: number) => void,
+    args: ReadonlyArray<string> = []
+  ) =>
+    Effect.flatMap(server, ({ port, url: itsUrl }) =>
+      Effect.promise(() =>
+        withSandbox(async (_, settings) =>
+          use(await examine({ ...settings, NOMBA_TOKEN_STORE: url({ port, url: itsUrl }) }, args), port)
+        )
+      )
+    )
+
+  effectIt.effect("that is ready, and is left as it was", () =>
+    Effect.gen(function* () {
+      const redis = yield* server
+      yield* withRedis(
+        ({ url }) => `${url}/7`,
+        ({ code, line }) => {
+          assert.strictEqual(code, 0)
+          isLine(line("token store"), "ok", "Redis (NOMBA_TOKEN_STORE)")
+        }
+      )
+      const keyspace = yield* redis.call("INFO", "keyspace")
+      assert.notInclude(String(keyspace), "db7:")
+    })
+  )
+
+  effectIt.effect("that holds the session", () =>
+    withRedis(
+      ({ url }) => `${url}/6`,
+      ({ code, line }) => {
+        assert.strictEqual(code, 0)
+        isLine(line("login"), "ok", /the new token is stored/)
+      },
+      confirmed
+    )
+  )
+
+  effectIt.effect("that is down", () =>
+    Effect.flatMap(closedPort, (closed) =>
+      withRedis(
+        () => `redis://:sesame@127.0.0.1:${closed}`,
+        ({ code, line }) => {
+          assert.strictEqual(code, 5)
+          isLine(
+            line("token store"),
+            "problem",
+            `Cannot connect to Redis at 127.0.0.1:${closed}: ECONNREFUSED.`,
+            "check that the token store is up and that NOMBA_TOKEN_STORE names it"
+          )
+        }
+      )
+    )
+  )
+
+  effectIt.effect("that refuses the password", () =>
+    Effect.gen(function* () {
+      yield* (yield* server).setUser("guarded", "reset", "on", ">another", "~*", "&*", "+@all")
+      yield* withRedis(
+        ({ port }) => `redis://guarded:sesame@127.0.0.1:${port}`,
+        ({ code, line }, port) => {
+          assert.strictEqual(code, 5)
+          isLine(
+            line("token store"),
+            "problem",
+            `Redis at 127.0.0.1:${port} refused a command: WRONGPASS.`,
+            "Redis refuses the user name or the password."
+          )
+        }
+      )
+    })
+  )
+
+  effectIt.effect("whose user may read and not write", () =>
+    Effect.gen(function* () {
+      const redis = yield* server
+      yield* redis.setUser(
+        "reader",
+        "reset",
+        "on",
+        ">sesame",
+        "~*",
+        "&*",
+        "+@read",
+        "+eval",
+        "+hello",
+        "+info",
+        "+time",
+        "+subscribe",
+        "+unsubscribe"
+      )
+      yield* withRedis(
+        ({ port }) => `redis://reader:sesame@127.0.0.1:${port}`,
+        ({ code, line }, port) => {
+          assert.strictEqual(code, 5)
+          isLine(
+            line("token store"),
+            "problem",
+            `Redis at 127.0.0.1:${port} refused a command: NOPERM.`,
+            "The Redis user lacks a right that the store needs."
+          )
+        }
+      )
+    })
+  )
+})
+
+describe("the session in the store", () => {
+  const now = DateTime.unsafeMake("2026-11-27T10:00:00Z")
+  const nothing: StoreState = {
+    version: 0,
+    stored: Option.none(),
+    isLeased: false,
+    failure: Option.none(),
+    wentBack: false
+  }
+  const stored = (remaining: Duration.DurationInput, refreshInFlight = false): Partial<StoreState> => ({
+    version: 5,
+    stored: Option.some({
+      session: new Session({
+        accessToken: Redacted.make("access"),
+        refreshToken: Option.none(),
+        lifetime: Duration.minutes(30),
+        issuedAt: DateTime.subtract(now, { minutes: 12 }),
+        clock: "server",
+        tokenType: "Bearer",
+        businessId: Option.none()
+      }),
+      version: 5,
+      remaining: Duration.decode(remaining),
+      refreshInFlight,
+      saved: true
+    })
+  })
+  const failure = (reason: "RateLimited" | "ServerError"): Partial<StoreState> => ({
+    failure: Option.some({ reason, status: Option.none(), wait: Duration.seconds(20), count: 2 })
+  })
+  const ok = (says: string): Finding => ({ level: "ok", says })
+  const waits = "Nomba's rate limit is reached, as another process found: token requests wait for 20s"
+
+  it.each<readonly [string, Partial<StoreState>, Finding]>([
+    ["none yet", {}, ok("none yet; the next call requests a token")],
+    ["logged out", { version: 7 }, ok("none: it was logged out; the next call requests a token")],
+    ["live", stored("18 minutes"), ok("valid for 18m, issued 12m ago")],
+    ["expired", stored(0), ok("expired; the next call renews it")],
+    [
+      "being renewed",
+      { ...stored(0), isLeased: true },
+      ok("expired; the next call renews it; another process is renewing it now")
+    ],
+    [
+      "left in the middle of a refresh",
+      stored("18 minutes", true),
+      {
+        level: "warning",
+        says: "valid for 18m, issued 12m ago; a process ended while it refreshed the session, so its refresh token may be spent",
+        change: "nothing: the next renewal requests a new token"
+      }
+    ],
+    [
+      "held back by a rate limit",
+      failure("RateLimited"),
+      { level: "problem", says: waits, change: "wait", exitCode: 5 }
+    ],
+    [
+      "held back by a server error, and expired",
+      { ...stored(0), ...failure("ServerError") },
+      {
+        level: "problem",
+        says: "Nomba failed, as another process found: token requests wait for 20s",
+        change: "wait",
+        exitCode: 5
+      }
+    ],
+    [
+      "live, while renewals are held back",
+      { ...stored("18 minutes"), ...failure("RateLimited") },
+      {
+        level: "warning",
+        says: `valid for 18m, issued 12m ago; ${waits}`,
+        change: "wait: the token is good until then"
+      }
+    ]
+  ])("%s", (_, state, expected) => {
+    assert.deepStrictEqual(session({ ...nothing, ...state }, now), expected)
+  })
+})
