@@ -150,10 +150,12 @@ const startRetryLoop = ({ mayRepeat, needed, policy }: RetryOptions): Effect.Eff
           if (result._tag === "Right") return result.right
           const error: E = result.left
           if (!isTransient(error) || !mayRepeat(error)) return yield* Effect.fail(error)
-          const delay = yield* Effect.option(driver.next(error))
-          if (delay._tag === "None") return yield* Effect.fail(error)
+          const planned = yield* Effect.option(driver.next(error))
+          if (planned._tag === "None") return yield* Effect.fail(error)
+          // Jitter makes fractions of a millisecond, which the TestClock of effect 3.20 cannot sleep for.
+          const delay = Duration.millis(Math.ceil(Duration.toMillis(planned.value)))
           // `Retry-After: 0` must not turn the retries into a burst.
-          const wait = Duration.max(error.retryAfter ?? Duration.zero, delay.value)
+          const wait = Duration.max(error.retryAfter ?? Duration.zero, delay)
           if (!(yield* waitForNextAttempt(wait))) {
             // A renewal has a gate and a backoff of its own, and states its own wait.
             return yield* Effect.fail(gate === defaultGate ? withRetryAfter(error, wait) : error)

@@ -51,6 +51,17 @@ describe("whether an operation is repeated", () => {
     })
   )
 
+  it.effect("by default with jitter, in whole milliseconds", () =>
+    Effect.gen(function* () {
+      const { http, times } = yield* timed(() => json(503, {}))
+      const auth = yield* withPolicy(undefined, http)
+      yield* ending(auth.issue).pipe(Effect.withRandom(Random.make("a seed")))
+      assert.lengthOf(times, 5)
+      assert.isTrue(times.every(Number.isInteger), times.join())
+      assert.notDeepEqual(times, [0, 200, 600, 1400, 3000])
+    })
+  )
+
   it.effect("until it succeeds", () =>
     Effect.gen(function* () {
       const { http, times } = yield* timed((_, n) => (n < 3 ? json(500, {}) : granted()))
