@@ -128,9 +128,11 @@ export const obtainSession =
         case "LeaseLost":
           return Effect.fail(error)
         case "Expired":
-        case "InvalidCredentials":
         case "InvalidRequest":
           return issue(error)
+        case "InvalidCredentials":
+          // A login does not help a client that Nomba refuses.
+          return needsLogin ? Effect.fail(error) : issue(error)
         case "Unavailable":
           return wasNotSent(error) || error.operation === "store" || needsLogin || context.hasLiveToken()
             ? Effect.fail(error)

@@ -13,7 +13,8 @@ import {
   makeUpstream,
   text,
   timedOut,
-  unreachable
+  unreachable,
+  wrongSecret
 } from "../../support/upstream.js"
 
 describe("PublicLogin.login", () => {
@@ -93,6 +94,25 @@ describe("PublicLogin.login", () => {
       yield* login(yield* upstream.steal)
       assert.strictEqual(yield* getText(cache), "access-4")
     })
+  )
+
+  it.scoped(
+    "does not help a client that Nomba refuses: get fails with InvalidCredentials, and backs off from 10 s",
+    () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const { cache, login } = yield* makePublicCache({ upstream })
+        yield* login(yield* upstream.steal)
+        yield* TestClock.adjust("1 hour")
+        upstream.always = { refuse: wrongSecret }
+        assert.strictEqual((yield* Effect.flip(cache.get))._tag, "InvalidCredentials")
+        yield* TestClock.adjust("9 seconds")
+        assert.strictEqual((yield* Effect.flip(cache.get))._tag, "InvalidCredentials")
+        assert.deepStrictEqual(upstream.operations(), ["refresh"])
+        upstream.always = {}
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* getText(cache), "access-2")
+      })
   )
 
   it.scoped("is not needed because Nomba did not answer", () =>
