@@ -13,18 +13,7 @@ export * as SessionCodec from "./layers/SessionCodec.js"
 export * as TokenCacheRef from "./layers/TokenCacheRef.js"
 export * as TokenStoreDriver from "./layers/TokenStoreDriver.js"
 export * as TokenStoreMemory from "./layers/TokenStoreMemory.js"
-export {
-  AuthError,
-  type ExchangeError,
-  Expired,
-  InvalidCredentials,
-  InvalidRequest,
-  type IssueError,
-  type RefreshError,
-  type RevokeError,
-  Unavailable,
-  UnexpectedResponse
-} from "./schemas/AuthError.js"
+export * from "./schemas/AuthError.js"
 export { NombaRequestFailed } from "./schemas/NombaRequestFailed.js"
 export { Session } from "./schemas/Session.js"
 export { StoreKey } from "./schemas/StoreKey.js"

@@ -524,16 +524,16 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the errors",
     breaks: "take every failed refresh for one that was processed",
     file: "src/schemas/AuthError.ts",
-    from: 'return error.processed === "no"',
-    to: "return false",
+    from: 'wasNotProcessed: this.processed === "no"',
+    to: "wasNotProcessed: false",
     test: "test/layers/refreshNotProcessed.test.ts"
   },
   {
     rule: "the errors",
     breaks: "wait for what does not heal",
     file: "src/schemas/AuthError.ts",
-    from: "return detail === undefined || !refusals.has(detail)",
-    to: "return true",
+    from: "healsByWaiting && !isRefusedByStore(this.detail)",
+    to: "true",
     test: "test/schemas/AuthError.test.ts"
   },
   {

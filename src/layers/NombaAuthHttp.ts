@@ -13,14 +13,8 @@ import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import {
-  type AuthError,
-  type InvalidRequest,
-  isTransient,
-  type Unavailable,
-  wasNotProcessed,
-  withRetryAfter
-} from "../schemas/AuthError.js"
+import type { AuthError, InvalidRequest, Unavailable } from "../schemas/AuthError.js"
+import { isTransient, wasNotProcessed, withRetryAfter } from "../schemas/ErrorMeaning.js"
 import { AttemptGate, type WaitForNextAttempt } from "../services/AttemptGate.js"
 import { NombaAuth, type NombaAuthService } from "../services/NombaAuth.js"
 import { NombaConfig, type NombaConfigService } from "../services/NombaConfig.js"

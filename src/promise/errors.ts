@@ -317,6 +317,6 @@ for (const [name, constructor] of Object.entries({
   UnexpectedResponse,
   NombaRequestFailed,
   NombaConfigError
-})) {
+} satisfies { readonly [E in NombaError as E["_tag"]]: unknown })) {
   setName(constructor, name)
 }

@@ -4,14 +4,15 @@ import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
 import { unavailableOf } from "../layers/http/RedactedResponse.js"
-import type * as AuthError from "../schemas/AuthError.js"
+import type * as AuthErrors from "../schemas/AuthError.js"
 import type * as RequestFailed from "../schemas/NombaRequestFailed.js"
 import * as errors from "./errors.js"
 
 /** What the effects of this package fail with. */
 export type EngineError =
-  | AuthError.AuthError
+  | AuthErrors.AuthError
   | RequestFailed.NombaRequestFailed
   | HttpClientError.HttpClientError
   | ConfigError.ConfigError
@@ -56,45 +57,6 @@ export const fromError = (error: EngineError): errors.NombaError => {
   if (errors.isNombaError(error)) return error
   if (ConfigError.isConfigError(error)) return fromConfigError(error)
   switch (error._tag) {
-    case "InvalidRequest":
-      return new errors.InvalidRequest(error.message, { ...fields(error), errors: error.errors })
-    case "InvalidCredentials": {
-      const { origins } = error
-      return new errors.InvalidCredentials(error.message, {
-        ...fields(error),
-        errors: error.errors,
-        ...(origins === undefined ? {} : { origins })
-      })
-    }
-    case "Expired":
-      return new errors.Expired(error.message, fields(error))
-    case "Unavailable": {
-      if (error.reason === "Closed") return closed()
-      const { processed, reason } = error
-      return new errors.Unavailable(error.message, {
-        ...fields(error),
-        reason,
-        processed,
-        ...defined({ detail: error.detail, target: error.target, setting: error.setting })
-      })
-    }
-    case "UnexpectedResponse":
-      return new errors.UnexpectedResponse(error.message, {
-        ...fields(error),
-        reason: error.reason,
-        issues: error.issues,
-        ...defined({ requestId: error.requestId })
-      })
-    case "NombaRequestFailed": {
-      const { processed, retryable, status } = error
-      return new errors.NombaRequestFailed(error.message, {
-        ...defined({ code: error.code, description: error.description, retryAfterMs: millis(error.retryAfter) }),
-        status,
-        errors: error.errors,
-        retryable,
-        processed
-      })
-    }
     case "RequestError":
       return fromRequestError(error)
     case "ResponseError":
@@ -105,7 +67,32 @@ export const fromError = (error: EngineError): errors.NombaError => {
         processed: "unknown",
         ...defined({ detail: error.description })
       })
+    default:
+      return error._tag === "Unavailable" && error.reason === "Closed" ? closed() : asPromiseError(error)
   }
+}
+
+type Named = typeof AuthErrors & typeof RequestFailed
+
+type Failure = AuthErrors.AuthError | RequestFailed.NombaRequestFailed
+
+/** The fields of an error, with the wait as a number. */
+type FieldsOf<Tag extends Failure["_tag"]> = Omit<Schema.Struct.Type<Named[Tag]["fields"]>, "_tag" | "retryAfter"> & {
+  readonly retryAfterMs?: number | undefined
+}
+
+/** An error of the engine without a class of this name, which takes its fields, does not compile. */
+const classes: {
+  readonly [Tag in Failure["_tag"]]: new (
+    message: string,
+    fields: FieldsOf<Tag>
+  ) => errors.NombaError
+} = errors
+
+const asPromiseError = (error: Failure): errors.NombaError => {
+  const { _tag, retryAfter, ...members } = error
+  const Class = classes[_tag] as new (message: string, fields: object) => errors.NombaError
+  return new Class(error.message, defined({ ...members, retryAfterMs: millis(retryAfter) }))
 }
 
 const fromRequestError = (error: HttpClientError.RequestError): errors.NombaError => {
@@ -114,20 +101,6 @@ const fromRequestError = (error: HttpClientError.RequestError): errors.NombaErro
   const problem = error.reason === "InvalidUrl" ? "the URL is not valid" : "the body cannot be encoded"
   return new errors.InvalidRequest(`Request not sent: ${problem}.`, { operation: "request", errors: [problem] })
 }
-
-interface Shared {
-  readonly operation: errors.Operation
-  readonly status?: number | undefined
-  readonly code?: string | undefined
-  readonly description?: string | undefined
-  readonly hint?: string | undefined
-  readonly retryAfter?: Duration.Duration | undefined
-}
-
-const fields = ({ code, description, hint, operation, retryAfter, status }: Shared) => ({
-  operation,
-  ...defined({ status, code, description, hint, retryAfterMs: millis(retryAfter) })
-})
 
 const millis = (duration: Duration.Duration | undefined): number | undefined =>
   duration === undefined ? undefined : Math.ceil(Duration.toMillis(duration))

@@ -4,28 +4,7 @@
  * @since 0.1.0
  */
 export { createNomba, type Nomba, type WaitOptions } from "./createNomba.js"
-export {
-  type ConfigField,
-  type CredentialOrigins,
-  Expired,
-  type ExpiredFields,
-  InvalidCredentials,
-  type InvalidCredentialsFields,
-  InvalidRequest,
-  type InvalidRequestFields,
-  isNombaError,
-  NombaConfigError,
-  type NombaError,
-  NombaRequestFailed,
-  type NombaRequestFailedFields,
-  type Operation,
-  Unavailable,
-  type UnavailableFields,
-  type UnavailableReason,
-  type UnexpectedReason,
-  UnexpectedResponse,
-  type UnexpectedResponseFields
-} from "./errors.js"
+export * from "./errors.js"
 export type { NombaStore } from "./NombaStore.js"
 export type { Duration, NombaLogger, NombaOptions, NombaRequestOptions } from "./options.js"
 export type { StandardIssue, StandardResult, StandardSchema } from "./StandardSchema.js"

@@ -2,13 +2,13 @@
  * The five errors of this library: one tag for each thing a caller does differently. None of them carries a request, a
  * response, a header, a body or a cause, because those hold secrets.
  *
- * What a failure means for a retry, a refresh token or a token in hand is decided by the functions at the end of this
- * file and nowhere else.
+ * What a failure means for a retry, a refresh token or a token in hand stands with each of them, and nowhere else.
  *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import { type ErrorMeaning, meaning, noMeaning } from "./ErrorMeaning.js"
 import { MESSAGE_LIMIT, oneLine } from "./SafeText.js"
 
 /**
@@ -102,6 +102,11 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("nomba-au
       this
     )
   }
+
+  /** @internal */
+  get [meaning](): ErrorMeaning {
+    return { ...noMeaning, wasNotProcessed: isUnsent(this), isRefusal: true }
+  }
 }
 
 /**
@@ -110,7 +115,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("nomba-au
  * @since 0.1.0
  * @category models
  */
-export const Origins = Schema.Struct({
+export const CredentialOrigins = Schema.Struct({
   clientId: Schema.String,
   clientSecret: Schema.String,
   accountId: Schema.String,
@@ -133,7 +138,7 @@ const MAYBE_FORBIDDEN =
  */
 export class InvalidCredentials extends Schema.TaggedError<InvalidCredentials>("nomba-auth/InvalidCredentials")(
   "InvalidCredentials",
-  { ...common, ...answered, errors, origins: Schema.optional(Origins) }
+  { ...common, ...answered, errors, origins: Schema.optional(CredentialOrigins) }
 ) {
   override get message(): string {
     const { origins: from } = this
@@ -157,6 +162,11 @@ export class InvalidCredentials extends Schema.TaggedError<InvalidCredentials>("
       retryAfter: this.retryAfter
     })
   }
+
+  /** @internal */
+  get [meaning](): ErrorMeaning {
+    return { ...noMeaning, isRefusal: true, rejectsCredentials: true }
+  }
 }
 
 /**
@@ -171,6 +181,11 @@ export class Expired extends Schema.TaggedError<Expired>("nomba-auth/Expired")("
   override get message(): string {
     if (isUnsent(this)) return sentence("There is no session: the user has to log in.", this)
     return sentence(`${whatExpired(this.operation)}${facts(this)}.`, this)
+  }
+
+  /** @internal */
+  get [meaning](): ErrorMeaning {
+    return { ...noMeaning, isRefusal: true }
   }
 }
 
@@ -256,7 +271,41 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("nomba-auth/Una
   override get message(): string {
     return sentence(`${whatIsUnavailable(this)}.`, this)
   }
+
+  /** @internal */
+  get [meaning](): ErrorMeaning {
+    const { healsByWaiting, ...reason } = reasonMeanings[this.reason]
+    return {
+      ...noMeaning,
+      ...reason,
+      isTransient: true,
+      wasNotProcessed: this.processed === "no",
+      healsByWaiting: healsByWaiting && !isRefusedByStore(this.detail)
+    }
+  }
 }
+
+const reasonMeanings: Readonly<
+  Record<
+    typeof UnavailableReason.Type,
+    Pick<ErrorMeaning, "healsByWaiting"> & Partial<Pick<ErrorMeaning, "mayComeFromStall" | "statedByNomba">>
+  >
+> = {
+  Network: { healsByWaiting: true, mayComeFromStall: true },
+  Timeout: { healsByWaiting: true, mayComeFromStall: true },
+  RateLimited: { healsByWaiting: true, statedByNomba: "RateLimited" },
+  ServerError: { healsByWaiting: true, statedByNomba: "ServerError" },
+  SessionContested: { healsByWaiting: true },
+  Store: { healsByWaiting: true, mayComeFromStall: true },
+  StoreUnreadable: { healsByWaiting: false },
+  StoreCodec: { healsByWaiting: false },
+  Secret: { healsByWaiting: true },
+  Closed: { healsByWaiting: false }
+}
+
+/** What Redis answers to a user that it does not let in or does not allow the command. */
+const isRefusedByStore = (detail: string | undefined): boolean =>
+  detail !== undefined && ["NOPERM", "WRONGPASS", "NOAUTH"].includes(detail)
 
 const whatIsUnavailable = (error: Unavailable): string => {
   const setting = error.setting === undefined ? "" : ` (${error.setting})`
@@ -355,6 +404,11 @@ export class UnexpectedResponse extends Schema.TaggedError<UnexpectedResponse>("
       retryAfter: this.retryAfter
     })
   }
+
+  /** @internal */
+  get [meaning](): ErrorMeaning {
+    return { ...noMeaning, secondTryMayHelp: this.reason === "AlreadyExpired" && this.operation === "refresh" }
+  }
 }
 
 /**
@@ -381,214 +435,3 @@ export type ExchangeError = AuthError
  * @category schemas
  */
 export const AuthError = Schema.Union(InvalidRequest, InvalidCredentials, Expired, Unavailable, UnexpectedResponse)
-
-/**
- * Whether the failure is one of circumstances, and says nothing about the request, the credentials or the session. Only
- * such a failure is given to the `RetryPolicy`.
- *
- * @since 0.1.0
- * @category guards
- */
-export const isTransient = (error: AuthError): error is Unavailable => {
-  switch (error._tag) {
-    case "Unavailable":
-      return true
-    case "InvalidRequest":
-    case "InvalidCredentials":
-    case "Expired":
-    case "UnexpectedResponse":
-      return false
-  }
-}
-
-/**
- * Whether the request certainly was not processed, so that a single-use token or code that it carried is still good.
- *
- * @since 0.1.0
- * @category guards
- */
-export const wasNotProcessed = (error: AuthError): boolean => {
-  switch (error._tag) {
-    case "Unavailable":
-      return error.processed === "no"
-    case "InvalidRequest":
-      return isUnsent(error)
-    case "InvalidCredentials":
-    case "Expired":
-    case "UnexpectedResponse":
-      return false
-  }
-}
-
-/** What Redis answers to a user that it does not let in or does not allow the command. */
-const refusals = new Set(["NOPERM", "WRONGPASS", "NOAUTH"])
-
-/**
- * Whether the failure is over after a while without a change of the program, its settings or the stored session. Any other
- * failure has to be shown, and must not be covered up by a token that Nomba has rejected.
- *
- * @since 0.1.0
- * @category guards
- */
-export const healsByWaiting = (error: AuthError): boolean => {
-  switch (error._tag) {
-    case "Unavailable":
-      return reasonHeals(error)
-    case "InvalidRequest":
-    case "InvalidCredentials":
-    case "Expired":
-    case "UnexpectedResponse":
-      return false
-  }
-}
-
-const reasonHeals = ({ detail, reason }: Unavailable): boolean => {
-  switch (reason) {
-    case "Network":
-    case "Timeout":
-    case "RateLimited":
-    case "ServerError":
-    case "SessionContested":
-    case "Secret":
-      return true
-    case "Store":
-      return detail === undefined || !refusals.has(detail)
-    case "StoreUnreadable":
-    case "StoreCodec":
-    case "Closed":
-      return false
-  }
-}
-
-/**
- * Whether the next renewal may succeed at once, so that no backoff is due: Nomba answered with a token that had expired
- * on arrival. The spent refresh token is replaced by a new session then.
- *
- * @since 0.1.0
- * @category guards
- */
-export const secondTryMayHelp = (error: AuthError): boolean => {
-  switch (error._tag) {
-    case "UnexpectedResponse":
-      return error.reason === "AlreadyExpired" && error.operation === "refresh"
-    case "InvalidRequest":
-    case "InvalidCredentials":
-    case "Expired":
-    case "Unavailable":
-      return false
-  }
-}
-
-/**
- * Whether Nomba rejected the credentials, so that waiting does not help and a corrected secret is tried at once.
- *
- * @since 0.1.0
- * @category guards
- */
-export const rejectsCredentials = (error: AuthError): error is InvalidCredentials => {
-  switch (error._tag) {
-    case "InvalidCredentials":
-      return true
-    case "InvalidRequest":
-    case "Expired":
-    case "Unavailable":
-    case "UnexpectedResponse":
-      return false
-  }
-}
-
-/**
- * The reason of a failure that Nomba stated and that holds for every process of a fleet. None for trouble of one host, its
- * secret or its store.
- *
- * @since 0.1.0
- * @category guards
- */
-export const statedByNomba = (error: AuthError): "RateLimited" | "ServerError" | undefined => {
-  switch (error._tag) {
-    case "Unavailable":
-      return reasonStatedByNomba(error.reason)
-    case "InvalidRequest":
-    case "InvalidCredentials":
-    case "Expired":
-    case "UnexpectedResponse":
-      return undefined
-  }
-}
-
-const reasonStatedByNomba = (reason: Unavailable["reason"]): "RateLimited" | "ServerError" | undefined => {
-  switch (reason) {
-    case "RateLimited":
-    case "ServerError":
-      return reason
-    case "Network":
-    case "Timeout":
-    case "SessionContested":
-    case "Store":
-    case "StoreUnreadable":
-    case "StoreCodec":
-    case "Secret":
-    case "Closed":
-      return undefined
-  }
-}
-
-/**
- * Whether a stalled process can be the cause: its timers fall due before it reads its sockets.
- *
- * @since 0.1.0
- * @category guards
- */
-export const mayComeFromStall = (error: AuthError): boolean => {
-  switch (error._tag) {
-    case "Unavailable":
-      return reasonOfStall(error.reason)
-    case "InvalidRequest":
-    case "InvalidCredentials":
-    case "Expired":
-    case "UnexpectedResponse":
-      return false
-  }
-}
-
-const reasonOfStall = (reason: Unavailable["reason"]): boolean => {
-  switch (reason) {
-    case "Network":
-    case "Timeout":
-    case "Store":
-      return true
-    case "RateLimited":
-    case "ServerError":
-    case "SessionContested":
-    case "StoreUnreadable":
-    case "StoreCodec":
-    case "Secret":
-    case "Closed":
-      return false
-  }
-}
-
-/**
- * The same error with another wait.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const withRetryAfter = <E extends AuthError>(error: E, retryAfter: Duration.Duration): E =>
-  rebuild(error, { retryAfter })
-
-/**
- * The same error with advice.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const withHint = <E extends AuthError>(error: E, hint: string): E => rebuild(error, { hint })
-
-const rebuild = <E extends AuthError>(
-  error: E,
-  change: { readonly retryAfter?: Duration.Duration; readonly hint?: string }
-): E => {
-  const Class = error.constructor as new (props: E) => E
-  return new Class({ ...error, ...change })
-}

@@ -9,7 +9,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import type { InvalidRequest, Origins, Unavailable } from "../schemas/AuthError.js"
+import type { CredentialOrigins, InvalidRequest, Unavailable } from "../schemas/AuthError.js"
 import type { StoreKey } from "../schemas/StoreKey.js"
 
 /**
@@ -33,7 +33,7 @@ export interface NombaConfigService {
   /** The session's name in the token store. */
   readonly storeKey: StoreKey
   /** Where each part came from, for the message of `InvalidCredentials`. */
-  readonly origins: typeof Origins.Type
+  readonly origins: typeof CredentialOrigins.Type
   /** The user's own changes to the HTTP client under both the token operations and `NombaClient`. */
   readonly transformClient: (client: HttpClient.HttpClient) => HttpClient.HttpClient
 }

@@ -4,19 +4,21 @@ import { Cause, Duration, Effect, Equal, FastCheck as fc, Schema } from "effect"
 import {
   AuthError,
   Expired,
-  healsByWaiting,
   InvalidCredentials,
   InvalidRequest,
-  isTransient,
-  secondTryMayHelp,
   Unavailable,
   UnavailableReason,
   UnexpectedReason,
-  UnexpectedResponse,
+  UnexpectedResponse
+} from "../../src/schemas/AuthError.js"
+import {
+  healsByWaiting,
+  isTransient,
+  secondTryMayHelp,
   wasNotProcessed,
   withHint,
   withRetryAfter
-} from "../../src/schemas/AuthError.js"
+} from "../../src/schemas/ErrorMeaning.js"
 
 const origins = {
   clientId: "NOMBA_CLIENT_ID",

@@ -45,6 +45,7 @@ describe("the public names", () => {
   it("are the documented ones, and no others", () => {
     assert.deepStrictEqual(Object.keys(NombaAuthModule).sort(), [
       "AuthError",
+      "CredentialOrigins",
       "Expired",
       "InvalidCredentials",
       "InvalidRequest",
@@ -58,6 +59,7 @@ describe("the public names", () => {
       "NombaConfigOptions",
       "NombaRequestFailed",
       "NombaResponse",
+      "Operation",
       "Pkce",
       "PublicLogin",
       "RenewalHeldBack",
@@ -72,6 +74,8 @@ describe("the public names", () => {
       "TokenStoreDriver",
       "TokenStoreMemory",
       "Unavailable",
+      "UnavailableReason",
+      "UnexpectedReason",
       "UnexpectedResponse"
     ])
     assert.deepStrictEqual(Object.keys(Nomba).sort(), [

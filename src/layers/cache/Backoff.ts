@@ -3,7 +3,8 @@
  * are milliseconds of the cache's `Timeline`.
  */
 import * as Duration from "effect/Duration"
-import { type AuthError, rejectsCredentials, statedByNomba } from "../../schemas/AuthError.js"
+import type { AuthError } from "../../schemas/AuthError.js"
+import { rejectsCredentials, statedByNomba } from "../../schemas/ErrorMeaning.js"
 
 const SECOND = 1_000
 const MINUTE = 60_000

@@ -8,15 +8,8 @@ import * as Exit from "effect/Exit"
 import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import {
-  type AuthError,
-  healsByWaiting,
-  mayComeFromStall,
-  rejectsCredentials,
-  secondTryMayHelp,
-  Unavailable,
-  UnexpectedResponse
-} from "../../schemas/AuthError.js"
+import { type AuthError, Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
+import { healsByWaiting, mayComeFromStall, rejectsCredentials, secondTryMayHelp } from "../../schemas/ErrorMeaning.js"
 import type { Session } from "../../schemas/Session.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"

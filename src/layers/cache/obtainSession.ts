@@ -6,7 +6,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { type AuthError, Unavailable, wasNotProcessed } from "../../schemas/AuthError.js"
+import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
+import { isRefusal, rejectsCredentials, wasNotProcessed } from "../../schemas/ErrorMeaning.js"
 import { Session } from "../../schemas/Session.js"
 import { AttemptGate, type AttemptGateService, hasTime } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
@@ -124,24 +125,12 @@ export const obtainSession =
 
     /** The refresh token counts as spent, unless its request certainly was not processed. */
     const afterRefresh = (error: Failure): Effect.Effect<Obtained, Failure> => {
-      switch (error._tag) {
-        case "LeaseLost":
-          return Effect.fail(error)
-        case "Expired":
-        case "InvalidRequest":
-          return issue(error)
-        case "InvalidCredentials":
-          // A login does not help a client that Nomba refuses.
-          return needsLogin ? Effect.fail(error) : issue(error)
-        case "Unavailable":
-          return wasNotSent(error) || error.operation === "store" || needsLogin || context.hasLiveToken()
-            ? Effect.fail(error)
-            : issue(error)
-        case "UnexpectedResponse":
-          // The next renewal of a public client tries the same refresh token again: a lost answer is no reason to ask
-          // the end user to log in.
-          return needsLogin || context.hasLiveToken() ? Effect.fail(error) : issue(error)
-      }
+      if (error._tag === "LeaseLost") return Effect.fail(error)
+      // A login does not help a client that Nomba refuses.
+      if (isRefusal(error)) return needsLogin && rejectsCredentials(error) ? Effect.fail(error) : issue(error)
+      // The next renewal of a public client tries the same refresh token again: a lost answer is no reason to ask the end
+      // user to log in.
+      return isUnsent(error) || needsLogin || context.hasLiveToken() ? Effect.fail(error) : issue(error)
     }
 
     /** The store lost what this process saw there. What it holds now has been refreshed or ended since. */
