@@ -18,7 +18,7 @@ import * as Output from "./Output.js"
 const flags = {
   ...Environment.flags,
   ...Output.yesFlag,
-  json: Options.boolean("json").pipe(Options.withDescription("Print the report as one JSON object.")),
+  ...Output.jsonFlag,
   login: Options.boolean("login").pipe(
     Options.withDescription(
       "Also try the credentials with a token request. It ends the session of every other program with these credentials."
@@ -52,7 +52,7 @@ export const report = (results: ReadonlyArray<Result>): string => {
     says: oneLine(result.says),
     ...("change" in result ? { change: oneLine(result.change) } : {})
   }))
-  return JSON.stringify({ ok: exitCode === ExitCode.SUCCESS, exitCode, checks }, null, 2)
+  return JSON.stringify({ ok: exitCode === ExitCode.SUCCESS, exitCode, checks })
 }
 
 const STEP_TIMEOUT = Duration.seconds(5)

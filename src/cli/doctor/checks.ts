@@ -148,16 +148,16 @@ const clock: Check = {
 
 const openStore: Effect.Effect<store.Store, ConfigError.ConfigError, Scope.Scope> = Effect.gen(function* () {
   const choice = yield* StoreChoice.find
-  const service = Effect.map(Layer.build(Environment.tokenStore), Context.get(TokenStore))
+  const name = yield* Environment.tokenStoreName
+  const service = Context.get(yield* Layer.build(Environment.tokenStore), TokenStore)
   if (Option.isNone(choice)) {
     const { isTemporary, path } = stateFolder()
-    return { kind: "file", origin: "by default", folder: path, isTemporary, service: yield* service }
+    return { kind: "file", name, service, folder: path, isTemporary }
   }
-  const { kind, setting } = choice.value
-  const { origin } = setting
+  const { kind } = choice.value
   return kind === "file"
-    ? { kind, origin, folder: yield* TokenStoreFile.directoryFromEnvironment, service: yield* service }
-    : { kind, origin, service: yield* service }
+    ? { kind, name, service, folder: yield* TokenStoreFile.directoryFromEnvironment }
+    : { kind, name, service }
 })
 
 const tokenStore: Check = {

@@ -9,6 +9,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { constFalse } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Classification from "../../layers/auth/Classification.js"
@@ -277,6 +279,11 @@ const withoutAdoption = (service: TokenStoreService): TokenStoreService => ({
     }))
 })
 
+/** The report says what the library would log: why a renewal failed, and that an account id is missing. */
+const quietly: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Logger.withMinimumLogLevel(
+  LogLevel.None
+)
+
 /** Starts a session and stores it, so that the programs that share the store use it too. */
 export const login = (
   config: NombaConfigService,
@@ -291,7 +298,7 @@ export const login = (
         Layer.succeed(TokenStore, withoutAdoption(service))
       ])
     )
-  )
+  ).pipe(quietly)
 
 /** Another way of trying the credentials, and what it proves if Nomba accepts them so. */
 interface Trial {
@@ -353,4 +360,4 @@ export const whyRefused = (
         ? "add this machine's IP address to the allow-list in the Nomba dashboard; if it is there, check the account id"
         : undefined
     )
-  })
+  }).pipe(quietly)

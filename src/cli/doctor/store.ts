@@ -22,8 +22,8 @@ import { failed } from "./nomba.js"
 export interface Store {
   readonly service: TokenStoreService
   readonly kind: StoreKind
-  /** `NOMBA_TOKEN_STORE`, or `by default`. */
-  readonly origin: string
+  /** For people: `file:/var/lib/shop (NOMBA_TOKEN_STORE)`. */
+  readonly name: string
   /** Of a file store. */
   readonly folder?: string
   /** Whether the folder is a makeshift one, because the user's own cannot be used. */
@@ -71,16 +71,16 @@ const removeProbe = (folder: string): Effect.Effect<void> =>
 const existing = (path: string): string => (existsSync(path) || dirname(path) === path ? path : existing(dirname(path)))
 
 /** A folder that the first renewal has to make. */
-const missingFolder = (folder: string, described: string): Finding => {
+const missingFolder = (folder: string, name: string): Finding => {
   const above = existing(folder)
   try {
     accessSync(above, constants.W_OK | constants.X_OK)
-    return ok(`${described}; the folder is not there yet, and is made when it is needed`)
+    return ok(`${name}; the folder is not there yet, and is made when it is needed`)
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "EACCES"
     return problem(
       ExitCode.UNAVAILABLE,
-      `${described} is not there and cannot be made in ${above}: ${code}`,
+      `${name} is not there and cannot be made in ${above}: ${code}`,
       `make ${folder} for this user with mode 700, or name another folder in NOMBA_TOKEN_STORE`
     )
   }
@@ -88,29 +88,28 @@ const missingFolder = (folder: string, described: string): Finding => {
 
 /** Whether a renewal may use the store. */
 export const rights = (store: Store): Effect.Effect<Finding> => {
-  const { folder, kind, origin, service } = store
+  const { folder, kind, name, service } = store
   if (kind === "memory") {
     return Effect.succeed(
       warning(
-        `memory (${origin}): every process has a session of its own, which ends that of the others`,
+        `${name}: every process has a session of its own, which ends that of the others`,
         "set NOMBA_TOKEN_STORE to file:PATH or redis://…"
       )
     )
   }
-  return folder === undefined ? probed(service, `Redis (${origin})`) : rightsIn(folder, store)
+  return folder === undefined ? probed(service, name) : rightsIn(folder, store)
 }
 
-const probed = (service: TokenStoreService, described: string): Effect.Effect<Finding> =>
-  Effect.match(probe(service), { onFailure: (error) => failed(error), onSuccess: () => ok(described) })
+const probed = (service: TokenStoreService, name: string): Effect.Effect<Finding> =>
+  Effect.match(probe(service), { onFailure: (error) => failed(error), onSuccess: () => ok(name) })
 
-const rightsIn = (folder: string, { isTemporary = false, origin, service }: Store): Effect.Effect<Finding> =>
+const rightsIn = (folder: string, { isTemporary = false, name, service }: Store): Effect.Effect<Finding> =>
   Effect.gen(function* () {
-    const described = `files in ${folder} (${origin})`
     const info = yield* Effect.either(Files.system.stat(folder))
     const isMissing = Either.isLeft(info) && info.left.code === "ENOENT"
     const finding = isMissing
-      ? missingFolder(folder, described)
-      : yield* Effect.ensuring(probed(service, described), removeProbe(folder))
+      ? missingFolder(folder, name)
+      : yield* Effect.ensuring(probed(service, name), removeProbe(folder))
     return isTemporary && finding.level === "ok"
       ? warning(
           `${finding.says}; this user has no folder of its own that can be written to`,

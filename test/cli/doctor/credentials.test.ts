@@ -125,8 +125,9 @@ describe("doctor --login", () => {
   it("says that the credentials are wrong", () =>
     withSandbox(async (sandbox, settings) => {
       const secret = `${"A".repeat(20)}${clientSecret.slice(20)}`
-      const { code, line, wrong } = await examine({ ...settings, NOMBA_CLIENT_SECRET: secret }, confirmed)
+      const { code, errors, line, wrong } = await examine({ ...settings, NOMBA_CLIENT_SECRET: secret }, confirmed)
       assert.deepStrictEqual([code, wrong], [3, ["login"]])
+      assert.match(errors, /^nomba-auth: A new token ends[^\n]*\n$/, "the report says the rest")
       isLine(
         line("login"),
         "problem",

@@ -35,7 +35,7 @@ describe("files", () => {
       (path) => void mkdirSync(path, { mode: 0o700 }),
       (path, { code, line }) => {
         assert.strictEqual(code, 0)
-        isLine(line("token store"), "ok", `files in ${path} (NOMBA_TOKEN_STORE)`)
+        isLine(line("token store"), "ok", `file:${path} (NOMBA_TOKEN_STORE)`)
         isLine(line("session"), "ok", "none yet; the next call requests a token")
         assert.strictEqual(statSync(path).nlink, 2, "nothing is left in the folder")
       }
@@ -130,7 +130,7 @@ describe("files", () => {
       await examine({ ...settings, NOMBA_TOKEN_STORE_KEYS: `a:${keyOf(1)}` }, confirmed)
       const { code, line, wrong } = await examine({ ...settings, NOMBA_TOKEN_STORE_KEYS: keys })
       assert.deepStrictEqual([code, wrong], [5, ["session"]])
-      isLine(line("token store"), "ok", /^files in /)
+      isLine(line("token store"), "ok", /^file:/)
       isLine(line("session"), "problem", /has a format or key that this program does not have\.$/, change)
     })
   )
@@ -147,7 +147,7 @@ describe("files", () => {
       isLine(
         line("token store"),
         "problem",
-        `files in ${path} (NOMBA_TOKEN_STORE) is not there and cannot be made in ${folder()}: EACCES`,
+        `file:${path} (NOMBA_TOKEN_STORE) is not there and cannot be made in ${folder()}: EACCES`,
         `make ${path} for this user with mode 700, or name another folder in NOMBA_TOKEN_STORE`
       )
       mkdirSync(path, { mode: 0o755 })
@@ -167,7 +167,7 @@ describe("files", () => {
       isLine(
         line("token store"),
         "warning",
-        /^files in .*nomba-auth-65534 \(by default\)/,
+        /^file:.*nomba-auth-65534 \(by default\)/,
         /^set NOMBA_TOKEN_STORE=file:PATH/
       )
     })
@@ -195,7 +195,7 @@ describeRedis("Redis", (server) => {
         ({ url }) => `${url}/7`,
         ({ code, line }) => {
           assert.strictEqual(code, 0)
-          isLine(line("token store"), "ok", "Redis (NOMBA_TOKEN_STORE)")
+          isLine(line("token store"), "ok", /^redis:\/\/127\.0\.0\.1:\d+\/7 \(NOMBA_TOKEN_STORE\)$/)
         }
       )
       const keyspace = yield* redis.call("INFO", "keyspace")
