@@ -1,7 +1,7 @@
 /** Where the file store is if `NOMBA_TOKEN_STORE` does not say. Plain Node.js: `token` asks before Effect is loaded. */
-import { accessSync, constants, mkdirSync } from "node:fs"
+import { accessSync, constants, existsSync, mkdirSync } from "node:fs"
 import { homedir, tmpdir } from "node:os"
-import { isAbsolute, join } from "node:path"
+import { dirname, isAbsolute, join } from "node:path"
 
 /** The default of `TokenStoreFile`, so that programs of the library and this one share a session. */
 const byConvention = (): string => {
@@ -13,9 +13,21 @@ const byConvention = (): string => {
   return join(state, "nomba-auth")
 }
 
+/** Not with `recursive`, which never returns for a folder in /proc (Node.js 20). */
+const makeFolder = (folder: string): void => {
+  if (existsSync(folder)) return
+  if (dirname(folder) !== folder) makeFolder(dirname(folder))
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    // Another process was faster.
+    if (!existsSync(folder)) throw error
+  }
+}
+
 const isUsable = (folder: string): boolean => {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
     accessSync(folder, constants.W_OK)
     return true
   } catch {
