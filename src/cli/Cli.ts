@@ -12,57 +12,124 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import { AllCommands, type AnyCommand, describe, Program, type Services } from "./CommandLine.js"
+import { AllCommands, type AnyCommand, Program, type Services } from "./CommandLine.js"
 import * as ExitCode from "./ExitCode.js"
 import * as Output from "./Output.js"
 import { version } from "./version.js"
-
-const description = describe("One valid Nomba access token for every program on this machine.", [
-  "nomba-auth token",
-  "nomba-auth serve",
-  "nomba-auth sandbox"
-])
 
 /** A command is invariant in what it parses, which does not matter any more when it is called. */
 const erase = <Name extends string, R extends Services, E, A extends object>(
   command: Command.Command<Name, R, E, A>
 ): AnyCommand => command as unknown as AnyCommand
 
-/** The commands in the order of `--help`. Each is loaded when it is called, so that its start costs what it needs. */
-const commands: Readonly<Record<string, () => Promise<AnyCommand>>> = {
-  serve: async () => erase((await import("./serve.js")).command),
-  token: async () => erase((await import("./token.js")).command),
-  curl: async () => erase((await import("./curl.js")).command),
-  status: async () => erase((await import("./status.js")).command),
-  issue: async () => erase((await import("./issue.js")).command),
-  refresh: async () => erase((await import("./refresh.js")).command),
-  revoke: async () => erase((await import("./revoke.js")).command),
-  logout: async () => erase((await import("./logout.js")).command),
-  login: async () => erase((await import("./login.js")).command),
-  doctor: async () => erase((await import("./doctor.js")).command),
-  sandbox: async () => erase((await import("./sandbox.js")).command),
-  completions: async () => erase((await import("./completions.js")).command)
+interface Entry {
+  readonly summary: string
+  readonly load: () => Promise<AnyCommand>
 }
 
-const rootOf = (loads: ReadonlyArray<() => Promise<AnyCommand>>): Effect.Effect<AnyCommand> =>
+/** The commands in the order of `--help`. Each is loaded when it is called, so that its start costs what it needs. */
+const commands: Readonly<Record<string, Entry>> = {
+  serve: {
+    summary: "Pass requests on to Nomba with a valid token, for programs in any language",
+    load: async () => erase((await import("./serve.js")).command)
+  },
+  exec: {
+    summary: "Run a program with access to such a proxy for as long as it runs",
+    load: async () => erase((await import("./exec.js")).command)
+  },
+  token: {
+    summary: "Print a valid access token",
+    load: async () => erase((await import("./token.js")).command)
+  },
+  curl: {
+    summary: "Send one request to Nomba and print the response's body",
+    load: async () => erase((await import("./curl.js")).command)
+  },
+  status: {
+    summary: "Show the session without its secrets",
+    load: async () => erase((await import("./status.js")).command)
+  },
+  doctor: {
+    summary: "Find out what is wrong, and what to change",
+    load: async () => erase((await import("./doctor.js")).command)
+  },
+  issue: {
+    summary: "Start a new session; ends every other one of this client id",
+    load: async () => erase((await import("./issue.js")).command)
+  },
+  refresh: {
+    summary: "Renew the stored session with its refresh token",
+    load: async () => erase((await import("./refresh.js")).command)
+  },
+  logout: {
+    summary: "End the stored session for every program that shares it",
+    load: async () => erase((await import("./logout.js")).command)
+  },
+  revoke: {
+    summary: "Revoke an access token that you have, such as a leaked one",
+    load: async () => erase((await import("./revoke.js")).command)
+  },
+  login: {
+    summary: "Log in with a browser, for a client without a secret",
+    load: async () => erase((await import("./login.js")).command)
+  },
+  sandbox: {
+    summary: "Start a local Nomba API for development and tests",
+    load: async () => erase((await import("./sandbox.js")).command)
+  },
+  completions: {
+    summary: "Print what bash, zsh or fish needs to complete commands",
+    load: async () => erase((await import("./completions.js")).command)
+  }
+}
+
+const help = `nomba-auth ${version}: one valid Nomba access token for every program on this machine.
+
+Usage: nomba-auth COMMAND [OPTIONS]
+       nomba-auth COMMAND --help
+
+Commands:
+${Object.entries(commands)
+  .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`)
+  .join("\n")}
+
+Examples:
+  nomba-auth serve
+  nomba-auth exec -- php report.php
+  nomba-auth curl /v1/accounts/balance
+  nomba-auth doctor
+
+Settings:
+  NOMBA_CLIENT_ID, NOMBA_CLIENT_SECRET, NOMBA_ACCOUNT_ID
+  NOMBA_ENVIRONMENT    sandbox (default) or production
+  NOMBA_BASE_URL       instead of NOMBA_ENVIRONMENT
+  NOMBA_TOKEN_STORE    file:PATH or redis://HOST:PORT; default: files in this user's state folder
+
+Exit codes:
+${ExitCode.table.map(([code, meaning]) => `  ${code}  ${meaning}`).join("\n")}`
+
+const rootOf = (entries: ReadonlyArray<Entry>): Effect.Effect<AnyCommand> =>
   Effect.map(
-    Effect.promise(() => Promise.all(loads.map((load) => load()))),
+    Effect.promise(() => Promise.all(entries.map(({ load }) => load()))),
     ([first, ...others]) => {
-      const root = Command.make("nomba-auth").pipe(Command.withDescription(description))
+      const root = Command.make("nomba-auth")
       return first === undefined ? erase(root) : erase(Command.withSubcommands(root, [first, ...others]))
     }
   )
 
 const allCommands = rootOf(Object.values(commands))
 
-/** The command that is called; all of them for `--help` and for a name that is unknown. */
-const called = (name: string | undefined): Effect.Effect<AnyCommand> => {
-  const load = name === undefined || !Object.hasOwn(commands, name) ? undefined : commands[name]
-  return load === undefined ? allCommands : rootOf([load])
+/** The command that is called; all of them for a name that is unknown. */
+const called = (name: string): Effect.Effect<AnyCommand> => {
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
+  return entry === undefined ? allCommands : rootOf([entry])
 }
 
-const main = (argv: ReadonlyArray<string>): Effect.Effect<void, unknown, Services> =>
-  Effect.flatMap(called(argv[2]), (root) => Command.run(root, { name: "nomba-auth", version })(argv))
+const main = (argv: ReadonlyArray<string>): Effect.Effect<void, unknown, Services> => {
+  const [, , name = "--help"] = argv
+  if (name === "--help" || name === "-h" || name === "help") return Output.result(help)
+  return Effect.flatMap(called(name), (root) => Command.run(root, { name: "nomba-auth", version })(argv))
+}
 
 /** The first signal that asked the process to end. */
 let signal: keyof typeof ExitCode.ofSignal | undefined
