@@ -144,7 +144,10 @@ const secretOf = ({
 export interface Overrides {
   /** Variables that come before those of the environment, such as `NOMBA_BASE_URL` of a sandbox that the command started. */
   readonly variables?: Readonly<Record<string, string>> | undefined
-  /** See `Nomba.Settings`. Default: 0, because a renewal in the background would end the token that a command has just printed. */
+  /**
+   * For a command that runs on: the session is renewed in the background, and what goes wrong there is said on stderr. Default:
+   * 0, because a renewal in the background would end the token that a command has just printed.
+   */
   readonly renewAhead?: Duration.DurationInput | undefined
 }
 
@@ -254,16 +257,18 @@ export const layer = (
   overrides: Overrides = {}
 ): Layer.Layer<Nomba.Services | NombaConfig | TokenStore, Failure> =>
   Layer.unwrapEffect(
-    Effect.map(secretOf(flags), (secret) =>
-      Option.match(flags.subject, {
-        onNone: (): Client => Nomba.layerConfig(configOf(secret, overrides)),
-        onSome: (subject): Client => Nomba.layerPublicConfig(configOf(secret, overrides), { subject })
-      }).pipe(
-        Layer.merge(settings(flags, secret, overrides)),
-        Layer.provideMerge(tokenStore),
-        Layer.provide(FetchHttpClient.layer),
-        withProvider(secret, overrides)
-      )
+    Effect.map(
+      Effect.zipRight(overrides.renewAhead === undefined ? Effect.void : Output.log, secretOf(flags)),
+      (secret) =>
+        Option.match(flags.subject, {
+          onNone: (): Client => Nomba.layerConfig(configOf(secret, overrides)),
+          onSome: (subject): Client => Nomba.layerPublicConfig(configOf(secret, overrides), { subject })
+        }).pipe(
+          Layer.merge(settings(flags, secret, overrides)),
+          Layer.provideMerge(tokenStore),
+          Layer.provide(FetchHttpClient.layer),
+          withProvider(secret, overrides)
+        )
     )
   )
 

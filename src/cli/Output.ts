@@ -1,5 +1,5 @@
 /** What a command prints: the result alone on stdout, everything that is said to a person on stderr. */
-import { createInterface } from "node:readline/promises"
+import { createInterface } from "node:readline"
 import * as Options from "@effect/cli/Options"
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import { Expired } from "../schemas/AuthError.js"
-import { Ended, SUCCESS, UNEXPECTED, UsageError } from "./ExitCode.js"
+import { Ended, ofSignal, SUCCESS, UNEXPECTED, UsageError } from "./ExitCode.js"
 
 /** Whether to colour what goes to this stream: only a terminal's, and not if `NO_COLOR` is set (no-color.org). */
 export const isColoured = (stream: NodeJS.WriteStream): boolean => stream.isTTY === true && !process.env["NO_COLOR"]
@@ -47,23 +47,41 @@ export const yesFlag = {
   yes: Options.boolean("yes").pipe(Options.withDescription("Do not ask before ending other programs' session."))
 }
 
+/** Asks the person at the terminal. Ctrl-C ends the command, and the end of the input (Ctrl-D) is no answer. */
+const ask = (question: string): Effect.Effect<string, Ended> =>
+  Effect.async<string, Ended>((resume) => {
+    const terminal = createInterface({ input: process.stdin, output: process.stderr })
+    terminal.once("SIGINT", () => {
+      resume(new Ended({ code: ofSignal.SIGINT }))
+      terminal.close()
+    })
+    terminal.once("close", () => {
+      process.stderr.write("\n")
+      resume(Effect.succeed(""))
+    })
+    terminal.question(question, (answer) => {
+      resume(Effect.succeed(answer.trim()))
+      terminal.removeAllListeners("close").close()
+    })
+    return Effect.sync(() => terminal.close())
+  })
+
 /**
  * Asks before what ends other programs' session; on a terminal the person answers, elsewhere `--yes` has to. Fails with a
  * `UsageError` if it is not confirmed.
  */
-export const confirm = (consequence: string, { yes }: { readonly yes: boolean }): Effect.Effect<void, UsageError> =>
+export const confirm = (
+  consequence: string,
+  { yes }: { readonly yes: boolean }
+): Effect.Effect<void, UsageError | Ended> =>
   Effect.gen(function* () {
     yield* say(consequence)
     if (yes) return
     if (!process.stdin.isTTY || !process.stderr.isTTY) {
       return yield* new UsageError({ message: "without a terminal this needs --yes; nothing was done" })
     }
-    const answer = yield* Effect.acquireUseRelease(
-      Effect.sync(() => createInterface({ input: process.stdin, output: process.stderr })),
-      (terminal) => Effect.promise((signal) => terminal.question("Continue? [y/N] ", { signal })),
-      (terminal) => Effect.sync(() => terminal.close())
-    )
-    if (!/^y(?:es)?$/i.test(answer.trim())) return yield* new UsageError({ message: "nothing was done" })
+    const answer = yield* ask("Continue? [y/N] ")
+    if (!/^y(?:es)?$/i.test(answer)) return yield* new UsageError({ message: "nothing was done" })
   })
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: ECMA-48 begins every colour with this character.
@@ -80,10 +98,20 @@ const plainConsole = (console: Console.Console): Console.Console => {
   }
 }
 
-/** What the library logs, from warnings up (or `--log-level`), one line each on stderr. */
-const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
-  const text = [message].flat().map(String).join(" ")
-  sayNow(`${logLevel.label.toLowerCase()}: ${text}`)
+let isLogged = process.argv.includes("--log-level")
+
+/**
+ * From now on what the library logs, from warnings up, is said on stderr. For a command that renews in the background: a
+ * command without does not call this, because its own failure says the same.
+ */
+export const log: Effect.Effect<void> = Effect.sync(() => {
+  isLogged = true
+})
+
+const labels: Readonly<Record<string, string>> = { WARN: "warning" }
+
+const logger = Logger.make<unknown, void>(({ logLevel: { label }, message }) => {
+  if (isLogged) sayNow(`${labels[label] ?? label.toLowerCase()}: ${[message].flat().map(String).join(" ")}`)
 })
 
 /** The console and the logger of all commands. */

@@ -6,7 +6,7 @@
 import { version } from "./version.js"
 
 const [, , command, ...args] = process.argv
-// A reader that has gone (`| head -1`) is no reason for a message; who writes more finds out when it writes.
+// Whoever writes is told of an error as well. A reader of stderr that has gone is no reason to end.
 process.stdout.on("error", () => {})
 process.stderr.on("error", () => {})
 const answer =
@@ -16,4 +16,10 @@ const answer =
       ? (await import("./tokenHit.js")).tokenHit(args)
       : undefined
 if (answer === undefined) (await import("./Cli.js")).run(process.argv)
-else process.stdout.write(`${answer}\n`)
+else
+  process.stdout.write(`${answer}\n`, (error) => {
+    const code = (error as NodeJS.ErrnoException | null | undefined)?.code
+    if (code === undefined || code === "EPIPE") return
+    process.exitCode = 1
+    process.stderr.write(`nomba-auth: stdout: cannot be written (${code})\n`)
+  })

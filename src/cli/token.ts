@@ -54,7 +54,9 @@ export const command = Command.make("token", flags, (given) =>
     if (given.noCache) {
       yield* Output.confirm("--no-cache renews the session: the token that other programs hold ends now.", given)
     }
-    const { remaining, session } = yield* sessionFor(given.minTtl, given.noCache)
+    const { remaining, saved, session } = yield* sessionFor(given.minTtl, given.noCache)
+    if (!saved)
+      yield* Output.say("warning: the token store could not be written, so the next program ends this session")
     const token = { accessToken: Redacted.value(session.accessToken), remaining: Duration.toMillis(remaining) }
     yield* Output.result(print(given.format, token))
   }).pipe(Effect.provide(Environment.layer(given)))
