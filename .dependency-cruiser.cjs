@@ -28,7 +28,7 @@ const sandboxDirection = directionIn("src/sandbox", [
   "page"
 ])
 
-const layersDirection = directionIn("src/layers", ["config", "http", "store", "auth", "cache"], "wait\\.ts")
+const layersDirection = directionIn("src/layers", ["config", "http", "store", "auth", "cache"], "time\\.ts")
 
 /** The direction of the code: schemas <- services <- layers <- index; the other faces sit beside index. */
 module.exports = {

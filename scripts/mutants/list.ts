@@ -19,7 +19,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "1 hot path",
     breaks: "count only the wall clock",
-    file: "src/layers/cache/Timeline.ts",
+    file: "src/layers/time.ts",
     from: "return currentNanos < mark.nanos && clock",
     to: "return clock",
     test: `${cache}/clock.test.ts`
@@ -51,7 +51,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "2 single flight",
     breaks: "wait for a store without an end",
-    file: "src/layers/wait.ts",
+    file: "src/layers/time.ts",
     from: "interruptInBackground(effect).pipe(",
     to: "Effect.uninterruptible(effect).pipe(",
     test: `${cache}/singleFlight.test.ts`
@@ -155,7 +155,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "6 backoff",
     breaks: "request a token at once for every early rejection",
-    file: "src/layers/cache/Backoff.ts",
+    file: "src/layers/cache/RenewalHistory.ts",
     from: "const wait = recent.length < FREE ? 0 :",
     to: "const wait = recent.length >= 0 ? 0 :",
     test: `${cache}/rejections.test.ts`
@@ -163,7 +163,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "6 backoff",
     breaks: "request a token at once after a failure",
-    file: "src/layers/cache/Backoff.ts",
+    file: "src/layers/cache/RenewalHistory.ts",
     from: "backoff !== undefined && now < backoff.until",
     to: "backoff !== undefined && now < backoff.until && now < 0",
     test: `${cache}/backoff.test.ts`
@@ -474,26 +474,26 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "answers",
     breaks: "give up an answer that arrived during a stall",
-    file: "src/layers/wait.ts",
+    file: "src/layers/time.ts",
     from: ", Effect.zipRight(pollSockets))",
     to: ")",
-    test: "test/layers/wait.test.ts"
+    test: "test/layers/time.test.ts"
   },
   {
     rule: "answers",
     breaks: "lose the whole time-out to one stall",
-    file: "src/layers/wait.ts",
+    file: "src/layers/time.ts",
     from: "const STEPS = 10",
     to: "const STEPS = 1",
-    test: "test/layers/wait.test.ts"
+    test: "test/layers/time.test.ts"
   },
   {
     rule: "answers",
     breaks: "sleep in real time on another clock",
-    file: "src/layers/wait.ts",
+    file: "src/layers/time.ts",
     from: "clock === systemClock ? own(decoded)",
     to: "clock !== undefined ? own(decoded)",
-    test: "test/layers/wait.test.ts"
+    test: "test/layers/time.test.ts"
   },
   {
     rule: "answers",

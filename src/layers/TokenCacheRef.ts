@@ -29,7 +29,6 @@ import {
   type TokenCacheService
 } from "../services/TokenCache.js"
 import { TokenStore } from "../services/TokenStore.js"
-import * as Backoff from "./cache/Backoff.js"
 import * as Logout from "./cache/Logout.js"
 import { closed } from "./cache/obtainSession.js"
 import * as Renewal from "./cache/Renewal.js"
@@ -37,8 +36,7 @@ import * as RenewalHistory from "./cache/RenewalHistory.js"
 import * as SessionEvents from "./cache/SessionEvents.js"
 import * as Snapshot from "./cache/Snapshot.js"
 import * as State from "./cache/State.js"
-import * as Timeline from "./cache/Timeline.js"
-import { firstOf, STORE_LIMIT, stallTolerantSleep } from "./wait.js"
+import { firstOf, STORE_LIMIT, stallTolerantSleep, timelineOf } from "./time.js"
 
 type Dependencies = NombaAuth | NombaConfig | TokenStore
 
@@ -63,7 +61,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
     const config = yield* NombaConfig
     const tokenStore = yield* TokenStore
     const clock = yield* Effect.clock
-    const timeline = Timeline.of(clock)
+    const timeline = timelineOf(clock)
     const { now } = timeline
     const history = yield* RenewalHistory.use(tokenStore, config.storeKey)
     const store = yield* tokenStore.open(config.storeKey, config.requestTimeout)
@@ -140,7 +138,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
     const viewOf = (cached: State.Cached): CachedSession => State.view(cached, now())
 
     const warnAboutRejections = Effect.suspend(() => {
-      const since = Backoff.warningDueSince(history.rejections, now())
+      const since = RenewalHistory.warningDueSince(history.rejections, now())
       if (since === undefined) return Effect.void
       history.rejections = { ...history.rejections, warnedAt: now() }
       // The latest token may have been rejected before anything was sent with it: it proves nothing by itself.
@@ -167,7 +165,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         })
         yield* Effect.logDebug(`Nomba rejected the access token${early ? " before its lifetime was over" : ""}.`)
         if (!early) return
-        history.rejections = Backoff.rejected(history.rejections, at, random)
+        history.rejections = RenewalHistory.countRejection(history.rejections, at, random)
         yield* warnAboutRejections
       })
 

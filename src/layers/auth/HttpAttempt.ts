@@ -34,7 +34,7 @@ import * as BaseUrl from "../config/BaseUrl.js"
 import * as IncomingResponse from "../http/IncomingResponse.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
 import * as OutgoingRequest from "../http/OutgoingRequest.js"
-import { interruptInBackground, measuredSleep, STALLED_FOR, stallTolerantSleep, systemClock } from "../wait.js"
+import { interruptInBackground, measuredSleep, STALLED_FOR, stallTolerantSleep, systemClock } from "../time.js"
 import * as Classification from "./Classification.js"
 import { checkAccountId, type TokenRequest } from "./TokenRequest.js"
 

@@ -17,7 +17,7 @@ import { ExchangeRequest, IssueRequest, RefreshRequest, RevokeRequest } from "..
 import { isHeaderSafe, problemOf } from "../../schemas/Secrets.js"
 import type { ExchangeOptions, RefreshOptions } from "../../services/NombaAuth.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
-import { interruptInBackground, stallTolerantTimeout } from "../wait.js"
+import { interruptInBackground, stallTolerantTimeout } from "../time.js"
 import { effectiveStatus } from "./Classification.js"
 
 export interface TokenRequest {

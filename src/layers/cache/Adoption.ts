@@ -10,11 +10,11 @@ import type { Session } from "../../schemas/Session.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import { type CachedSession, SessionEvent } from "../../services/TokenCache.js"
 import type { Stored } from "../../services/TokenStore.js"
+import type { Timeline } from "../time.js"
 import type { Obtained } from "./obtainSession.js"
 import * as RenewalHistory from "./RenewalHistory.js"
 import type { SessionEvents } from "./SessionEvents.js"
 import * as State from "./State.js"
-import type * as Timeline from "./Timeline.js"
 
 export interface Adoption {
   /** Nomba gave this session. The announcement of its commit may be heard before the renewal has ended. */
@@ -36,7 +36,7 @@ export interface Dependencies {
   readonly events: SessionEvents
   readonly history: RenewalHistory.RenewalHistory
   readonly state: State.StateRef
-  readonly timeline: Timeline.Timeline
+  readonly timeline: Timeline
 }
 
 export const make = ({ config, events, history, state, timeline }: Dependencies): Adoption => {

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import { firstOf, stallTolerantSleep, unref, waitAtMost } from "../wait.js"
+import { firstOf, stallTolerantSleep, unref, waitAtMost } from "../time.js"
 
 /** One run. */
 export interface Run {

@@ -11,7 +11,7 @@ import { HEADROOM, RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import type { SessionStore } from "../../services/TokenStore.js"
-import { hardTimeout, stallTolerantTimeout } from "../wait.js"
+import { hardTimeout, stallTolerantTimeout } from "../time.js"
 import type { SessionEvents } from "./SessionEvents.js"
 import * as State from "./State.js"
 

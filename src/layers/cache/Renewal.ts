@@ -18,19 +18,18 @@ import type { PublicLoginService } from "../../services/PublicLogin.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import { RenewalHeldBack, type SessionStore, type Stored } from "../../services/TokenStore.js"
 import * as BaseUrl from "../config/BaseUrl.js"
-import { hardTimeout, STORE_LIMIT, stallCount } from "../wait.js"
+import type { Timeline } from "../time.js"
+import { hardTimeout, STORE_LIMIT, stallCount } from "../time.js"
 import * as Adoption from "./Adoption.js"
-import * as Backoff from "./Backoff.js"
 import * as Flight from "./Flight.js"
 import * as Login from "./Login.js"
 import { closed, type Obtained } from "./obtainSession.js"
 import * as RenewalAttempt from "./RenewalAttempt.js"
-import type * as RenewalHistory from "./RenewalHistory.js"
+import * as RenewalHistory from "./RenewalHistory.js"
 import * as Saving from "./Saving.js"
 import type { SessionEvents } from "./SessionEvents.js"
 import * as State from "./State.js"
 import * as StoreReading from "./StoreReading.js"
-import type * as Timeline from "./Timeline.js"
 
 /** The renewal did not end in time. It may have sent a request. */
 export const givenUp = new Unavailable({ operation: "store", reason: "Timeout" })
@@ -67,7 +66,7 @@ export interface Dependencies {
   readonly needsLogin: boolean
   readonly state: State.StateRef
   readonly store: SessionStore
-  readonly timeline: Timeline.Timeline
+  readonly timeline: Timeline
 }
 
 export const make = (dependencies: Dependencies): Renewal => {
@@ -128,8 +127,8 @@ export const make = (dependencies: Dependencies): Renewal => {
   const failed = (error: AuthError, progress: RenewalAttempt.Progress): Effect.Effect<void> =>
     Effect.gen(function* () {
       if (error._tag === "Unavailable" && error.reason === "Closed") return
-      const count = progress.sharedCount ?? Backoff.failureCount(error, history.failure, 0)
-      const wait = Backoff.failureWait(error, count)
+      const count = progress.sharedCount ?? RenewalHistory.failureCount(error, history.failure, 0)
+      const wait = RenewalHistory.failureWait(error, count)
       const isServing = State.isServed(current().cached, now())
       yield* holdBack(error, count, now() + wait)
       const message = `The access token could not be renewed. ${error.message}${isServing ? " The current token is still valid and stays in use." : ""} Next attempt in ${Math.ceil(wait / 1_000)} s at the earliest.`

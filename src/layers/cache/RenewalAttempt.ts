@@ -13,11 +13,10 @@ import type { Session } from "../../schemas/Session.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { RenewalHeldBack, SessionStore, SharedFailure, Stored } from "../../services/TokenStore.js"
-import { firstOf, hardTimeout, stallTolerantSleep, storeTimedOut } from "../wait.js"
+import { firstOf, hardTimeout, stallTolerantSleep, storeTimedOut } from "../time.js"
 import type { Adoption } from "./Adoption.js"
-import * as Backoff from "./Backoff.js"
 import { closed, type Obtained, obtainSession } from "./obtainSession.js"
-import type { RenewalHistory } from "./RenewalHistory.js"
+import * as RenewalHistory from "./RenewalHistory.js"
 import * as State from "./State.js"
 
 /** What is known about an attempt while it runs, and after it failed. */
@@ -56,7 +55,7 @@ export interface Dependencies {
   readonly auth: NombaAuthService
   readonly closing: Deferred.Deferred<void>
   readonly config: NombaConfigService
-  readonly history: RenewalHistory
+  readonly history: RenewalHistory.RenewalHistory
   readonly issue: Effect.Effect<Session, AuthError>
   readonly needsLogin: boolean
   readonly now: () => number
@@ -111,7 +110,7 @@ export const make = ({
     (error: AuthError, previous: Option.Option<SharedFailure>): Option.Option<SharedFailure> => {
       const reason = statedByNomba(error)
       if (reason === undefined) return Option.none()
-      const count = Backoff.failureCount(
+      const count = RenewalHistory.failureCount(
         error,
         history.failure,
         Option.match(previous, { onNone: () => 0, onSome: (failure) => failure.count })
@@ -121,7 +120,7 @@ export const make = ({
         reason,
         count,
         status: "status" in error ? Option.fromNullable(error.status) : Option.none(),
-        wait: Duration.millis(Backoff.failureWait(error, count))
+        wait: Duration.millis(RenewalHistory.failureWait(error, count))
       })
     }
 

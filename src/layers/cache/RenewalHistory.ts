@@ -1,16 +1,21 @@
 /**
- * What this process remembers about the renewals of one session. It is kept per clock, store instance and store key and
+ * What this process remembers about the renewals of one session, and how long token requests are held back for it: after
+ * renewals that failed, and after tokens that were rejected too early. Times are milliseconds of the cache's `Timeline`.
+ *
+ * It is kept per clock, store instance and store key and
  * outlives the cache, so that a layer which is built for each request does not forget its backoff.
  */
 import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { globalValue } from "effect/GlobalValue"
 import type * as Scope from "effect/Scope"
+import type { AuthError } from "../../schemas/AuthError.js"
+import { rejectsCredentials, statedByNomba } from "../../schemas/ErrorMeaning.js"
 import type { StoreKey } from "../../schemas/StoreKey.js"
 import type { TokenStoreService } from "../../services/TokenStore.js"
-import * as Backoff from "./Backoff.js"
+import { timelineOf } from "../time.js"
 import * as RouteGuard from "./RouteGuard.js"
-import * as Timeline from "./Timeline.js"
 
 /** An access token that Nomba gave to this process, or that the store held. */
 export interface KnownToken {
@@ -21,8 +26,8 @@ export interface KnownToken {
 }
 
 export interface RenewalHistory {
-  failure: Backoff.FailureBackoff | undefined
-  rejections: Backoff.RejectionBackoff
+  failure: FailureBackoff | undefined
+  rejections: RejectionBackoff
   readonly tokens: Map<string, KnownToken>
   /** The last refresh tokens that were sent. */
   readonly spentRefreshTokens: RecentTexts
@@ -99,7 +104,7 @@ const open = ({ closed, open }: Slots, key: StoreKey, now: number): Slot => {
     closed.get(key) ?? {
       history: {
         failure: undefined,
-        rejections: Backoff.noRejections,
+        rejections: noRejections,
         tokens: new Map(),
         spentRefreshTokens: new RecentTexts(),
         routes: RouteGuard.make()
@@ -125,7 +130,7 @@ const close = (slots: Slots, key: StoreKey, slot: Slot, now: number): void => {
 export const use = (store: TokenStoreService, key: StoreKey): Effect.Effect<RenewalHistory, never, Scope.Scope> =>
   Effect.clockWith((clock) => {
     const slots = slotsOf(clock, store)
-    const { now } = Timeline.of(clock)
+    const { now } = timelineOf(clock)
     return Effect.map(
       Effect.acquireRelease(
         Effect.sync(() => open(slots, key, now())),
@@ -134,3 +139,77 @@ export const use = (store: TokenStoreService, key: StoreKey): Effect.Effect<Rene
       ({ history }) => history
     )
   })
+
+const SECOND = 1_000
+const MINUTE = 60_000
+
+/** The wait after a renewal that failed. */
+export interface FailureBackoff {
+  readonly error: AuthError
+  /** How many renewals in a row have failed in this way, in the whole fleet. */
+  readonly count: number
+  readonly until: number
+  /** A digest of the secret and account id that Nomba rejected. */
+  readonly credentials: number | undefined
+}
+
+const doubling = (first: number, count: number, most: number): number =>
+  Math.min(most, first * 2 ** Math.min(count - 1, 30))
+
+/** The longest stated wait that is believed: a 5xx often states a wait that has nothing to do with it. */
+const believed = (error: AuthError): number => {
+  const stated = error.retryAfter === undefined ? 0 : Duration.toMillis(error.retryAfter)
+  const limit = statedByNomba(error) === "ServerError" ? 2 * MINUTE : 60 * MINUTE
+  return Math.min(stated, limit)
+}
+
+/** Whether both are about the credentials, or neither is: the count goes on only then. */
+const isSameKind = (a: AuthError, b: AuthError): boolean => rejectsCredentials(a) === rejectsCredentials(b)
+
+/** How long to wait after this failure, which is the `count`-th in a row. */
+export const failureWait = (error: AuthError, count: number): number =>
+  rejectsCredentials(error)
+    ? doubling(10 * SECOND, count, 5 * MINUTE)
+    : Math.max(doubling(SECOND, count, 30 * SECOND), believed(error))
+
+/** Which failure in a row this is, with what the fleet has counted. */
+export const failureCount = (error: AuthError, previous: FailureBackoff | undefined, sharedCount: number): number =>
+  1 + Math.max(sharedCount, previous !== undefined && isSameKind(previous.error, error) ? previous.count : 0)
+
+export const isRunning = (backoff: { readonly until: number } | undefined, now: number): boolean =>
+  backoff !== undefined && now < backoff.until
+
+/** Early rejections: the token should still have lived. */
+export interface RejectionBackoff {
+  /** When the last ten happened, oldest first. */
+  readonly recent: ReadonlyArray<number>
+  /** The renewal that the latest one causes does not begin before this. */
+  readonly until: number
+  readonly warnedAt: number
+}
+
+export const noRejections: RejectionBackoff = { recent: [], until: 0, warnedAt: Number.NEGATIVE_INFINITY }
+
+const WINDOW = 10 * MINUTE
+const FREE = 10
+const WARN_FROM = 3
+
+/**
+ * Counts an early rejection. The first ten within ten minutes cause no wait. Each one after them holds its renewal back for
+ * 3 to 9 s, counted from the rejection: a wait that began at the last renewal would let the side that renewed last win
+ * every time. `random` is between 0 and 1.
+ */
+export const countRejection = (backoff: RejectionBackoff, now: number, random: number): RejectionBackoff => {
+  const recent = backoff.recent.filter((at) => now - at < WINDOW)
+  const wait = recent.length < FREE ? 0 : Math.ceil(3 * SECOND + random * 6 * SECOND)
+  return { ...backoff, recent: [...recent, now].slice(-FREE), until: now + wait }
+}
+
+/**
+ * Three early rejections within a minute are worth one warning a minute. Answers when the first of them happened, if the
+ * warning is due.
+ */
+export const warningDueSince = ({ recent, warnedAt }: RejectionBackoff, now: number): number | undefined => {
+  const latest = recent.filter((at) => now - at < MINUTE)
+  return latest.length >= WARN_FROM && now - warnedAt >= MINUTE ? latest[0] : undefined
+}

@@ -10,9 +10,8 @@ import { withRetryAfter } from "../../schemas/ErrorMeaning.js"
 import type { Session } from "../../schemas/Session.js"
 import type { CachedSession } from "../../services/TokenCache.js"
 import type { Stored } from "../../services/TokenStore.js"
-import * as Backoff from "./Backoff.js"
-import type { RenewalHistory } from "./RenewalHistory.js"
-import type * as Timeline from "./Timeline.js"
+import type { Mark, Timeline } from "../time.js"
+import * as RenewalHistory from "./RenewalHistory.js"
 
 /** The session that the cache serves. */
 export interface Cached {
@@ -28,7 +27,7 @@ export interface Cached {
   /** Nomba answered 401 to it, and nothing newer has come. */
   readonly rejected: boolean
   /** Until when `cachedGet` is all that `get` needs. */
-  readonly freshUntil: Timeline.Mark
+  readonly freshUntil: Mark
   /** The answer to `get`, built once. */
   readonly cachedGet: Effect.Effect<Redacted.Redacted<string>>
 }
@@ -78,7 +77,7 @@ export type Decision =
 const READ_STORE_EVERY = 1_000
 
 /** A backoff holds back token requests, never a read of the store. */
-export const decide = (state: State, history: RenewalHistory, now: number): Decision => {
+export const decide = (state: State, history: RenewalHistory.RenewalHistory, now: number): Decision => {
   const { cached, storeReadAt } = state
   const { failure, rejections } = history
   const mayRead = now - storeReadAt >= READ_STORE_EVERY
@@ -86,7 +85,7 @@ export const decide = (state: State, history: RenewalHistory, now: number): Deci
     const isDue = now >= cached.renewAfter
     const background = !isDue
       ? "nothing"
-      : !Backoff.isRunning(failure, now)
+      : !RenewalHistory.isRunning(failure, now)
         ? "renew"
         : mayRead
           ? "readStore"
@@ -94,9 +93,9 @@ export const decide = (state: State, history: RenewalHistory, now: number): Deci
     return { _tag: "Serve", cached, background }
   }
   const error =
-    failure !== undefined && Backoff.isRunning(failure, now)
+    failure !== undefined && RenewalHistory.isRunning(failure, now)
       ? withRetryAfter(failure.error, Duration.millis(failure.until - now))
-      : (cached === undefined || isLive(cached, now)) && Backoff.isRunning(rejections, now)
+      : (cached === undefined || isLive(cached, now)) && RenewalHistory.isRunning(rejections, now)
         ? contested(rejections.until - now)
         : undefined
   if (error === undefined) return { _tag: "Renew" }
@@ -132,7 +131,12 @@ const isIssuedBefore = (one: Session, other: Session): boolean =>
  * Whether a stored session is taken instead of requesting one: it is newer than all that this cache has held. The same
  * session in memory counts too, if an announcement was faster than the renewal.
  */
-export const isAdoptable = (state: State, history: RenewalHistory, stored: Stored, now: number): boolean => {
+export const isAdoptable = (
+  state: State,
+  history: RenewalHistory.RenewalHistory,
+  stored: Stored,
+  now: number
+): boolean => {
   const { cached, highest } = state
   const token = stored.session.accessToken
   const isCached = isFresh(cached, now) && sameToken(cached.session.accessToken, token)
@@ -148,7 +152,7 @@ export const isAdoptable = (state: State, history: RenewalHistory, stored: Store
 export interface Arrival {
   readonly origin: Cached["origin"]
   readonly renewAhead: Duration.Duration
-  readonly timeline: Timeline.Timeline
+  readonly timeline: Timeline
   readonly now: number
   /** From 0 to 1: how much earlier than planned it is renewed, so that processes do not do it at the same moment. */
   readonly jitter: number
@@ -207,7 +211,7 @@ export const logIn = (state: State, stored: Stored, arrival: Arrival): State => 
 })
 
 /** A renewal failed in a way that heals by waiting, so the rejected token may still be valid. */
-export const doubt = (state: State, timeline: Timeline.Timeline): State => {
+export const doubt = (state: State, timeline: Timeline): State => {
   const now = timeline.now()
   const { cached } = state
   if (!isLive(cached, now) || !cached.rejected) return state

@@ -7,11 +7,10 @@ import * as Option from "effect/Option"
 import { Session } from "../../schemas/Session.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { SessionStore, Stored, StoreState } from "../../services/TokenStore.js"
-import { hardTimeout, STORE_LIMIT } from "../wait.js"
+import { hardTimeout, STORE_LIMIT } from "../time.js"
 import type { Adoption } from "./Adoption.js"
-import * as Backoff from "./Backoff.js"
 import * as Flight from "./Flight.js"
-import type { RenewalHistory } from "./RenewalHistory.js"
+import * as RenewalHistory from "./RenewalHistory.js"
 import type { Saving } from "./Saving.js"
 import * as State from "./State.js"
 
@@ -27,7 +26,7 @@ export interface StoreReading {
 export interface Dependencies {
   readonly adoption: Adoption
   readonly fork: Flight.Fork
-  readonly history: RenewalHistory
+  readonly history: RenewalHistory.RenewalHistory
   readonly needsLogin: boolean
   readonly now: () => number
   readonly saving: Saving
@@ -85,7 +84,7 @@ export const make = ({
 
   const readStore = Effect.gen(function* () {
     const since = current()
-    const helpless = Backoff.isRunning(history.failure, now())
+    const helpless = RenewalHistory.isRunning(history.failure, now())
     const found = yield* hardTimeout(STORE_LIMIT)(store.readVersioned)
     if (found.wentBack) yield* restore
     yield* adoptFrom(found, since, helpless)

@@ -15,7 +15,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Expiry from "../../schemas/Expiry.js"
 import { isObject } from "../../schemas/Responses.js"
-import { firstOf, interruptInBackground, stallTolerantSleep } from "../wait.js"
+import { firstOf, interruptInBackground, stallTolerantSleep } from "../time.js"
 import { systemCode } from "./NetworkFailure.js"
 
 /** Nothing is read past this many bytes. */

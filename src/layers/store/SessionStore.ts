@@ -29,7 +29,7 @@ import {
   type StoreState,
   type TokenStoreService
 } from "../../services/TokenStore.js"
-import { unrefSleep } from "../wait.js"
+import { unrefSleep } from "../time.js"
 import type { Connect, Entry, Owner, Reading, StoreDriver } from "./StoreDriver.js"
 
 /**

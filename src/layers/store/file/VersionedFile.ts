@@ -17,7 +17,7 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { unrefSleep } from "../../wait.js"
+import { unrefSleep } from "../../time.js"
 import { FileFailure, type Files } from "./Files.js"
 
 /** The newest text; number 0 means that there is none. */

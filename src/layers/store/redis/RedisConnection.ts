@@ -13,7 +13,7 @@ import { Redis } from "ioredis"
 import { Unavailable } from "../../../schemas/AuthError.js"
 import { present } from "../../../schemas/Responses.js"
 import { systemCode } from "../../http/NetworkFailure.js"
-import { stallTolerantTimeout } from "../../wait.js"
+import { stallTolerantTimeout } from "../../time.js"
 import type { RedisClient } from "./RedisClient.js"
 
 export interface RedisConnection {

@@ -10,7 +10,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../../schemas/AuthError.js"
-import { stallTolerantTimeout, unrefSleep } from "../../wait.js"
+import { stallTolerantTimeout, unrefSleep } from "../../time.js"
 import type { RedisSubscriber } from "./RedisClient.js"
 import { codeOf, type RedisConnection, unavailable } from "./RedisConnection.js"
 
