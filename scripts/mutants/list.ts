@@ -204,7 +204,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "7 adopt before requesting",
     breaks: "hear no announcement",
     file: "src/layers/TokenCacheRef.ts",
-    from: "Stream.runForEachChunk(versions, renewal.storeReading.follow)",
+    from: "Stream.runForEachChunk(versions, renewal.sync.follow)",
     to: "Stream.runDrain(versions)",
     test: `${cache}/adoption.test.ts`
   },
@@ -251,7 +251,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "5 refresh, otherwise issue",
     breaks: "write nothing back to a store that went back",
-    file: "src/layers/cache/StoreReading.ts",
+    file: "src/layers/cache/StoreSync.ts",
     from: "if (found.wentBack) yield* restore",
     to: "",
     test: `${cache}/storeWentBack.test.ts`

@@ -101,11 +101,11 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         switch (decision._tag) {
           case "Serve": {
             if (decision.background === "renew") yield* renewal.flight.start
-            if (decision.background === "readStore") yield* renewal.storeReading.flight.start
+            if (decision.background === "readStore") yield* renewal.sync.reading.start
             return decision.cached
           }
           case "ReadStore": {
-            yield* renewal.storeReading.flight.run
+            yield* renewal.sync.reading.run
             break
           }
           case "Fail": {
@@ -194,7 +194,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
     const logout = Logout.make({ auth, events, now, state, store })
 
     const versions = yield* store.changes
-    yield* Stream.runForEachChunk(versions, renewal.storeReading.follow).pipe(Effect.forkScoped)
+    yield* Stream.runForEachChunk(versions, renewal.sync.follow).pipe(Effect.forkScoped)
     // Fibers that lost their timers must not hold the layer open for ever.
     const settle = (until: number) =>
       firstOf(

@@ -9,30 +9,27 @@ import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { PublicLoginService } from "../../services/PublicLogin.js"
 import type { SessionStore, Stored } from "../../services/TokenStore.js"
 import { hardTimeout } from "../time.js"
-import type { Adoption } from "./Adoption.js"
 import { closed } from "./obtainSession.js"
 import type { RenewalHistory } from "./RenewalHistory.js"
-import type { Saving } from "./Saving.js"
 import * as State from "./State.js"
+import type { StoreSync } from "./StoreSync.js"
 
 export interface Dependencies {
-  readonly adoption: Adoption
   readonly closing: Deferred.Deferred<void>
   readonly history: RenewalHistory
   readonly now: () => number
-  readonly saving: Saving
   readonly state: State.StateRef
   readonly store: SessionStore
+  readonly sync: StoreSync
 }
 
 export const make = ({
-  adoption,
   closing,
   history,
   now,
-  saving,
   state: { current },
-  store
+  store,
+  sync
 }: Dependencies): PublicLoginService["login"] => {
   let loginsStarted = 0
   let lastLoginKept = 0
@@ -57,7 +54,7 @@ export const make = ({
               if (own < lastLoginKept) return closed
               since = current()
               version = lease.version
-              adoption.obtained(session, "issue")
+              sync.obtained(session, "issue")
               return Effect.succeed({ session, remaining: remaining() })
             })
         })
@@ -77,10 +74,10 @@ export const make = ({
           )
         )
       lastLoginKept = Math.max(lastLoginKept, own)
-      const { before } = yield* adoption.take(State.logIn, stored, since, "issue")
+      const { before } = yield* sync.take(State.logIn, stored, since, "issue")
       history.failure = undefined
       if (stored.saved) return
-      if (before.epoch !== since.epoch) return yield* saving.discard(stored.session)
-      yield* saving.untilDone.start
+      if (before.epoch !== since.epoch) return yield* sync.discard(stored.session)
+      yield* sync.saveUntilDone.start
     })
 }

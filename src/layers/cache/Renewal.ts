@@ -20,16 +20,14 @@ import { RenewalHeldBack, type SessionStore, type Stored } from "../../services/
 import * as BaseUrl from "../config/BaseUrl.js"
 import type { Timeline } from "../time.js"
 import { hardTimeout, STORE_LIMIT, stallCount } from "../time.js"
-import * as Adoption from "./Adoption.js"
 import * as Flight from "./Flight.js"
 import * as Login from "./Login.js"
 import { closed, type Obtained } from "./obtainSession.js"
 import * as RenewalAttempt from "./RenewalAttempt.js"
 import * as RenewalHistory from "./RenewalHistory.js"
-import * as Saving from "./Saving.js"
 import type { SessionEvents } from "./SessionEvents.js"
 import * as State from "./State.js"
-import * as StoreReading from "./StoreReading.js"
+import * as StoreSync from "./StoreSync.js"
 
 /** The renewal did not end in time. It may have sent a request. */
 export const givenUp = new Unavailable({ operation: "store", reason: "Timeout" })
@@ -45,7 +43,7 @@ const leaseTaken = new Unavailable({
 export interface Renewal {
   /** At most one renewal at a time. It ends within 30 s in which the process runs. */
   readonly flight: Flight.Flight<AuthError>
-  readonly storeReading: StoreReading.StoreReading
+  readonly sync: StoreSync.StoreSync
   /** Puts the session of a login in the place of whatever is there. */
   readonly login: PublicLoginService["login"]
   /** Lifts the backoff after rejected credentials if the secret or the account id is another one now. */
@@ -75,12 +73,10 @@ export const make = (dependencies: Dependencies): Renewal => {
   const { now } = timeline
 
   const host = BaseUrl.hostOf(config)
-  const adoption = Adoption.make({ config, events, history, state, timeline })
-  const saving = Saving.make({ adoption, auth, events, fork, now, state, store })
-  const storeReading = StoreReading.make({ adoption, fork, history, needsLogin, now, saving, state, store })
+  const sync = StoreSync.make({ auth, config, events, fork, history, needsLogin, state, store, timeline })
 
   const attempt = RenewalAttempt.make({
-    adoption,
+    sync,
     auth,
     closing,
     config,
@@ -142,7 +138,7 @@ export const make = (dependencies: Dependencies): Renewal => {
   const recoverFromStore: Effect.Effect<void> = Effect.gen(function* () {
     const since = current()
     if (State.isServed(since.cached, now())) return
-    yield* storeReading.adoptFrom(yield* store.readVersioned, since, true)
+    yield* sync.adoptFrom(yield* store.readVersioned, since, true)
   }).pipe(hardTimeout(RenewalAttempt.LAST_READ), Effect.ignore)
 
   const renewBy = (
@@ -153,7 +149,7 @@ export const make = (dependencies: Dependencies): Renewal => {
     Effect.gen(function* () {
       if (yield* Deferred.isDone(closing)) return yield* closed
       requesting = undefined
-      if (saving.isDue()) yield* saving.once.run
+      if (sync.isSaveDue()) yield* sync.saveOnce.run
       const since = current()
       if (State.isFresh(since.cached, now())) return
 
@@ -204,11 +200,11 @@ export const make = (dependencies: Dependencies): Renewal => {
   ): Effect.Effect<void> =>
     Effect.gen(function* () {
       if (operation !== undefined && run.isDead() && lastSender > run.generation) return
-      const { before } = yield* adoption.take(State.adopt, stored, since, operation)
+      const { before } = yield* sync.take(State.adopt, stored, since, operation)
       if (stored.saved) return
-      if (before.epoch !== since.epoch) return yield* saving.discard(stored.session)
-      yield* Effect.ignore(hardTimeout(Duration.millis(Math.max(0, deadline - now())))(saving.once.run))
-      yield* saving.untilDone.start
+      if (before.epoch !== since.epoch) return yield* sync.discard(stored.session)
+      yield* Effect.ignore(hardTimeout(Duration.millis(Math.max(0, deadline - now())))(sync.saveOnce.run))
+      yield* sync.saveUntilDone.start
     })
 
   const isLate = (error: AuthError | RenewalHeldBack): boolean =>
@@ -297,8 +293,8 @@ export const make = (dependencies: Dependencies): Renewal => {
 
   return {
     flight,
-    storeReading,
-    login: Login.make({ adoption, closing, history, now, saving, state, store }),
+    sync,
+    login: Login.make({ closing, history, now, state, store, sync }),
     liftIfCredentialsChanged: Effect.gen(function* () {
       const { failure } = history
       if (needsLogin || failure === undefined || !rejectsCredentials(failure.error)) return false
@@ -311,9 +307,9 @@ export const make = (dependencies: Dependencies): Renewal => {
     }),
     close: Effect.gen(function* () {
       yield* requesting !== undefined ? flight.settled : flight.stop
-      yield* saving.untilDone.stop
-      yield* storeReading.flight.stop
-      yield* Effect.ignore(saving.once.run)
+      yield* sync.saveUntilDone.stop
+      yield* sync.reading.stop
+      yield* Effect.ignore(sync.saveOnce.run)
     })
   }
 }

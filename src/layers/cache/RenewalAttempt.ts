@@ -14,10 +14,10 @@ import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { RenewalHeldBack, SessionStore, SharedFailure, Stored } from "../../services/TokenStore.js"
 import { firstOf, hardTimeout, stallTolerantSleep, storeTimedOut } from "../time.js"
-import type { Adoption } from "./Adoption.js"
 import { closed, type Obtained, obtainSession } from "./obtainSession.js"
 import * as RenewalHistory from "./RenewalHistory.js"
 import * as State from "./State.js"
+import type { StoreSync } from "./StoreSync.js"
 
 /** What is known about an attempt while it runs, and after it failed. */
 export interface Progress {
@@ -51,7 +51,6 @@ export interface Options {
 }
 
 export interface Dependencies {
-  readonly adoption: Adoption
   readonly auth: NombaAuthService
   readonly closing: Deferred.Deferred<void>
   readonly config: NombaConfigService
@@ -61,6 +60,7 @@ export interface Dependencies {
   readonly now: () => number
   readonly state: State.StateRef
   readonly store: SessionStore
+  readonly sync: StoreSync
 }
 
 /** A waiter for the lease keeps this much time to learn why the holder failed. */
@@ -76,7 +76,6 @@ export const start = (): Progress => ({
 })
 
 export const make = ({
-  adoption,
   auth,
   closing,
   config,
@@ -85,7 +84,8 @@ export const make = ({
   needsLogin,
   now,
   state: { current },
-  store
+  store,
+  sync
 }: Dependencies): ((options: Options) => Effect.Effect<Renewed, AuthError | RenewalHeldBack>) => {
   const isRepeated = ({ operation, session }: Obtained): boolean =>
     operation !== "restore" && history.tokens.has(Redacted.value(session.accessToken))
@@ -140,7 +140,7 @@ export const make = ({
       hasLiveToken: () => State.isServed(current().cached, now()),
       cached: () =>
         Option.map(Option.fromNullable(current().cached), (cached) => ({
-          stored: adoption.storedOf(cached),
+          stored: sync.storedOf(cached),
           isServed: State.isServed(cached, now()) && cached.saved
         }))
     })
@@ -153,7 +153,7 @@ export const make = ({
         progress.isEnded =
           since.cached !== undefined && Option.isNone(found) && !lease.wentBack && lease.version > since.highest
         if (progress.isEnded) {
-          yield* adoption.endedElsewhere(lease.version)
+          yield* sync.endedElsewhere(lease.version)
           return yield* closed
         }
         onRequest(true)
@@ -163,7 +163,7 @@ export const make = ({
         const { operation, remaining, session } = obtained
         const stored = { session, remaining, version: lease.version, refreshInFlight: false, saved: false }
         progress.obtained = { stored, operation, at: now() }
-        adoption.obtained(session, operation)
+        sync.obtained(session, operation)
         return obtained
       })
     })
