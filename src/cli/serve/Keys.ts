@@ -1,26 +1,36 @@
 /** The keys that callers of the proxy bring. */
-import { hash, randomBytes, timingSafeEqual } from "node:crypto"
+import { randomBytes, timingSafeEqual } from "node:crypto"
 import type { IncomingHttpHeaders } from "node:http"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import * as Admission from "./Admission.js"
 
-/** A key, kept as its digest. */
+/** A key. Its value is in a private buffer, so that nothing shows it when it is printed. */
 export interface Key {
   /** Shown in the log and in the metrics. */
   readonly name: string
-  readonly digest: Buffer
+  /** Whether this is the key, in a time that does not depend on either. */
+  readonly matches: (given: Padded) => boolean
   /** What this key may do beside the rules for all keys. Default: everything. */
   readonly rules?: ReadonlyArray<Admission.Rule> | undefined
 }
 
-const digestOf = (key: string): Buffer => hash("sha256", key, "buffer")
+/** Longer keys are refused. */
+const LONGEST = 256
 
-export const make = (name: string, key: Redacted.Redacted, rules?: ReadonlyArray<Admission.Rule>): Key => ({
-  name,
-  digest: digestOf(Redacted.value(key)),
-  rules
-})
+/** A key in a buffer of one length for all, the rest filled with zeros, which no header can carry. */
+type Padded = Buffer
+
+const pad = (key: string, into: Buffer): Padded => {
+  into.fill(0)
+  into.write(key, "latin1")
+  return into
+}
+
+export const make = (name: string, key: Redacted.Redacted, rules?: ReadonlyArray<Admission.Rule>): Key => {
+  const padded = pad(Redacted.value(key), Buffer.alloc(LONGEST))
+  return { name, matches: (given) => timingSafeEqual(padded, given), rules }
+}
 
 /** A key of 256 random bits. */
 export const generate = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))
@@ -31,13 +41,15 @@ const presented = ({ authorization, "x-nomba-key": header }: IncomingHttpHeaders
   return authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined
 }
 
+const presentedKey = Buffer.alloc(LONGEST)
+
 /** The key of a request. Every key is compared, and whole, so that the time says nothing about them. */
 export const find = (keys: ReadonlyArray<Key>, headers: IncomingHttpHeaders): Key | undefined => {
   const given = presented(headers)
-  if (given === undefined) return undefined
-  const digest = digestOf(given)
+  if (given === undefined || given.length > LONGEST) return undefined
+  const padded = pad(given, presentedKey)
   let found: Key | undefined
-  for (const key of keys) if (timingSafeEqual(key.digest, digest)) found = key
+  for (const key of keys) if (key.matches(padded)) found = key
   return found
 }
 
@@ -47,7 +59,9 @@ const SHORTEST = 16
 /** What is wrong with a key, without quoting it. */
 export const keyIssue = (key: string): string | undefined => {
   if (!/^[\x21-\x39\x3b-\x7e]*$/.test(key)) return "the key may have visible ASCII characters only, and no colon"
-  return key.length < SHORTEST ? `the key must have at least ${SHORTEST} characters` : undefined
+  return key.length < SHORTEST || key.length > LONGEST
+    ? `the key must have ${SHORTEST} to ${LONGEST} characters`
+    : undefined
 }
 
 /**
@@ -68,7 +82,7 @@ export const parseFile = (content: string): Either.Either<ReadonlyArray<Key>, Re
       rest.length > 0 && rules.length === 0 ? ["a rule must follow the second colon"] : [],
       rules.flatMap((rule) => (Either.isLeft(rule) ? [`the rule ${rule.left}`] : [])),
       keys.some((known) => known.name === name) ? ["the name is used twice"] : [],
-      keys.some((known) => known.digest.equals(made.digest)) ? ["the key is used twice"] : []
+      keys.some((known) => known.matches(pad(key.slice(0, LONGEST), presentedKey))) ? ["the key is used twice"] : []
     ].flat()
     issues.push(...problems.map((problem) => `line ${index + 1}: ${problem}`))
     keys.push(made)

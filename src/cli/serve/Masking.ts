@@ -39,12 +39,14 @@ const spellingsOf = (secret: string): ReadonlyArray<string> => {
 
 /** Masks one token. A short or missing token has no spelling that could be told from other text. */
 export class Mask {
+  readonly #texts: ReadonlyArray<string>
   readonly #needles: ReadonlyArray<Buffer>
   readonly #longest: number
 
   constructor(token: Redacted.Redacted<string>) {
     const secret = secretPart(Redacted.value(token))
-    this.#needles = secret.length < 8 ? [] : spellingsOf(secret).map((needle) => Buffer.from(needle, "latin1"))
+    this.#texts = secret.length < 8 ? [] : spellingsOf(secret)
+    this.#needles = this.#texts.map((text) => Buffer.from(text, "latin1"))
     this.#longest = Math.max(1, ...this.#needles.map(({ length }) => length))
   }
 
@@ -62,7 +64,9 @@ export class Mask {
 
   /** The value of a header. */
   text(value: string): string {
-    return value.length < 8 ? value : this.bytes(Buffer.from(value, "latin1")).toString("latin1")
+    return this.#texts.some((text) => value.includes(text))
+      ? this.bytes(Buffer.from(value, "latin1")).toString("latin1")
+      : value
   }
 
   /** How many bytes at the end may be the beginning of a spelling that goes on in the next chunk. */

@@ -151,8 +151,7 @@ interface Exchange {
   readonly caller: Http.IncomingMessage
   readonly response: Http.ServerResponse
   readonly upload: Upload.Upload
-  /** Ends when the caller has gone. */
-  readonly gone: AbortController
+  readonly gone: Upstream.Gone
   key: string
   path: string
   isReplayed: boolean
@@ -176,6 +175,7 @@ const handlerOf = (parts: Parts): Handler => {
   }
   const resolve = destination(config.baseUrl)
   const prefix = new URL(config.baseUrl).pathname.replace(/\/$/, "")
+  const base = new URL(config.baseUrl).origin + prefix
   const runFork = Runtime.runFork(runtime)
   const snapshot = Snapshot.of(cache)
   const heldBytes: Upload.HeldBytes = { left: Upload.TOTAL_LIMIT }
@@ -186,13 +186,11 @@ const handlerOf = (parts: Parts): Handler => {
   }
 
   /** Ends the wait when the caller has gone. A renewal goes on for the other callers. */
-  const run = <A>(effect: Effect.Effect<A, AuthError>, signal: AbortSignal): Promise<A> =>
+  const run = <A>(effect: Effect.Effect<A, AuthError>, gone: Upstream.Gone): Promise<A> =>
     new Promise((succeed, fail) => {
       const fiber = runFork(effect)
-      const onAbort = (): void => fiber.unsafeInterruptAsFork(FiberId.none)
-      signal.addEventListener("abort", onAbort, { once: true })
+      gone.onGone(() => fiber.unsafeInterruptAsFork(FiberId.none))
       fiber.addObserver((exit) => {
-        signal.removeEventListener("abort", onAbort)
         if (Exit.isSuccess(exit)) succeed(exit.value)
         else
           fail(
@@ -235,15 +233,18 @@ const handlerOf = (parts: Parts): Handler => {
     }
     const url = resolve(path + query)
     // What was checked is what is sent: the same path below the base URL.
-    if (Either.isLeft(url) || new URL(url.right).pathname !== prefix + path) return leavesBaseUrl
-    return { method, url: url.right, headers: Headers.upstreamHeaders(caller, added), upload, signal: gone.signal }
+    if (Either.isLeft(url)) return leavesBaseUrl
+    if (url.right !== base + path + query && new URL(url.right).pathname !== prefix + path) return leavesBaseUrl
+    const { accountid } = headers
+    const accountId = added.accountId === undefined && typeof accountid === "string" ? accountid : undefined
+    return { method, url: url.right, accountId, headers: Headers.upstreamHeaders(caller, added), upload, gone }
   }
 
   const forward = async (exchange: Exchange, outgoing: Upstream.Outgoing): Promise<void> => {
     const { caller, gone, response, upload } = exchange
     const { method } = outgoing
-    const token = snapshot?.fresh() ?? (await run(cache.get, gone.signal))
-    if (gone.signal.aborted) return
+    const token = snapshot?.fresh() ?? (await run(cache.get, gone))
+    if (gone.isGone) return
     if (/^100-continue$/i.test(caller.headers.expect ?? "")) response.writeContinue()
     let attempt = await send(exchange, outgoing, token, false)
     let why: string | undefined
@@ -261,11 +262,11 @@ const handlerOf = (parts: Parts): Handler => {
             }),
           discard: (attempt) => Effect.sync(() => Upstream.discard(attempt))
         }),
-        gone.signal
+        gone
       )
       if (attempt.isRejected) why = whyNotReplayed(attempt, upload, method)
     }
-    if (!gone.signal.aborted) pass(exchange, outgoing, attempt, why)
+    if (!gone.isGone) pass(exchange, outgoing, attempt, why)
   }
 
   const pass = (
@@ -324,7 +325,7 @@ const handlerOf = (parts: Parts): Handler => {
       caller,
       response,
       upload: new Upload.Upload(caller, heldBytes),
-      gone: new AbortController(),
+      gone: new Upstream.Gone(),
       key: "-",
       path: "-",
       isReplayed: false
@@ -334,7 +335,7 @@ const handlerOf = (parts: Parts): Handler => {
     response.on("error", () => {})
     response.on("close", () => {
       exchange.upload.stop()
-      if (!response.writableFinished) exchange.gone.abort()
+      if (!response.writableFinished) exchange.gone.go()
       metrics.inFlight -= 1
       const handled: Handled = {
         key: exchange.key,
@@ -451,7 +452,7 @@ const refuse = (exchange: Exchange, { description, status, tag }: Admission.Refu
 
 const fail = (exchange: Exchange, failure: unknown): void => {
   const error = failure instanceof Failed ? failure.error : failure
-  if (exchange.gone.signal.aborted) {
+  if (exchange.gone.isGone) {
     exchange.response.destroy()
     return
   }

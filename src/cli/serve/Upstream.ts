@@ -1,7 +1,7 @@
 /** Sends requests to Nomba with `node:http`, and reads what their responses say about the token. */
 import * as Http from "node:http"
 import * as Https from "node:https"
-import { pipeline, type Readable, type Transform } from "node:stream"
+import { type Duplex, pipeline, type Readable, type Transform } from "node:stream"
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -11,26 +11,50 @@ import * as BaseUrl from "../../layers/config/BaseUrl.js"
 import { isRedirect } from "../../layers/http/GuardedClient.js"
 import * as IncomingResponse from "../../layers/http/IncomingResponse.js"
 import * as NetworkFailure from "../../layers/http/NetworkFailure.js"
-import { routeOf } from "../../layers/http/OutgoingRequest.js"
+import { SentRequest } from "../../layers/http/OutgoingRequest.js"
 import * as Recovery from "../../layers/http/Recovery.js"
 import { Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
 import * as Responses from "../../schemas/Responses.js"
 import { isHeaderSafe } from "../../schemas/Secrets.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
-import type { TokenCacheService, TokenUse } from "../../services/TokenCache.js"
+import type { TokenCacheService } from "../../services/TokenCache.js"
 import { Mask } from "./Masking.js"
 import type { Upload } from "./Upload.js"
+
+/** Whether the caller has gone, and what ends then. An `AbortSignal` would cost more than all else that is done for a request. */
+export class Gone {
+  #isGone = false
+  #ends: Array<() => void> = []
+
+  get isGone(): boolean {
+    return this.#isGone
+  }
+
+  /** Calls back when the caller goes. */
+  onGone(end: () => void): void {
+    this.#ends.push(end)
+  }
+
+  /** The caller has gone. */
+  go(): void {
+    this.#isGone = true
+    for (const end of this.#ends) end()
+    this.#ends = []
+  }
+}
 
 /** A request without its token. */
 export interface Outgoing {
   readonly method: string
   /** The absolute URL below the base URL. */
   readonly url: string
+  /** If the caller brings it. */
+  readonly accountId: string | undefined
   /** Names and values in turn. */
-  readonly headers: ReadonlyArray<string>
+  readonly headers: Array<string>
   readonly upload: Upload
   /** Ends the request, also in the middle of its response. */
-  readonly signal: AbortSignal
+  readonly gone: Gone
 }
 
 /** A request as it was sent, and the response whose body was not read, or only its beginning. */
@@ -65,8 +89,8 @@ export const make = (
 ): Effect.Effect<Upstream, never, Scope.Scope> =>
   Effect.map(connect(config), ({ agent, request }) => {
     const host = BaseUrl.hostOf(config)
-    const { host: authority, hostname, port, protocol } = new URL(config.baseUrl)
-    const target = { protocol, hostname: hostname.replace(/^\[|\]$/g, ""), ...(port === "" ? {} : { port }) }
+    const { host: authority, hostname, origin, port, protocol } = new URL(config.baseUrl)
+    const address = hostname.replace(/^\[|\]$/g, "")
     let last: { readonly token: Redacted.Redacted<string>; readonly mask: Mask } | undefined
 
     const maskOf = (token: Redacted.Redacted<string>): Mask => {
@@ -80,12 +104,14 @@ export const make = (
       isFresh: boolean
     ): Promise<readonly [Http.ClientRequest, Http.IncomingMessage]> =>
       new Promise((resolve, reject) => {
-        const { headers, method, signal, upload, url } = outgoing
+        const { gone, headers, method, upload, url } = outgoing
         const sent = request({
-          ...target,
+          protocol,
+          hostname: address,
+          port,
           method,
-          path: url.slice(url.indexOf("/", url.indexOf("//") + 2)),
-          headers: [...headers, "authorization", `Bearer ${bearer}`],
+          path: url.slice(origin.length),
+          headers: headers.concat("authorization", `Bearer ${bearer}`),
           agent: isFresh ? false : agent
         })
         let isAnswered = false
@@ -115,25 +141,19 @@ export const make = (
           response.on("error", () => {})
           resolve([sent, response])
         })
-        signal.addEventListener("abort", () => sent.destroy(), { once: true })
+        gone.onGone(() => sent.destroy())
         upload.sendTo(sent)
       })
 
     const send: Upstream["send"] = async (outgoing, token, isReplay) => {
-      const { headers, method, url } = outgoing
+      const { method, url } = outgoing
       const bearer = Redacted.value(token)
       if (!isHeaderSafe(bearer)) {
         const issues = ["access token: has characters that a header cannot carry"]
         throw new UnexpectedResponse({ operation: "request", reason: "NoUsableToken", issues })
       }
-      const use: TokenUse = {
-        sentAt: Date.now(),
-        isReplay,
-        get route() {
-          const account = config.accountId._tag === "Some" ? undefined : valueOf(headers, "accountid")
-          return routeOf(method, new URL(url).pathname, account)
-        }
-      }
+      const named = { method, headers: { accountid: outgoing.accountId } }
+      const use = new SentRequest(named, url, Date.now(), isReplay)
       const [request, response] = await open(outgoing, bearer, false)
       const status = response.statusCode ?? 0
       if (isRedirect(status)) {
@@ -146,17 +166,17 @@ export const make = (
         const issues = ["content-encoding: was not asked for and is not known"]
         throw new UnexpectedResponse({ operation: "request", reason: "UnknownStatus", status, issues })
       }
-      const answered = { token, sent: use, request, response, body, mask: maskOf(token) }
-      if (status === 401) return { ...answered, start: [], isRejected: true }
+      const mask = maskOf(token)
+      if (status === 401) return { token, sent: use, request, response, body, mask, start: [], isRejected: true }
       if (status < 400) {
         Effect.runSync(cache.confirm(token, use))
-        return { ...answered, start: [], isRejected: false }
+        return { token, sent: use, request, response, body, mask, start: [], isRejected: false }
       }
       const { isWhole, start } = await peek(response, body)
       const text = isWhole ? Option.some(Buffer.concat(start).toString()) : Option.none()
       const isRejected = Option.exists(text, (text) => Responses.isJwtExpired(IncomingResponse.parseJson(text)))
       if (!isRejected && Recovery.provesToken(status)) Effect.runSync(cache.confirm(token, use))
-      return { ...answered, start, isRejected }
+      return { token, sent: use, request, response, body, mask, start, isRejected }
     }
 
     return { authority, send }
@@ -181,13 +201,33 @@ interface Connection {
   readonly request: (options: Https.RequestOptions) => Http.ClientRequest
 }
 
+/** Remembers since when a connection is idle. A time-out of the agent would set a timer for each request. */
+const idleSince = new WeakMap<Duplex, number>()
+
+const closeIdle = ({ freeSockets }: Http.Agent): void => {
+  const limit = Date.now() - IDLE_LIMIT
+  for (const sockets of Object.values(freeSockets)) {
+    for (const socket of sockets ?? []) if ((idleSince.get(socket) ?? 0) < limit) socket.destroy()
+  }
+}
+
 const connect = ({ baseUrl }: NombaConfigService): Effect.Effect<Connection, never, Scope.Scope> => {
-  const options = { keepAlive: true, timeout: IDLE_LIMIT }
   const isTls = new URL(baseUrl).protocol === "https:"
-  const acquire = Effect.sync(() => (isTls ? new Https.Agent(options) : new Http.Agent(options)))
-  return Effect.acquireRelease(acquire, (agent) => Effect.sync(() => agent.destroy())).pipe(
-    Effect.map((agent) => ({ agent, request: isTls ? Https.request : Http.request }))
-  )
+  const acquire = Effect.sync(() => {
+    const agent = isTls ? new Https.Agent({ keepAlive: true }) : new Http.Agent({ keepAlive: true })
+    const keepSocketAlive = agent.keepSocketAlive.bind(agent)
+    agent.keepSocketAlive = (socket) => {
+      idleSince.set(socket, Date.now())
+      return keepSocketAlive(socket)
+    }
+    return { agent, sweep: setInterval(closeIdle, IDLE_LIMIT / 4, agent).unref() }
+  })
+  return Effect.acquireRelease(acquire, ({ agent, sweep }) =>
+    Effect.sync(() => {
+      clearInterval(sweep)
+      agent.destroy()
+    })
+  ).pipe(Effect.map(({ agent }) => ({ agent, request: isTls ? Https.request : Http.request })))
 }
 
 const decoders: Readonly<Record<string, () => Transform>> = {
@@ -235,9 +275,4 @@ const peek = (
     const timer = setTimeout(cutOff, PEEK_TIME)
     body.on("data", keep).on("end", end).on("close", cutOff).on("error", cutOff)
   })
-}
-
-const valueOf = (headers: ReadonlyArray<string>, name: string): string | undefined => {
-  const at = headers.findIndex((header, index) => index % 2 === 0 && header.toLowerCase() === name)
-  return at < 0 ? undefined : headers[at + 1]
 }

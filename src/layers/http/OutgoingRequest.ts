@@ -121,14 +121,20 @@ export const routeOf = (method: string, pathname: string, accountId: string | un
 /** The route with its ids. */
 export const resourceOf: typeof routeOf = nameOf
 
+/** What is named of a request: not only `HttpClientRequest` has it. */
+interface Named {
+  readonly method: string
+  readonly headers: { readonly [name: string]: string | undefined }
+}
+
 /** A request as the token cache knows it. The route is made only when it is asked for: the hot path never does. */
 export class SentRequest implements TokenUse {
   readonly sentAt: number
   readonly isReplay: boolean
-  readonly #request: Request
+  readonly #request: Named
   readonly #url: string
 
-  constructor(request: Request, url: string, sentAt: number, isReplay: boolean) {
+  constructor(request: Named, url: string, sentAt: number, isReplay: boolean) {
     this.sentAt = sentAt
     this.isReplay = isReplay
     this.#request = request
