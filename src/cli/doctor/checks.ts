@@ -273,6 +273,21 @@ export const checksOf = (patient: Patient): ReadonlyArray<Check> => {
   ]
 }
 
+const defect: Outcome = {
+  finding: problem(ExitCode.UNEXPECTED, "the check failed", "report it: this is a defect of nomba-auth")
+}
+
+/** Longer than the time-outs of the steps of any check. */
+const CHECK_LIMIT = Duration.seconds(90)
+
+const stuck: Outcome = {
+  finding: problem(
+    ExitCode.UNAVAILABLE,
+    `no result within ${Duration.toSeconds(CHECK_LIMIT)} s`,
+    "try again: this machine is busy, or a disk or server hangs"
+  )
+}
+
 /** Makes the checks one after the other, and hands on each result at once. */
 export const runAll = <E, R>(
   checks: ReadonlyArray<Check>,
@@ -283,10 +298,10 @@ export const runAll = <E, R>(
       const results: Array<Result> = []
       let known: Known = {}
       for (const { name, run } of checks) {
-        const { finding, known: more } = yield* Effect.catchAllDefect(run(known), () =>
-          Effect.succeed<Outcome>({
-            finding: problem(ExitCode.UNEXPECTED, "the check failed", "report it: this is a defect of nomba-auth")
-          })
+        const { finding, known: more } = yield* run(known).pipe(
+          Effect.catchAllDefect(() => Effect.succeed(defect)),
+          Effect.disconnect,
+          Effect.timeoutTo({ duration: CHECK_LIMIT, onSuccess: (outcome) => outcome, onTimeout: () => stuck })
         )
         known = { ...known, ...more }
         const result = { check: name, ...finding }

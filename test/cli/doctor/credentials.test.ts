@@ -55,6 +55,18 @@ describe("doctor without --login", () => {
       )
     }))
 
+  it("masks a token that the server sends back", () =>
+    withSandbox(async (sandbox, settings) => {
+      await examine(settings, confirmed)
+      const token = (await sandbox.session())?.accessToken ?? ""
+      assert.match(token, /^eyJ/, "which no output may contain")
+      const body = { code: "401", description: `Bearer ${token} is no good`, errors: [token] }
+      await sandbox.fault("GET /v1/accounts/balance", { times: "always", answer: { status: 401, body } })
+      const { code, line } = await examine(settings)
+      assert.strictEqual(code, 4)
+      isLine(line("token"), "problem", /\(HTTP 401, "Bearer \*\*\* is no good"\)/)
+    }))
+
   it.each([401, 403] as const)("tells a wrong account id, answered with %i, from a rejected token", (wrongAccount) =>
     withSandbox(
       async (_, settings) => {

@@ -4,10 +4,13 @@ import { readFileSync } from "node:fs"
 import { createServer } from "node:https"
 import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
+import { FetchHttpClient } from "@effect/platform"
 import { Duration, Effect, Fiber, type Scope, TestClock, TestContext } from "effect"
 import { assert, describe, it } from "vitest"
 import type { Finding } from "../../../src/cli/doctor/Finding.js"
 import * as network from "../../../src/cli/doctor/network.js"
+import * as nomba from "../../../src/cli/doctor/nomba.js"
+import { exitCodeOf } from "../../../src/cli/doctor.js"
 import { closedPort, type Served, serve, serveTcp } from "../../support/server.js"
 import { isLine, setUp, type Variables } from "./examine.js"
 
@@ -40,6 +43,8 @@ const withTls = async (certificate: string, use: (url: string) => Promise<void>)
 const withServer = (served: Effect.Effect<Served, never, Scope.Scope>, use: (served: Served) => Promise<void>) =>
   Effect.runPromise(Effect.scoped(Effect.flatMap(served, (served) => Effect.promise(() => use(served)))))
 
+const stepsTo = (url: string): network.Steps => ({ url: new URL(url), stepTimeout: Duration.seconds(5) })
+
 const trusting = (certificate: string): Variables => ({ NODE_EXTRA_CA_CERTS: pem(certificate) })
 
 describe("the certificate", () => {
@@ -53,16 +58,13 @@ describe("the certificate", () => {
 
   it("of an unknown authority is named, and how to trust it", () =>
     withTls("certificate", async (url) => {
-      const { code, line, wrong } = await examine(settingsFor(url))
-      assert.deepStrictEqual([code, wrong], [5, ["TLS"]])
-      isLine(
-        line("TLS"),
-        "problem",
-        "the certificate of 127.0.0.1 is from localhost, whom Node does not trust (DEPTH_ZERO_SELF_SIGNED_CERT)",
-        "a proxy or virus scanner may be in between: name the file of its authority in NODE_EXTRA_CA_CERTS"
+      assert.deepStrictEqual(
+        await Effect.runPromise(network.tls(stepsTo(url), {})),
+        unavailable(
+          "the certificate of 127.0.0.1 is from localhost, whom Node does not trust (DEPTH_ZERO_SELF_SIGNED_CERT)",
+          "a proxy or virus scanner may be in between: name the file of its authority in NODE_EXTRA_CA_CERTS"
+        )
       )
-      isLine(line("answer"), "skipped", "see TLS")
-      isLine(line("clock"), "skipped", "see TLS")
     }))
 
   it("of another host is named with its hosts", () =>
@@ -86,20 +88,24 @@ describe("the certificate", () => {
 
   it("is looked at also if Node was told to accept every one", () =>
     withTls("certificate", async (url) => {
-      const variables = { ...trusting("certificate"), NODE_TLS_REJECT_UNAUTHORIZED: "0" }
-      const trusted = await examine({ ...settingsFor(url), ...variables })
-      isLine(trusted.line("TLS"), "warning", /makes Node accept every other one too$/, /^remove NODE_TLS/)
-      const unknown = await examine({ ...settingsFor(url), NODE_TLS_REJECT_UNAUTHORIZED: "0" })
-      isLine(unknown.line("TLS"), "problem", /whom Node does not trust/)
+      const variables = { NODE_TLS_REJECT_UNAUTHORIZED: "0" }
+      const { code, line } = await examine({ ...settingsFor(url), ...trusting("certificate"), ...variables })
+      assert.strictEqual(code, 0)
+      isLine(line("TLS"), "warning", /makes Node accept every other one too$/, /^remove NODE_TLS/)
+      const unknown = await Effect.runPromise(network.tls(stepsTo(url), variables))
+      assert.match(unknown.says, /whom Node does not trust/)
     }))
 
   it("is missing if the server does not speak TLS", () =>
     withServer(
       serve((_, response) => void response.end()),
       async ({ port }) => {
-        const { code, line } = await examine(settingsFor(`https://127.0.0.1:${port}`))
-        assert.strictEqual(code, 5)
-        isLine(line("TLS"), "problem", /^no TLS with 127\.0\.0\.1: \w+$/, /does not speak TLS on this port/)
+        const found = await Effect.runPromise(network.tls(stepsTo(`https://127.0.0.1:${port}`), {}))
+        assert.match(found.says, /^no TLS with 127\.0\.0\.1: \w+$/)
+        assert.strictEqual(
+          "change" in found && found.change,
+          "the server does not speak TLS on this port: check the base URL"
+        )
       }
     ))
 
@@ -132,13 +138,12 @@ describe("the certificate", () => {
 describe("the connection", () => {
   it("is refused", async () => {
     const port = await Effect.runPromise(closedPort)
-    const { code, line, wrong } = await examine(settingsFor(`http://127.0.0.1:${port}`))
-    assert.deepStrictEqual([code, wrong], [5, ["connection"]])
-    isLine(
-      line("connection"),
-      "problem",
-      `cannot connect to 127.0.0.1:${port}: ECONNREFUSED`,
-      "nothing listens there: check the base URL, and whether the server runs"
+    assert.deepStrictEqual(
+      await Effect.runPromise(network.connection(stepsTo(`http://127.0.0.1:${port}`))),
+      unavailable(
+        `cannot connect to 127.0.0.1:${port}: ECONNREFUSED`,
+        "nothing listens there: check the base URL, and whether the server runs"
+      )
     )
   })
 
@@ -160,9 +165,7 @@ describe("the connection", () => {
   })
 
   it("says what a name is resolved to", async () => {
-    const found = await Effect.runPromise(
-      network.dns({ url: new URL("http://localhost:1"), stepTimeout: Duration.seconds(5) })
-    )
+    const found = await Effect.runPromise(network.dns(stepsTo("http://localhost:1")))
     assert.strictEqual(found.level, "ok")
     assert.match(found.says, /^localhost is (?:127\.0\.0\.1|::1)/)
   })
@@ -259,13 +262,24 @@ describe("the answer to a request without a token", () => {
     ]
   ]
 
+  const asked = (url: string) =>
+    nomba
+      .ask(
+        { baseUrl: url, origins: { clientId: "-", clientSecret: "-", accountId: "-", environment: url } },
+        { stepTimeout: Duration.seconds(5) }
+      )
+      .pipe(
+        Effect.match({ onFailure: (error) => nomba.failed(error), onSuccess: nomba.answerWithoutToken }),
+        Effect.provide(FetchHttpClient.layer)
+      )
+
   it.each(answers)("%s", (_, code, level, says, change, [status, headers, body]) =>
     withServer(
       serve((_, response) => void response.writeHead(status, headers).end(body)),
       async ({ seen, url }) => {
-        const report = await examine(settingsFor(url))
-        assert.strictEqual(report.code, code, report.output)
-        isLine(report.line("answer"), level, says, change)
+        const found = await Effect.runPromise(asked(url))
+        assert.strictEqual(exitCodeOf([{ check: "answer", ...found }]), code)
+        isLine({ check: "answer", ...found }, level, says, change)
         assert.deepStrictEqual(seen, ["GET /v1/accounts/balance"])
       }
     )
@@ -275,10 +289,13 @@ describe("the answer to a request without a token", () => {
     withServer(
       serve(() => {}),
       async ({ url }) => {
-        const { code, line } = await examine(settingsFor(url))
-        assert.strictEqual(code, 5)
-        isLine(line("answer"), "problem", /did not answer in time \(request\)\.$/, /^try again/)
-        isLine(line("token"), "skipped", "see answer")
+        const waiting = Effect.gen(function* () {
+          const fiber = yield* Effect.fork(asked(url))
+          yield* TestClock.adjust("5 seconds")
+          return yield* Fiber.join(fiber)
+        })
+        const { says } = await Effect.runPromise(Effect.provide(waiting, TestContext.TestContext))
+        assert.match(says, /did not answer in time \(request\)\.$/)
       }
     ))
 
@@ -306,17 +323,17 @@ describe("the proxy", () => {
   const node20: network.NodeProxy = { version: "20.20.2", isSupported: false, isOn: false }
   const node24: network.NodeProxy = { version: "24.5.0", isSupported: true, isOn: false }
   const on: network.NodeProxy = { ...node24, isOn: true }
-  const nomba = "https://api.nomba.com"
+  const api = "https://api.nomba.com"
   const direct = ok("no proxy variable is set: requests go directly")
   const HTTPS_PROXY = "http://user:sesame@proxy.example:3128"
   const without24 = "if this machine has no direct way out, use Node 24 (or 22.21) and set NODE_USE_ENV_PROXY=1"
 
   it.each<readonly [string, Variables, string, network.NodeProxy, network.ProxyFound]>([
-    ["none", {}, nomba, node20, { finding: direct, isUsed: false }],
+    ["none", {}, api, node20, { finding: direct, isUsed: false }],
     [
       "that this Node does not know",
       { HTTPS_PROXY },
-      nomba,
+      api,
       node20,
       {
         isUsed: false,
@@ -327,7 +344,7 @@ describe("the proxy", () => {
     [
       "that this Node was not told to use, in lower case",
       { https_proxy: HTTPS_PROXY, HTTPS_PROXY: "http://other" },
-      nomba,
+      api,
       node24,
       {
         isUsed: false,
@@ -341,7 +358,7 @@ describe("the proxy", () => {
     [
       "that only curl reads",
       { ALL_PROXY: HTTPS_PROXY },
-      nomba,
+      api,
       on,
       {
         isUsed: false,
@@ -355,14 +372,14 @@ describe("the proxy", () => {
     [
       "that is used, without its password",
       { HTTPS_PROXY },
-      nomba,
+      api,
       on,
       { isUsed: true, finding: ok("requests go through the proxy proxy.example:3128 (HTTPS_PROXY)") }
     ],
     [
       "that does not matter for the host",
       { HTTPS_PROXY, NO_PROXY: "localhost,.nomba.com" },
-      nomba,
+      api,
       on,
       { isUsed: false, finding: ok("NO_PROXY exempts api.nomba.com from HTTPS_PROXY: requests go directly") }
     ],
@@ -390,6 +407,6 @@ describe("the proxy", () => {
     ["", false],
     [",", false]
   ])("NO_PROXY=%s exempts api.nomba.com: %s", (list, expected) => {
-    assert.strictEqual(network.isExempt(list, new URL(nomba)), expected)
+    assert.strictEqual(network.isExempt(list, new URL(api)), expected)
   })
 })

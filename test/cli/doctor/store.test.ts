@@ -1,15 +1,18 @@
 /** The token store and what it holds. */
-import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { it as effectIt } from "@effect/vitest"
-import { DateTime, Duration, Effect, Option, Redacted } from "effect"
+import { type ConfigError, DateTime, Duration, Effect, Option, Redacted } from "effect"
 import { assert, describe, it } from "vitest"
 import type { Finding } from "../../../src/cli/doctor/Finding.js"
-import { session } from "../../../src/cli/doctor/store.js"
+import { rights, session } from "../../../src/cli/doctor/store.js"
+import * as SessionCodec from "../../../src/layers/SessionCodec.js"
+import * as TokenStoreFile from "../../../src/layers/TokenStoreFile.js"
+import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import { Session } from "../../../src/schemas/Session.js"
 import type { StoreState } from "../../../src/services/TokenStore.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import { closedPort } from "../../support/server.js"
-import { isLine, setUp, type Variables } from "./examine.js"
+import { isLine, type Line, setUp, type Variables } from "./examine.js"
 
 const { examine, folder, newPath, withSandbox } = setUp()
 
@@ -18,109 +21,86 @@ const confirmed = ["--login", "--yes"]
 const keyOf = (byte: number): string => Buffer.alloc(32, byte).toString("base64")
 
 describe("files", () => {
-  const withStore = (
-    prepare: (path: string) => string | undefined,
-    use: (path: string, found: Awaited<ReturnType<typeof examine>>) => void,
-    variables: Variables = {}
-  ) =>
-    withSandbox(async (sandbox, settings) => {
-      const path = newPath()
-      const store = prepare(path) ?? `file:${path}`
-      use(path, await examine({ ...settings, NOMBA_TOKEN_STORE: store, ...variables }))
-      assert.strictEqual((await sandbox.counts()).issue.requests, 0)
+  const judged = (folder: string): Promise<Finding> =>
+    Effect.runPromise(
+      Effect.flatMap(TokenStoreFile.make({ directory: folder }), (service) =>
+        rights({ kind: "file", name: `file:${folder} (by a test)`, folder, service })
+      )
+    )
+
+  it("in a folder that is ready", async () => {
+    const path = newPath()
+    mkdirSync(path, { mode: 0o700 })
+    assert.deepStrictEqual(await judged(path), { level: "ok", says: `file:${path} (by a test)` })
+    assert.deepStrictEqual(readdirSync(path), [], "nothing is left in the folder")
+  })
+
+  it("in a folder that is not there yet", async () => {
+    const path = newPath()
+    assert.deepStrictEqual(await judged(path), {
+      level: "ok",
+      says: `file:${path} (by a test); the folder is not there yet, and is made when it is needed`
     })
+    assert.isFalse(existsSync(path))
+  })
 
-  it("in a folder that is ready", () =>
-    withStore(
-      (path) => void mkdirSync(path, { mode: 0o700 }),
-      (path, { code, line }) => {
-        assert.strictEqual(code, 0)
-        isLine(line("token store"), "ok", `file:${path} (NOMBA_TOKEN_STORE)`)
-        isLine(line("session"), "ok", "none yet; the next call requests a token")
-        assert.strictEqual(statSync(path).nlink, 2, "nothing is left in the folder")
-      }
-    ))
-
-  it("in a folder that is not there yet", () =>
-    withStore(
-      () => undefined,
-      (path, { code, line }) => {
-        assert.strictEqual(code, 0)
-        isLine(line("token store"), "ok", /; the folder is not there yet, and is made when it is needed$/)
-        assert.isFalse(existsSync(path))
-      }
-    ))
-
-  it("in a folder that is open to others", () =>
-    withStore(
-      (path) => {
-        mkdirSync(path)
-        chmodSync(path, 0o755)
-        return undefined
-      },
-      (path, { code, line, wrong }) => {
-        assert.deepStrictEqual([code, wrong], [5, ["token store"]])
-        isLine(
-          line("token store"),
-          "problem",
-          `Cannot connect to file store at ${path}: EACCES.`,
-          `The folder ${path} is open to others (755): chmod 700 it, or name one in it that does not exist yet.`
-        )
-        isLine(line("session"), "skipped", "see token store")
-      }
-    ))
+  it("in a folder that is open to others", async () => {
+    const path = newPath()
+    mkdirSync(path)
+    chmodSync(path, 0o755)
+    assert.deepStrictEqual(await judged(path), {
+      level: "problem",
+      says: `Cannot connect to file store at ${path}: EACCES.`,
+      change: `The folder ${path} is open to others (755): chmod 700 it, or name one in it that does not exist yet.`,
+      exitCode: 5
+    })
+  })
 
   it("at the place of a file", () =>
-    withStore(
-      (path) => void writeFileSync(path, ""),
-      (path, { code, line }) => {
-        assert.strictEqual(code, 5)
-        isLine(line("token store"), "problem", /: ENOTDIR\.$/, new RegExp(`^There is a file where the folder ${path}`))
-      }
-    ))
+    withSandbox(async (_, settings) => {
+      const path = newPath()
+      writeFileSync(path, "")
+      const { code, line, wrong } = await examine({ ...settings, NOMBA_TOKEN_STORE: `file:${path}` })
+      assert.deepStrictEqual([code, wrong], [5, ["token store"]])
+      isLine(line("token store"), "problem", /: ENOTDIR\.$/, new RegExp(`^There is a file where the folder ${path}`))
+      isLine(line("session"), "skipped", "see token store")
+    }))
 
-  it.each([
-    ["file:relative", "NOMBA_TOKEN_STORE is not an absolute path", "correct it"],
-    ["files:/var/lib", /^NOMBA_TOKEN_STORE is none of memory, file:PATH and redis/, /./]
-  ] as const)("in %s", (store, says, change) =>
-    withStore(
-      () => store,
-      (_, { code, line }) => {
-        assert.strictEqual(code, 2)
-        isLine(line("token store"), "problem", says, change)
-      }
-    )
+  const rows: ReadonlyArray<readonly [string, number, Variables, Line["level"], string | RegExp, string | RegExp]> = [
+    [
+      "with a relative path",
+      2,
+      { NOMBA_TOKEN_STORE: "file:relative" },
+      "problem",
+      "NOMBA_TOKEN_STORE is not an absolute path",
+      "correct it"
+    ],
+    ["of an unknown kind", 2, { NOMBA_TOKEN_STORE: "files:/var/lib" }, "problem", /is none of memory, file:PATH/, /./],
+    [
+      "under a key of the wrong length",
+      2,
+      { NOMBA_TOKEN_STORE_KEYS: `a:${Buffer.alloc(16, 1).toString("base64")}` },
+      "problem",
+      'NOMBA_TOKEN_STORE_KEYS the key "a" has 16 bytes and not 32',
+      "make one with openssl rand -base64 32"
+    ],
+    [
+      "that are no files: memory, where every process has a session of its own",
+      0,
+      { NOMBA_TOKEN_STORE: "memory" },
+      "warning",
+      "memory (NOMBA_TOKEN_STORE): every process has a session of its own, which ends that of the others",
+      "set NOMBA_TOKEN_STORE to file:PATH or redis://…"
+    ]
+  ]
+
+  it.each(rows)("%s", (_, exitCode, variables, level, says, change) =>
+    withSandbox(async (_, settings) => {
+      const { code, line } = await examine({ ...settings, ...variables })
+      assert.strictEqual(code, exitCode)
+      isLine(line("token store"), level, says, change)
+    })
   )
-
-  it("by default in the user's state folder, and by necessity in one for temporary files", () =>
-    withStore(
-      () => "",
-      (_, { line }) => isLine(line("token store"), "problem", "NOMBA_TOKEN_STORE is empty")
-    ))
-
-  it("memory is no store for programs that run beside each other", () =>
-    withStore(
-      () => "memory",
-      (_, { code, line }) => {
-        assert.strictEqual(code, 0)
-        isLine(line("token store"), "warning", /^memory \(NOMBA_TOKEN_STORE\): every process/, /file:PATH or redis/)
-      }
-    ))
-
-  it("under a key of the wrong length", () =>
-    withStore(
-      () => undefined,
-      (_, { code, line }) => {
-        assert.strictEqual(code, 2)
-        isLine(
-          line("token store"),
-          "problem",
-          'NOMBA_TOKEN_STORE_KEYS the key "a" has 16 bytes and not 32',
-          "make one with openssl rand -base64 32"
-        )
-      },
-      { NOMBA_TOKEN_STORE_KEYS: `a:${Buffer.alloc(16, 1).toString("base64")}` }
-    ))
 
   it.each([
     [`a:${keyOf(2)}`, /another key by the id "a": give each key an id of its own\.$/],
@@ -188,50 +168,46 @@ describeRedis("Redis", (server) => {
       )
     )
 
-  effectIt.effect("that is ready, and is left as it was", () =>
+  const judged = (url: string): Effect.Effect<Finding, ConfigError.ConfigError> =>
+    Effect.scoped(
+      Effect.flatMap(TokenStoreRedis.make({ url: Redacted.make(url), codec: SessionCodec.plain }), (service) =>
+        rights({ kind: "redis", name: "redis (by a test)", service })
+      )
+    )
+
+  effectIt.live("that is ready, and is left as it was", () =>
     Effect.gen(function* () {
       const redis = yield* server
-      yield* withRedis(
-        ({ url }) => `${url}/7`,
-        ({ code, line }) => {
-          assert.strictEqual(code, 0)
-          isLine(line("token store"), "ok", /^redis:\/\/127\.0\.0\.1:\d+\/7 \(NOMBA_TOKEN_STORE\)$/)
-        }
-      )
-      const keyspace = yield* redis.call("INFO", "keyspace")
-      assert.notInclude(String(keyspace), "db7:")
+      assert.deepStrictEqual(yield* judged(`${redis.url}/7`), { level: "ok", says: "redis (by a test)" })
+      assert.notInclude(String(yield* redis.call("INFO", "keyspace")), "db7:")
     })
   )
 
-  effectIt.effect("that holds the session", () =>
+  effectIt.live("that is down", () =>
+    Effect.gen(function* () {
+      const closed = yield* closedPort
+      assert.deepStrictEqual(yield* judged(`redis://:sesame@127.0.0.1:${closed}`), {
+        level: "problem",
+        says: `Cannot connect to Redis at 127.0.0.1:${closed}: ECONNREFUSED.`,
+        change: "check that the token store is up and that NOMBA_TOKEN_STORE names it",
+        exitCode: 5
+      })
+    })
+  )
+
+  effectIt.live("that takes the new token", () =>
     withRedis(
       ({ url }) => `${url}/6`,
       ({ code, line }) => {
         assert.strictEqual(code, 0)
+        isLine(line("token store"), "ok", /^redis:\/\/127\.0\.0\.1:\d+\/6 \(NOMBA_TOKEN_STORE\)$/)
         isLine(line("login"), "ok", /the new token is stored/)
       },
       confirmed
     )
   )
 
-  effectIt.effect("that is down", () =>
-    Effect.flatMap(closedPort, (closed) =>
-      withRedis(
-        () => `redis://:sesame@127.0.0.1:${closed}`,
-        ({ code, line }) => {
-          assert.strictEqual(code, 5)
-          isLine(
-            line("token store"),
-            "problem",
-            `Cannot connect to Redis at 127.0.0.1:${closed}: ECONNREFUSED.`,
-            "check that the token store is up and that NOMBA_TOKEN_STORE names it"
-          )
-        }
-      )
-    )
-  )
-
-  effectIt.effect("that refuses the password", () =>
+  effectIt.live("that refuses the password", () =>
     Effect.gen(function* () {
       yield* (yield* server).setUser("guarded", "reset", "on", ">another", "~*", "&*", "+@all")
       yield* withRedis(
@@ -249,7 +225,7 @@ describeRedis("Redis", (server) => {
     })
   )
 
-  effectIt.effect("whose user may read and not write", () =>
+  effectIt.live("whose user may read and not write", () =>
     Effect.gen(function* () {
       const redis = yield* server
       yield* redis.setUser(
