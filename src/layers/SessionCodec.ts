@@ -18,7 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Unavailable } from "../schemas/AuthError.js"
-import * as StoredSession from "../schemas/StoredSession.js"
+import * as Session from "../schemas/Session.js"
 import * as Setting from "./config/Setting.js"
 import * as EncryptionKeys from "./store/EncryptionKeys.js"
 import { anotherVersion, damaged, notOurs, type SessionCodec, type TextPlace } from "./store/StoreDriver.js"
@@ -29,7 +29,7 @@ import { anotherVersion, damaged, notOurs, type SessionCodec, type TextPlace } f
  * @since 0.1.0
  * @category models
  */
-export type StoredContent = StoredSession.StoredContent
+export type StoredContent = Session.StoredContent
 
 export type { SessionCodec, TextPlace } from "./store/StoreDriver.js"
 
@@ -126,10 +126,10 @@ const PLAIN = "plain"
 const AES = "aes-256-gcm"
 
 const toJson = (content: StoredContent): Effect.Effect<string, Unavailable> =>
-  Effect.mapError(StoredSession.encode(content), () => notOurs("The session cannot be written as text."))
+  Effect.mapError(Session.encodeStored(content), () => notOurs("The session cannot be written as text."))
 
 const fromJson = (text: string): Effect.Effect<StoredContent, Unavailable> =>
-  Either.match(StoredSession.decode(text), {
+  Either.match(Session.decodeStored(text), {
     onLeft: (problem) => (problem === "LaterFormat" ? anotherVersion : damaged),
     onRight: (content) => Effect.succeed(content)
   })

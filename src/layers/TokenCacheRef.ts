@@ -33,7 +33,6 @@ import * as Logout from "./cache/Logout.js"
 import { closed } from "./cache/obtainSession.js"
 import * as Renewal from "./cache/Renewal.js"
 import * as RenewalHistory from "./cache/RenewalHistory.js"
-import * as SessionEvents from "./cache/SessionEvents.js"
 import * as Snapshot from "./cache/Snapshot.js"
 import * as State from "./cache/State.js"
 import { firstOf, STORE_LIMIT, stallTolerantSleep, timelineOf } from "./time.js"
@@ -73,7 +72,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       return fiber
     }
     const closing = yield* Deferred.make<void>()
-    const events = SessionEvents.make()
+    const events = State.makeEvents()
     const state = yield* State.makeRef
     const renewal = Renewal.make({
       auth,

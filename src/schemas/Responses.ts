@@ -169,13 +169,14 @@ export const decodeSession = (body: unknown, facts: ResponseFacts): Either.Eithe
       ]
     }),
     onRight: (stated): Granted => ({
+      // A field that is added to Session does not compile until it is decoded here.
       session: new Session({
         accessToken: Redacted.make(accessToken),
         refreshToken: Option.map(refreshToken, Redacted.make),
         tokenType,
         businessId,
         ...stated
-      }),
+      } satisfies { readonly [Field in keyof typeof Session.fields]: Session[Field] }),
       warnings,
       usesOwnClock: Option.isSome(expiresAt) && stated.clock === "local"
     })

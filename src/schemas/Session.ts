@@ -1,9 +1,16 @@
 /**
- * What Nomba grants: an access token, the means to renew it, and how long it lives.
+ * What Nomba grants: an access token, the means to renew it, and how long it lives; and the text that a token store keeps of it
+ * before encryption.
+ *
+ * The text has a schema of its own, because another version of this package reads it. A member that is added later must decode
+ * when it is absent, unknown members are ignored, and what changes a member's meaning takes a new format number.
  *
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { AccessToken, Secret } from "./Secrets.js"
 
@@ -37,7 +44,10 @@ export class Session extends Schema.Class<Session>("nomba-auth/Session")(
     /** `Bearer`, unless Nomba said otherwise. */
     tokenType: Schema.String,
     /** The business the token acts for, where Nomba names it. */
-    businessId: Schema.Option(Schema.String)
+    businessId: Schema.Option(Schema.String).pipe(
+      Schema.propertySignature,
+      Schema.withConstructorDefault(() => Option.none())
+    )
   },
   [quiet, quiet, quiet]
 ) {
@@ -46,3 +56,84 @@ export class Session extends Schema.Class<Session>("nomba-auth/Session")(
     return DateTime.addDuration(this.issuedAt, this.lifetime)
   }
 }
+
+/**
+ * What a store keeps under one version: a session, or a tombstone. A tombstone keeps the session if its revocation is
+ * unproven.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoredContent {
+  readonly session: Option.Option<Session>
+  readonly tombstone: boolean
+}
+
+/** A duration without an end has no text. */
+const Milliseconds = Schema.transform(Schema.NonNegative.pipe(Schema.finite()), Schema.DurationFromSelf, {
+  strict: true,
+  decode: (millis) => Duration.millis(millis),
+  encode: (duration) => Duration.toMillis(duration)
+})
+
+/**
+ * How each field of `Session` is stored. A field that is added to `Session` does not compile until it is decided here.
+ */
+const members = {
+  accessToken: AccessToken,
+  refreshToken: Schema.optionalWith(Secret, { as: "Option" }),
+  lifetime: Milliseconds,
+  issuedAt: Schema.DateTimeUtc,
+  clock: Schema.Literal("server", "local"),
+  tokenType: Schema.String,
+  businessId: Schema.optionalWith(Schema.String, { as: "Option" })
+} satisfies { readonly [Field in keyof typeof Session.fields]: unknown }
+
+/**
+ * The first format that counts.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const StoredSession = Schema.Struct({
+  format: Schema.Literal(1),
+  tombstone: Schema.Boolean,
+  session: Schema.optionalWith(Schema.Struct(members), { as: "Option" })
+})
+
+const Text = Schema.parseJson(StoredSession)
+const LaterFormat = Schema.parseJson(Schema.Struct({ format: Schema.Int.pipe(Schema.greaterThan(1)) }))
+
+const decodeText = Schema.decodeEither(Text)
+const encodeText = Schema.encodeOption(Text)
+const isLaterFormat = Schema.decodeEither(LaterFormat)
+
+/**
+ * Why a text is not a session: it is damaged, or a later version of this package wrote it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StoredProblem = "Damaged" | "LaterFormat"
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const decodeStored = (text: string): Either.Either<StoredContent, StoredProblem> =>
+  Either.mapBoth(decodeText(text), {
+    onLeft: (): StoredProblem => (Either.isRight(isLaterFormat(text)) ? "LaterFormat" : "Damaged"),
+    onRight: ({ session, tombstone }) => ({
+      tombstone,
+      session: Option.map(session, (members) => new Session(members))
+    })
+  })
+
+/**
+ * None if a member has no text: a lifetime without an end, for instance.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const encodeStored = ({ session, tombstone }: StoredContent): Option.Option<string> =>
+  encodeText({ format: 1, tombstone, session })

@@ -3,7 +3,7 @@ import { Duration, Effect, Option, Queue, Redacted, Stream } from "effect"
 import * as LeasedEntry from "../../src/layers/store/LeasedEntry.js"
 import type { Connect, Owner, Reading, StoreDriver } from "../../src/layers/store/StoreDriver.js"
 import { Unavailable } from "../../src/schemas/AuthError.js"
-import type { StoredContent } from "../../src/schemas/StoredSession.js"
+import type { StoredContent } from "../../src/schemas/Session.js"
 import type { Process, Simulation } from "../support/simulator.js"
 import { type Connection, type Dice, makeConnection, type Way } from "./fleetNetwork.js"
 

@@ -3,7 +3,7 @@ import { Duration, Effect, Option, PubSub, Stream } from "effect"
 import * as LeasedEntry from "../../src/layers/store/LeasedEntry.js"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import type { Connect, Reading } from "../../src/layers/store/StoreDriver.js"
-import type { StoredContent } from "../../src/schemas/StoredSession.js"
+import type { StoredContent } from "../../src/schemas/Session.js"
 import type { TokenStoreService } from "../../src/services/TokenStore.js"
 
 export type Snapshot = LeasedEntry.LeasedEntry<StoredContent>

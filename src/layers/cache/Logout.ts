@@ -12,12 +12,11 @@ import type { NombaAuthService } from "../../services/NombaAuth.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import type { SessionStore } from "../../services/TokenStore.js"
 import { hardTimeout, stallTolerantTimeout } from "../time.js"
-import type { SessionEvents } from "./SessionEvents.js"
 import * as State from "./State.js"
 
 export interface Dependencies {
   readonly auth: NombaAuthService
-  readonly events: SessionEvents
+  readonly events: State.SessionEvents
   readonly now: () => number
   readonly state: State.StateRef
   readonly store: SessionStore

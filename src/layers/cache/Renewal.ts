@@ -25,7 +25,6 @@ import * as Login from "./Login.js"
 import { closed, type Obtained } from "./obtainSession.js"
 import * as RenewalAttempt from "./RenewalAttempt.js"
 import * as RenewalHistory from "./RenewalHistory.js"
-import type { SessionEvents } from "./SessionEvents.js"
 import * as State from "./State.js"
 import * as StoreSync from "./StoreSync.js"
 
@@ -56,7 +55,7 @@ export interface Dependencies {
   readonly auth: NombaAuthService
   readonly closing: Deferred.Deferred<void>
   readonly config: NombaConfigService
-  readonly events: SessionEvents
+  readonly events: State.SessionEvents
   /** Forks from the layer's runtime; the layer waits for these fibers when it closes. */
   readonly fork: Flight.Fork
   readonly history: RenewalHistory.RenewalHistory

@@ -20,7 +20,6 @@ import { hardTimeout, STORE_LIMIT, storeTimedOut, type Timeline, unrefSleep } fr
 import * as Flight from "./Flight.js"
 import { closed, type Obtained } from "./obtainSession.js"
 import * as RenewalHistory from "./RenewalHistory.js"
-import type { SessionEvents } from "./SessionEvents.js"
 import * as State from "./State.js"
 
 export interface StoreSync {
@@ -55,7 +54,7 @@ export interface StoreSync {
 export interface Dependencies {
   readonly auth: NombaAuthService
   readonly config: NombaConfigService
-  readonly events: SessionEvents
+  readonly events: State.SessionEvents
   readonly fork: Flight.Fork
   readonly history: RenewalHistory.RenewalHistory
   readonly needsLogin: boolean

@@ -15,8 +15,8 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../schemas/AuthError.js"
+import type { StoredContent } from "../../schemas/Session.js"
 import { Session } from "../../schemas/Session.js"
-import type { StoredContent } from "../../schemas/StoredSession.js"
 import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import {
   type Lease,

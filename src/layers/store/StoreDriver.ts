@@ -9,7 +9,7 @@ import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { Unavailable } from "../../schemas/AuthError.js"
-import type { StoredContent } from "../../schemas/StoredSession.js"
+import type { StoredContent } from "../../schemas/Session.js"
 import type { StoreKey } from "../../schemas/StoreKey.js"
 import type { SharedFailure } from "../../services/TokenStore.js"
 

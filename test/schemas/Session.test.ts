@@ -1,8 +1,7 @@
 /** The text of a session has a format of its own, which later versions of this package must read. */
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Either, Option, Redacted } from "effect"
-import { Session } from "../../src/schemas/Session.js"
-import * as StoredSession from "../../src/schemas/StoredSession.js"
+import { decodeStored, encodeStored, Session, type StoredContent } from "../../src/schemas/Session.js"
 
 const session = new Session({
   accessToken: Redacted.make("access"),
@@ -14,10 +13,10 @@ const session = new Session({
   businessId: Option.some("business")
 })
 
-const encoded = (content: StoredSession.StoredContent): Record<string, unknown> =>
-  JSON.parse(Option.getOrThrow(StoredSession.encode(content)))
+const encoded = (content: StoredContent): Record<string, unknown> =>
+  JSON.parse(Option.getOrThrow(encodeStored(content)))
 
-const decoded = (value: unknown) => StoredSession.decode(JSON.stringify(value))
+const decoded = (value: unknown) => decodeStored(JSON.stringify(value))
 
 const text = encoded({ session: Option.some(session), tombstone: false })
 
@@ -71,6 +70,6 @@ describe("StoredSession", () => {
       { ...text, session: { ...(text["session"] as object), accessToken: "not visible ASCII: \n" } }
     ]
     for (const one of damaged) assert.deepStrictEqual(decoded(one), Either.left("Damaged"), JSON.stringify(one))
-    assert.deepStrictEqual(StoredSession.decode("{"), Either.left("Damaged"))
+    assert.deepStrictEqual(decodeStored("{"), Either.left("Damaged"))
   })
 })
