@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { assert, it } from "@effect/vitest"
-import { UnavailableReason, UnexpectedReason } from "../../src/schemas/AuthError.js"
 
 const root = new URL("../../", import.meta.url)
 const folder = new URL("examples/testing/", root)
@@ -17,14 +16,4 @@ it("every example of the page on testing is a file that the tests run", () => {
     examples.map((code) => files.get(code)),
     [...files.values()]
   )
-})
-
-it("the page names each reason that an error can have", () => {
-  for (const [tag, { literals }] of Object.entries({
-    Unavailable: UnavailableReason,
-    UnexpectedResponse: UnexpectedReason
-  })) {
-    const reasons = new RegExp(`^\\| \`${tag}\` \\|.*\\| (.*) \\|$`, "m").exec(page)?.[1]
-    assert.strictEqual(reasons, literals.map((reason) => `\`${reason}\``).join(", "))
-  }
 })

@@ -1,7 +1,4 @@
-import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
-import { text } from "node:stream/consumers"
-import { startSandbox } from "nomba-auth/sandbox"
 import ts from "typescript"
 import { assert, describe, it } from "vitest"
 import { compilerOptions, declarations, root } from "../support/declarations.js"
@@ -53,32 +50,6 @@ describe("docs/promise.md", () => {
   it("has examples that compile", () => {
     assert.isAbove(examples.length, 6)
     assert.deepStrictEqual(diagnose(examples), [])
-  })
-
-  it("begins with a program that prints what it says, against the sandbox", async () => {
-    const [program = ""] = examples
-    await using sandbox = await startSandbox()
-    const { accountId, clientId, clientSecret } = sandbox.credentials()
-    const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program], {
-      cwd: root,
-      env: {
-        ...process.env,
-        NO_COLOR: "1",
-        NOMBA_BASE_URL: sandbox.url,
-        NOMBA_CLIENT_ID: clientId,
-        NOMBA_CLIENT_SECRET: clientSecret,
-        NOMBA_ACCOUNT_ID: accountId
-      }
-    })
-    const [printed, errors] = await Promise.all([text(child.stdout), text(child.stderr)])
-    const shape = (output: string) =>
-      output
-        .replace(/\s+/g, " ")
-        .replace(/\d{4}-[\dT:.-]+Z/, "TIME")
-        .trim()
-    const [, output = ""] = /console\.log\(.*\) \/\/ (.*)/.exec(program) ?? []
-    assert.strictEqual(shape(printed), shape(output), errors)
-    assert.include(output, "amount")
   })
 
   it("is checked by a compiler that sees a wrong example", () => {

@@ -1,4 +1,4 @@
-/** As much of some frameworks as the examples of docs/promise.md use. */
+/** As much of some packages as the examples of the pages use. */
 declare module "express" {
   interface Response {
     json(body: unknown): Response
@@ -53,4 +53,18 @@ declare module "cloudflare:workers" {
     readonly NOMBA_ACCOUNT_ID: string
   }
   export const waitUntil: (promise: Promise<unknown>) => void
+}
+
+declare module "axios" {
+  interface Axios {
+    get(url: string): Promise<{ readonly status: number; readonly data: unknown }>
+  }
+  const axios: {
+    create(config: {
+      readonly adapter?: "fetch"
+      readonly baseURL?: string
+      readonly env?: { readonly fetch?: typeof fetch }
+    }): Axios
+  }
+  export default axios
 }
