@@ -88,6 +88,7 @@ const runPage = async (page: string, blocks: ReadonlyArray<Block>, installed: In
     NOMBA_CLIENT_ID: clientId,
     NOMBA_CLIENT_SECRET: clientSecret,
     NOMBA_ACCOUNT_ID: accountId,
+    PATH: `${join(cwd, "node_modules/.bin")}:${join(installed.folder, "node_modules/.bin")}:${process.env["PATH"]}`,
     XDG_STATE_HOME: join(cwd, ".state"),
     NO_COLOR: "1",
     npm_config_audit: "false",
