@@ -119,16 +119,27 @@ const rootOf = (entries: ReadonlyArray<Entry>): Effect.Effect<AnyCommand> =>
 
 const allCommands = rootOf(Object.values(commands))
 
-/** The command that is called; all of them for a name that is unknown. */
-const called = (name: string): Effect.Effect<AnyCommand> => {
-  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
-  return entry === undefined ? allCommands : rootOf([entry])
-}
+const isHelp = (arg: string | undefined): boolean => arg === "--help" || arg === "-h"
+
+/** curl takes `-XPOST` as well as `-X POST`. */
+const separated = (args: ReadonlyArray<string>): ReadonlyArray<string> =>
+  args.flatMap((arg) => (/^-[XdH]./.test(arg) ? [arg.slice(0, 2), arg.slice(2)] : [arg]))
 
 const main = (argv: ReadonlyArray<string>): Effect.Effect<void, unknown, Services> => {
-  const [, , name = "--help"] = argv
-  if (name === "--help" || name === "-h" || name === "help") return Output.result(help)
-  return Effect.flatMap(called(name), (root) => Command.run(root, { name: "nomba-auth", version })(argv))
+  const [, , name = "--help", ...args] = argv
+  if (isHelp(name) || name === "help") return Output.result(help)
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
+  const given = name === "curl" ? separated(args) : args
+  return Effect.gen(function* () {
+    if (entry !== undefined && given.some(isHelp)) {
+      const { helpOf } = yield* Effect.promise(() => import("./help.js"))
+      const command = yield* Effect.promise(entry.load)
+      return yield* Output.result(helpOf(name, command, Output.isColoured(process.stdout)))
+    }
+    // All of them for a name that is unknown, so that the message lists them.
+    const root = yield* entry === undefined ? allCommands : rootOf([entry])
+    yield* Command.run(root, { name: "nomba-auth", version })([...argv.slice(0, 2), name, ...given])
+  })
 }
 
 /** The first signal that asked the process to end. */

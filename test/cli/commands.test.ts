@@ -155,7 +155,7 @@ describe("nomba-auth curl", () => {
     await sandbox.respond({ method: "PUT", path: "/v1/things", status: 201, body })
     const ended = await command("curl", "/v1/things", "-X", "PUT", "-H", "x-a: b", "-d", '{"a":1}')
     assert.strictEqual(resultOf(ended), JSON.stringify(body))
-    const { output } = await command("curl", "-i", "--request", "PUT", "/v1/things")
+    const { output } = await command("curl", "-i", "-XPUT", "/v1/things")
     const [head = "", rest] = output.split("\n\n")
     assert.match(head, /^HTTP\/1\.1 201 Created\n(?:[\w-]+: .*\n)*content-type: application\/json/)
     assert.strictEqual(rest, JSON.stringify(body))
@@ -389,8 +389,7 @@ describe("nomba-auth", () => {
     for (const name of names) assert.match(help, new RegExp(`^  ${name} +\\S`, "m"), name)
     for (const name of names) {
       const own = resultOf(await run({}, [name, "--help"]))
-      assert.include(own, "EXAMPLES", name)
-      assert.include(own, `nomba-auth ${name}`, name)
+      assert.match(own, new RegExp(`^Usage: nomba-auth ${name} [\\s\\S]*^Examples:\n {2}nomba-auth ${name}`, "m"))
     }
   })
 
