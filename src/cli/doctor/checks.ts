@@ -17,9 +17,10 @@ import { TokenStore } from "../../services/TokenStore.js"
 import * as Environment from "../Environment.js"
 import * as ExitCode from "../ExitCode.js"
 import { stateFolder } from "../stateFolder.js"
-import { type Finding, ok, problem, type Result, skipped, warning } from "./Finding.js"
+import * as Answer from "./answer.js"
+import { type Finding, failed, ok, problem, type Result, skipped, warning } from "./Finding.js"
+import * as Login from "./login.js"
 import * as network from "./network.js"
-import * as nomba from "./nomba.js"
 import type { Settings } from "./settings.js"
 import * as store from "./store.js"
 import * as values from "./values.js"
@@ -113,7 +114,7 @@ const proxy = ({ node, settings: { environment }, variables }: Patient): Check =
 })
 
 /** Where the base URL is from is known also if other settings are wrong. */
-const targetOf = ({ settings: { config, environment } }: Patient, baseUrl: string): nomba.Target =>
+const targetOf = ({ settings: { config, environment } }: Patient, baseUrl: string): Answer.Target =>
   config ?? {
     baseUrl,
     origins: {
@@ -126,10 +127,10 @@ const targetOf = ({ settings: { config, environment } }: Patient, baseUrl: strin
 
 const answer = (patient: Patient): Check =>
   onTheWay(patient, "answer", ({ stepTimeout, url }) =>
-    Effect.match(nomba.ask(targetOf(patient, url.href.replace(/\/$/, "")), { stepTimeout }), {
-      onFailure: (error) => ({ finding: nomba.failed(error) }),
+    Effect.match(Answer.ask(targetOf(patient, url.href.replace(/\/$/, "")), { stepTimeout }), {
+      onFailure: (error) => ({ finding: failed(error) }),
       onSuccess: (answer) => ({
-        finding: nomba.answerWithoutToken(answer),
+        finding: Answer.answerWithoutToken(answer),
         known: { clockAhead: answer.clockAhead }
       })
     })
@@ -142,7 +143,7 @@ const clock: Check = {
       finding:
         clockAhead === undefined
           ? skipped(`see ${cutBy ?? "environment"}`)
-          : Option.match(clockAhead, { onNone: () => skipped("the answer has no usable Date"), onSome: nomba.clock })
+          : Option.match(clockAhead, { onNone: () => skipped("the answer has no usable Date"), onSome: Answer.clock })
     })
 }
 
@@ -181,7 +182,7 @@ const session = ({ settings: { config } }: Patient): Check => ({
         opened.service.open(config.storeKey, config.requestTimeout),
         ({ readVersioned }) => readVersioned
       ).pipe(Effect.scoped, Effect.either)
-      if (Either.isLeft(state)) return { finding: nomba.failed(state.left) }
+      if (Either.isLeft(state)) return { finding: failed(state.left) }
       const finding = store.session(state.right, yield* DateTime.now)
       const live = Option.filter(state.right.stored, ({ remaining }) => Duration.greaterThan(remaining, Duration.zero))
       return Option.match(live, {
@@ -209,13 +210,13 @@ const login = ({ login: isAsked, settings: { config, isPublic } }: Patient): Che
       if (config === undefined) return { finding: skipped("see the settings") }
       if (cutBy !== undefined) return { finding: skipped(`see ${cutBy}`) }
       if (opened === undefined) return { finding: skipped("a new token could not be stored: see token store") }
-      return yield* nomba.login(config, opened.service).pipe(
+      return yield* Login.login(config, opened.service).pipe(
         Effect.timeoutFail({
           duration: LOGIN_LIMIT,
           onTimeout: () => new Unavailable({ operation: "issue", reason: "Timeout" })
         }),
         Effect.matchEffect({
-          onFailure: (error) => Effect.map(nomba.whyRefused(error, config), (finding): Outcome => ({ finding })),
+          onFailure: (error) => Effect.map(Login.whyRefused(error, config), (finding): Outcome => ({ finding })),
           onSuccess: ({ remaining, saved, session }) =>
             Effect.succeed({
               finding: saved
@@ -242,13 +243,13 @@ const token = (patient: Patient): Check => ({
       if (session === undefined) return { finding: skipped("no session whose token could be tried") }
       const { accountId, origins } = config
       const ask = (accountId: Option.Option<string>) =>
-        Effect.match(nomba.ask(config, { accountId, stepTimeout, token: session.accessToken }), {
+        Effect.match(Answer.ask(config, { accountId, stepTimeout, token: session.accessToken }), {
           onFailure: (error) => Either.left(error),
           onSuccess: ({ outcome }) => outcome
         })
       const own = yield* ask(accountId)
-      const bare = nomba.isRefused(own) && Option.isSome(accountId) ? yield* ask(Option.none()) : undefined
-      return { finding: nomba.tokenOutcome(own, bare, origins.accountId) }
+      const bare = Answer.isRefused(own) && Option.isSome(accountId) ? yield* ask(Option.none()) : undefined
+      return { finding: Answer.tokenOutcome(own, bare, origins.accountId) }
     })
 })
 

@@ -15,8 +15,7 @@ import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
 import * as StoreKey from "../../schemas/StoreKey.js"
 import type { SharedFailure, StoreState, TokenStoreService } from "../../services/TokenStore.js"
 import * as ExitCode from "../ExitCode.js"
-import { type Finding, ok, problem, warning } from "./Finding.js"
-import { failed } from "./nomba.js"
+import { type Finding, failed, ok, problem, warning } from "./Finding.js"
 
 /** A token store as it is configured. */
 export interface Store {

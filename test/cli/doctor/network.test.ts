@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url"
 import { FetchHttpClient } from "@effect/platform"
 import { Duration, Effect, Fiber, type Scope, TestClock, TestContext } from "effect"
 import { assert, describe, it } from "vitest"
-import type { Finding } from "../../../src/cli/doctor/Finding.js"
+import * as answer from "../../../src/cli/doctor/answer.js"
+import { type Finding, failed } from "../../../src/cli/doctor/Finding.js"
 import * as network from "../../../src/cli/doctor/network.js"
-import * as nomba from "../../../src/cli/doctor/nomba.js"
 import { exitCodeOf } from "../../../src/cli/doctor.js"
 import { closedPort, type Served, serve, serveTcp } from "../../support/server.js"
 import { isLine, setUp, type Variables } from "./examine.js"
@@ -263,13 +263,13 @@ describe("the answer to a request without a token", () => {
   ]
 
   const asked = (url: string) =>
-    nomba
+    answer
       .ask(
         { baseUrl: url, origins: { clientId: "-", clientSecret: "-", accountId: "-", environment: url } },
         { stepTimeout: Duration.seconds(5) }
       )
       .pipe(
-        Effect.match({ onFailure: (error) => nomba.failed(error), onSuccess: nomba.answerWithoutToken }),
+        Effect.match({ onFailure: (error) => failed(error), onSuccess: answer.answerWithoutToken }),
         Effect.provide(FetchHttpClient.layer)
       )
 

@@ -1,4 +1,4 @@
-/** What Nomba answers: without a token, to the token in the store, and to the credentials. */
+/** What Nomba answers to a request without a token, and to one with the token of the store. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Cause from "effect/Cause"
@@ -7,10 +7,6 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { constFalse } from "effect/Function"
-import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Classification from "../../layers/auth/Classification.js"
@@ -19,18 +15,11 @@ import * as GuardedClient from "../../layers/http/GuardedClient.js"
 import * as IncomingResponse from "../../layers/http/IncomingResponse.js"
 import * as NetworkFailure from "../../layers/http/NetworkFailure.js"
 import * as OutgoingRequest from "../../layers/http/OutgoingRequest.js"
-import * as NombaAuthHttp from "../../layers/NombaAuthHttp.js"
-import * as TokenCacheRef from "../../layers/TokenCacheRef.js"
 import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
 import { rejectsCredentials } from "../../schemas/ErrorMeaning.js"
-import type { Session } from "../../schemas/Session.js"
-import { NombaAuth } from "../../services/NombaAuth.js"
-import { NombaConfig, type NombaConfigService } from "../../services/NombaConfig.js"
-import { RetryPolicy } from "../../services/RetryPolicy.js"
-import { type CachedSession, TokenCache } from "../../services/TokenCache.js"
-import { TokenStore, type TokenStoreService } from "../../services/TokenStore.js"
+import type { NombaConfigService } from "../../services/NombaConfig.js"
 import * as ExitCode from "../ExitCode.js"
-import { type Finding, ok, problem, warning } from "./Finding.js"
+import { type Finding, failed, ok, problem, warning } from "./Finding.js"
 
 /** The target of a request, and what its errors say of it. */
 export type Target = Pick<NombaConfigService, "baseUrl" | "origins">
@@ -118,62 +107,6 @@ export const ask = (
     }
   }).pipe(Effect.scoped)
 
-// What a failure means
-
-const remedyOf = (error: AuthError): string => {
-  switch (error._tag) {
-    case "InvalidRequest":
-      return error.status === 404
-        ? "check the base URL: nothing answers under its path"
-        : "report it: the request is one that Nomba documents"
-    case "InvalidCredentials":
-      return "compare each of them with the Nomba dashboard"
-    case "Expired":
-      return "run `nomba-auth issue` for a new session"
-    case "Unavailable":
-      return error.hint ?? remedyOfOutage(error)
-    case "UnexpectedResponse":
-      return error.reason === "HtmlResponse" || error.reason === "NotJson"
-        ? "something answers in Nomba's place: let requests to this host through your firewall or portal"
-        : error.reason === "Redirect"
-          ? "check the base URL: it must be the address that answers itself"
-          : "report it to Nomba"
-  }
-}
-
-const remedyOfOutage = ({ reason, target = "the server" }: Unavailable): string => {
-  switch (reason) {
-    case "Network":
-      return `check this machine's network, and whether ${target} is up`
-    case "Timeout":
-      return `try again; if it lasts, ask who runs ${target}`
-    case "RateLimited":
-      return "wait; let all programs with these credentials share a token store, so that they send fewer requests"
-    case "ServerError":
-      return "wait; if it lasts, report it to Nomba"
-    case "SessionContested":
-      return "find the other program that logs in with these credentials"
-    case "Store":
-      return "check that the token store is up and that NOMBA_TOKEN_STORE names it"
-    case "StoreUnreadable":
-      return "nothing: the next renewal replaces the entry"
-    case "StoreCodec":
-      return "give this program the keys that the others have (NOMBA_TOKEN_STORE_KEYS)"
-    case "Secret":
-      return "check where the client secret is read from"
-    case "Closed":
-      return "try again"
-  }
-}
-
-/** A failure as a finding. The hint of an error says what to change, and is not shown twice. */
-export const failed = (error: AuthError, change: string = remedyOf(error)): Finding =>
-  problem(
-    ExitCode.of(Cause.fail(error)),
-    error.hint === undefined ? error.message : error.message.replace(` ${error.hint}`, ""),
-    change
-  )
-
 // Without a token
 
 /** Whether Nomba's API answers there, as far as that can be told without a token. */
@@ -251,113 +184,3 @@ export const tokenOutcome = (
         `another program logs in with these credentials: let it use the same token store, or give it another client id; otherwise the account id (${accountId}) is wrong`
       )
 }
-
-// A new session
-
-/** The token operations of one client, without retries, so that each ends within its time-out. */
-const authOf = (config: NombaConfigService): Layer.Layer<NombaAuth, never, HttpClient.HttpClient> =>
-  NombaAuthHttp.layer.pipe(Layer.provide([Layer.succeed(NombaConfig, config), RetryPolicy.layerNone]))
-
-const issue = (config: NombaConfigService): Effect.Effect<Session, AuthError, HttpClient.HttpClient> =>
-  Effect.provide(
-    Effect.flatMap(NombaAuth, (auth) => auth.issue),
-    authOf(config)
-  )
-
-/** The store, for a cache that must start a session although there is one. */
-const withoutAdoption = (service: TokenStoreService): TokenStoreService => ({
-  ...service,
-  open: (key, requestTimeout) =>
-    Effect.map(service.open(key, requestTimeout), (store) => ({
-      ...store,
-      renew: (options) =>
-        store.renew({
-          ...options,
-          adopt: constFalse,
-          obtain: (_, lease) => options.obtain(Option.none(), lease)
-        })
-    }))
-})
-
-/** The report says what the library would log: why a renewal failed, and that an account id is missing. */
-const quietly: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Logger.withMinimumLogLevel(
-  LogLevel.None
-)
-
-/** Starts a session and stores it, so that the programs that share the store use it too. */
-export const login = (
-  config: NombaConfigService,
-  service: TokenStoreService
-): Effect.Effect<CachedSession, AuthError, HttpClient.HttpClient> =>
-  Effect.provide(
-    Effect.flatMap(TokenCache, (cache) => cache.session),
-    TokenCacheRef.layer.pipe(
-      Layer.provide([
-        authOf(config),
-        Layer.succeed(NombaConfig, config),
-        Layer.succeed(TokenStore, withoutAdoption(service))
-      ])
-    )
-  ).pipe(quietly)
-
-/** Another way of trying the credentials, and what it proves if Nomba accepts them so. */
-interface Trial {
-  readonly config: NombaConfigService
-  readonly proves: Finding
-}
-
-const trialsOf = (config: NombaConfigService): ReadonlyArray<Trial> => {
-  const { accountId, origins } = config
-  const wrong = (says: string, change: string) => problem(ExitCode.INVALID_CREDENTIALS, says, change)
-  const withoutAccount: ReadonlyArray<Trial> = Option.isNone(accountId)
-    ? []
-    : [
-        {
-          config: { ...config, accountId: Option.none() },
-          proves: wrong(
-            "Nomba accepts the client id and the secret, but not with this account id",
-            `correct the account id (${origins.accountId}): it must be the parent account's, and not a sub-account's`
-          )
-        }
-      ]
-  const otherEnvironment = (["production", "sandbox"] as const).flatMap((name): ReadonlyArray<Trial> => {
-    const url = BaseUrl.hosts[name]
-    if (!BaseUrl.isNombas(config.baseUrl) || url === config.baseUrl) return []
-    return [
-      {
-        config: { ...config, baseUrl: url },
-        proves: wrong(
-          `these credentials belong to Nomba's ${name}, and the base URL is ${origins.environment}`,
-          `set NOMBA_ENVIRONMENT=${name}${origins.environment.includes("NOMBA_BASE_URL") ? " and remove NOMBA_BASE_URL" : ""}`
-        )
-      }
-    ]
-  })
-  return [...withoutAccount, ...otherEnvironment]
-}
-
-/** After Nomba refused the credentials: what they are good for. Ends each session that it starts. */
-export const whyRefused = (
-  error: AuthError,
-  config: NombaConfigService
-): Effect.Effect<Finding, never, HttpClient.HttpClient> =>
-  Effect.gen(function* () {
-    if (!rejectsCredentials(error)) return failed(error)
-    for (const { config: other, proves } of trialsOf(config)) {
-      const session = yield* Effect.option(issue(other))
-      if (Option.isNone(session)) continue
-      yield* Effect.ignore(
-        Effect.provide(
-          Effect.flatMap(NombaAuth, (auth) => auth.revoke(session.value.accessToken)),
-          authOf(other)
-        )
-      )
-      return proves
-    }
-    return failed(
-      error,
-      error.status === 403
-        ? "add this machine's IP address to the allow-list in the Nomba dashboard; if it is there, check the account id"
-        : undefined
-    )
-  }).pipe(quietly)
