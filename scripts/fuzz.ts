@@ -1,14 +1,18 @@
 /**
- * Sends broken, cut and hostile requests to every path of a sandbox over raw sockets. The sandbox must not crash, answer
- * 500, leave a request without an answer, or fail to stop.
+ * Sends broken, cut and hostile requests to every path of a sandbox over raw sockets, by HTTP and by HTTPS. The sandbox
+ * must not crash, answer 500, leave a request without an answer, or fail to stop while clients keep connections open.
  *
  *     tsx scripts/fuzz.ts [--seconds N] [--seed TEXT]
  */
-import { connect } from "node:net"
+import { readFileSync } from "node:fs"
+import http from "node:http"
+import https from "node:https"
+import { connect, type Socket } from "node:net"
+import { connect as connectTls } from "node:tls"
 import { parseArgs } from "node:util"
 import { HttpApi } from "@effect/platform"
 import { Effect, Random } from "effect"
-import { ControlApi, NombaApi, startSandbox } from "../src/sandbox/index.js"
+import { ControlApi, NombaApi, type SandboxHandle, startSandbox } from "../src/sandbox/index.js"
 
 const { values } = parseArgs({
   options: { seconds: { type: "string", default: "60" }, seed: { type: "string", default: String(Date.now()) } }
@@ -19,9 +23,16 @@ const int = (below: number): number => Effect.runSync(random.nextIntBetween(0, b
 const pick = <A>(from: ReadonlyArray<A>): A => from[int(from.length)] as A
 const chance = (percent: number): boolean => int(100) < percent
 
-const sandbox = await startSandbox({ seed: values.seed })
+const pem = (name: string): string => readFileSync(new URL(`../test/fixtures/tls/${name}`, import.meta.url), "utf8")
+
+const sandboxes = [
+  await startSandbox({ seed: values.seed }),
+  await startSandbox({ seed: values.seed, tls: { cert: pem("certificate.pem"), key: pem("key.pem") } })
+]
+
+/** The one that this round is for. */
+let sandbox = sandboxes[0] as SandboxHandle
 const { clientId, clientSecret } = sandbox.credentials()
-const { host, hostname, port } = new URL(sandbox.url)
 
 const failures: Array<string> = []
 process.on("uncaughtException", (error) => failures.push(`the process crashed: ${error.stack}`))
@@ -123,14 +134,18 @@ const body = (path: string): string =>
 
 let bearer = ""
 
+const host = (): string => new URL(sandbox.url).host
+
 const headers = (): ReadonlyArray<string> => [
-  `Host: ${chance(95) ? host : pick(["", "evil.example", "[::1", text()])}`,
+  `Host: ${chance(95) ? host() : pick(["", "evil.example", "[::1", text()])}`,
   ...(chance(60)
     ? [`Content-Type: ${pick(["application/json", "application/json; charset=utf-8", "text/plain", text()])}`]
     : []),
   ...(chance(50) ? [`Authorization: ${pick([`Bearer ${bearer}`, bearer, "Bearer", `Basic ${text()}`, text()])}`] : []),
   ...(chance(20) ? [`accountId: ${text()}`] : []),
-  ...(chance(20) ? [`Origin: ${pick(["null", `http://${host}`, "https://evil.example", text()])}`] : []),
+  ...(chance(20)
+    ? [`Origin: ${pick(["null", `${chance(50) ? "http" : "https"}://${host()}`, "https://evil.example", text()])}`]
+    : []),
   ...(chance(10) ? [`Expect: ${pick(["100-continue", text()])}`] : []),
   ...(chance(10) ? [`Access-Control-Request-Method: ${pick(["POST", text()])}`] : []),
   ...(chance(5) ? [`Cookie: ${"c".repeat(int(20_000))}`] : [])
@@ -175,7 +190,7 @@ const message = (): { readonly bytes: string; readonly endless: boolean } => {
         `/v1/${text()}`,
         `//${text()}`,
         "*",
-        `http://${host}${path}`,
+        `http://${host()}${path}`,
         `/%${text()}`
       ])
   const lines = [`${verb} ${target} HTTP/1.1`, ...headers(), ...upgrade()]
@@ -187,23 +202,33 @@ const patience = 10_000
 
 let answers = 0
 
+/** Over TLS the bytes can also go to a server that waits for a handshake. */
+const connection = (): { readonly tcp: Socket; readonly socket: Socket } => {
+  const { hostname, port, protocol } = new URL(sandbox.url)
+  const tcp = connect({ host: hostname, port: Number(port), noDelay: true })
+  if (protocol === "http:" || chance(10)) return { tcp, socket: tcp }
+  tcp.on("error", () => {})
+  return { tcp, socket: connectTls({ socket: tcp, rejectUnauthorized: false }) }
+}
+
 const send = (): Promise<void> =>
   new Promise((resolve) => {
     const { bytes, endless } = message()
     const cut = chance(25) ? int(bytes.length) : undefined
     const shown = JSON.stringify(bytes.slice(0, 400))
-    const socket = connect({ host: hostname, port: Number(port), noDelay: true })
+    const { socket, tcp } = connection()
+    const isUnderstood = sandbox.url.startsWith("http:") || socket !== tcp
     let answer = ""
     const timer = setTimeout(() => {
-      if (cut === undefined && !endless && answer === "") failures.push(`no answer: ${shown}`)
+      if (cut === undefined && isUnderstood && !endless && answer === "") failures.push(`no answer: ${shown}`)
       socket.destroy()
     }, patience)
     socket.setEncoding("latin1")
-    socket.on("connect", () => {
+    socket.on(socket === tcp ? "connect" : "secureConnect", () => {
       if (cut === undefined) socket.end(Buffer.from(bytes, "latin1"))
       else
         socket.write(Buffer.from(bytes.slice(0, cut), "latin1"), () =>
-          pick([() => socket.resetAndDestroy(), () => socket.destroy()])()
+          pick([() => tcp.resetAndDestroy(), () => socket.destroy()])()
         )
     })
     socket.on("data", (chunk) => {
@@ -228,14 +253,30 @@ const report = (sent: number): never => {
 }
 
 const isHealthy = (): Promise<boolean> =>
-  fetch(`${sandbox.url}/health`, { signal: AbortSignal.timeout(patience) }).then(
-    ({ status }) => status === 200,
-    () => false
+  new Promise((resolve) => {
+    const { get } = sandbox.url.startsWith("http:") ? http : https
+    get(`${sandbox.url}/health`, { agent: false, rejectUnauthorized: false, timeout: patience }, (response) => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    })
+      .on("timeout", () => resolve(false))
+      .on("error", () => resolve(false))
+  })
+
+/** Connections that say nothing, or not enough, when the sandbox is told to stop. */
+const stall = (): Promise<unknown> =>
+  Promise.all(
+    ["", "GET / HTTP/1.1\r\n", "\x16\x03\x01\x02"].map((bytes) => {
+      const { tcp } = connection()
+      tcp.on("error", () => {})
+      return new Promise((resolve) => tcp.once("connect", () => tcp.write(bytes, resolve)))
+    })
   )
 
 const until = start + Number(values.seconds) * 1000
 let sent = 0
 while (performance.now() < until && failures.length < 10) {
+  sandbox = pick(sandboxes)
   await sandbox.reset()
   bearer = (await sandbox.steal()).accessToken
   await Promise.all(Array.from({ length: 50 }, send))
@@ -246,5 +287,8 @@ setTimeout(() => {
   failures.push("it does not stop")
   report(sent)
 }, patience)
-await sandbox.close()
+for (sandbox of sandboxes) {
+  await stall()
+  await sandbox.close()
+}
 report(sent)

@@ -1,14 +1,17 @@
+import { readFileSync } from "node:fs"
 import { connect, type Socket } from "node:net"
+import { connect as connectTls } from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
-import { Sandbox, type SandboxService } from "nomba-auth/sandbox"
+import { Sandbox, type SandboxService, type ServerOptions } from "nomba-auth/sandbox"
 import { credentials } from "./support.js"
 
-const serving = <A, E>(use: (sandbox: SandboxService) => Effect.Effect<A, E, Scope.Scope>) =>
-  Effect.scoped(Effect.flatMap(Sandbox.makeServer(), use))
+const pem = (name: string) => readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url), "utf8")
 
-/** A connection that has sent these bytes. */
-const open = (url: string, bytes: string): Effect.Effect<Socket, never, Scope.Scope> =>
+const https: ServerOptions = { tls: { cert: pem("certificate.pem"), key: pem("key.pem") } }
+
+/** A connection of TCP alone, which has sent these bytes, if any. */
+const openTcp = (url: string, bytes = ""): Effect.Effect<Socket, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.async<Socket>((resume) => {
       const { hostname, port } = new URL(url)
@@ -17,6 +20,17 @@ const open = (url: string, bytes: string): Effect.Effect<Socket, never, Scope.Sc
     }),
     (socket) => Effect.sync(() => socket.destroy())
   )
+
+/** The same connection, or the one of TLS that it carries, after it has sent these bytes. */
+const speak = (tcp: Socket, url: string, bytes: string): Effect.Effect<Socket> =>
+  Effect.async<Socket>((resume) => {
+    const socket = url.startsWith("https:") ? connectTls({ socket: tcp, rejectUnauthorized: false }) : tcp
+    socket.on("error", () => {})
+    socket.write(bytes, () => resume(Effect.succeed(socket)))
+  })
+
+const open = (url: string, bytes: string): Effect.Effect<Socket, never, Scope.Scope> =>
+  Effect.flatMap(openTcp(url), (tcp) => speak(tcp, url, bytes))
 
 /** The first answer on a connection. */
 const firstAnswer = (socket: Socket) =>
@@ -35,17 +49,29 @@ const firstAnswer = (socket: Socket) =>
 const websocket = (url: string, path: string) =>
   `GET ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`
 
+const plain = (url: string, path: string) =>
+  `GET ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nConnection: close\r\n\r\n`
+
+const answerTo = (url: string, bytes: string) => Effect.flatMap(open(url, bytes), firstAnswer)
+
+const statusOf = (answer: string) => /^HTTP\/1.1 (\d+) /.exec(answer)?.[1]
+
 const paths = ["/", "/health", "/v1/auth/token/issue", "/v1/auth/authorize", "/v1/accounts/balance", "/_sandbox/state"]
 
-describe("upgrade requests to the sandbox", () => {
+describe.each([
+  ["HTTP", {}],
+  ["HTTPS", https]
+] as const)("a sandbox that serves %s", (_, options) => {
+  const serving = <A, E>(use: (sandbox: SandboxService) => Effect.Effect<A, E, Scope.Scope>) =>
+    Effect.scoped(Effect.flatMap(Sandbox.makeServer(options), use))
+
   it.live("answers an upgrade request like a plain one, on every path", () =>
     serving(({ url }) =>
       Effect.forEach(paths, (path) =>
         Effect.gen(function* () {
-          const plain = yield* Effect.promise(() => fetch(`${url}${path}`))
-          yield* Effect.promise(() => plain.text())
-          const answer = yield* Effect.flatMap(open(url, websocket(url, path)), firstAnswer)
-          assert.match(answer, new RegExp(`^HTTP/1.1 ${plain.status} `), path)
+          const expected = statusOf(yield* answerTo(url, plain(url, path)))
+          assert.isDefined(expected)
+          assert.strictEqual(statusOf(yield* answerTo(url, websocket(url, path))), expected, path)
         })
       )
     )
@@ -55,12 +81,12 @@ describe("upgrade requests to the sandbox", () => {
     serving(({ counts, url }) =>
       Effect.gen(function* () {
         for (const path of paths) {
-          const socket = yield* open(url, websocket(url, path))
-          socket.resetAndDestroy()
+          const tcp = yield* openTcp(url)
+          yield* speak(tcp, url, websocket(url, path))
+          tcp.resetAndDestroy()
         }
         yield* Effect.repeat(counts, { until: ({ authorize }) => authorize.requests > 0 })
-        const answer = yield* Effect.promise(() => fetch(`${url}/health`))
-        assert.strictEqual(answer.status, 200)
+        assert.strictEqual(statusOf(yield* answerTo(url, plain(url, "/health"))), "200")
       })
     )
   )
@@ -69,13 +95,32 @@ describe("upgrade requests to the sandbox", () => {
     Effect.scoped(
       Effect.gen(function* () {
         const scope = yield* Scope.make()
-        const { url } = yield* Scope.extend(Sandbox.makeServer(), scope)
+        const { url } = yield* Scope.extend(Sandbox.makeServer(options), scope)
         const socket = yield* open(url, websocket(url, "/"))
         yield* firstAnswer(socket)
         yield* Effect.timeout(Scope.close(scope, Exit.void), "5 seconds")
       })
     )
   )
+
+  for (const [what, bytes] of [
+    ["says nothing", ""],
+    ["stops within a request line or a TLS record", "\x16\x03\x01\x02"],
+    ["stops within the head of a request", "GET / HTTP/1.1\r\nHost:"]
+  ] as const) {
+    it.live(`stops although a client connects and ${what}`, () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          const { url } = yield* Scope.extend(Sandbox.makeServer(options), scope)
+          yield* openTcp(url, bytes)
+          // The server has accepted the connections before this one.
+          yield* answerTo(url, plain(url, "/health"))
+          yield* Effect.timeout(Scope.close(scope, Exit.void), "5 seconds")
+        })
+      )
+    )
+  }
 
   for (const [client, framing] of [
     ["curl --http2", (body: string) => `Content-Length: ${body.length}\r\n\r\n${body}`],

@@ -1,6 +1,7 @@
 /** The sandbox on a socket of this machine. */
 import { createServer } from "node:http"
 import { createServer as createTlsServer } from "node:https"
+import type { Socket } from "node:net"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -60,14 +61,32 @@ const create = ({ tls }: Listening): Effect.Effect<ReturnType<typeof createServe
         catch: () => new SandboxError({ reason: "Options", issues: ["tls: must be a certificate and its key, in PEM"] })
       })
 
+/**
+ * Ends every connection. Node's `closeAllConnections` does not know those of a TLS server that have not finished the
+ * handshake, and `close` would wait for them.
+ */
+const endConnections = (node: ReturnType<typeof createServer>): (() => void) => {
+  const sockets = new Set<Socket>()
+  let isClosing = false
+  node.on("connection", (socket: Socket) => {
+    if (isClosing) socket.destroy()
+    else sockets.add(socket.once("close", () => sockets.delete(socket)))
+  })
+  return () => {
+    isClosing = true
+    for (const socket of sockets) socket.destroy()
+  }
+}
+
 /** Listens until the scope closes, which also closes open connections. Requests are not logged or traced. Returns the URL. */
 export const serve = (app: SandboxApp, options: Listening): Effect.Effect<string, SandboxError, Scope.Scope> =>
   Effect.gen(function* () {
     const node = yield* create(options)
+    const disconnect = endConnections(node)
     const server = yield* NodeHttpServer.make(() => node, { host: options.host, port: options.port }).pipe(
       Effect.mapError(({ cause }) => listenError(cause, options))
     )
-    yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+    yield* Effect.addFinalizer(() => Effect.sync(disconnect))
     yield* Effect.catchTag(app, "ConnectionReset", resetConnection).pipe(
       Effect.interruptible,
       HttpServer.serveEffect(),
