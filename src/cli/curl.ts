@@ -7,10 +7,13 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as HttpMethod from "@effect/platform/HttpMethod"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as NombaResponse from "../layers/NombaResponse.js"
 import { NombaClient } from "../services/NombaClient.js"
 import { describe } from "./CommandLine.js"
 import * as Environment from "./Environment.js"
@@ -93,8 +96,6 @@ const headOf = (status: number, headers: Headers.Headers): string =>
     ""
   ].join("\n")
 
-const NEWLINE = 10
-
 /** A status as the exit code of the error that it would be. */
 const exitCodeOf = (status: number): number => {
   if (status < 400) return ExitCode.SUCCESS
@@ -104,6 +105,38 @@ const exitCodeOf = (status: number): number => {
   return ExitCode.USAGE
 }
 
+/** What is kept of a body to read its `code`. */
+const KEPT = 1_048_576
+
+/** Prints the body while it arrives. Returns it, or nothing if it is large. */
+const printBody = (response: HttpClientResponse.HttpClientResponse) =>
+  Effect.gen(function* () {
+    const kept: Array<Uint8Array> = []
+    let size = 0
+    yield* Stream.runForEach(response.stream, (chunk) => {
+      size += chunk.length
+      if (size <= KEPT) kept.push(chunk)
+      return Output.write(chunk)
+    })
+    const body = Buffer.concat(size <= KEPT ? kept : [])
+    if (process.stdout.isTTY && size > 0 && body.at(-1) !== 10) yield* Output.write("\n")
+    return body
+  })
+
+const hasFailed = NombaResponse.data(Schema.Unknown)
+
+/** Nomba reports some failures with HTTP 200 and a `code`. A response of another kind, such as a file, is a success. */
+const codeOf = (response: HttpClientResponse.HttpClientResponse, body: Uint8Array<ArrayBuffer>) => {
+  const { headers, request, status } = response
+  if (body.length === 0 || !/\bjson\b/.test(headers["content-type"] ?? "")) return Effect.succeedNone
+  const whole = HttpClientResponse.fromWeb(request, new Response(body, { status, headers }))
+  return hasFailed(whole).pipe(
+    Effect.as(Option.none<string>()),
+    Effect.catchTag("NombaRequestFailed", ({ code = "" }) => Effect.succeedSome(code)),
+    Effect.catchTag("UnexpectedResponse", () => Effect.succeedNone)
+  )
+}
+
 export const command = Command.make("curl", flags, (given) =>
   Effect.gen(function* () {
     const request = yield* requestOf(given)
@@ -111,14 +144,16 @@ export const command = Command.make("curl", flags, (given) =>
     const response = yield* nomba.execute(request)
     const { headers, status } = response
     if (given.include) yield* Output.write(headOf(status, headers))
-    const last = yield* Stream.runFoldEffect(response.stream, NEWLINE, (last, chunk) =>
-      Effect.as(Output.write(chunk), chunk.at(-1) ?? last)
-    )
-    if (process.stdout.isTTY && last !== NEWLINE) yield* Output.write("\n")
-    const code = exitCodeOf(status)
-    if (code === ExitCode.SUCCESS) return
-    yield* Output.say(`Nomba answered HTTP ${status} to ${request.method} ${given.path.replace(/[?#].*/s, "")}`)
-    yield* new ExitCode.Ended({ code })
+    const body = yield* printBody(response)
+    const failure = exitCodeOf(status) === ExitCode.SUCCESS ? yield* codeOf(response, body) : Option.some("")
+    if (Option.isNone(failure)) return
+    const code = failure.value
+    const place = `${request.method} ${given.path.replace(/[?#].*/s, "")}`
+    yield* Output.say(`Nomba answered HTTP ${status}${code === "" ? "" : ` with the code ${code}`} to ${place}`)
+    const isStatus = /^[45]\d\d$/.test(code)
+    yield* new ExitCode.Ended({
+      code: isStatus ? exitCodeOf(Number(code)) : exitCodeOf(status) || ExitCode.USAGE
+    })
   }).pipe(Effect.provide(Environment.layer(given)))
 ).pipe(
   Command.withDescription(

@@ -46,7 +46,17 @@ const sessionFor = (seconds: Option.Option<number>, isForced: boolean) =>
     }
     if (found.origin === "nomba" || (Duration.toMillis(found.remaining) >= minTtl && !isForced)) return found
     yield* cache.invalidate(found.session.accessToken)
-    return yield* cache.session
+    // Without a request for a longer life, what is left of this one is better than nothing.
+    const isEnough = !isForced && Option.isNone(seconds)
+    return yield* cache.session.pipe(
+      Effect.catchIf(
+        (error) => isEnough && error._tag === "Unavailable",
+        (error) =>
+          Output.say(`warning: the token expires within a minute and could not be renewed: ${error.message}`).pipe(
+            Effect.as(found)
+          )
+      )
+    )
   })
 
 export const command = Command.make("token", flags, (given) =>

@@ -220,6 +220,19 @@ describe("nomba-auth curl", () => {
   })
 
   it.each([
+    ["400", 2],
+    ["401", 4],
+    ["503", 5],
+    ["01", 2]
+  ])("takes HTTP 200 with the code %s for a failure", async (code, expected) => {
+    const { command, sandbox } = await quietUser()
+    await sandbox.respond({ method: "GET", path: "/v1/things", status: 200, body: { code, message: "no" } })
+    const ended = await command("curl", "/v1/things")
+    assert.deepStrictEqual([ended.code, ended.output], [expected, JSON.stringify({ code, message: "no" })])
+    assert.strictEqual(ended.errors, `nomba-auth: Nomba answered HTTP 200 with the code ${code} to GET /v1/things\n`)
+  })
+
+  it.each([
     [["https://elsewhere.example/v1/a"], "its URL leaves the configured base URL"],
     [["//elsewhere.example/v1/a"], "its URL leaves the configured base URL"],
     [["/v1/a", "-H", "no colon"], "--header: must be Name: value"],

@@ -1,11 +1,23 @@
 import { createHash } from "node:crypto"
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { join } from "node:path"
+import { Effect } from "effect"
 import { createNomba } from "nomba-auth/promise"
 import { fileStore } from "nomba-auth/promise/file"
 import { assert, beforeAll, describe, it } from "vitest"
 import * as BaseUrl from "../../src/layers/config/BaseUrl.js"
 import { clientSecret, problemOf, resultOf, useCli, type Variables, without } from "../support/cli.js"
+import { describeRedis } from "../support/describeRedis.js"
 
 const { bin, newPath, run, user } = useCli()
 
@@ -95,6 +107,19 @@ describe("nomba-auth token", () => {
     const third = await tokenOf(variables, "--min-ttl", "600")
     assert.notStrictEqual(third, second)
     assert.strictEqual((await sandbox.session())?.accessToken, third)
+  })
+
+  it("prints what is left of a token that cannot be renewed, with a warning, unless --min-ttl asks for more", async () => {
+    const { sandbox, store, variables } = await user()
+    const token = await tokenOf(variables)
+    rewrite(store, ({ content }) => {
+      content.until = Date.now() + 50_000
+    })
+    await sandbox.close()
+    const { code, errors, output } = await run(variables, ["token"])
+    assert.deepStrictEqual([code, output], [0, `${token}\n`])
+    assert.match(errors, /^nomba-auth: warning: the token expires within a minute .*ECONNREFUSED/)
+    problemOf(await run(variables, ["token", "--min-ttl", "600"]), 5)
   })
 
   it("refuses a --min-ttl that no token has, without a renewal", async () => {
@@ -273,10 +298,31 @@ describe("the token store of the command line", () => {
     assert.strictEqual((await sandbox.counts()).issue.requests, 0)
   })
 
+  it("is encrypted with NOMBA_TOKEN_STORE_KEYS", async () => {
+    const { store, variables } = await user()
+    const encrypted = { ...variables, NOMBA_TOKEN_STORE_KEYS: `a:${Buffer.alloc(32, 7).toString("base64")}` }
+    const token = await tokenOf(encrypted)
+    assert.strictEqual(await tokenOf(encrypted), token)
+    assert.notInclude(readFileSync(entryFile(store), "utf8"), token)
+  })
+
   it("warns that NOMBA_TOKEN_STORE=memory logs other programs out", async () => {
     const { variables } = await user()
     const { code, errors } = await run({ ...variables, NOMBA_TOKEN_STORE: "memory" }, ["token"])
     assert.strictEqual(code, 0)
     assert.include(errors, "warning: NOMBA_TOKEN_STORE=memory")
+  })
+})
+
+describeRedis("the token store in Redis", (server) => {
+  it("gives parallel calls one session, without a file", async () => {
+    const { url } = await Effect.runPromise(server)
+    const { sandbox, store, variables } = await user()
+    const shared = { ...variables, NOMBA_TOKEN_STORE: url }
+    const tokens = await Promise.all(Array.from({ length: 4 }, () => tokenOf(shared)))
+    assert.strictEqual(new Set(tokens).size, 1)
+    assert.strictEqual((await sandbox.counts()).issue.requests, 1)
+    assert.isFalse(existsSync(store))
+    assert.include(resultOf(await run(shared, ["status"])), `token store  ${url}`)
   })
 })
