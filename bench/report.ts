@@ -222,11 +222,11 @@ export const report = (results: Results): string => {
     ["Budgets", budgets(results)],
     [
       "A token in memory",
-      `What \`await token()\` costs. The floor is the await of a promise that is resolved already.\n\n${hitTable(results)}\n\nIn a fiber: an empty effect, and the floor of every cache: one look at the clock, one field, one effect that was built before.\n\n${byName(fiber, "ns", "floor")}`
+      `What \`await token()\` costs. The floor is the await of a promise that is resolved already. \`nomba-auth\` is one \`runPromise\` for each\ncall.\n\n${hitTable(results)}\n\nIn a fiber: an empty effect, and the floor of every cache: one look at the clock, one field, one effect that was built before.\n\n${byName(fiber, "ns", "floor")}`
     ],
     [
       "A cold start",
-      `All callers ask at once, and nobody has a token. @azure/msal-node, openid-client and the cache without a single flight send one token request for each caller, so 10,000 of them would measure the token server.\n\n${herdTable(results)}${Object.keys(results.scale).length === 0 ? "" : `\n\n${scaleTable(results)}`}`
+      `All callers ask at once, and nobody has a token. @azure/msal-node, openid-client and the cache without a single flight send one token request for each caller, so 10,000 of them would measure the token server. \`nomba-auth\` is\n10,000 fibers of one runtime.\n\n${herdTable(results)}${Object.keys(results.scale).length === 0 ? "" : `\n\n${scaleTable(results)}`}`
     ],
     [
       "What happens",

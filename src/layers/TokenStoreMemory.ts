@@ -10,11 +10,10 @@ import * as Effect from "effect/Effect"
 import { globalValue } from "effect/GlobalValue"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as PubSub from "effect/PubSub"
-import * as Stream from "effect/Stream"
 import type { StoredContent } from "../schemas/Session.js"
 import type { StoreKey } from "../schemas/StoreKey.js"
 import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
+import * as Announcements from "./store/Announcements.js"
 import * as LeasedEntry from "./store/LeasedEntry.js"
 import * as SessionStore from "./store/SessionStore.js"
 import { type Connect, FAILURE_RETENTION, type Reading, type StoreDriver } from "./store/StoreDriver.js"
@@ -22,7 +21,7 @@ import { type Connect, FAILURE_RETENTION, type Reading, type StoreDriver } from 
 interface Slot {
   entry: LeasedEntry.LeasedEntry<StoredContent>
   users: number
-  readonly announced: PubSub.PubSub<number>
+  readonly announced: Announcements.Announcements
 }
 
 interface Slots {
@@ -82,7 +81,7 @@ const driverOf = (slot: Slot, clock: Clock.Clock, leaseTime: Duration.Duration):
     slot.entry = entry
     return answer
   }
-  const announce = Effect.suspend(() => PubSub.publish(slot.announced, slot.entry.content?.version ?? 0))
+  const announce = Effect.suspend(() => slot.announced.publish(slot.entry.content?.version ?? 0))
   let isOpen = true
   return {
     leaseTime,
@@ -110,7 +109,7 @@ const driverOf = (slot: Slot, clock: Clock.Clock, leaseTime: Duration.Duration):
         at((now) => apply(LeasedEntry.release(slot.entry, owner, outcome, now))),
         (isReleased) => Effect.when(announce, () => isReleased)
       ).pipe(Effect.asVoid),
-    changes: Stream.fromPubSub(slot.announced, { scoped: true }),
+    changes: slot.announced.changes,
     close: Effect.sync(() => {
       if (!isOpen) return false
       isOpen = false
@@ -128,7 +127,7 @@ const driverOf = (slot: Slot, clock: Clock.Clock, leaseTime: Duration.Duration):
  */
 export const connect: Connect = Effect.fnUntraced(function* (key, leaseTime) {
   const clock = yield* Effect.clock
-  const announced = yield* PubSub.sliding<number>(16)
+  const announced = Announcements.make()
   return yield* Effect.acquireRelease(
     Effect.sync(() => {
       const slots = slotsOf(clock)

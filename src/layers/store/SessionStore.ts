@@ -10,7 +10,6 @@ import * as Encoding from "effect/Encoding"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -30,6 +29,7 @@ import {
   type TokenStoreService
 } from "../../services/TokenStore.js"
 import { unrefSleep } from "../time.js"
+import * as Announcements from "./Announcements.js"
 import type { Connect, Entry, Owner, Reading, StoreDriver } from "./StoreDriver.js"
 
 /**
@@ -159,8 +159,8 @@ export const make = (
 ): Effect.Effect<SessionStore, never, Scope.Scope> =>
   Effect.gen(function* () {
     const store = yield* newStoreId
-    const announced = yield* PubSub.sliding<number>(16)
-    yield* inBackground(Stream.runForEach(yield* driver.changes, (version) => PubSub.publish(announced, version)))
+    const announced = Announcements.make()
+    yield* inBackground(Stream.runForEach(yield* driver.changes, (version) => announced.publish(version)))
 
     const seen: Seen = { version: 0, tombstone: undefined }
     /** The store's time now, as far as its last answer tells. */
@@ -321,7 +321,7 @@ export const make = (
               Effect.as(Effect.sleep(POLL), Option.none<A>())
             )
             if (Option.isSome(answer)) return answer.value
-            if (news === undefined) news = yield* PubSub.subscribe(announced)
+            if (news === undefined) news = yield* announced.subscribe
             else {
               const next = Effect.raceFirst(Queue.takeBetween(news, 1, 16), Effect.sleep(POLL))
               yield* Effect.scoped(Effect.flatMap(inBackground(next), Fiber.join))
@@ -499,12 +499,12 @@ export const make = (
       yield* unrefSleep(HEARTBEAT)
       const before = seen.version
       const { expectedVersion, wentBack } = yield* readView
-      if (wentBack || expectedVersion > before) yield* PubSub.publish(announced, expectedVersion)
+      if (wentBack || expectedVersion > before) yield* announced.publish(expectedVersion)
     })
 
     const changes: SessionStore["changes"] = Effect.gen(function* () {
       if (isShared) yield* inBackground(Effect.forever(Effect.ignore(heartbeat)))
-      return yield* Stream.fromPubSub(announced, { scoped: true })
+      return yield* announced.changes
     })
 
     return {
