@@ -28,28 +28,34 @@ const LOOPBACK = "127.0.0.1"
 const flags = {
   ...Environment.flags,
   port: Options.integer("port").pipe(
+    Options.withPseudoName("PORT"),
     Options.withDescription(`The port; 0 takes a free one. Default: ${PORT}.`),
     Options.optional
   ),
   host: Options.text("host").pipe(
+    Options.withPseudoName("ADDRESS"),
     Options.withDescription(
       "The address to listen on, which needs --key-file unless only this machine reaches it. Default: 127.0.0.1."
     ),
     Options.optional
   ),
   socket: Options.text("socket").pipe(
+    Options.withPseudoName("PATH"),
     Options.withDescription("Listen on this Unix socket (mode 0660) and not on a port."),
     Options.optional
   ),
   allowedHosts: Options.text("allow-host").pipe(
+    Options.withPseudoName("NAME"),
     Options.withDescription("Extra Host name to accept, such as a container's; may be repeated."),
     Options.repeated
   ),
   keyFile: Options.text("key-file").pipe(
+    Options.withPseudoName("PATH"),
     Options.withDescription("The keys of callers: a file of mode 0600 with one name:key or name:key:RULE a line."),
     Options.optional
   ),
   writeKey: Options.text("write-key").pipe(
+    Options.withPseudoName("PATH"),
     Options.withDescription("Write the generated key to this file (mode 0600). Default: a file in a new folder."),
     Options.optional
   ),
@@ -64,10 +70,12 @@ const flags = {
     Options.repeated
   ),
   opsHost: Options.text("ops-host").pipe(
+    Options.withPseudoName("ADDRESS"),
     Options.withDescription("The address of /-/live, /-/ready and /-/metrics. Default: 127.0.0.1."),
     Options.withDefault(LOOPBACK)
   ),
   opsPort: Options.integer("ops-port").pipe(
+    Options.withPseudoName("PORT"),
     Options.withDescription(`Their port; 0 takes a free one. Default: ${OPS_PORT}, or a free one with --port 0.`),
     Options.optional
   ),
@@ -81,7 +89,14 @@ type Flags = Command.Command.ParseConfig<typeof flags>
 
 const usage = (message: string): UsageError => new UsageError({ message })
 
-const placeOf = ({ allowedHosts, host, keyFile, noKey, port, socket }: Flags): Effect.Effect<Proxy.Place, UsageError> =>
+export const placeOf = ({
+  allowedHosts,
+  host,
+  keyFile,
+  noKey,
+  port,
+  socket
+}: Flags): Effect.Effect<Proxy.Place, UsageError> =>
   Effect.gen(function* () {
     if (Option.isSome(socket)) {
       if (Option.isSome(port) || Option.isSome(host)) return yield* usage("--socket: leave --port and --host out")
@@ -100,7 +115,7 @@ const placeOf = ({ allowedHosts, host, keyFile, noKey, port, socket }: Flags): E
     return { host: address, port: wanted, allowedHosts }
   })
 
-const rulesOf = ({ allow }: Flags): Effect.Effect<ReadonlyArray<Admission.Rule> | undefined, UsageError> =>
+export const rulesOf = ({ allow }: Flags): Effect.Effect<ReadonlyArray<Admission.Rule> | undefined, UsageError> =>
   allow.length === 0
     ? Effect.succeed(undefined)
     : Effect.forEach(allow, (text) =>
@@ -114,7 +129,7 @@ interface KeySource {
   readonly generated?: Redacted.Redacted
 }
 
-const keysOf = ({ keyFile, noKey, writeKey }: Flags): Effect.Effect<KeySource, UsageError, Scope.Scope> =>
+export const keysOf = ({ keyFile, noKey, writeKey }: Flags): Effect.Effect<KeySource, UsageError, Scope.Scope> =>
   Effect.gen(function* () {
     if (noKey) {
       if (Option.isSome(keyFile)) return yield* usage("--no-key and --key-file: give one of the two")

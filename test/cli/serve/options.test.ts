@@ -1,0 +1,76 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, it } from "@effect/vitest"
+import { Effect, Either, Option } from "effect"
+import { afterAll, describe } from "vitest"
+import { keysOf, placeOf, rulesOf } from "../../../src/cli/serve.js"
+
+const folder = mkdtempSync(join(tmpdir(), "nomba-auth-options-"))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+type Flags = Parameters<typeof placeOf>[0]
+
+const none: Flags = {
+  clientSecret: Option.none(),
+  clientSecretFile: Option.none(),
+  subject: Option.none(),
+  port: Option.none(),
+  host: Option.none(),
+  socket: Option.none(),
+  allowedHosts: [],
+  keyFile: Option.none(),
+  writeKey: Option.none(),
+  noKey: false,
+  allow: [],
+  opsHost: "127.0.0.1",
+  opsPort: Option.none(),
+  sandbox: false,
+  quiet: false
+}
+
+let files = 0
+const keyFile = (content = "shop:the-key-of-the-shop", mode = 0o600): Option.Option<string> => {
+  files += 1
+  const path = join(folder, `keys-${files}`)
+  writeFileSync(path, content)
+  chmodSync(path, mode)
+  return Option.some(path)
+}
+
+const some = Option.some
+
+describe("the options of serve", () => {
+  it.scoped.each<readonly [Partial<Flags>, RegExp]>([
+    [{ keyFile: keyFile(undefined, 0o644) }, /--key-file .*: other users may read it.*chmod 600/],
+    [{ keyFile: keyFile(undefined, 0o640) }, /chmod 600/],
+    [{ keyFile: keyFile("shop") }, /line 1: the key must have/],
+    [{ keyFile: some(join(folder, "nothing")) }, /ENOENT/],
+    [{ keyFile: keyFile(), writeKey: some("x") }, /--write-key and --key-file: give one of the two/],
+    [{ keyFile: keyFile(), noKey: true, socket: some("x") }, /--no-key and --key-file: give one of the two/],
+    [{ writeKey: Option.map(keyFile(), (file) => join(file, "key")) }, /--write-key .*: the key cannot be written/],
+    [{ host: some("0.0.0.0") }, /other machines can reach it: needs --key-file/],
+    [{ host: some("::") }, /needs --key-file/],
+    [{ host: some("192.168.1.2") }, /needs --key-file/],
+    [{ host: some("a b") }, /is not an address or a name/],
+    [{ noKey: true }, /needs --socket/],
+    [{ noKey: true, host: some("127.0.0.1") }, /needs --socket/],
+    [{ socket: some("x"), port: some(1) }, /leave --port and --host out/],
+    [{ allow: ["GET accounts"] }, /--allow "GET accounts": .*must begin with a slash/],
+    [{ port: some(70_000) }, /0 to 65535/]
+  ])("refuse %j", ([given, problem]) =>
+    Effect.gen(function* () {
+      const flags = { ...none, ...given }
+      const result = yield* Effect.either(Effect.all([placeOf(flags), rulesOf(flags), keysOf(flags)]))
+      assert.match(Either.getOrThrow(Either.flip(result)).message, problem)
+    })
+  )
+
+  it.scoped("listen on 127.0.0.1:4020, and elsewhere if there is a key file", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* placeOf(none), { host: "127.0.0.1", port: 4020, allowedHosts: [] })
+      const open = { ...none, host: some("0.0.0.0"), keyFile: keyFile(), allowedHosts: ["proxy"] }
+      assert.deepStrictEqual(yield* placeOf(open), { host: "0.0.0.0", port: 4020, allowedHosts: ["proxy"] })
+    })
+  )
+})
