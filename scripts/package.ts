@@ -121,7 +121,6 @@ try {
     cpSync(join(root, "test/docs/frameworks/index.d.ts"), join(folder, "frameworks.d.ts"))
     const compilerOptions = {
       strict: true,
-      experimentalDecorators: true,
       exactOptionalPropertyTypes: true,
       noEmit: true,
       target: "ES2022",

@@ -1,29 +1,4 @@
 /** As much of some packages as the examples of the pages use. */
-declare module "express" {
-  interface Response {
-    json(body: unknown): Response
-    status(code: number): Response
-  }
-  type Handler = (request: object, response: Response) => void | Promise<void>
-  interface Application {
-    get(path: string, handler: Handler): void
-    listen(port: number): { close(): void }
-  }
-  export default function express(): Application
-}
-
-declare module "@nestjs/common" {
-  export interface OnApplicationShutdown {
-    onApplicationShutdown(): Promise<void>
-  }
-  export function Inject(token: symbol): ParameterDecorator
-  export function Injectable(): ClassDecorator
-  export function Module(metadata: {
-    providers?: ReadonlyArray<object>
-    exports?: ReadonlyArray<object>
-  }): ClassDecorator
-}
-
 declare module "zod" {
   interface Type<Output> {
     readonly "~standard": {
@@ -44,15 +19,6 @@ declare module "zod" {
       shape: Shape
     ): Type<{ [Key in keyof Shape]: Shape[Key] extends Type<infer Output> ? Output : never }>
   }
-}
-
-declare module "cloudflare:workers" {
-  export const env: {
-    readonly NOMBA_CLIENT_ID: string
-    readonly NOMBA_CLIENT_SECRET: string
-    readonly NOMBA_ACCOUNT_ID: string
-  }
-  export const waitUntil: (promise: Promise<unknown>) => void
 }
 
 declare module "axios" {
