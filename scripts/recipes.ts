@@ -3,7 +3,7 @@
  * type-checks the recipes there and runs each. Arguments go to vitest: `npm run recipes -- express`.
  */
 import { execFileSync, spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -21,9 +21,11 @@ const run = (command: string, args: ReadonlyArray<string>, cwd: string): void =>
   if (status !== 0) process.exit(status ?? 1)
 }
 
-const installed = join(recipes, "node_modules/.package-lock.json")
-if (changed(installed) < changed(join(recipes, "package-lock.json"))) {
+const lock = readFileSync(join(recipes, "package-lock.json"), "utf8")
+const installed = join(recipes, "node_modules/.installed")
+if (!existsSync(installed) || readFileSync(installed, "utf8") !== lock) {
   run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], recipes)
+  writeFileSync(installed, lock)
 }
 
 if (changed(join(root, "dist/bin/nomba-auth.js")) < newest(join(root, "src"))) run("npm", ["run", "build"], root)
