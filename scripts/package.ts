@@ -22,10 +22,10 @@ const run = (command: string, args: ReadonlyArray<string>, cwd: string): string 
   }
 }
 
-/** The examples of the public doc comments, by the file in which the check writes them. */
+/** The examples of the doc comments that a user can read, by the file in which the check writes them. */
 const commented = (): ReadonlyArray<readonly [string, string]> =>
   readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => name.endsWith(".ts") && !name.startsWith("cli/"))
     .flatMap((name) =>
       [...readFileSync(join(root, "src", name), "utf8").matchAll(/^ +\* ```ts\n(.*?)^ +\* ```$/gms)].map(
         ([, code = ""], index) => [join("src", `${name}-${index + 1}.ts`), code.replace(/^ +\* ?/gm, "")] as const

@@ -124,6 +124,8 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
   })
 
 /**
+ * The client as a layer, over a `TokenCache` and your `HttpClient`.
+ *
  * @since 0.1.0
  * @category layers
  */

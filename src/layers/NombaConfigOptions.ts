@@ -152,6 +152,8 @@ export const defaultConfig: typeof defaultPublicConfig & {
 }
 
 /**
+ * Checks settings that are given in code. Fails with a `ConfigError` that lists every problem.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -159,6 +161,8 @@ export const make = (options: Options): Effect.Effect<NombaConfigService, Config
   fromOptions(options, confidential)
 
 /**
+ * Checks the settings of a public client that are given in code.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -166,6 +170,8 @@ export const makePublic = (options: PublicOptions): Effect.Effect<NombaConfigSer
   fromOptions(options, publicClient)
 
 /**
+ * Reads each setting from its `Config`, by default from the environment, and checks them.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -175,6 +181,8 @@ export const makeConfig = (
 ): Effect.Effect<NombaConfigService, ConfigError.ConfigError> => fromConfig(config, options, confidential)
 
 /**
+ * Reads the settings of a public client from their `Config`, by default from the environment, and checks them.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -194,6 +202,8 @@ export const makeWithDefaults = (
   validate(Setting.codeOver(defaultConfig), options, options, confidential)
 
 /**
+ * The settings of a client as a layer, all in code.
+ *
  * @since 0.1.0
  * @category layers
  */
@@ -201,6 +211,8 @@ export const layer = (options: Options): Layer.Layer<NombaConfig, ConfigError.Co
   Layer.effect(NombaConfig, make(options))
 
 /**
+ * The settings of a client as a layer, by default from the environment.
+ *
  * @since 0.1.0
  * @category layers
  */
@@ -210,6 +222,8 @@ export const layerConfig = (
 ): Layer.Layer<NombaConfig, ConfigError.ConfigError> => Layer.effect(NombaConfig, makeConfig(config, options))
 
 /**
+ * The settings of a public client as a layer, all in code.
+ *
  * @since 0.1.0
  * @category layers
  */
@@ -217,6 +231,8 @@ export const layerPublic = (options: PublicOptions): Layer.Layer<NombaConfig, Co
   Layer.effect(NombaConfig, makePublic(options))
 
 /**
+ * The settings of a public client as a layer, by default from the environment.
+ *
  * @since 0.1.0
  * @category layers
  */

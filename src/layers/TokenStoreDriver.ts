@@ -27,6 +27,8 @@ export {
 } from "./store/StoreDriver.js"
 
 /**
+ * What the store has to know of its database.
+ *
  * @since 0.1.0
  * @category models
  */

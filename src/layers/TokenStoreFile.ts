@@ -24,6 +24,8 @@ import * as StoreDirectory from "./store/file/StoreDirectory.js"
 import * as SessionStore from "./store/SessionStore.js"
 
 /**
+ * Where the files are, and how sessions are encrypted. Everything has a default.
+ *
  * @since 0.1.0
  * @category models
  */

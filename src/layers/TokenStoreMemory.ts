@@ -144,6 +144,8 @@ export const connect: Connect = Effect.fnUntraced(function* (key, leaseTime) {
 })
 
 /**
+ * The store of this process. All layers that use it share their sessions.
+ *
  * @since 0.1.0
  * @category constructors
  */

@@ -30,7 +30,12 @@ export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: ReadonlyArray<StandardIssue> }
 
-/** @since 0.1.0 @category models */
+/**
+ * What is wrong with one value, by the Standard Schema specification.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface StandardIssue {
   readonly message: string
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined

@@ -31,6 +31,8 @@ import { pathsOf, type StandardSchema } from "./StandardSchema.js"
 import { eventOf, type NombaSession, type NombaSessionEvent, viewOf } from "./session.js"
 
 /**
+ * The options of a call that may wait for a token.
+ *
  * @since 0.1.0
  * @category models
  */

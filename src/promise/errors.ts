@@ -65,7 +65,12 @@ export class InvalidRequest extends Failure<InvalidRequestFields> {
   declare readonly hint?: string
 }
 
-/** @since 0.1.0 @category models */
+/**
+ * The fields of `InvalidRequest`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface InvalidRequestFields extends Answered {
   readonly errors: ReadonlyArray<string>
 }
@@ -91,13 +96,23 @@ export class InvalidCredentials extends Failure<InvalidCredentialsFields> {
   declare readonly hint?: string
 }
 
-/** @since 0.1.0 @category models */
+/**
+ * The fields of `InvalidCredentials`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface InvalidCredentialsFields extends Answered {
   readonly errors: ReadonlyArray<string>
   readonly origins?: CredentialOrigins | undefined
 }
 
-/** @since 0.1.0 @category models */
+/**
+ * Where each part of the credentials came from: `NOMBA_CLIENT_ID`, `options.clientId`, `not set`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface CredentialOrigins {
   readonly clientId: string
   readonly clientSecret: string
@@ -122,7 +137,12 @@ export class Expired extends Failure<ExpiredFields> {
   declare readonly hint?: string
 }
 
-/** @since 0.1.0 @category models */
+/**
+ * The fields of `Expired`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ExpiredFields extends Answered {}
 
 /**
@@ -169,7 +189,12 @@ export class Unavailable extends Failure<UnavailableFields> {
   declare readonly hint?: string
 }
 
-/** @since 0.1.0 @category models */
+/**
+ * The fields of `Unavailable`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface UnavailableFields extends Answered {
   readonly reason: UnavailableReason
   readonly detail?: string | undefined
@@ -217,7 +242,12 @@ export class UnexpectedResponse extends Failure<UnexpectedResponseFields> {
   declare readonly hint?: string
 }
 
-/** @since 0.1.0 @category models */
+/**
+ * The fields of `UnexpectedResponse`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface UnexpectedResponseFields extends Common {
   readonly reason: UnexpectedReason
   readonly status?: number | undefined
@@ -246,7 +276,12 @@ export class NombaRequestFailed extends Failure<NombaRequestFailedFields> {
   declare readonly retryAfterMs?: number
 }
 
-/** @since 0.1.0 @category models */
+/**
+ * The fields of `NombaRequestFailed`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface NombaRequestFailedFields {
   readonly status: number
   readonly code?: string | undefined

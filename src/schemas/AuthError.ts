@@ -20,6 +20,8 @@ import { MESSAGE_LIMIT, oneLine } from "./SafeText.js"
 export const Operation = Schema.Literal("issue", "refresh", "revoke", "exchange", "authorize", "request", "store")
 
 /**
+ * What failed: one of the literals of the schema `Operation`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -419,13 +421,36 @@ export class UnexpectedResponse extends Schema.TaggedError<UnexpectedResponse>("
  */
 export type AuthError = InvalidRequest | InvalidCredentials | Expired | Unavailable | UnexpectedResponse
 
-/** @since 0.1.0 @category errors */
+/**
+ * What `NombaAuth.issue` can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export type IssueError = InvalidRequest | InvalidCredentials | Unavailable | UnexpectedResponse
-/** @since 0.1.0 @category errors */
+
+/**
+ * What `NombaAuth.refresh` can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export type RefreshError = AuthError
-/** @since 0.1.0 @category errors */
+
+/**
+ * What `NombaAuth.revoke` can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export type RevokeError = AuthError
-/** @since 0.1.0 @category errors */
+
+/**
+ * What `NombaAuth.exchange` can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export type ExchangeError = AuthError
 
 /**

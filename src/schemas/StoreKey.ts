@@ -15,6 +15,8 @@ import * as Schema from "effect/Schema"
 export const StoreKey = Schema.String.pipe(Schema.brand("nomba-auth/StoreKey"))
 
 /**
+ * The name of one session in a token store.
+ *
  * @since 0.1.0
  * @category models
  */

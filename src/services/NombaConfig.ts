@@ -13,6 +13,8 @@ import type { CredentialOrigins, InvalidRequest, Unavailable } from "../schemas/
 import type { StoreKey } from "../schemas/StoreKey.js"
 
 /**
+ * The validated settings of a client, and where each came from.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -9,6 +9,8 @@ import type { Unavailable } from "../schemas/AuthError.js"
 import type { Session } from "../schemas/Session.js"
 
 /**
+ * Starts the session of an end user who has logged in.
+ *
  * @since 0.1.0
  * @category models
  */

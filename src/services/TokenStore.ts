@@ -198,6 +198,8 @@ export interface SessionStore {
 }
 
 /**
+ * Opens the session of a client, which all processes of the store share.
+ *
  * @since 0.1.0
  * @category models
  */

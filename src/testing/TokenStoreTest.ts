@@ -12,6 +12,8 @@ import { Unavailable } from "../schemas/AuthError.js"
 import { type SessionStore, TokenStore } from "../services/TokenStore.js"
 
 /**
+ * Switches the outage of the store on and off.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -102,6 +102,8 @@ export interface Reading {
 }
 
 /**
+ * What `acquire` answers: the reading, and whether the owner holds the lease.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -111,6 +113,8 @@ export interface Acquired extends Reading {
 }
 
 /**
+ * When an acquire may take the lease.
+ *
  * @since 0.1.0
  * @category models
  */

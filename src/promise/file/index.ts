@@ -10,6 +10,8 @@ import * as TokenStoreFile from "../../layers/TokenStoreFile.js"
 import * as NombaStore from "../NombaStore.js"
 
 /**
+ * The options of `fileStore`.
+ *
  * @since 0.1.0
  * @category models
  */

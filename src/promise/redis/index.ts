@@ -25,6 +25,8 @@ export interface StoreEncryptionKey {
 }
 
 /**
+ * The options of `redisStore`.
+ *
  * @since 0.1.0
  * @category models
  */

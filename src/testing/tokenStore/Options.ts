@@ -21,6 +21,12 @@ export interface FaultyStore {
   readonly nextVersion: (version: number) => Effect.Effect<void>
 }
 
+/**
+ * The store that `tokenStoreContract` tests, and what the cases may do to it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface TokenStoreContractOptions {
   /** A store as a process of its own would build it. All that are built hold the same sessions. */
   readonly store: Effect.Effect<TokenStoreService, Error, Scope.Scope>
