@@ -51,6 +51,17 @@ describe("a signal", () => {
     assert.strictEqual(problemOf(await ended, expected), "")
   })
 
+  it("SIGTERM during a token request ends the command after the session is stored", async () => {
+    const { sandbox, variables } = await user()
+    await sandbox.fault("issue", { latency: "2 seconds" })
+    const { child, ended } = start(variables, ["token"])
+    while ((await sandbox.session()) === undefined) await new Promise((resolve) => setTimeout(resolve, 20))
+    child.kill("SIGTERM")
+    assert.strictEqual(problemOf(await ended, 143), "")
+    assert.strictEqual(resultOf(await run(variables, ["token"])), `${(await sandbox.session())?.accessToken}\n`)
+    assert.strictEqual((await sandbox.counts()).issue.requests, 1)
+  })
+
   it("SIGTERM ends a login that nobody finishes, and frees its port", async () => {
     const { variables } = await user()
     const { child, ended } = start(variables, ["login"])

@@ -11,11 +11,12 @@ import {
   writeFileSync
 } from "node:fs"
 import { join } from "node:path"
-import { Effect } from "effect"
+import { ConfigProvider, Effect } from "effect"
 import { createNomba } from "nomba-auth/promise"
 import { fileStore } from "nomba-auth/promise/file"
 import { assert, beforeAll, describe, it } from "vitest"
 import * as BaseUrl from "../../src/layers/config/BaseUrl.js"
+import * as StoreDirectory from "../../src/layers/store/file/StoreDirectory.js"
 import { clientSecret, problemOf, resultOf, useCli, type Variables, without } from "../support/cli.js"
 import { describeRedis } from "../support/describeRedis.js"
 
@@ -296,6 +297,25 @@ describe("the token store of the command line", () => {
     const { code } = await run({ ...without(variables, "HOME", "XDG_STATE_HOME"), TMPDIR: newPath() }, ["status"])
     assert.strictEqual(code, 0)
     assert.strictEqual((await sandbox.counts()).issue.requests, 0)
+  })
+
+  it.each([
+    ["XDG_STATE_HOME", (home: string) => ({ HOME: home, XDG_STATE_HOME: join(home, "state") })],
+    ["a relative XDG_STATE_HOME", (home: string) => ({ HOME: home, XDG_STATE_HOME: "state" })],
+    ["HOME alone", (home: string) => ({ HOME: home })]
+  ])("is that of TokenStoreFile by default, with %s", async (_, variablesOf) => {
+    const { variables } = await user()
+    const home = newPath()
+    mkdirSync(home)
+    const own = variablesOf(home)
+    const folder = await Effect.runPromise(
+      Effect.withConfigProvider(
+        StoreDirectory.byConvention(process.platform, () => home),
+        ConfigProvider.fromMap(new Map(Object.entries(own)))
+      )
+    )
+    const { output } = await run({ ...without(variables, "HOME", "XDG_STATE_HOME"), ...own }, ["status"])
+    assert.include(output, `token store  file:${folder} (by default)`)
   })
 
   it("is encrypted with NOMBA_TOKEN_STORE_KEYS", async () => {
