@@ -25,7 +25,7 @@ export default defineConfig({
       rules.text = (...all) => text(...all).replaceAll("{{", "&#123;&#123;")
     }
   },
-  ignoreDeadLinks: [/\/openapi\.json$/, /\/protocol\.pml$/],
+  ignoreDeadLinks: [/\/openapi\.json$/, /\/protocol\.pml$/, /\/smoke\.mjs$/],
   themeConfig: {
     search: { provider: "local" },
     outline: [2, 3],
@@ -45,6 +45,7 @@ export default defineConfig({
             page("Recipes", "recipes"),
             page("Configuration", "configuration"),
             page("The command line", "command-line"),
+            page("The proxy", "proxy"),
             page("Migration", "migration"),
             page("Runtimes", "runtimes")
           ]

@@ -51,7 +51,7 @@ export const blocksOf = (page: string, text = readFileSync(root + page, "utf8"))
 const ownFiles = (): ReadonlySet<string> =>
   new Set(
     readdirSync(`${root}examples`, { recursive: true, encoding: "utf8" })
-      .filter((name) => /\.(ts|yaml)$/.test(name) && !/node_modules|\.next/.test(name))
+      .filter((name) => /\.(ts|yaml|php|py)$/.test(name) && !/node_modules|\.next/.test(name))
       .map((name) => readFileSync(`${root}examples/${name}`, "utf8"))
   )
 
