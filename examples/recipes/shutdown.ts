@@ -1,8 +1,8 @@
 import { createServer } from "node:http"
 import { FetchHttpClient, HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
-import { Config, Effect, Layer, Schema } from "effect"
-import { Nomba, NombaClient, NombaResponse, TokenStoreMemory } from "nomba-auth"
+import { Config, Effect, Layer, Option, Schema } from "effect"
+import { Nomba, NombaClient, NombaResponse, TokenCache, TokenStoreMemory } from "nomba-auth"
 
 const Balance = Schema.Struct({ amount: Schema.String, currency: Schema.String })
 
@@ -13,6 +13,14 @@ const router = HttpRouter.empty.pipe(
       const nomba = yield* NombaClient
       const balance = yield* Effect.flatMap(nomba.get("/v1/accounts/balance"), NombaResponse.data(Balance))
       return yield* HttpServerResponse.json(balance)
+    })
+  ),
+  // `peek` looks at the memory only, so a health check never logs in.
+  HttpRouter.get(
+    "/health",
+    Effect.gen(function* () {
+      const session = yield* (yield* TokenCache).peek
+      return yield* HttpServerResponse.json({ ready: true, hasToken: Option.isSome(session) })
     })
   )
 )
