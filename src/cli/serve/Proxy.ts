@@ -472,8 +472,9 @@ const isAuthError = (error: unknown): error is AuthError =>
 const statusOf = (error: AuthError): number => {
   if (error._tag !== "Unavailable") return 502
   if (error.reason === "RateLimited") return 429
-  // Nomba itself could not be reached for this request, in contrast to a token that cannot be had for now.
-  return error.operation === "request" ? 502 : 503
+  // This request did not reach Nomba or its response was lost, in contrast to a token that cannot be had for now.
+  const isLost = error.operation === "request" && (error.reason === "Network" || error.reason === "Timeout")
+  return isLost ? 502 : 503
 }
 
 export const listen = (server: Http.Server, place: Place): Effect.Effect<string, ListenError> =>

@@ -494,6 +494,7 @@ describe("a 401", () => {
         ],
         [new Unavailable({ operation: "issue", reason: "ServerError", status: 503 }), 503],
         [new Unavailable({ operation: "store", reason: "Store", target: "Redis at cache:6379" }), 503],
+        [new Unavailable({ operation: "request", reason: "SessionContested" }), 503],
         [new UnexpectedResponse({ operation: "issue", reason: "RenewalIneffective" }), 502]
       ] as const) {
         const { ask } = yield* proxied(accepting("token-2"), { cache: scriptedCache(error) })
