@@ -28,7 +28,7 @@ for (const page of pages()) {
 }
 cpSync(join(root, "docs/images"), join(folder, "docs/images"), { recursive: true })
 // What the pages link to and is no page.
-for (const file of ["openapi.json", "test/model/protocol/protocol.pml"]) {
+for (const file of ["openapi.json", "test/model/protocol/protocol.pml", "scripts/smoke.mjs"]) {
   cpSync(join(root, file), join(folder, "public", file))
 }
 run(join(site, "node_modules/.bin/vitepress"), "build")

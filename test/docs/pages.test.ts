@@ -97,6 +97,17 @@ it("docs/troubleshooting.md and docs/configuration.md quote only what is printed
   )
 })
 
+it("docs/runtimes.md lists the runtimes of npm run runtimes", () => {
+  const page = readFileSync(join(root, "docs/runtimes.md"), "utf8")
+  const script = readFileSync(join(root, "scripts/runtimes.ts"), "utf8")
+  const listed = Array.from(page.matchAll(/^\| (\S+ \d+\.\d+\.\d+) \|/gm), ([, name]) => name)
+  assert.isAbove(listed.length, 3)
+  assert.deepStrictEqual(
+    Array.from(script.matchAll(/^ {2}"(\S+ [\d.]+)": \[/gm), ([, name]) => name),
+    listed
+  )
+})
+
 it("docs/configuration.md names every variable of a client", () => {
   const page = readFileSync(join(root, "docs/configuration.md"), "utf8")
   const read = readdirSync(join(root, "src/layers"), { recursive: true, encoding: "utf8" })
