@@ -151,11 +151,20 @@ const teardown: Runtime.Teardown = (exit, onExit) => {
   onExit(Number(process.exitCode ?? (Exit.isSuccess(exit) ? ExitCode.SUCCESS : ExitCode.ofInterruption(signal))))
 }
 
+/** A token request is not broken off, because its session would be lost. */
+const sayThatItWaits = (): void =>
+  Effect.runSync(Output.say("finishing what is under way, at most half a minute; Ctrl-C again ends it now"))
+
 /** Runs the command line. SIGINT and SIGTERM interrupt it, so that what is open is closed. */
 export const run = (argv: ReadonlyArray<string>): void => {
   const end = argv.indexOf("--")
   const [args, program] = end < 0 ? [argv, []] : [argv.slice(0, end), argv.slice(end + 1)]
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => (signal ??= name))
+  const onSignal = (name: keyof typeof ExitCode.ofSignal): void => {
+    signal ??= name
+    // A program that runs decides itself what a signal means.
+    if (program.length === 0) setTimeout(sayThatItWaits, 3_000).unref()
+  }
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, onSignal)
   NodeRuntime.runMain(
     main(args).pipe(
       Effect.tapErrorCause((cause) => Output.sayWhy(cause, ValidationError.isValidationError)),
