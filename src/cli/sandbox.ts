@@ -1,5 +1,4 @@
 /** `nomba-auth sandbox`: a local Nomba API, for programs in any language. */
-import { readFileSync } from "node:fs"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -15,6 +14,7 @@ import { describe, Program } from "./CommandLine.js"
 import * as ChildProgram from "./childProgram.js"
 import * as ExitCode from "./ExitCode.js"
 import * as Output from "./Output.js"
+import * as ParentProcess from "./parentProcess.js"
 import * as SandboxFile from "./SandboxFile.js"
 
 const PORT = 4010
@@ -226,31 +226,12 @@ export const introduction = (url: string, { clients, host = "127.0.0.1" }: Serve
       : [`Warning: it listens on ${host}. Anyone who can reach this machine can control it.`])
   ].join("\n")
 
-/** The parent of a process and its name, on Linux; elsewhere not known. */
-const parentOf = (pid: number): { readonly name: string; readonly parent: number } | undefined => {
-  try {
-    const [, name = "", parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? []
-    return { name, parent: Number(parent) }
-  } catch {
-    return undefined
-  }
-}
-
-/**
- * Whether the process that started this one is still there. npx and npm start a command through a shell, which outlives
- * them, so behind a shell its parent counts too.
- */
-const watchParent = (): (() => boolean) => {
-  const parent = process.ppid
-  const shell = parentOf(parent)
-  const behindShell = shell !== undefined && /^(?:sh|dash|bash|zsh|ash|busybox)$/.test(shell.name)
-  const starter = behindShell ? parentOf(shell.parent) : undefined
-  const watchesStarter = starter !== undefined && /^(?:node|npm|npx|pnpm|yarn|bun)/.test(starter.name)
-  return () => process.ppid === parent && !(watchesStarter && parentOf(parent)?.parent !== shell?.parent)
-}
-
-const parentGone = (isThere: () => boolean): Effect.Effect<void> =>
-  Effect.sync(isThere).pipe(Effect.delay("500 millis"), Effect.repeat({ while: (there) => there }), Effect.asVoid)
+const parentEnded = Effect.zipRight(
+  ParentProcess.ended,
+  Output.say(
+    "the process that started the sandbox has ended, so the sandbox stops. Use --keep-running to let it run on."
+  )
+)
 
 const stdinEnd: Effect.Effect<void> = Effect.async((resume) => {
   process.stdin.on("end", () => resume(Effect.void)).on("error", () => resume(Effect.void))
@@ -258,25 +239,26 @@ const stdinEnd: Effect.Effect<void> = Effect.async((resume) => {
   return Effect.sync(() => process.stdin.pause())
 })
 
+const run = Effect.fn("run")(function* (flags: Flags, program: ReadonlyArray<string>) {
+  const options = yield* optionsOf(flags)
+  const { url } = yield* Effect.mapError(Sandbox.makeServer(options), withHint)
+  const settings = environment(url, options)
+  if (Option.isSome(flags.writeEnv)) yield* writeEnvFile(flags.writeEnv.value, settings)
+  if (program.length === 0) yield* Console.log(flags.env ? exportLines(settings) : readyLine(url))
+  if (!flags.quiet) yield* Console.error(introduction(url, options))
+  const ends = [
+    ...(program.length === 0 ? [] : [ChildProgram.run(program, { ...process.env, ...settings })]),
+    ...(flags.untilStdinEnds ? [stdinEnd] : [])
+  ]
+  yield* ends.reduce<Effect.Effect<void, ExitCode.Ended>>((one, other) => Effect.raceFirst(one, other), Effect.never)
+}, Effect.scoped)
+
 export const command = Command.make("sandbox", flags, (flags) =>
   Effect.gen(function* () {
     yield* ExitCode.untilStopped
-    const program = yield* Program
-    // Before anything else: a parent that waits for the ready line may end right after it.
-    const isParentThere = watchParent()
-    const options = yield* optionsOf(flags)
-    const { url } = yield* Effect.mapError(Sandbox.makeServer(options), withHint)
-    const settings = environment(url, options)
-    if (Option.isSome(flags.writeEnv)) yield* writeEnvFile(flags.writeEnv.value, settings)
-    if (program.length === 0) yield* Console.log(flags.env ? exportLines(settings) : readyLine(url))
-    if (!flags.quiet) yield* Console.error(introduction(url, options))
-    const ends = [
-      ...(program.length === 0 ? [] : [ChildProgram.run(program, { ...process.env, ...settings })]),
-      ...(flags.untilStdinEnds ? [stdinEnd] : []),
-      ...(flags.keepRunning ? [] : [parentGone(isParentThere)])
-    ]
-    yield* ends.reduce<Effect.Effect<void, ExitCode.Ended>>((one, other) => Effect.raceFirst(one, other), Effect.never)
-  }).pipe(Effect.scoped)
+    const running = run(flags, yield* Program)
+    yield* flags.keepRunning ? running : Effect.raceFirst(parentEnded, running)
+  })
 ).pipe(
   Command.withDescription(
     describe(

@@ -6,6 +6,7 @@ import { get as getTls } from "node:https"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { createInterface } from "node:readline"
 import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
 import { Sandbox } from "nomba-auth/sandbox"
@@ -16,10 +17,18 @@ import { authorizePage } from "../support/authorizePage.js"
 
 const folder = mkdtempSync(join(tmpdir(), "nomba-auth-cli-"))
 const running = new Set<ChildProcess>()
+const groups: Array<number> = []
 
 beforeAll(() => bundle(join(folder, "bin")))
 afterAll(() => {
   for (const child of running) child.kill("SIGKILL")
+  for (const group of groups) {
+    try {
+      process.kill(-group, "SIGKILL")
+    } catch {
+      // It has ended.
+    }
+  }
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -349,25 +358,61 @@ describe("nomba-auth sandbox", () => {
     assert.strictEqual(await output, "up\nbye\n")
   })
 
-  it("stops when its parent is gone, also behind the shell that npx starts, unless it is told not to", async () => {
-    const bin = join(folder, "bin", "nomba-auth.js")
-    for (const command of [`exec ${process.execPath} ${bin}`, `${process.execPath} ${bin}`]) {
-      const script = `require("child_process").spawn("sh", ["-c", ${JSON.stringify(`${command} sandbox --port 0 --quiet; :`)}], { stdio: "inherit" })`
-      const parent = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] })
-      running.add(parent)
-      const [line] = (await once(parent.stdout, "data")) as [Buffer]
-      const { url } = JSON.parse(String(line))
-      parent.kill("SIGKILL")
-      // The pipe closes when the last process that holds it has ended.
-      await once(parent.stdout, "close")
-      assert.isFalse(
-        await fetch(`${url}/health`).then(
-          () => true,
-          () => false
-        )
-      )
-      running.delete(parent)
-    }
+  /** A process that starts a shell, as npx does, with a script. Its lines begin with the id of the shell. */
+  const underStarter = (script: string, env: NodeJS.ProcessEnv = {}) => {
+    const starter = `require("child_process").spawn("sh", ["-c", ${JSON.stringify(`echo $$; ${script}`)}], { stdio: "inherit" })`
+    const child = spawn(process.execPath, ["-e", starter], {
+      detached: true,
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { ...withoutNpm, ...env }
+    })
+    groups.push(Number(child.pid))
+    // The pipes close when the last process that holds them has ended.
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    return { child, errors: text(child.stderr), next: async () => (await lines.next()).value as string | undefined }
+  }
+
+  const withoutNpm = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("npm_")))
+  const fromNpm = { npm_command: "exec", npm_execpath: "/usr/lib/npx", npm_lifecycle_event: "npx" }
+  const sandbox = `${process.execPath} ${join(folder, "bin", "nomba-auth.js")} sandbox --port 0 --quiet`
+  const parentEnded = /^nomba-auth: .*has ended.*--keep-running/m
+
+  it.each([
+    ["directly", `exec ${sandbox}`],
+    ["behind a shell, as npx does", `${sandbox}; :`]
+  ])("stops and says why when the process that started it %s has ended", async (_, script) => {
+    const { child, errors, next } = underStarter(script)
+    await next()
+    assert.match((await next()) ?? "", /"ready":true/)
+    child.kill("SIGKILL")
+    assert.isUndefined(await next())
+    assert.match(await errors, parentEnded)
+  })
+
+  it.each([
+    ["directly", `read line; exec ${sandbox}`, {}],
+    ["behind a shell, as npx does", `read line; ${sandbox}; :`, fromNpm]
+  ])("stops at once if the process that started it %s ended before it could look", async (_, script, env) => {
+    const { child, errors, next } = underStarter(script, env)
+    await next()
+    child.kill("SIGKILL")
+    assert.isUndefined(await next())
+    assert.match(await errors, parentEnded)
+  })
+
+  it.each([
+    ["with --keep-running", `read line; exec ${sandbox} --keep-running`, {}],
+    ["with --keep-running by npx", `read line; ${sandbox} --keep-running; :`, fromNpm],
+    ["as the leader of its process group, as a service manager does", `read line; exec setsid ${sandbox}`, {}],
+    ["as the leader of its process group by a script of npm", `read line; exec setsid ${sandbox}`, fromNpm]
+  ])("runs without a parent if it is started %s", async (_, script, env) => {
+    const { child, errors, next } = underStarter(script, env)
+    const pid = Number(await next())
+    child.kill("SIGKILL")
+    assert.match((await next()) ?? "", /"ready":true/)
+    process.kill(script.includes("exec") ? pid : -Number(child.pid), "SIGTERM")
+    assert.isUndefined(await next())
+    assert.strictEqual(await errors, "")
   })
 
   it("stops when the standard input ends, with --until-stdin-ends", async () => {
