@@ -12,7 +12,7 @@ export default defineConfig({
     ]
   },
   test: {
-    include: ["test/**/*.test.ts", "examples/testing/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/*/*.test.ts"],
     sequence: { concurrent: true },
     testTimeout: 60_000,
     isolate: false,
