@@ -240,9 +240,15 @@ const serve = (given: Flags, place: Proxy.Place, rules: ReadonlyArray<Admission.
   Effect.gen(function* () {
     const { generated, keyFile, keys } = yield* keysOf(given)
     const { log } = yield* requestLog
-    const proxy = yield* Proxy.start({ place, keys, rules, ...(given.quiet ? {} : { onHandled: log }) })
     const opsPort = Option.getOrElse(given.opsPort, () => ("port" in place && place.port === 0 ? 0 : OPS_PORT))
-    const ops = yield* Operations.start({ host: given.opsHost, port: opsPort, allowedHosts: given.allowedHosts }, proxy)
+    let running: Proxy.Proxy | undefined
+    // Begun before the proxy, so that it still answers while the proxy finishes its requests.
+    const ops = yield* Operations.start(
+      { host: given.opsHost, port: opsPort, allowedHosts: given.allowedHosts },
+      () => running
+    )
+    const proxy = yield* Proxy.start({ place, keys, rules, ...(given.quiet ? {} : { onHandled: log }) })
+    running = proxy
     yield* Output.result(
       JSON.stringify({
         ready: true,

@@ -25,8 +25,11 @@ interface Answer {
 
 const json = (status: number, content: object): Answer => ({ status, body: `${JSON.stringify(content)}\n` })
 
-/** Listens until the scope closes. Returns its URL. */
-export const start = (options: Options, proxy: Proxy): Effect.Effect<string, ListenError, Scope.Scope | TokenCache> =>
+/** Listens until the scope closes. Returns its URL. `proxyOf` is undefined as long as the proxy does not listen. */
+export const start = (
+  options: Options,
+  proxyOf: () => Proxy | undefined
+): Effect.Effect<string, ListenError, Scope.Scope | TokenCache> =>
   Effect.gen(function* () {
     const cache = yield* TokenCache
     const runFork = Runtime.runFork(yield* Effect.runtime<never>())
@@ -38,10 +41,11 @@ export const start = (options: Options, proxy: Proxy): Effect.Effect<string, Lis
     const ready = (): Answer => {
       const left = Option.getOrUndefined(Effect.runSync(secondsLeft))
       // Otherwise a proxy without callers would stay unready after its session has expired, and get none for that.
-      if (left === undefined && !proxy.isClosing()) runFork(Effect.ignore(cache.get))
+      const isClosing = proxyOf()?.isClosing() !== false
+      if (left === undefined && !isClosing) runFork(Effect.ignore(cache.get))
       if (left === undefined) return json(503, { ready: false, reason: "there is no live session" })
       const until = new Date(Date.now() + left * 1_000).toISOString()
-      return proxy.isClosing() ? json(503, { ready: false, reason: "closing" }) : json(200, { ready: true, until })
+      return isClosing ? json(503, { ready: false, reason: "not listening" }) : json(200, { ready: true, until })
     }
 
     const answers: Readonly<Record<string, () => Answer>> = {
@@ -50,7 +54,7 @@ export const start = (options: Options, proxy: Proxy): Effect.Effect<string, Lis
       "/-/metrics": () => ({
         status: 200,
         type: "text/plain; version=0.0.4; charset=utf-8",
-        body: proxy.metrics.text(Option.getOrUndefined(Effect.runSync(secondsLeft)))
+        body: proxyOf()?.metrics.text(Option.getOrUndefined(Effect.runSync(secondsLeft))) ?? ""
       })
     }
 

@@ -350,9 +350,14 @@ const handlerOf = (parts: Parts): Handler => {
       metrics.record(handled)
       options.onHandled?.(handled)
     })
-    const admitted = admit(exchange)
-    if ("tag" in admitted) return refuse(exchange, admitted)
-    forward(exchange, admitted).catch((error: unknown) => fail(exchange, error))
+    try {
+      const admitted = admit(exchange)
+      if ("tag" in admitted) refuse(exchange, admitted)
+      else forward(exchange, admitted).catch((error: unknown) => fail(exchange, error))
+    } catch (error) {
+      // An exception here would end the process, and so the requests of all other callers.
+      fail(exchange, error)
+    }
   }
 }
 
