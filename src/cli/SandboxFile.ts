@@ -2,7 +2,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { ServerOptions } from "../sandbox/config/Options.js"
+import { type ServerOptions, settle } from "../sandbox/config/Options.js"
 import { Resource } from "../sandbox/config/Resource.js"
 import { SandboxError } from "../sandbox/config/SandboxError.js"
 import { mustBe, validationMessages } from "../sandbox/config/validationMessages.js"
@@ -52,6 +52,10 @@ export const read = (path: string): Effect.Effect<ServerOptions, SandboxError, F
   return Effect.gen(function* () {
     const content = yield* readText(path)
     const json = yield* Effect.try({ try: (): unknown => JSON.parse(content), catch: () => invalid("is not JSON") })
-    return yield* Effect.mapError(decode(json), ({ issue }) => invalid(...validationMessages(issue, "the file")))
+    const options = yield* Effect.mapError(decode(json), ({ issue }) =>
+      invalid(...validationMessages(issue, "the file"))
+    )
+    yield* Effect.mapError(settle(options), ({ issues }) => invalid(...issues))
+    return options
   })
 }

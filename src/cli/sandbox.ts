@@ -1,7 +1,6 @@
 /** `nomba-auth sandbox`: a local Nomba API, for programs in any language. */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import * as FileSystem from "@effect/platform/FileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -16,6 +15,7 @@ import * as ExitCode from "./ExitCode.js"
 import * as Output from "./Output.js"
 import * as ParentProcess from "./parentProcess.js"
 import * as SandboxFile from "./SandboxFile.js"
+import * as Settings from "./sandboxSettings.js"
 
 const PORT = 4010
 
@@ -102,17 +102,28 @@ type Flags = Command.Command.ParseConfig<typeof flags>
 const given = <Name extends string, A>(name: Name, value: Option.Option<A>): { readonly [_ in Name]?: A } =>
   Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) as { [_ in Name]: A } })
 
-/** The default client with what is given. A client with an id of its own has no account unless one is given. */
-const clientOf = ({ accountId, clientId, clientSecret, redirectUris }: Flags): Pick<ServerOptions, "clients"> => {
+/**
+ * The clients of the file with what the flags say about one of them: the one of `--client-id`, which is added if there is
+ * none, or else the first. A client with an id of its own has no account unless one is given.
+ */
+const clientsOf = (
+  { accountId, clientId, clientSecret, redirectUris }: Flags,
+  filed: ServerOptions["clients"]
+): Pick<ServerOptions, "clients"> => {
   const changes = {
     ...given("clientId", clientId),
     ...given("clientSecret", clientSecret),
     ...given("accountId", accountId),
     ...given("redirectUris", redirectUris)
   }
+  if (Object.keys(changes).length === 0) return {}
+  const [first = defaultClient, ...others] = filed ?? []
+  if (Option.isNone(clientId)) return { clients: [{ ...first, ...changes }, ...others] }
+  if (filed?.some((client) => client.clientId === clientId.value)) {
+    return { clients: filed.map((client) => (client.clientId === clientId.value ? { ...client, ...changes } : client)) }
+  }
   const { accountId: _, ...withoutAccount } = defaultClient
-  const client = Option.isSome(clientId) ? withoutAccount : defaultClient
-  return Object.keys(changes).length === 0 ? {} : { clients: [{ ...client, ...changes }] }
+  return { clients: [{ ...withoutAccount, ...changes, clientId: clientId.value }, ...(filed ?? [])] }
 }
 
 const invalid = (issue: string): SandboxError => new SandboxError({ reason: "Options", issues: [issue] })
@@ -136,7 +147,10 @@ const openApiOf = Effect.fn("openApiOf")(function* ({ openapi }: Flags) {
 })
 
 const optionsOf = Effect.fn("optionsOf")(function* (flags: Flags) {
-  const file = yield* Option.match(flags.config, { onNone: () => Effect.succeed({}), onSome: SandboxFile.read })
+  const file: ServerOptions = yield* Option.match(flags.config, {
+    onNone: () => Effect.succeed({}),
+    onSome: SandboxFile.read
+  })
   const options: ServerOptions = {
     port: PORT,
     ...file,
@@ -144,7 +158,7 @@ const optionsOf = Effect.fn("optionsOf")(function* (flags: Flags) {
     ...given("host", flags.host),
     ...given("seed", flags.seed),
     ...given("allowedHosts", flags.allowedHosts),
-    ...clientOf(flags),
+    ...clientsOf(flags, file.clients),
     ...(yield* tlsOf(flags))
   }
   const examples = yield* openApiOf(flags)
@@ -169,44 +183,6 @@ export const requestLine = (
 
 /** For programs. */
 export const readyLine = (url: string): string => JSON.stringify({ ready: true, url })
-
-/** The settings of a program: of the first client with a secret, or of the first. */
-export const environment = (url: string, { clients }: ServerOptions): Readonly<Record<string, string>> => {
-  const known = clients ?? [defaultClient]
-  const client = known.find(({ clientSecret }) => clientSecret !== undefined) ?? known[0]
-  return {
-    NOMBA_BASE_URL: url,
-    ...(client === undefined ? {} : { NOMBA_CLIENT_ID: client.clientId }),
-    ...(client?.clientSecret === undefined ? {} : { NOMBA_CLIENT_SECRET: Redacted.value(client.clientSecret) }),
-    ...(client?.accountId === undefined ? {} : { NOMBA_ACCOUNT_ID: client.accountId })
-  }
-}
-
-/** In single quotes, in which a shell and dotenv readers expand nothing. */
-const quoted = (value: string): string => `'${value.replaceAll("'", `'\\''`)}'`
-
-export const exportLines = (environment: Readonly<Record<string, string>>): string =>
-  Object.entries(environment)
-    .map(([name, value]) => `export ${name}=${quoted(value)}`)
-    .join("\n")
-
-const mark = "# Written by nomba-auth sandbox"
-
-/** Overwrites only a file that it wrote itself. */
-const writeEnvFile = Effect.fn("writeEnvFile")(function* (path: string, environment: Readonly<Record<string, string>>) {
-  const fs = yield* FileSystem.FileSystem
-  const existing = yield* Effect.option(fs.readFileString(path))
-  if (Option.exists(existing, (text) => !text.startsWith(mark))) {
-    return yield* invalid(`${path}: exists and was not written by nomba-auth; choose another file for --write-env`)
-  }
-  const lines = Object.entries(environment).map(([name, value]) => `${name}=${quoted(value)}`)
-  yield* fs.writeFileString(path, `${[mark, ...lines].join("\n")}\n`, { mode: 0o600 }).pipe(
-    Effect.zipRight(fs.chmod(path, 0o600)),
-    Effect.mapError((error) =>
-      invalid(`${path}: cannot be written (${error._tag === "SystemError" ? error.reason : error._tag})`)
-    )
-  )
-})
 
 /** For people: how to configure a program. A secret that was given is not printed. */
 export const introduction = (url: string, { clients, host = "127.0.0.1" }: ServerOptions): string =>
@@ -239,15 +215,28 @@ const stdinEnd: Effect.Effect<void> = Effect.async((resume) => {
   return Effect.sync(() => process.stdin.pause())
 })
 
+/** What cannot be asked for beside a command. */
+const checkWithProgram = Effect.fn("checkWithProgram")(function* ({ env, untilStdinEnds }: Flags) {
+  if (untilStdinEnds) {
+    return yield* new ExitCode.UsageError({
+      message: "the standard input is the command's, which also ends the sandbox: leave --until-stdin-ends out"
+    })
+  }
+  if (env) {
+    return yield* new ExitCode.UsageError({ message: "the command gets the settings by itself: leave --env out" })
+  }
+})
+
 const run = Effect.fn("run")(function* (flags: Flags, program: ReadonlyArray<string>) {
+  if (program.length > 0) yield* checkWithProgram(flags)
   const options = yield* optionsOf(flags)
   const { url } = yield* Effect.mapError(Sandbox.makeServer(options), withHint)
-  const settings = environment(url, options)
-  if (Option.isSome(flags.writeEnv)) yield* writeEnvFile(flags.writeEnv.value, settings)
-  if (program.length === 0) yield* Console.log(flags.env ? exportLines(settings) : readyLine(url))
+  const settings = Settings.settingsOf(url, options)
+  if (Option.isSome(flags.writeEnv)) yield* Settings.writeDotenv(flags.writeEnv.value, settings)
+  if (program.length === 0) yield* Console.log(flags.env ? Settings.exportLines(settings) : readyLine(url))
   if (!flags.quiet) yield* Console.error(introduction(url, options))
   const ends = [
-    ...(program.length === 0 ? [] : [ChildProgram.run(program, { ...process.env, ...settings })]),
+    ...(program.length === 0 ? [] : [ChildProgram.run(program, Settings.environmentWith(settings, process.env))]),
     ...(flags.untilStdinEnds ? [stdinEnd] : [])
   ]
   yield* ends.reduce<Effect.Effect<void, ExitCode.Ended>>((one, other) => Effect.raceFirst(one, other), Effect.never)

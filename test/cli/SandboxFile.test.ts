@@ -56,7 +56,7 @@ describe("the file of --config", () => {
   for (const [what, content, said] of [
     ["no JSON", "{ clients: sesame", "is not JSON"],
     ["no object", "[1]", "the file: must be an object"],
-    ["a switch that there is not", '{"dialekt":"sesame"}', "dialekt: is not known"],
+    ["a switch that there is not", '{"dialekt":"sesame"}', "sandbox.json: dialekt: is not known"],
     ["a switch turned too far", '{"dialect":"sesame"}', "dialect: must be one of both, spec, live"],
     ["clients that are no list", '{"clients":{"clientSecret":"sesame"}}', "clients: must be"],
     ["no clients", '{"clients":[]}', "clients: at least one is needed"],

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { createServer, get, type IncomingMessage } from "node:http"
 import { get as getTls } from "node:https"
 import type { AddressInfo } from "node:net"
@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 import { Sandbox } from "nomba-auth/sandbox"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { bundle } from "../../scripts/bundle.js"
-import { exportLines, introduction, requestLine } from "../../src/cli/sandbox.js"
+import { introduction, requestLine } from "../../src/cli/sandbox.js"
 import { authorizePage } from "../support/authorizePage.js"
 
 const folder = mkdtempSync(join(tmpdir(), "nomba-auth-cli-"))
@@ -79,6 +79,20 @@ const statusUnder = async (url: string, host: string): Promise<number | undefine
 
 const { clientId } = Sandbox.defaultClient
 const secret = "qckdiIIlPkLtDNom9YyQKocd/zlFIL9A2ogzm0i912M="
+
+/** Settings of another Nomba, which a developer's shell may have. */
+const real = {
+  NOMBA_ENVIRONMENT: "production",
+  NOMBA_BASE_URL: "https://api.nomba.com",
+  NOMBA_CLIENT_ID: "real",
+  NOMBA_CLIENT_SECRET: "real",
+  NOMBA_ACCOUNT_ID: "real",
+  NOMBA_PRIVATE_KEY: "real",
+  NOMBA_ACCESS_TOKEN: "real",
+  NOMBA_PROXY_URL: "http://127.0.0.1:1",
+  NOMBA_PROXY_KEY: "real",
+  NOMBA_TOKEN_STORE: "file:/nowhere"
+}
 
 const config = (name: string, content: object): string => {
   const path = join(folder, name)
@@ -190,7 +204,7 @@ describe("nomba-auth sandbox", () => {
 
   it("takes clients and switches from a file, over which flags win", async () => {
     const file = config("good.json", {
-      port: 1,
+      port: 4011,
       dialect: "live",
       accessLifetime: "5 seconds",
       clients: [{ clientId: "filed", clientSecret: "in a file" }]
@@ -298,14 +312,16 @@ describe("nomba-auth sandbox", () => {
     const [chunk] = (await once(started.child.stdout, "data")) as [Buffer]
     started.child.kill("SIGTERM")
     await started.ended
-    const { stdout } = spawnSync("sh", ["-c", `${chunk}\nprintf '%s|%s' "$NOMBA_CLIENT_ID" "$NOMBA_CLIENT_SECRET"`])
-    assert.strictEqual(String(stdout), "it's $HOME|a b`c'")
+    const script = `${chunk}\nprintf '%s|%s|%s' "$NOMBA_CLIENT_ID" "$NOMBA_CLIENT_SECRET" "$NOMBA_ENVIRONMENT$NOMBA_ACCOUNT_ID"`
+    const { stdout } = spawnSync("sh", ["-c", script], { env: { ...process.env, ...real } })
+    assert.strictEqual(String(stdout), "it's $HOME|a b`c'|")
     assert.match(String(chunk), /^export NOMBA_BASE_URL='http:\/\/127\.0\.0\.1:\d+'$/m)
-    assert.strictEqual(exportLines({ A: "1" }), "export A='1'")
   })
 
   it("writes a dotenv file that only its user can read, and overwrites no other file", async () => {
     const file = join(folder, "sandbox.env")
+    // As mktemp makes it, but for everyone to read.
+    writeFileSync(file, "", { mode: 0o644 })
     for (const _ of ["the first time", "again"]) {
       const { child, ended, url } = await ready("--quiet", "--write-env", file)
       child.kill("SIGTERM")
@@ -316,12 +332,73 @@ describe("nomba-auth sandbox", () => {
         `NOMBA_BASE_URL='${url}'\nNOMBA_CLIENT_ID='${clientId}'\nNOMBA_CLIENT_SECRET='${secret}'\n`
       )
     }
+    const target = join(folder, "target.env")
+    const link = join(folder, "link.env")
+    writeFileSync(target, "")
+    symlinkSync(target, link)
+    const linked = await run("sandbox", "--port", "0", "--write-env", link)
+    assert.strictEqual(linked.code, 2)
+    assert.include(linked.errors, "link.env: is not a plain file")
+    assert.strictEqual(readFileSync(target, "utf8"), "")
     const own = join(folder, "own.env")
     writeFileSync(own, "MINE=1\n")
     const { code, errors } = await run("sandbox", "--port", "0", "--write-env", own)
     assert.strictEqual(code, 2)
     assert.include(errors, "own.env: exists and was not written by nomba-auth")
     assert.strictEqual(readFileSync(own, "utf8"), "MINE=1\n")
+  })
+
+  it("gives a command no setting of another Nomba", async () => {
+    const script = `console.log(Object.keys(process.env).filter((name) => /^NOMBA_/.test(name)).sort().join())`
+    const file = config("one.json", { clients: [{ clientId: "filed", redirectUris: ["com.example:/"] }] })
+    const child = spawn(
+      process.execPath,
+      [
+        ...[join(folder, "bin", "nomba-auth.js"), "sandbox", "--port", "0", "--quiet", "--config", file],
+        ...["--", process.execPath, "-e", script]
+      ],
+      { env: { ...process.env, ...real } }
+    )
+    assert.strictEqual(await text(child.stdout), "NOMBA_BASE_URL,NOMBA_CLIENT_ID,NOMBA_TOKEN_STORE\n")
+  })
+
+  it.each(["--until-stdin-ends", "--env"])("refuses %s beside a command", async (flag) => {
+    const { code, errors, output } = await run("sandbox", "--port", "0", flag, "--", process.execPath, "-e", "1")
+    assert.deepStrictEqual({ code, output }, { code: 2, output: "" })
+    assert.include(errors, `leave ${flag} out`)
+  })
+
+  it("changes one client of a file by flags, and keeps the others", async () => {
+    const file = config("two.json", {
+      clients: [
+        { clientId: "a", clientSecret: "secret of a", accountId: "account of a" },
+        { clientId: "b", clientSecret: "secret of b" }
+      ]
+    })
+    for (const [args, clients] of [
+      [
+        ["--account-id", "given"],
+        ["a/given", "b"]
+      ],
+      [
+        ["--client-id", "b", "--account-id", "given"],
+        ["a/account of a", "b/given"]
+      ],
+      [
+        ["--client-id", "c", "--client-secret", "s"],
+        ["c", "a/account of a", "b"]
+      ]
+    ] as const) {
+      const { child, ended, errors, url } = await ready("--config", file, ...args)
+      assert.strictEqual((await issue(url, "b", "secret of b")).status, 200)
+      child.kill("SIGTERM")
+      await ended
+      const shown = (await errors).matchAll(/NOMBA_CLIENT_ID=(.*)\n(?: {2}NOMBA_ACCOUNT_ID=(.*)\n)?/g)
+      assert.deepStrictEqual(
+        Array.from(shown, ([, id, account]) => (account === undefined ? id : `${id}/${account}`)),
+        [...clients]
+      )
+    }
   })
 
   it("runs a command with NOMBA_* set, stops with it, and passes its exit code on", async () => {
