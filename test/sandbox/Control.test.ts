@@ -156,6 +156,13 @@ describe("the control API", () => {
         [
           "POST",
           "/faults",
+          { target: "GET /health", fault: {} },
+          400,
+          ["target: faults do not apply to the sandbox's own pages, its health and its control API"]
+        ],
+        [
+          "POST",
+          "/faults",
           { target: "all", fault: {} },
           400,
           [

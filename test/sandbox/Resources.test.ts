@@ -266,6 +266,17 @@ describe("responses of the user", () => {
     }).pipe(Effect.provide(Sandbox.layer({ resources: [terminal] })))
   )
 
+  it.effect("match a path as it is written, encoded or with a name that has a hyphen", () =>
+    Effect.gen(function* () {
+      const { respond } = yield* Sandbox
+      const { get } = yield* client
+      yield* respond({ method: "GET", path: "/v1/terminals/{terminal-id}", body: "{{path.terminal-id}}" })
+      yield* respond({ method: "GET", path: "/v1/café/{id}", body: "{{path.id}}" })
+      assert.strictEqual((yield* get("/v1/terminals/7")).text, "7")
+      assert.strictEqual((yield* get("/v1/caf%C3%A9/8")).text, "8")
+    }).pipe(sandbox)
+  )
+
   it.effect("take precedence over built-in ones, exact paths over patterns, and can be removed", () =>
     Effect.gen(function* () {
       const { clearResponses, respond } = yield* Sandbox
@@ -280,6 +291,18 @@ describe("responses of the user", () => {
       assert.strictEqual((yield* get("/v1/accounts/mine/balance")).status, 204)
       yield* clearResponses
       assert.strictEqual((yield* get("/v1/accounts/balance")).json.data.amount, "250000.00")
+    }).pipe(sandbox)
+  )
+
+  it.effect("are logged without what they repeat of the request", () =>
+    Effect.gen(function* () {
+      const { respond, view } = yield* Sandbox
+      const { post } = yield* client
+      yield* respond({ method: "POST", path: "/v1/x", status: 422, body: { errors: ["bad {{body.x}}"] } })
+      assert.include((yield* post("/v1/x", { x: "\u001b[31mSENTINEL\n" })).json.errors[0], "SENTINEL")
+      const { requests: log } = yield* view
+      assert.deepInclude(log[0], { status: 422, why: "a response of your own" })
+      assert.notInclude(JSON.stringify(log), "SENTINEL")
     }).pipe(sandbox)
   )
 
@@ -307,7 +330,7 @@ describe("responses of the user", () => {
       assertRefused(
         yield* control("POST", { method: "GET", path: "/elsewhere" }),
         400,
-        "path: must be a path under /v1/ or /v2/ without a query, and not under /v1/auth/"
+        "path: must be a path under /v1/ or /v2/ without a query, and not under /v1/auth/; {name} stands for a whole segment, and * only at the end"
       )
     }).pipe(sandbox)
   )
@@ -319,6 +342,11 @@ describe("responses of the user", () => {
         { method: "FETCH", path: "/v1/x" },
         { method: "GET", path: "/v3/x" },
         { method: "GET", path: "/v1/auth/token/issue" },
+        { method: "GET", path: "/v1/foo*" },
+        { method: "GET", path: "/v1/*/x" },
+        { method: "GET", path: "/v1/x-{id}" },
+        { method: "GET", path: "/v1/{}" },
+        { method: "GET", path: "/v1/{a.b}" },
         { method: "GET", path: "/v1/x", status: 99 },
         { method: "GET", path: "/v1/x", headers: { "content-length": "1" } },
         { method: "GET", path: "/v1/x", body: 1n },
@@ -364,7 +392,10 @@ describe("faults for a method and path", () => {
   it.effect("are refused for a target that is none, or beyond 64 targets", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox
-      for (const target of ["balance", "GET", "GET v1", "get /v1/x", "GET /v1/x?y", ""]) {
+      for (const target of [
+        ...["balance", "GET", "GET v1", "get /v1/x", "GET /v1/x?y", "", "GET /v1/*/balance", "GET /v1/x-{id}"],
+        ...["GET /health", "* /", "GET /docs/control", "GET /_sandbox/state", "OPTIONS /v1/accounts/balance"]
+      ]) {
         assert.strictEqual((yield* Effect.flip(fault(target as "issue", {}))).reason, "Fault", target)
       }
       for (let n = 0; n < 64; n++) yield* fault(`GET /v1/${n}`, { latency: 1 })

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { body, HttpHeaders, Status } from "./Fault.js"
+import { isPattern } from "./routePattern.js"
 import { SandboxError } from "./SandboxError.js"
 import { mustBe, validationMessages } from "./validationMessages.js"
 
@@ -47,10 +48,15 @@ export const Resource: Schema.Schema<Resource> = Schema.Struct({
     ...mustBe("one of GET, POST, PUT, PATCH, DELETE")
   }),
   path: Schema.String.pipe(
-    Schema.filter((path) => path.length <= 256 && /^\/v[12]\/[^\s?#]+$/.test(path) && !path.startsWith("/v1/auth/"))
+    Schema.filter(
+      (path) =>
+        path.length <= 256 && /^\/v[12]\/[^\s?#]+$/.test(path) && !path.startsWith("/v1/auth/") && isPattern(path)
+    )
   ).annotations({
     description: "The path. `{name}` stands for one segment, a final `*` for the rest.",
-    ...mustBe("a path under /v1/ or /v2/ without a query, and not under /v1/auth/")
+    ...mustBe(
+      "a path under /v1/ or /v2/ without a query, and not under /v1/auth/; {name} stands for a whole segment, and * only at the end"
+    )
   }),
   status: Schema.optional(
     Status.annotations({ description: "Default: 200.", ...mustBe("a whole number from 200 to 599") })

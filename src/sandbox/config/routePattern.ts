@@ -14,6 +14,16 @@ export const parseRoute = (text: string): Route | undefined => {
   return method === undefined || path === undefined ? undefined : { method, path }
 }
 
+const named = /^\{([\w-]+)\}$/
+
+/** Whether a request can match the path: anything else with a brace or a star is a slip. */
+export const isPattern = (path: string): boolean =>
+  path
+    .split("/")
+    .every(
+      (part, index, { length }) => named.test(part) || !/[{}*]/.test(part) || (part === "*" && index === length - 1)
+    )
+
 const decoded = (segment: string): string => {
   try {
     return decodeURIComponent(segment)
@@ -31,8 +41,8 @@ export const matchPath = (pattern: string, path: string): Readonly<Record<string
   const names: Array<[string, string]> = []
   for (const [index, part] of (open ? wanted.slice(0, -1) : wanted).entries()) {
     const segment = given[index] ?? ""
-    const name = /^\{(\w+)\}$/.exec(part)?.[1]
-    if (name === undefined ? part !== segment : segment === "") return undefined
+    const name = named.exec(part)?.[1]
+    if (name === undefined ? part !== segment && decoded(part) !== decoded(segment) : segment === "") return undefined
     if (name !== undefined) names.push([name, decoded(segment)])
   }
   return Object.fromEntries(names)

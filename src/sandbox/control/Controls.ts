@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as DurationInput from "../config/DurationInput.js"
 import * as Fault from "../config/Fault.js"
-import { isFaultTarget } from "../config/operations.js"
+import { faultTargetIssue } from "../config/operations.js"
 import { checkResource } from "../config/Resource.js"
 import { SandboxError } from "../config/SandboxError.js"
 import { SwitchesPatch } from "../config/Switches.js"
@@ -117,12 +117,8 @@ export const make = (emulator: EmulatorService): Controls => {
     revoke: (clientId = first) => onSessions(clientId, SandboxState.revokeAll),
     fault: (target, fault) =>
       Effect.gen(function* () {
-        if (!isFaultTarget(target)) {
-          return yield* failing(
-            "Fault",
-            "target: must be an operation, or a method and a path such as POST /v2/transfers/bank"
-          )
-        }
+        const problem = faultTargetIssue(target)
+        if (problem !== undefined) return yield* failing("Fault", `target: ${problem}`)
         const checked = yield* Fault.check(fault)
         const added = yield* transition(SandboxState.addFault(target, checked, yield* now))
         if (!added)

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { BadRequest, type ErrorResponse } from "../../schemas/NombaApi.js"
+import type { FaultTarget } from "../config/operations.js"
 import { Resource } from "../config/Resource.js"
 import type { SandboxError } from "../config/SandboxError.js"
 import * as JsonBody from "../http/JsonBody.js"
@@ -31,8 +32,8 @@ const unknownClient = (error: SandboxError): BadRequest | NoSuchClient =>
 const withoutSession = (error: SandboxError): BadRequest | NoSuchClient | NoSession =>
   error.reason === "Session" ? new NoSession(envelope("409", error)) : unknownClient(error)
 
-/** `controls.fault` reads the fault itself. */
-const FaultRequest = Schema.Struct({ target: Views.Target, fault: Schema.Object })
+/** `controls.fault` checks both itself. */
+const FaultRequest = Schema.Struct({ target: Schema.String, fault: Schema.Object })
 
 /** Unknown members are rejected: a typo would change what is done, or to which client. */
 const read = <A, I>(schema: Schema.Schema<A, I>): Effect.Effect<A, BadRequest, JsonBody.JsonBody> =>
@@ -83,7 +84,7 @@ const act = HttpApiBuilder.group(ControlApi, "act", (handlers) =>
       .handleRaw("addFault", () =>
         Effect.gen(function* () {
           const { fault, target } = yield* read(FaultRequest)
-          yield* Effect.mapError(controls.fault(target, fault), malformed)
+          yield* Effect.mapError(controls.fault(target as FaultTarget, fault), malformed)
           return yield* faults
         })
       )

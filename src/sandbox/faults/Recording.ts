@@ -23,6 +23,10 @@ export type Recorded = <R>(
   R | HttpServerRequest.HttpServerRequest
 >
 
+/** One line of text that a terminal shows as it is. */
+const printable = (why: string | undefined): string | undefined =>
+  why?.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ").slice(0, 200)
+
 type Outcome = Pick<RequestLog.Entry, "status" | "outcome" | "why">
 
 const outcomeOf = (
@@ -33,7 +37,7 @@ const outcomeOf = (
   const { status } = response
   if (fault.answer !== undefined) return { status, outcome: "faulted", why: describeFault(fault) }
   return refused || status >= 400
-    ? { status, outcome: "refused", why: why ?? Envelope.firstError(response) }
+    ? { status, outcome: "refused", why: printable(why ?? Envelope.firstError(response)) }
     : { status, outcome: "succeeded", why: describeFault(fault) }
 }
 

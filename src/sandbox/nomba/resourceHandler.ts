@@ -4,6 +4,7 @@ import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Resource } from "../config/Resource.js"
+import * as RequestContext from "../faults/RequestContext.js"
 import * as Envelope from "../http/Envelope.js"
 import { pathOf } from "../http/httpApiRoutes.js"
 import * as JsonBody from "../http/JsonBody.js"
@@ -74,7 +75,11 @@ export const handle = (
       uuid: yield* emulator.newIds,
       transferOutcome: switches.transferOutcome
     }
-    if ("own" in match.definition) return ownResponse(match.definition.own, call)
+    if ("own" in match.definition) {
+      // Not what its body says: that may come from the request, secrets included.
+      yield* RequestContext.annotate({ why: "a response of your own" })
+      return ownResponse(match.definition.own, call)
+    }
     const { body, status } = yield* emulator.transition(SandboxState.callResource(match.definition.builtIn, call))
     return Envelope.send(status, body)
   })
