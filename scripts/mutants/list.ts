@@ -259,16 +259,16 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "6 backoff",
     breaks: "forget the backoff with the layer",
-    file: "src/layers/cache/RenewalHistory.ts",
-    from: "slots.closed.set(key, slot)",
-    to: "slots.closed.delete(key)",
+    file: "src/layers/processMemory.ts",
+    from: "  closed.set(key, slot)",
+    to: "  closed.delete(key)",
     test: `${cache}/layerPerRequest.test.ts`
   },
   {
     rule: "6 backoff",
     breaks: "suspend no route",
     file: "src/layers/cache/RouteGuard.ts",
-    from: "if (isKnownGood) return suspend(route, now)",
+    from: "if (route.proven >= 2) return suspend(route, now)",
     to: "",
     test: `${cache}/rejections.test.ts`
   },

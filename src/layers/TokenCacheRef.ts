@@ -50,6 +50,9 @@ const contestedWarning =
 const lastingWarning = (accountId: string): string =>
   `Nomba still answers 401 after the token was renewed. Either the account id is missing or wrong (${accountId}), or the route always answers 401. Renewals are held back while this lasts.`
 
+const heldWarning = (route: string, accountId: string): string =>
+  `${route} answered 401 to renewed tokens, and Nomba has accepted none of them since. Either another program logs in with these credentials, or the account id is missing or wrong (${accountId}), or the route always answers 401. The 401s of this route cause fewer renewals while this lasts.`
+
 const suspendedWarning = (route: string, accountId: string, duration: Duration.Duration): string =>
   `${route} answered 401 to two renewed tokens that Nomba accepted for other requests. For ${Duration.toMinutes(duration)} minutes a 401 of this route causes no renewal. Check the account id (${accountId}) and whether it may call this route.`
 
@@ -71,6 +74,9 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       FiberSet.unsafeAdd(fibers, fiber)
       return fiber
     }
+    /** Goes on if the caller is interrupted. `Fiber.join` would give the caller the layer's context, scope and log level. */
+    const inLayer = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+      Effect.suspend(() => Effect.flatten(Fiber.await(fork(effect))))
     const closing = yield* Deferred.make<void>()
     const events = State.makeEvents()
     const state = yield* State.makeRef
@@ -136,17 +142,21 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
 
     const viewOf = (cached: State.Cached): CachedSession => State.view(cached, now())
 
-    const warnAboutRejections = Effect.suspend(() => {
-      const since = RenewalHistory.warningDueSince(history.rejections, now())
-      if (since === undefined) return Effect.void
+    /** There is one warning a minute. */
+    const warn = (message: string): Effect.Effect<void> => {
+      if (!RenewalHistory.mayWarn(history.rejections, now())) return Effect.void
       history.rejections = { ...history.rejections, warnedAt: now() }
+      return Effect.logWarning(message)
+    }
+
+    const warnAboutRejections = (at: number): Effect.Effect<void> => {
+      const since = RenewalHistory.rejectedOftenSince(history.rejections, at)
+      if (since === undefined) return Effect.void
       // The latest token may have been rejected before anything was sent with it: it proves nothing by itself.
       // Requests are dated by the wall clock, which may have been set since the timeline began.
-      const sentSince = clock.unsafeCurrentTimeMillis() - (now() - since)
-      return Effect.logWarning(
-        history.routes.hasAcceptedSince(sentSince) ? contestedWarning : lastingWarning(accountId)
-      )
-    })
+      const sentSince = clock.unsafeCurrentTimeMillis() - (at - since)
+      return warn(history.routes.hasAcceptedSince(sentSince) ? contestedWarning : lastingWarning(accountId))
+    }
 
     const reject = (rejected: Redacted.Redacted<string>, random: number): Effect.Effect<void> =>
       Effect.gen(function* () {
@@ -165,7 +175,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         yield* Effect.logDebug(`Nomba rejected the access token${early ? " before its lifetime was over" : ""}.`)
         if (!early) return
         history.rejections = RenewalHistory.countRejection(history.rejections, at, random)
-        yield* warnAboutRejections
+        yield* warnAboutRejections(at)
       })
 
     const invalidate: TokenCacheService["invalidate"] = (rejected, use) =>
@@ -179,11 +189,19 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         ) {
           const { route } = use
           const wait = 3_000 + random * 6_000
-          const verdict = history.routes.rejected(Redacted.value(rejected), use, now(), wait)
-          if (verdict._tag === "Replay") return "SameToken" satisfies Remedy
-          if (verdict._tag === "Pass") {
-            if (verdict.suspendedFor) yield* Effect.logWarning(suspendedWarning(route, accountId, verdict.suspendedFor))
-            return "None" satisfies Remedy
+          const verdict = history.routes.rejected(accountId, Redacted.value(rejected), use, now(), wait)
+          switch (verdict._tag) {
+            case "Replay":
+              return "SameToken" satisfies Remedy
+            case "Suspended":
+              if (verdict.suspendedFor) {
+                yield* Effect.logWarning(suspendedWarning(route, accountId, verdict.suspendedFor))
+              }
+              return "None" satisfies Remedy
+            case "Held":
+              yield* warn(heldWarning(route, accountId))
+              return "None" satisfies Remedy
+            case "Reject":
           }
         }
         yield* reject(rejected, random)
@@ -231,9 +249,14 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       invalidate,
       confirm: (accepted, use) =>
         Effect.sync(() =>
-          history.routes.accepted(Redacted.value(accepted), use?.sentAt ?? clock.unsafeCurrentTimeMillis(), use)
+          history.routes.accepted(
+            accountId,
+            Redacted.value(accepted),
+            use?.sentAt ?? clock.unsafeCurrentTimeMillis(),
+            use
+          )
         ),
-      logout: Effect.suspend(() => Fiber.join(fork(logout))),
+      logout: inLayer(logout),
       changes: events.stream(() => {
         const { cached } = state.current()
         return SessionEvent.Current({ session: Option.map(Option.fromNullable(cached), viewOf) })
@@ -259,7 +282,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       listen: renewal.flight.listen
     })
     const publicLogin = PublicLogin.of({
-      login: (session) => Effect.suspend(() => Fiber.join(fork(renewal.login(session))))
+      login: (session) => inLayer(renewal.login(session))
     })
     return { cache, publicLogin }
     // Interruptible wherever it is built: otherwise what it forks would ignore its time-outs.

@@ -17,6 +17,7 @@ import * as Option from "effect/Option"
 import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
 import * as Setting from "./config/Setting.js"
 import { storeSetting } from "./config/StoreChoice.js"
+import { identityOf } from "./processMemory.js"
 import * as SessionCodec from "./SessionCodec.js"
 import * as Driver from "./store/file/Driver.js"
 import * as Files from "./store/file/Files.js"
@@ -104,7 +105,9 @@ const assemble = (
       Effect.gen(function* () {
         const connect = Driver.connectWith({ codec, files: Files.system, root, host: hostname() })
         const sweepOnce = yield* Effect.once(Effect.forkDaemon(StoreDirectory.sweep(Files.system, root)))
-        return SessionStore.fromDriver((key, leaseTime) => Effect.zipRight(sweepOnce, connect(key, leaseTime)))
+        return SessionStore.fromDriver((key, leaseTime) => Effect.zipRight(sweepOnce, connect(key, leaseTime)), {
+          identity: identityOf(`file ${root}`)
+        })
       })
     )
   )

@@ -16,6 +16,7 @@ import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
 import * as BaseUrl from "./config/BaseUrl.js"
 import * as Setting from "./config/Setting.js"
 import { only } from "./config/StoreChoice.js"
+import { identityOf } from "./processMemory.js"
 import * as SessionCodec from "./SessionCodec.js"
 import * as Driver from "./store/redis/Driver.js"
 import type { RedisClient } from "./store/redis/RedisClient.js"
@@ -103,7 +104,7 @@ export const makeFromClient = ({
   client,
   ...common
 }: ClientOptions): Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope> =>
-  Effect.flatMap(settle(common), (settings) => build(RedisConnection.fromClient(client), settings))
+  Effect.flatMap(settle(common), (settings) => build(RedisConnection.fromClient(client), settings, client))
 
 /**
  * ```ts
@@ -198,10 +199,14 @@ const warnOfPlaintext = ({ settings, url }: Settled): Effect.Effect<void> =>
       )
 
 const open = ({ settings, url }: Settled): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
-  Effect.flatMap(RedisConnection.fromUrl(url), (connection) => build(connection, settings))
+  Effect.flatMap(RedisConnection.fromUrl(url), (connection) => {
+    const { host, pathname, protocol } = new URL(Redacted.value(url))
+    return build(connection, settings, identityOf(`${protocol} ${host} ${pathname}`))
+  })
 
 const build = (
   connection: RedisConnection.RedisConnection,
-  settings: Driver.Settings
+  settings: Driver.Settings,
+  identity: object
 ): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
-  Effect.map(Driver.make(connection, settings), (connect) => SessionStore.fromDriver(connect))
+  Effect.map(Driver.make(connection, settings), (connect) => SessionStore.fromDriver(connect, { identity }))

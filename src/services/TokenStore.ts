@@ -211,6 +211,11 @@ export interface TokenStoreService {
   readonly open: (key: StoreKey, requestTimeout: Duration.Duration) => Effect.Effect<SessionStore, never, Scope.Scope>
   /** Whether other processes can use the same store: Redis and file yes, memory no. */
   readonly isShared: boolean
+  /**
+   * The same object for every service that reaches the same sessions. What a process has learnt about a session (its backoff,
+   * the highest version) is kept per identity, so that a layer which is built again does not forget it. Default: the service.
+   */
+  readonly identity?: object | undefined
 }
 
 /**

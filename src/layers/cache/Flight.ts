@@ -71,6 +71,8 @@ const GRACE: Duration.Duration = Duration.millis(500)
 /** On Cloudflare Workers, a run ends without a word when the request that started it ends: its timers stop. */
 const BEAT = 500
 const SILENT_AFTER = 2_000
+/** Longer than most stalls: a run that is only stalled must not be given up by a caller who does not wait for it. */
+const LOST_AFTER = 60_000
 const LOOK = 1_000
 /** A waiter that is later than this was stalled, and so may the run have been. */
 const LATE = 500
@@ -204,10 +206,13 @@ export const make = <E>({
       return Effect.asVoid(firstOf(how(flight.fiber), stallTolerantSleep(Duration.millis(Math.max(0, left)))))
     })
 
+  const isOverdue = (flight: InFlight<E>): boolean =>
+    now() >= flight.startedAt + limitMillis + Duration.toMillis(GRACE) ||
+    (hasHeartbeat && now() - flight.beatAt > LOST_AFTER)
+
   return {
     start: Effect.sync(() => {
-      const isOverdue = current !== undefined && now() >= current.startedAt + limitMillis + Duration.toMillis(GRACE)
-      if (current !== undefined && isOverdue) giveUp(current)
+      if (current !== undefined && isOverdue(current)) giveUp(current)
       if (current === undefined) launch()
     }),
     run: Effect.suspend(() => runUntil(now() + limitMillis)),

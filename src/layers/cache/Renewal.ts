@@ -301,8 +301,8 @@ export const make = (dependencies: Dependencies): Renewal => {
       credentialsReadAt = now()
       const digest = yield* credentialsDigest
       if (digest === undefined || digest === failure.credentials) return false
-      history.failure = undefined
-      return true
+      RenewalHistory.switchCredentials(history, digest)
+      return !RenewalHistory.isRunning(history.failure, now())
     }),
     close: Effect.gen(function* () {
       yield* requesting !== undefined ? flight.settled : flight.stop

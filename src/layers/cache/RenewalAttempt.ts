@@ -104,6 +104,16 @@ export const make = ({
     return { ...obtained, remaining: Duration.min(obtained.remaining, Duration.millis(Math.max(0, left))) }
   }
 
+  /** Nomba may give the stored token again, to a process that has not seen it yet. */
+  const rememberStored = ({ remaining, session }: Stored): void => {
+    const token = Redacted.value(session.accessToken)
+    if (history.tokens.has(token)) return
+    RenewalHistory.remember(history, token, {
+      expiresAt: now() + Duration.toMillis(remaining),
+      rejection: undefined
+    })
+  }
+
   /** The failures that Nomba states hold for every process. Trouble of one host, its secret or its store does not. */
   const shareOf =
     (progress: Progress) =>
@@ -156,6 +166,7 @@ export const make = ({
           yield* sync.endedElsewhere(lease.version)
           return yield* closed
         }
+        if (Option.isSome(found)) rememberStored(found.value)
         onRequest(true)
         const answered = yield* Effect.onError(obtain(found, lease), () => Effect.sync(() => onRequest(false)))
         progress.isRepeated = isRepeated(answered)

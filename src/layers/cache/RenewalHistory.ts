@@ -2,19 +2,17 @@
  * What this process remembers about the renewals of one session, and how long token requests are held back for it: after
  * renewals that failed, and after tokens that were rejected too early. Times are milliseconds of the cache's `Timeline`.
  *
- * It is kept per clock, store instance and store key and
- * outlives the cache, so that a layer which is built for each request does not forget its backoff.
+ * It is kept per clock, store and store key, and outlives the cache.
  */
-import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import { globalValue } from "effect/GlobalValue"
+import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { AuthError } from "../../schemas/AuthError.js"
 import { rejectsCredentials, statedByNomba } from "../../schemas/ErrorMeaning.js"
 import type { StoreKey } from "../../schemas/StoreKey.js"
 import type { TokenStoreService } from "../../services/TokenStore.js"
-import { timelineOf } from "../time.js"
+import { makeProcessMemory } from "../processMemory.js"
+import { RecentTexts } from "./RecentTexts.js"
 import * as RouteGuard from "./RouteGuard.js"
 
 /** An access token that Nomba gave to this process, or that the store held. */
@@ -27,6 +25,8 @@ export interface KnownToken {
 
 export interface RenewalHistory {
   failure: FailureBackoff | undefined
+  /** Failures of other credentials for the same session, by their digest. */
+  readonly otherFailures: Map<number, FailureBackoff>
   rejections: RejectionBackoff
   readonly tokens: Map<string, KnownToken>
   /** The last refresh tokens that were sent. */
@@ -35,25 +35,6 @@ export interface RenewalHistory {
 }
 
 const TOKENS_KEPT = 16
-
-/** The last 16 texts that were added. */
-export class RecentTexts {
-  readonly #texts = new Set<string>()
-  has(text: string): boolean {
-    return this.#texts.has(text)
-  }
-  add(text: string): void {
-    this.#texts.delete(text)
-    this.#texts.add(text)
-    for (const oldest of this.#texts) {
-      if (this.#texts.size <= TOKENS_KEPT) break
-      this.#texts.delete(oldest)
-    }
-  }
-  delete(text: string): void {
-    this.#texts.delete(text)
-  }
-}
 
 /** Adds what is known about a token; the oldest of more than 16 is forgotten. */
 export const remember = ({ tokens }: RenewalHistory, token: string, known: KnownToken): void => {
@@ -68,77 +49,21 @@ export const remember = ({ tokens }: RenewalHistory, token: string, known: Known
 export const isRejected = ({ tokens }: RenewalHistory, token: string): boolean =>
   tokens.get(token)?.rejection !== undefined
 
-interface Slot {
-  readonly history: RenewalHistory
-  users: number
-  closedAt: number
-}
-
-interface Slots {
-  readonly open: Map<StoreKey, Slot>
-  /** In the order of closing. */
-  readonly closed: Map<StoreKey, Slot>
-}
-
-const KEPT_FOR = 10 * 60_000
-
-const registry = globalValue(
-  Symbol.for("nomba-auth/RenewalHistory"),
-  () => new WeakMap<Clock.Clock, WeakMap<TokenStoreService, Slots>>()
+const histories = makeProcessMemory(
+  "RenewalHistory",
+  (): RenewalHistory => ({
+    failure: undefined,
+    otherFailures: new Map(),
+    rejections: noRejections,
+    tokens: new Map(),
+    spentRefreshTokens: new RecentTexts(TOKENS_KEPT),
+    routes: RouteGuard.make()
+  })
 )
-
-const slotsOf = (clock: Clock.Clock, store: TokenStoreService): Slots => {
-  const stores = registry.get(clock) ?? new WeakMap<TokenStoreService, Slots>()
-  registry.set(clock, stores)
-  const slots = stores.get(store) ?? { open: new Map<StoreKey, Slot>(), closed: new Map<StoreKey, Slot>() }
-  stores.set(store, slots)
-  return slots
-}
-
-const open = ({ closed, open }: Slots, key: StoreKey, now: number): Slot => {
-  for (const [other, slot] of closed) {
-    if (now - slot.closedAt < KEPT_FOR) break
-    closed.delete(other)
-  }
-  const slot = open.get(key) ??
-    closed.get(key) ?? {
-      history: {
-        failure: undefined,
-        rejections: noRejections,
-        tokens: new Map(),
-        spentRefreshTokens: new RecentTexts(),
-        routes: RouteGuard.make()
-      },
-      users: 0,
-      closedAt: 0
-    }
-  closed.delete(key)
-  open.set(key, slot)
-  slot.users += 1
-  return slot
-}
-
-const close = (slots: Slots, key: StoreKey, slot: Slot, now: number): void => {
-  slot.users -= 1
-  if (slot.users > 0) return
-  slot.closedAt = now
-  slots.open.delete(key)
-  slots.closed.set(key, slot)
-}
 
 /** The history of this key, until 10 minutes after the last scope that uses it has closed. */
 export const use = (store: TokenStoreService, key: StoreKey): Effect.Effect<RenewalHistory, never, Scope.Scope> =>
-  Effect.clockWith((clock) => {
-    const slots = slotsOf(clock, store)
-    const { now } = timelineOf(clock)
-    return Effect.map(
-      Effect.acquireRelease(
-        Effect.sync(() => open(slots, key, now())),
-        (slot) => Effect.sync(() => close(slots, key, slot, now()))
-      ),
-      ({ history }) => history
-    )
-  })
+  histories(store.identity ?? store, key)
 
 const SECOND = 1_000
 const MINUTE = 60_000
@@ -156,10 +81,10 @@ export interface FailureBackoff {
 const doubling = (first: number, count: number, most: number): number =>
   Math.min(most, first * 2 ** Math.min(count - 1, 30))
 
-/** The longest stated wait that is believed: a 5xx often states a wait that has nothing to do with it. */
+/** The longest stated wait that is believed: anything but a rate limit often states a wait that has nothing to do with it. */
 const believed = (error: AuthError): number => {
   const stated = error.retryAfter === undefined ? 0 : Duration.toMillis(error.retryAfter)
-  const limit = statedByNomba(error) === "ServerError" ? 2 * MINUTE : 60 * MINUTE
+  const limit = statedByNomba(error) === "RateLimited" ? 60 * MINUTE : 2 * MINUTE
   return Math.min(stated, limit)
 }
 
@@ -205,11 +130,25 @@ export const countRejection = (backoff: RejectionBackoff, now: number, random: n
   return { ...backoff, recent: [...recent, now].slice(-FREE), until: now + wait }
 }
 
-/**
- * Three early rejections within a minute are worth one warning a minute. Answers when the first of them happened, if the
- * warning is due.
- */
-export const warningDueSince = ({ recent, warnedAt }: RejectionBackoff, now: number): number | undefined => {
+/** Three early rejections within a minute are worth a warning. Answers when the first of them happened. */
+export const rejectedOftenSince = ({ recent }: RejectionBackoff, now: number): number | undefined => {
   const latest = recent.filter((at) => now - at < MINUTE)
-  return latest.length >= WARN_FROM && now - warnedAt >= MINUTE ? latest[0] : undefined
+  return latest.length >= WARN_FROM ? latest[0] : undefined
+}
+
+/** There is one warning a minute. */
+export const mayWarn = ({ warnedAt }: RejectionBackoff, now: number): boolean => now - warnedAt >= MINUTE
+
+/** Goes on with what these credentials have failed with, and keeps the failure of the others. */
+export const switchCredentials = (history: RenewalHistory, digest: number): void => {
+  const { failure, otherFailures } = history
+  if (failure?.credentials !== undefined) {
+    otherFailures.delete(failure.credentials)
+    otherFailures.set(failure.credentials, failure)
+    for (const oldest of otherFailures.keys()) {
+      if (otherFailures.size <= TOKENS_KEPT) break
+      otherFailures.delete(oldest)
+    }
+  }
+  history.failure = otherFailures.get(digest)
 }

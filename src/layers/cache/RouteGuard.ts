@@ -1,22 +1,28 @@
 /**
- * Tells a token that was rejected from a route that answers 401 whatever the token. Times are milliseconds of the cache's
- * `Timeline`.
+ * Tells a token that was rejected from a request that is answered with 401 whatever the token. Times are milliseconds of the
+ * cache's `Timeline`.
  */
 import * as Duration from "effect/Duration"
 import type { TokenUse } from "../../services/TokenCache.js"
+import { RecentTexts } from "./RecentTexts.js"
 
 interface Route {
   /** The latest token that was answered with 401. */
   token: string
-  /** How many renewed tokens in a row were answered with 401. */
-  renewed: number
-  /** With no evidence that the latest token is good or bad, there is no renewal before this. */
-  undecidedUntil: number
+  /** How many renewed tokens were answered with 401 although Nomba accepted them for other requests. */
+  proven: number
+  /** How many renewed tokens in a row were answered with 401, with no evidence whose fault it is. */
+  unproven: number
+  /** While it is not known whose fault it is, there is no renewal before this. */
+  heldUntil: number
   suspendedUntil: number
   /** How often it was suspended in a row. */
   suspensions: number
   /** After a suspension the next 401 causes one renewal, whatever the evidence. */
   probes: boolean
+  /** The resources that were answered with 401, and with success since the route is watched. */
+  readonly rejected: RecentTexts
+  readonly accepted: RecentTexts
 }
 
 /** What to do about a 401. */
@@ -24,34 +30,43 @@ export type Verdict =
   | { readonly _tag: "Reject" }
   /** A request that was sent later succeeded with the same token. */
   | { readonly _tag: "Replay" }
-  /** The route causes no renewal. `suspendedFor` is there when that was decided just now. */
-  | { readonly _tag: "Pass"; readonly suspendedFor?: Duration.Duration }
+  /** It causes no renewal, because the route is suspended. `suspendedFor` is there when that was decided just now. */
+  | { readonly _tag: "Suspended"; readonly suspendedFor?: Duration.Duration }
+  /** It causes no renewal for now: the last ones did not help, and it is not known whose fault it is. */
+  | { readonly _tag: "Held" }
 
 export interface RouteGuard {
-  /** Nomba accepted this token for a request. */
-  readonly accepted: (token: string, sentAt: number, use: Pick<TokenUse, "route" | "resource"> | undefined) => void
+  /** Nomba accepted this token for a request of this account. */
+  readonly accepted: (account: string, token: string, sentAt: number, use: TokenUse | undefined) => void
   /** Nomba accepted a token for a request that was sent at this time of the wall clock or later. */
   readonly hasAcceptedSince: (sentAt: number) => boolean
-  /** Nomba answered 401. `wait` is how long a renewal is held back while it is not known whose fault it is. */
-  readonly rejected: (token: string, use: TokenUse, now: number, wait: number) => Verdict
+  /** Nomba answered 401. `wait` is how long a renewal is held back at first while it is not known whose fault it is. */
+  readonly rejected: (account: string, token: string, use: TokenUse, now: number, wait: number) => Verdict
 }
 
 const KEPT = 200
+const RESOURCES_KEPT = 100
 const SUSPENSIONS = [10, 20, 40, 60].map((minutes) => Duration.minutes(minutes))
+const LONGEST_HOLD = 10 * 60_000
 
-/** The routes that were used last, by name. */
-const makeRoutes = () => {
+export const make = (): RouteGuard => {
+  /** The most recently used last. */
   const routes = new Map<string, Route>()
+  let latest: { readonly token: string; readonly sentAt: number } | undefined
 
-  const touch = (name: string, token: string): { readonly route: Route; readonly isNew: boolean } => {
-    const existing = routes.get(name)
-    const route = existing ?? {
+  const nameOf = (account: string, { route }: TokenUse): string => `${account} ${route}`
+
+  const touch = (name: string, token: string): Route => {
+    const route = routes.get(name) ?? {
       token,
-      renewed: 0,
-      undecidedUntil: 0,
+      proven: 0,
+      unproven: 0,
+      heldUntil: 0,
       suspendedUntil: 0,
       suspensions: 0,
-      probes: false
+      probes: false,
+      rejected: new RecentTexts(RESOURCES_KEPT),
+      accepted: new RecentTexts(RESOURCES_KEPT)
     }
     routes.delete(name)
     routes.set(name, route)
@@ -59,7 +74,7 @@ const makeRoutes = () => {
       if (routes.size <= KEPT) break
       routes.delete(oldest)
     }
-    return { route, isNew: existing === undefined }
+    return route
   }
 
   const suspend = (route: Route, now: number): Verdict => {
@@ -67,56 +82,59 @@ const makeRoutes = () => {
     route.suspensions += 1
     route.suspendedUntil = now + Duration.toMillis(duration)
     route.probes = true
-    return { _tag: "Pass", suspendedFor: duration }
+    return { _tag: "Suspended", suspendedFor: duration }
+  }
+
+  /** A renewal that this route caused did not help it. */
+  const countUnhelped = (route: Route, token: string, now: number, wait: number): void => {
+    const isRenewed = route.token !== token
+    route.token = token
+    if (latest?.token === token) {
+      route.proven += route.unproven + (isRenewed ? 1 : 0)
+      route.unproven = 0
+    } else if (isRenewed) {
+      route.unproven += 1
+      if (route.unproven > 1) route.heldUntil = now + Math.min(LONGEST_HOLD, wait * 2 ** (route.unproven - 2))
+    }
   }
 
   return {
-    isEmpty: () => routes.size === 0,
-    forget: (name: string): void => void routes.delete(name),
-    isSuspended: (name: string, now: number): boolean => now < (routes.get(name)?.suspendedUntil ?? 0),
-    rejected: (name: string, token: string, isKnownGood: boolean, now: number, wait: number): Verdict => {
-      const { isNew, route } = touch(name, token)
+    accepted: (account, token, sentAt, use) => {
+      if (latest === undefined || latest.token !== token || sentAt > latest.sentAt) latest = { token, sentAt }
+      // The name of a route takes longer to make than a request may cost.
+      if (use === undefined || routes.size === 0) return
+      const name = nameOf(account, use)
+      const route = routes.get(name)
+      if (route === undefined) return
+      const resource = use.resource ?? use.route
+      if (route.rejected.delete(resource)) {
+        route.proven = 0
+        route.unproven = 0
+        route.heldUntil = 0
+      }
+      if (route.rejected.isEmpty()) routes.delete(name)
+      else route.accepted.add(resource)
+    },
+    hasAcceptedSince: (sentAt) => latest !== undefined && latest.sentAt >= sentAt,
+    rejected: (account, token, use, now, wait) => {
+      const name = nameOf(account, use)
+      const resource = use.resource ?? use.route
+      const known = routes.get(name)
+      const isTrusted = known?.accepted.has(resource) === true
+      if (known !== undefined && !isTrusted && now < known.suspendedUntil) return { _tag: "Suspended" }
+      if (!use.isReplay && latest?.token === token && latest.sentAt > use.sentAt) return { _tag: "Replay" }
+      // Other resources of the route are answered with 401, and this one is not one of them.
+      if (isTrusted) return { _tag: "Reject" }
+      const route = touch(name, token)
+      route.rejected.add(resource)
       if (route.probes) {
         route.probes = false
-        route.renewed = 1
         route.token = token
         return { _tag: "Reject" }
       }
-      if (!isNew && route.token !== token) {
-        route.token = token
-        route.renewed += 1
-        route.undecidedUntil = now + wait
-      }
-      if (route.renewed < 2) return { _tag: "Reject" }
-      if (isKnownGood) return suspend(route, now)
-      return now < route.undecidedUntil ? { _tag: "Pass" } : { _tag: "Reject" }
-    }
-  }
-}
-
-export const make = (): RouteGuard => {
-  const routes = makeRoutes()
-  /** A route that answers 401 for some ids only is never known as bad, but its requests for these ids are. */
-  const resources = makeRoutes()
-  let latest: { readonly token: string; readonly sentAt: number } | undefined
-
-  return {
-    accepted: (token, sentAt, use) => {
-      if (latest === undefined || latest.token !== token || sentAt > latest.sentAt) latest = { token, sentAt }
-      // The name of a route takes longer to make than a request may cost.
-      if (use === undefined || resources.isEmpty()) return
-      routes.forget(use.route)
-      resources.forget(use.resource ?? use.route)
-    },
-    hasAcceptedSince: (sentAt) => latest !== undefined && latest.sentAt >= sentAt,
-    rejected: (token, { isReplay = false, resource, route, sentAt }, now, wait) => {
-      const name = resource ?? route
-      if (routes.isSuspended(route, now) || resources.isSuspended(name, now)) return { _tag: "Pass" }
-      if (!isReplay && latest?.token === token && latest.sentAt > sentAt) return { _tag: "Replay" }
-      const isKnownGood = latest?.token === token
-      const byRoute = routes.rejected(route, token, isKnownGood, now, wait)
-      const byResource = resources.rejected(name, token, isKnownGood, now, wait)
-      return byRoute._tag === "Pass" ? byRoute : byResource
+      countUnhelped(route, token, now, wait)
+      if (route.proven >= 2) return suspend(route, now)
+      return now < route.heldUntil ? { _tag: "Held" } : { _tag: "Reject" }
     }
   }
 }

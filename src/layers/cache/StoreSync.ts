@@ -170,6 +170,7 @@ export const make = ({
     fork,
     now,
     limit: Duration.infinity,
+    hasHeartbeat: timeline.isSystem,
     work: () =>
       Effect.gen(function* () {
         for (let wait = 1_000; isUnsaved(current().cached); wait = Math.min(wait * 2, 30_000)) {
@@ -197,21 +198,20 @@ export const make = ({
   })
 
   /** A refresh token whose refresh may have been sent is spent; the access token beside it may still be valid. */
-  const withoutSpentToken = (stored: Stored): Stored =>
-    stored.refreshInFlight
-      ? {
-          ...stored,
-          refreshInFlight: false,
-          session: new Session({ ...stored.session, refreshToken: Option.none() })
-        }
-      : stored
+  const withoutSpentToken = (stored: Stored): Stored => {
+    if (!stored.refreshInFlight) return stored
+    // A public client tries its refresh token again before the end user has to log in.
+    const session = needsLogin ? stored.session : new Session({ ...stored.session, refreshToken: Option.none() })
+    return { ...stored, refreshInFlight: false, session }
+  }
 
   const adoptFrom = (found: StoreState, since: State.State, helpless: boolean): Effect.Effect<void> =>
     Effect.gen(function* () {
       seen = Math.max(seen, found.version)
       if (Option.isNone(found.stored)) return yield* endedElsewhere(found.version)
-      const stored =
-        helpless && !found.isLeased && !needsLogin ? withoutSpentToken(found.stored.value) : found.stored.value
+      // This process has seen a later session there, perhaps in a cache that was closed since.
+      if (found.wentBack) return
+      const stored = helpless && !found.isLeased ? withoutSpentToken(found.stored.value) : found.stored.value
       if (!State.isAdoptable(current(), history, stored, now())) return
       yield* take(State.adopt, stored, since)
       // A token that is only tolerated for want of a better one, or whose renewal is due, is no success.

@@ -126,8 +126,10 @@ export const obtainSession =
     /** The refresh token counts as spent, unless its request certainly was not processed. */
     const afterRefresh = (error: Failure): Effect.Effect<Obtained, Failure> => {
       if (error._tag === "LeaseLost") return Effect.fail(error)
-      // A login does not help a client that Nomba refuses.
-      if (isRefusal(error)) return needsLogin && rejectsCredentials(error) ? Effect.fail(error) : issue(error)
+      if (isRefusal(error)) {
+        // A login does not help a client that Nomba refuses, or whose request could not be sent.
+        return needsLogin && (rejectsCredentials(error) || wasNotSent(error)) ? Effect.fail(error) : issue(error)
+      }
       // The next renewal of a public client tries the same refresh token again: a lost answer is no reason to ask the end
       // user to log in.
       return isUnsent(error) || needsLogin || context.hasLiveToken() ? Effect.fail(error) : issue(error)

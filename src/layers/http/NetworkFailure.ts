@@ -89,6 +89,8 @@ const property = (value: object, name: string): unknown =>
 const codeOf = (cause: object): Option.Option<string> => {
   const code = property(cause, "code")
   if (typeof code === "string" && /^[A-Z][A-Z0-9_]{2,60}$/.test(code)) return Option.some(code)
+  // Older versions of Bun.
+  if (code === "ConnectionRefused" || code === "FailedToOpenSocket") return Option.some("ECONNREFUSED")
   if (denoPhase(cause) !== "Connect") return Option.none()
   const message = String(property(cause, "message"))
   if (/: dns error(?::|$)/.test(message)) return Option.some("ENOTFOUND")

@@ -28,9 +28,10 @@ import {
   type StoreState,
   type TokenStoreService
 } from "../../services/TokenStore.js"
+import { makeProcessMemory } from "../processMemory.js"
 import { unrefSleep } from "../time.js"
 import * as Announcements from "./Announcements.js"
-import type { Connect, Entry, Owner, Reading, StoreDriver } from "./StoreDriver.js"
+import { type Connect, type Entry, MAX_VERSION, type Owner, type Reading, type StoreDriver } from "./StoreDriver.js"
 
 /**
  * What a lease lasts beyond one request: time for the steps of the store around it. Not longer, because the waiters of a
@@ -45,7 +46,7 @@ const POLL: Duration.Duration = Duration.millis(250)
 const HEARTBEAT: Duration.Duration = Duration.seconds(30)
 
 /** What this process has seen in a store that may lose its latest writes. */
-interface Seen {
+export interface Seen {
   version: number
   /** The latest tombstone, with what is left of the session that it keeps. */
   tombstone: { readonly entry: Entry; readonly left: () => Duration.Duration } | undefined
@@ -147,6 +148,13 @@ const newStoreId: Effect.Effect<string> = Effect.sync(() =>
   Encoding.encodeHex(globalThis.crypto.getRandomValues(new Uint8Array(16)))
 )
 
+export interface SessionOptions {
+  /** Whether other processes can use the store. Default: `true`. */
+  readonly isShared?: boolean | undefined
+  /** What this process has seen of the session before. Default: nothing. */
+  readonly seen?: Seen | undefined
+}
+
 /**
  * Builds the session of one key from the steps of a store.
  *
@@ -155,14 +163,13 @@ const newStoreId: Effect.Effect<string> = Effect.sync(() =>
  */
 export const make = (
   driver: StoreDriver,
-  { isShared = true }: { readonly isShared?: boolean | undefined } = {}
+  { isShared = true, seen = nothingSeen() }: SessionOptions = {}
 ): Effect.Effect<SessionStore, never, Scope.Scope> =>
   Effect.gen(function* () {
     const store = yield* newStoreId
     const announced = Announcements.make()
     yield* inBackground(Stream.runForEach(yield* driver.changes, (version) => announced.publish(version)))
 
-    const seen: Seen = { version: 0, tombstone: undefined }
     /** The store's time now, as far as its last answer tells. */
     let storeTime: () => number | undefined = () => undefined
     let lastAttempt = 0
@@ -335,7 +342,9 @@ export const make = (
       { owner, view }: Holder,
       content: StoredContent & { readonly remaining: Duration.Duration }
     ) {
-      const version = Math.max(view.expectedVersion + 1, seen.version + 1, Math.floor(view.now))
+      const next = Math.max(view.expectedVersion + 1, seen.version + 1, Math.floor(view.now))
+      // After a version that no store can have counted up to, it is counted from the time again.
+      const version = next < MAX_VERSION ? next : Math.max(view.expectedVersion + 1, Math.floor(view.now))
       const expiresAt = (storeTime() ?? view.now) + Duration.toMillis(content.remaining)
       const isWritten = yield* driver.commit(owner, view.expectedVersion, { ...content, version, expiresAt })
       if (!isWritten) return Option.none<number>()
@@ -371,7 +380,10 @@ export const make = (
       share
     }) {
       const adoptable = (view: View, isOurs: boolean): Option.Option<Stored> =>
-        Option.filter(sessionIn(view), (_) => (isOurs || !view.isLeased || !_.refreshInFlight) && adopt(_))
+        Option.filter(
+          sessionIn(view),
+          (_) => !view.wentBack && (isOurs || !view.isLeased || !_.refreshInFlight) && adopt(_)
+        )
 
       const heldBack = (view: View): Option.Option<RenewalHeldBack> =>
         ignoreSharedFailure
@@ -522,17 +534,33 @@ export const make = (
 const withoutSpentToken = ({ refreshInFlight, session }: Stored): Session =>
   refreshInFlight ? new Session({ ...session, refreshToken: Option.none() }) : session
 
+export interface StoreOptions {
+  /** Whether other processes can use the store. Default: `true`. */
+  readonly isShared?: boolean | undefined
+  /** The same object for every service that reaches the same sessions. Default: the service. */
+  readonly identity?: object | undefined
+}
+
+const nothingSeen = (): Seen => ({ version: 0, tombstone: undefined })
+
+const seenOf = makeProcessMemory("SessionStore", nothingSeen)
+
 /**
  * Builds a token store from the steps of any key.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const fromDriver = (
-  connect: Connect,
-  { isShared = true }: { readonly isShared?: boolean | undefined } = {}
-): TokenStoreService => ({
-  isShared,
-  open: (key, requestTimeout) =>
-    Effect.flatMap(connect(key, Duration.sum(requestTimeout, LEASE_HEADROOM)), (driver) => make(driver, { isShared }))
-})
+export const fromDriver = (connect: Connect, { identity, isShared = true }: StoreOptions = {}): TokenStoreService => {
+  const service: TokenStoreService = {
+    isShared,
+    identity,
+    open: (key, requestTimeout) =>
+      Effect.gen(function* () {
+        const seen = yield* seenOf(identity ?? service, key)
+        const driver = yield* connect(key, Duration.sum(requestTimeout, LEASE_HEADROOM))
+        return yield* make(driver, { isShared, seen })
+      })
+  }
+  return service
+}

@@ -31,7 +31,7 @@ export const RETENTION: Duration.Duration = Duration.days(30)
 export const FAILURE_RETENTION: Duration.Duration = Duration.minutes(10)
 
 /**
- * The highest version that a driver reads; a higher one is damage. It is the last millisecond that a `Date` can name, and
+ * A version from here on is damage. It is the last millisecond that a `Date` can name, and
  * leaves room to count on below `Number.MAX_SAFE_INTEGER`.
  *
  * @since 0.1.0

@@ -17,10 +17,10 @@ import {
   wrongSecret
 } from "../../support/upstream.js"
 
-const stating = (status: 429 | 503, retryAfter: Duration.DurationInput): Unavailable =>
+const stating = (status: 408 | 429 | 503, retryAfter: Duration.DurationInput): Unavailable =>
   new UnavailableError({
     operation: "issue",
-    reason: status === 429 ? "RateLimited" : "ServerError",
+    reason: status === 429 ? "RateLimited" : status === 408 ? "Timeout" : "ServerError",
     status,
     retryAfter: Duration.decode(retryAfter)
   })
@@ -71,6 +71,7 @@ describe("the backoff after a failed renewal", () => {
       error: stating(503, "3 seconds"),
       seconds: [0, 3, 6, 10, 18, 34, 64, 94, 124, 154]
     },
+    { what: "408 with Retry-After: 3600", error: stating(408, "1 hour"), seconds: [0, 120] },
     { what: "503 with Retry-After: 86400", error: stating(503, "1 day"), seconds: [0, 120] }
   ]) {
     it(`waits for the longer of both after ${what}`, () =>

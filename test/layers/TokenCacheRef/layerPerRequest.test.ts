@@ -1,6 +1,8 @@
 /** A program that builds its layer for each request. What the process learned about renewals must outlive the layer. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Option, Random, Redacted } from "effect"
+import * as SessionStore from "../../../src/layers/store/SessionStore.js"
+import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import { Unavailable } from "../../../src/schemas/AuthError.js"
 import type { NombaConfigService } from "../../../src/services/NombaConfig.js"
 import { makeFaultyStore } from "../../support/faults.js"
@@ -73,6 +75,38 @@ describe("a layer that is built for each request", () => {
           upstream.calls.map((call) => call.at / 1_000),
           [0, 10, 30]
         )
+      })
+    ))
+
+  it("keeps a backoff for each of two wrong account ids", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        upstream.always = { refuse: wrongSecret }
+        const config = makeConfig()
+        for (let count = 0; count < 120; count++) {
+          const accountId = Option.some(count % 2 === 0 ? "one" : "two")
+          yield* request({ upstream, config: { ...config, accountId } })
+          yield* Effect.sleep("500 millis")
+        }
+        // At 0, 10 and 30 s each.
+        assert.isAtMost(upstream.count(), 6)
+      })
+    ))
+
+  it("goes on with the backoff if each request builds its store anew, as a layer for files or Redis does", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        upstream.always = { refuse: wrongSecret }
+        const config = makeConfig()
+        const identity = {}
+        for (let count = 0; count < 60; count++) {
+          const store = SessionStore.fromDriver(TokenStoreMemory.connect, { identity })
+          yield* request({ upstream, config, store })
+          yield* Effect.sleep("1 second")
+        }
+        assert.strictEqual(upstream.count(), 3)
       })
     ))
 

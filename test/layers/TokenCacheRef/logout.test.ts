@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
+import { Chunk, Deferred, Effect, Exit, Fiber, FiberRef, Logger, LogLevel, Scope, Stream, TestClock } from "effect"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import { InvalidRequest, UnexpectedResponse } from "../../../src/schemas/AuthError.js"
 import type { TokenStoreService } from "../../../src/services/TokenStore.js"
@@ -34,6 +34,19 @@ describe("TokenCache.logout", () => {
       assert.strictEqual(yield* getText(cache), "access-2")
       assert.strictEqual(yield* getText(cache), "access-2")
       assert.deepStrictEqual(upstream.operations(), ["issue", "revoke", "issue"])
+    })
+  )
+
+  it.scoped("leaves the caller's scope and log level as they are", () =>
+    Effect.gen(function* () {
+      const cache = yield* makeCache({ upstream: makeUpstream() })
+      yield* cache.get
+      yield* Effect.gen(function* () {
+        const scope = yield* Effect.scope
+        yield* cache.logout
+        assert.strictEqual(yield* Effect.scope, scope)
+        assert.strictEqual(yield* FiberRef.get(FiberRef.currentMinimumLogLevel), LogLevel.None)
+      }).pipe(Effect.scoped, Logger.withMinimumLogLevel(LogLevel.None))
     })
   )
 

@@ -1,6 +1,6 @@
 /** Tokens that Nomba rejects although they should still live: rivals, routes that always answer 401, late answers. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Random, Redacted } from "effect"
+import { Clock, Duration, Effect, Option, Random, Redacted } from "effect"
 import type { TokenCacheService } from "../../../src/services/TokenCache.js"
 import { call, type Outcome } from "../../support/caller.js"
 import { makeFaultyStore } from "../../support/faults.js"
@@ -286,6 +286,88 @@ describe("a route that always answers 401 beside healthy traffic", () => {
           assert.strictEqual(yield* account("good", isAlive), 200)
         }).pipe(Effect.withRandom(Random.make(`${spacing}`)))
       ))
+  }
+
+  for (const spacing of [1, 10, 61]) {
+    it(`causes at most 5 token requests an hour beyond those due if unknown ids answer 401, a new one every ${spacing} s`, () => {
+      const logs = captureLogs()
+      simulated(
+        Effect.gen(function* () {
+          const upstream = makeUpstream()
+          const cache = yield* makeCache({ upstream })
+          const isAlive = (token: string) => token === upstream.alive()
+          const account = (id: string, isAccepted: (token: string) => boolean) =>
+            call({ cache, route: "GET /v1/accounts/*", resource: `GET /v1/accounts/${id}`, isAccepted })
+          const good = Effect.gen(function* () {
+            assert.strictEqual(yield* account("good", isAlive), 200)
+            yield* Effect.sleep("1 second")
+          })
+          const beside = yield* Effect.fork(Effect.forever(good))
+          for (let at = 0; at < 3_600; at += spacing) {
+            assert.strictEqual(yield* account(`bad-${at}`, () => false), 401)
+            yield* Effect.sleep(spacing * 1_000)
+          }
+          assert.isNull(beside.unsafePoll())
+          assert.isAtMost(upstream.count(), due(3_600) + 5)
+          // A session that really ends is noticed by the ids that have worked.
+          yield* upstream.steal
+          yield* Effect.sleep("1500 millis")
+          assert.strictEqual(yield* account("good", isAlive), 200)
+        }).pipe(Effect.provide(logs.layer), Effect.withRandom(Random.make(`${spacing}`)))
+      )
+      const warnings = logs.lines.filter(isWarning)
+      assert.isAtLeast(warnings.length, 1)
+      assert.deepStrictEqual(
+        warnings.filter((line) => line.includes("Another program")),
+        []
+      )
+    })
+
+    it(`causes at most 5 token requests an hour beyond those due if another layer's account id is wrong, every ${spacing} s`, () =>
+      simulated(
+        Effect.gen(function* () {
+          const upstream = makeUpstream()
+          const config = makeConfig({ accountId: Option.some("right") })
+          const [cache, wrong] = [
+            yield* makeCache({ upstream, config }),
+            yield* makeCache({ upstream, config: { ...config, accountId: Option.some("wrong") } })
+          ]
+          const isAlive = (token: string) => token === upstream.alive()
+          const good = Effect.gen(function* () {
+            assert.strictEqual(yield* call({ cache, route: "GET /v1/accounts/balance", isAccepted: isAlive }), 200)
+            yield* Effect.sleep("1 second")
+          })
+          const beside = yield* Effect.fork(Effect.forever(good))
+          for (let at = 0; at < 3_600; at += spacing) {
+            yield* call({ cache: wrong, route: "GET /v1/accounts/balance", isAccepted: () => false })
+            yield* Effect.sleep(spacing * 1_000)
+          }
+          assert.isNull(beside.unsafePoll())
+          assert.isAtMost(upstream.count(), due(3_600) + 5)
+        }).pipe(Effect.withRandom(Random.make(`${spacing}`)))
+      ))
+  }
+
+  for (const every of [120, 600, Number.POSITIVE_INFINITY]) {
+    it(`causes ever fewer token requests and a warning if the healthy traffic is a call every ${every} s`, () => {
+      const logs = captureLogs()
+      simulated(
+        Effect.gen(function* () {
+          const upstream = makeUpstream()
+          const cache = yield* makeCache({ upstream })
+          const isAlive = (token: string) => token === upstream.alive()
+          for (let at = 0; at < 3_600; at += 20) {
+            if (at % every === 0) yield* call({ cache, route: "GET /v1/banks", isAccepted: isAlive })
+            yield* call({ cache, route: "GET /v1/transfers/:id", isAccepted: () => false })
+            yield* Effect.sleep("20 seconds")
+          }
+          assert.isAtMost(upstream.count(), due(3_600) + 12)
+        }).pipe(Effect.provide(logs.layer), Effect.withRandom(Random.make(`${every}`)))
+      )
+      const warnings = logs.lines.filter(isWarning)
+      assert.isAtLeast(warnings.length, 1)
+      for (const line of warnings) assert.include(line, "account id")
+    })
   }
 
   it("gives its 401 to the caller while it is held back, and causes a renewal again after 10, 20, 40 and 60 minutes", () =>

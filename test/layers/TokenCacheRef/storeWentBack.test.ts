@@ -1,6 +1,6 @@
 /** A store that loses its latest writes. A process that has seen them knows better than the store. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Option, Redacted } from "effect"
+import { Duration, Effect, Exit, Option, Redacted, Scope } from "effect"
 import { captureLogs } from "../../support/logs.js"
 import { makeRewindableStore } from "../../support/rewindableStore.js"
 import { simulated } from "../../support/time.js"
@@ -58,6 +58,50 @@ describe("a store that went back to before a refresh", () => {
       1
     )
   })
+
+  it("is noticed by a layer that is built again in a process that has seen the refresh", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        const rewindable = makeRewindableStore()
+        const store = rewindable.process()
+        const scope = yield* Scope.make()
+        const cache = yield* Scope.extend(makeCache({ upstream, config, store }), scope)
+        yield* cache.get
+        const before = rewindable.snapshot()
+        yield* Effect.sleep("25 minutes")
+        yield* cache.get
+        yield* Effect.sleep(0)
+        yield* Scope.close(scope, Exit.void)
+        rewindable.rewindTo(before)
+        const again = yield* makeCache({ upstream, config, store })
+        assert.strictEqual(yield* getText(again), upstream.alive())
+        assert.lengthOf(
+          upstream.calls.filter(({ token }) => token === "refresh-1"),
+          1
+        )
+      })
+    ))
+
+  it("is noticed by a layer that is built again in a process that has seen the logout", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        const rewindable = makeRewindableStore()
+        const store = rewindable.process()
+        const scope = yield* Scope.make()
+        const cache = yield* Scope.extend(makeCache({ upstream, config, store }), scope)
+        yield* cache.get
+        const before = rewindable.snapshot()
+        yield* cache.logout
+        yield* Scope.close(scope, Exit.void)
+        rewindable.rewindTo(before)
+        const again = yield* makeCache({ upstream, config, store })
+        assert.strictEqual(yield* getText(again), "access-2")
+      })
+    ))
 
   it("gets it back from a process that only adopted it", () =>
     simulated(

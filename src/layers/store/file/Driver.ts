@@ -183,15 +183,16 @@ export const connectWith = (dependencies: Dependencies): Connect => {
  * ahead at least; without that, its session and its lease would count as over, and every write would cost a token request.
  */
 const makeInLocalTime = ({ host, root }: Dependencies) => {
-  const ahead = new Map<string, number>()
+  const ahead = new Map<string, { readonly offset: number; readonly latest: number }>()
   return Effect.fnUntraced(function* ({ entry, host: writer }: envelope.Read, now: number) {
     if (writer === host) return entry
     const { content, failure, lease } = entry
     const latest = Math.max(content?.since ?? now, failure?.since ?? now, lease?.since ?? now)
     const known = ahead.get(writer)
-    const offset = Math.max(known ?? 0, latest - now)
+    // Each write tells anew: a clock that was corrected must not make a lease that is held look free.
+    const offset = known?.latest === latest ? known.offset : Math.max(0, latest - now)
+    if (offset > 0 || known !== undefined) ahead.set(writer, { offset, latest })
     if (offset === 0) return entry
-    ahead.set(writer, offset)
     if (known === undefined) {
       yield* Effect.logWarning(
         `The clock of host ${writer} is ahead of this host's (${host}). They share the token store in ${root}, which counts with the clocks of its hosts: use Redis for several hosts.`

@@ -23,21 +23,22 @@ const Envelope = Schema.Struct({
   host: Schema.String,
   content: Schema.optional(
     Schema.Struct({
-      version: Schema.Int.pipe(Schema.between(1, MAX_VERSION)),
+      version: Schema.Int.pipe(Schema.between(1, MAX_VERSION - 1)),
       text: Schema.String,
       refreshInFlight: Schema.optional(Owner),
       ...span
     })
   ),
   lease: Schema.optional(Schema.Struct({ owner: Owner, ...span })),
-  failure: Schema.optional(
-    Schema.Struct({
-      reason: Schema.Literal("RateLimited", "ServerError"),
-      status: Schema.optionalWith(Schema.Int, { as: "Option" }),
-      count: Schema.Int,
-      ...span
-    })
-  )
+  failure: Schema.optional(Schema.Unknown)
+})
+
+/** One that a later version wrote may have another reason: it is ignored, because it is worth less than the session. */
+const Failure = Schema.Struct({
+  reason: Schema.Literal("RateLimited", "ServerError"),
+  status: Schema.optionalWith(Schema.Int, { as: "Option" }),
+  count: Schema.Int,
+  ...span
 })
 
 const json = Schema.parseJson(Envelope)
@@ -56,8 +57,9 @@ export interface Read {
   readonly entry: LeasedEntry<string>
 }
 
+/** Not by the schema, whose complaint about an impossible version would quote the tokens. */
 export const write = (key: string, host: string, { content, failure, lease }: LeasedEntry<string>): string =>
-  Schema.encodeSync(json)({
+  JSON.stringify({
     format: "nomba-auth/file/1",
     key,
     host,
@@ -69,8 +71,8 @@ export const write = (key: string, host: string, { content, failure, lease }: Le
       until: content.until
     },
     lease: lease && { ...lease, owner: ownerText(lease.owner) },
-    failure
-  })
+    failure: failure && { ...failure, status: Option.getOrUndefined(failure.status) }
+  } satisfies typeof Envelope.Encoded)
 
 const ownerOf = (text: string | undefined) => (text === undefined ? undefined : ownerFromText(text))
 
@@ -92,7 +94,7 @@ export const readAny = (text: string): Either.Either<Read, Problem> =>
             until: content.until
           },
           lease: lease && owner && { owner, since: lease.since, until: lease.until },
-          failure
+          failure: Option.getOrUndefined(Schema.decodeUnknownOption(Failure)(failure))
         }
       }
     }

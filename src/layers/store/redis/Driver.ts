@@ -42,7 +42,7 @@ const Answer = Schema.Tuple(Flag, Time, Flag, Text, Schema.Tuple(Text, Text, Tex
 
 /** The fields of an entry: version, text, owner of the refresh-in-flight flag, and the session's span of time. */
 const Fields = Schema.Tuple(
-  Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, MAX_VERSION)),
+  Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, MAX_VERSION - 1)),
   Schema.String,
   Schema.String,
   Time,

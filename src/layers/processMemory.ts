@@ -1,0 +1,78 @@
+/**
+ * What a process remembers of a session beyond the life of the layers that use it, so that a layer which is built for each
+ * request does not forget it.
+ */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { globalValue } from "effect/GlobalValue"
+import type * as Scope from "effect/Scope"
+import { timelineOf } from "./time.js"
+
+interface Slot<A> {
+  readonly value: A
+  users: number
+  closedAt: number
+}
+
+interface Slots<A> {
+  readonly open: Map<string, Slot<A>>
+  /** In the order of closing. */
+  readonly closed: Map<string, Slot<A>>
+}
+
+const KEPT_FOR = 10 * 60_000
+
+const acquire = <A>({ closed, open }: Slots<A>, key: string, now: number, create: () => A): Slot<A> => {
+  for (const [other, slot] of closed) {
+    if (now - slot.closedAt < KEPT_FOR) break
+    closed.delete(other)
+  }
+  const slot = open.get(key) ?? closed.get(key) ?? { value: create(), users: 0, closedAt: 0 }
+  closed.delete(key)
+  open.set(key, slot)
+  slot.users += 1
+  return slot
+}
+
+const release = <A>({ closed, open }: Slots<A>, key: string, slot: Slot<A>, now: number): void => {
+  slot.users -= 1
+  if (slot.users > 0) return
+  slot.closedAt = now
+  open.delete(key)
+  closed.set(key, slot)
+}
+
+/** A value per clock, store and key. It is kept until 10 minutes after the last scope that uses it has closed. */
+export const makeProcessMemory = <A>(
+  name: string,
+  create: () => A
+): ((store: object, key: string) => Effect.Effect<A, never, Scope.Scope>) => {
+  const registry = globalValue(
+    Symbol.for(`nomba-auth/processMemory/${name}`),
+    () => new WeakMap<Clock.Clock, WeakMap<object, Slots<A>>>()
+  )
+  return (store, key) =>
+    Effect.clockWith((clock) => {
+      const stores = registry.get(clock) ?? new WeakMap<object, Slots<A>>()
+      registry.set(clock, stores)
+      const slots: Slots<A> = stores.get(store) ?? { open: new Map(), closed: new Map() }
+      stores.set(store, slots)
+      const { now } = timelineOf(clock)
+      return Effect.map(
+        Effect.acquireRelease(
+          Effect.sync(() => acquire(slots, key, now(), create)),
+          (slot) => Effect.sync(() => release(slots, key, slot, now()))
+        ),
+        ({ value }) => value
+      )
+    })
+}
+
+const identities = globalValue(Symbol.for("nomba-auth/storeIdentities"), () => new Map<string, object>())
+
+/** The same object for the same text: the identity of a store that is named by a path or an address. */
+export const identityOf = (text: string): object => {
+  const identity = identities.get(text) ?? {}
+  identities.set(text, identity)
+  return identity
+}
