@@ -66,7 +66,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
     const timeline = timelineOf(clock)
     const { now } = timeline
     const history = yield* RenewalHistory.use(tokenStore, config.storeKey)
-    const store = yield* tokenStore.open(config.storeKey, config.requestTimeout)
+    const store = yield* tokenStore.open(config.storeKey, config.requestTimeout, history.storeMemory)
     const fibers = yield* FiberSet.make<unknown, unknown>()
     const runFork = Runtime.runFork(yield* Effect.runtime<never>())
     const fork = <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> => {

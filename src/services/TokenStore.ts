@@ -198,6 +198,17 @@ export interface SessionStore {
 }
 
 /**
+ * What a process has seen of a session: give the same object to each `open` of its key, so that a session which was refreshed
+ * or ended is not taken from a store that went back to an older state. The store alone writes and reads its content.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoreMemory {
+  seen?: unknown
+}
+
+/**
  * Opens the session of a client, which all processes of the store share.
  *
  * @since 0.1.0
@@ -208,12 +219,16 @@ export interface TokenStoreService {
    * Opens the session of one key. Connects on first use; one connection serves every key. A lease lasts for the request
    * timeout plus 3 s unless it is extended.
    */
-  readonly open: (key: StoreKey, requestTimeout: Duration.Duration) => Effect.Effect<SessionStore, never, Scope.Scope>
+  readonly open: (
+    key: StoreKey,
+    requestTimeout: Duration.Duration,
+    memory?: StoreMemory
+  ) => Effect.Effect<SessionStore, never, Scope.Scope>
   /** Whether other processes can use the same store: Redis and file yes, memory no. */
   readonly isShared: boolean
   /**
    * The same object for every service that reaches the same sessions. What a process has learnt about a session (its backoff,
-   * the highest version) is kept per identity, so that a layer which is built again does not forget it. Default: the service.
+   * what it has seen) is kept per identity, so that a layer which is built again does not forget it. Default: the service.
    */
   readonly identity?: object | undefined
 }

@@ -53,7 +53,8 @@ export class TokenStoreTest extends Context.Tag("nomba-auth/testing/TokenStoreTe
       })
       return Context.make(TokenStore, {
         isShared: true,
-        open: (key, requestTimeout) => Effect.map(TokenStoreMemory.make.open(key, requestTimeout), guard)
+        open: (key, requestTimeout, memory) =>
+          Effect.map(TokenStoreMemory.make.open(key, requestTimeout, memory), guard)
       }).pipe(Context.add(TokenStoreTest, { fail: Ref.set(isOut, true), recover: Ref.set(isOut, false) }))
     })
   )

@@ -11,6 +11,7 @@ import type { StoreKey } from "../../src/schemas/StoreKey.js"
 import { TokenStore, type TokenStoreService } from "../../src/services/TokenStore.js"
 import {
   adoptAny,
+  adoptNone,
   freshKey,
   holds,
   holdsNothing,
@@ -375,6 +376,27 @@ describe("the time of TokenStoreFile", () => {
       }).pipe(Effect.provide(logger))
       assert.lengthOf(warnings, 1)
       for (const part of ["far", "near", root, "Redis"]) assert.include(warnings[0], part)
+    })
+  )
+
+  it.scopedLive("shows a held lease after the other host's clock was corrected", () =>
+    Effect.gen(function* () {
+      const root = yield* temporaryFolder
+      const key = yield* freshKey()
+      const [here, ahead] = [makeHandClock(1_000_000), makeHandClock(4_600_000)]
+      const near = yield* onHost(root, key, "near", here.clock)
+      const far = yield* onHost(root, key, "far", ahead.clock)
+      const first = yield* makeObtain(sessionOf("first"))
+      yield* Effect.withClock(renew(far, adoptAny, first.obtain), ahead.clock)
+      assert.isFalse((yield* Effect.withClock(near.readVersioned, here.clock)).isLeased)
+      here.now += 60_000
+      ahead.now = here.now
+      const slow = yield* makeObtain(sessionOf("second"), { gated: true })
+      const renewal = yield* Effect.fork(Effect.withClock(renew(far, adoptNone, slow.obtain), ahead.clock))
+      yield* slow.arrived
+      assert.isTrue((yield* Effect.withClock(near.readVersioned, here.clock)).isLeased)
+      yield* slow.open
+      yield* Fiber.join(renewal)
     })
   )
 

@@ -42,9 +42,9 @@ const flakyStore = (isDown: () => boolean): TokenStoreService => {
     Effect.suspend((): Effect.Effect<A, E | Unavailable, R> => (isDown() ? storeDown : effect))
   return {
     ...TokenStoreMemory.make,
-    open: (key, requestTimeout) =>
+    open: (key, requestTimeout, memory) =>
       Effect.map(
-        TokenStoreMemory.make.open(key, requestTimeout),
+        TokenStoreMemory.make.open(key, requestTimeout, memory),
         (store): SessionStore => ({
           ...store,
           readVersioned: guard(store.readVersioned),

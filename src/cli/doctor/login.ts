@@ -33,8 +33,8 @@ const issue = (config: NombaConfigService): Effect.Effect<Session, AuthError, Ht
 /** The store, for a cache that must start a session although there is one. */
 const withoutAdoption = (service: TokenStoreService): TokenStoreService => ({
   ...service,
-  open: (key, requestTimeout) =>
-    Effect.map(service.open(key, requestTimeout), (store) => ({
+  open: (key, requestTimeout, memory) =>
+    Effect.map(service.open(key, requestTimeout, memory), (store) => ({
       ...store,
       renew: (options) =>
         store.renew({

@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import type { AuthError } from "../../schemas/AuthError.js"
 import { rejectsCredentials, statedByNomba } from "../../schemas/ErrorMeaning.js"
 import type { StoreKey } from "../../schemas/StoreKey.js"
-import type { TokenStoreService } from "../../services/TokenStore.js"
+import type { StoreMemory, TokenStoreService } from "../../services/TokenStore.js"
 import { makeProcessMemory } from "../processMemory.js"
 import { RecentTexts } from "./RecentTexts.js"
 import * as RouteGuard from "./RouteGuard.js"
@@ -32,6 +32,7 @@ export interface RenewalHistory {
   /** The last refresh tokens that were sent. */
   readonly spentRefreshTokens: RecentTexts
   readonly routes: RouteGuard.RouteGuard
+  readonly storeMemory: StoreMemory
 }
 
 const TOKENS_KEPT = 16
@@ -57,7 +58,8 @@ const histories = makeProcessMemory(
     rejections: noRejections,
     tokens: new Map(),
     spentRefreshTokens: new RecentTexts(TOKENS_KEPT),
-    routes: RouteGuard.make()
+    routes: RouteGuard.make(),
+    storeMemory: {}
   })
 )
 

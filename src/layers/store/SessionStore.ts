@@ -28,7 +28,6 @@ import {
   type StoreState,
   type TokenStoreService
 } from "../../services/TokenStore.js"
-import { makeProcessMemory } from "../processMemory.js"
 import { unrefSleep } from "../time.js"
 import * as Announcements from "./Announcements.js"
 import { type Connect, type Entry, MAX_VERSION, type Owner, type Reading, type StoreDriver } from "./StoreDriver.js"
@@ -543,8 +542,6 @@ export interface StoreOptions {
 
 const nothingSeen = (): Seen => ({ version: 0, tombstone: undefined })
 
-const seenOf = makeProcessMemory("SessionStore", nothingSeen)
-
 /**
  * Builds a token store from the steps of any key.
  *
@@ -552,15 +549,15 @@ const seenOf = makeProcessMemory("SessionStore", nothingSeen)
  * @category constructors
  */
 export const fromDriver = (connect: Connect, { identity, isShared = true }: StoreOptions = {}): TokenStoreService => {
-  const service: TokenStoreService = {
+  return {
     isShared,
     identity,
-    open: (key, requestTimeout) =>
-      Effect.gen(function* () {
-        const seen = yield* seenOf(identity ?? service, key)
-        const driver = yield* connect(key, Duration.sum(requestTimeout, LEASE_HEADROOM))
-        return yield* make(driver, { isShared, seen })
-      })
+    open: (key, requestTimeout, memory = {}) => {
+      memory.seen ??= nothingSeen()
+      const seen = memory.seen as Seen
+      return Effect.flatMap(connect(key, Duration.sum(requestTimeout, LEASE_HEADROOM)), (driver) =>
+        make(driver, { isShared, seen })
+      )
+    }
   }
-  return service
 }

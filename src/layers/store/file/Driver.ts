@@ -183,24 +183,33 @@ export const connectWith = (dependencies: Dependencies): Connect => {
  * ahead at least; without that, its session and its lease would count as over, and every write would cost a token request.
  */
 const makeInLocalTime = ({ host, root }: Dependencies) => {
-  const ahead = new Map<string, { readonly offset: number; readonly latest: number }>()
+  /** By host, and by the time that it wrote: a clock that was corrected must not make a lease that is held look free. */
+  const ahead = new Map<string, Map<number, number>>()
+  const KEPT = 16
   return Effect.fnUntraced(function* ({ entry, host: writer }: envelope.Read, now: number) {
     if (writer === host) return entry
     const { content, failure, lease } = entry
-    const latest = Math.max(content?.since ?? now, failure?.since ?? now, lease?.since ?? now)
-    const known = ahead.get(writer)
-    // Each write tells anew: a clock that was corrected must not make a lease that is held look free.
-    const offset = known?.latest === latest ? known.offset : Math.max(0, latest - now)
-    if (offset > 0 || known !== undefined) ahead.set(writer, { offset, latest })
-    if (offset === 0) return entry
-    if (known === undefined) {
+    const offsets = ahead.get(writer) ?? new Map<number, number>()
+    const isFirst = offsets.size === 0
+    const move = <S extends LeasedEntry.Span>(span: S | undefined): S | undefined => {
+      if (span === undefined) return undefined
+      const offset = offsets.get(span.since) ?? Math.max(0, span.since - now)
+      if (offset === 0) return span
+      offsets.set(span.since, offset)
+      for (const oldest of offsets.keys()) {
+        if (offsets.size <= KEPT) break
+        offsets.delete(oldest)
+      }
+      return { ...span, since: span.since - offset, until: span.until - offset }
+    }
+    const moved = { content: move(content), failure: move(failure), lease: move(lease) }
+    if (isFirst && offsets.size > 0) {
+      ahead.set(writer, offsets)
       yield* Effect.logWarning(
         `The clock of host ${writer} is ahead of this host's (${host}). They share the token store in ${root}, which counts with the clocks of its hosts: use Redis for several hosts.`
       )
     }
-    const move = <S extends LeasedEntry.Span>(span: S | undefined): S | undefined =>
-      span && { ...span, since: span.since - offset, until: span.until - offset }
-    return { content: move(content), failure: move(failure), lease: move(lease) }
+    return moved
   })
 }
 
