@@ -182,11 +182,10 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       Effect.gen(function* () {
         const { cached } = state.current()
         const random = yield* Random.next
-        if (
-          use !== undefined &&
-          State.isServed(cached, now()) &&
-          State.sameToken(cached.session.accessToken, rejected)
-        ) {
+        const isCurrent = State.isServed(cached, now()) && State.sameToken(cached.session.accessToken, rejected)
+        if (use !== undefined && !isCurrent) {
+          history.routes.alsoRejected(accountId, Redacted.value(rejected), use)
+        } else if (use !== undefined) {
           const { route } = use
           const wait = 3_000 + random * 6_000
           const verdict = history.routes.rejected(accountId, Redacted.value(rejected), use, now(), wait)

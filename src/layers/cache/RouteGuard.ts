@@ -42,6 +42,8 @@ export interface RouteGuard {
   readonly hasAcceptedSince: (sentAt: number) => boolean
   /** Nomba answered 401. `wait` is how long a renewal is held back at first while it is not known whose fault it is. */
   readonly rejected: (account: string, token: string, use: TokenUse, now: number, wait: number) => Verdict
+  /** Nomba answered 401 to a token that was rejected before. If the request usually succeeds, the token was to blame. */
+  readonly alsoRejected: (account: string, token: string, use: TokenUse) => void
 }
 
 const KEPT = 200
@@ -98,6 +100,12 @@ export const make = (): RouteGuard => {
     }
   }
 
+  const blameToken = (route: Route): void => {
+    route.proven = 0
+    route.unproven = 0
+    route.heldUntil = 0
+  }
+
   return {
     accepted: (account, token, sentAt, use) => {
       if (latest === undefined || latest.token !== token || sentAt > latest.sentAt) latest = { token, sentAt }
@@ -107,11 +115,7 @@ export const make = (): RouteGuard => {
       const route = routes.get(name)
       if (route === undefined) return
       const resource = use.resource ?? use.route
-      if (route.rejected.delete(resource)) {
-        route.proven = 0
-        route.unproven = 0
-        route.heldUntil = 0
-      }
+      if (route.rejected.delete(resource)) blameToken(route)
       if (route.rejected.isEmpty()) routes.delete(name)
       else route.accepted.add(resource)
     },
@@ -123,8 +127,11 @@ export const make = (): RouteGuard => {
       const isTrusted = known?.accepted.has(resource) === true
       if (known !== undefined && !isTrusted && now < known.suspendedUntil) return { _tag: "Suspended" }
       if (!use.isReplay && latest?.token === token && latest.sentAt > use.sentAt) return { _tag: "Replay" }
-      // Other resources of the route are answered with 401, and this one is not one of them.
-      if (isTrusted) return { _tag: "Reject" }
+      if (known !== undefined && isTrusted) {
+        blameToken(known)
+        known.accepted.delete(resource)
+        return { _tag: "Reject" }
+      }
       const route = touch(name, token)
       route.rejected.add(resource)
       if (route.probes) {
@@ -135,6 +142,15 @@ export const make = (): RouteGuard => {
       countUnhelped(route, token, now, wait)
       if (route.proven >= 2) return suspend(route, now)
       return now < route.heldUntil ? { _tag: "Held" } : { _tag: "Reject" }
+    },
+    alsoRejected: (account, token, use) => {
+      const name = nameOf(account, use)
+      const own = routes.get(name)
+      const usuallySucceeds = own === undefined || own.accepted.has(use.resource ?? use.route)
+      if (!usuallySucceeds) return
+      for (const route of routes.values()) {
+        if (route.token === token) blameToken(route)
+      }
     }
   }
 }

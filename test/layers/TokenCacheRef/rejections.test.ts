@@ -370,6 +370,40 @@ describe("a route that always answers 401 beside healthy traffic", () => {
     })
   }
 
+  it("is not taken for one although tokens are stolen every second and some requests never succeed", () => {
+    const logs = captureLogs()
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        upstream.always = { latency: "40 millis" }
+        const cache = yield* makeCache({ upstream })
+        yield* Effect.fork(Effect.forever(Effect.zipRight(upstream.steal, Effect.sleep("1 second"))))
+        const outcomes: Array<Outcome> = []
+        for (let count = 0; count < 3_000; count++) {
+          // A third of the resources is asked for once, so no replay of theirs can show that they are good.
+          const resource = `GET /v1/transfers/${count % 3 === 0 ? count : count % 7}`
+          yield* call({
+            cache,
+            route: "GET /v1/transfers/*",
+            resource,
+            isAccepted: (token) => token === upstream.alive(),
+            latency: Effect.flatMap(Random.nextIntBetween(5, 200), (millis) => Effect.sleep(millis))
+          }).pipe(
+            Effect.map((outcome) => outcomes.push(outcome)),
+            Effect.fork
+          )
+          yield* Effect.sleep("20 millis")
+        }
+        yield* Effect.sleep("30 seconds")
+        assert.lengthOf(outcomes, 3_000)
+      }).pipe(Effect.provide(logs.layer), Effect.withRandom(Random.make("a seed")))
+    )
+    assert.deepStrictEqual(
+      logs.lines.filter((line) => line.includes("causes no renewal")),
+      []
+    )
+  })
+
   it("gives its 401 to the caller while it is held back, and causes a renewal again after 10, 20, 40 and 60 minutes", () =>
     simulated(
       Effect.gen(function* () {
