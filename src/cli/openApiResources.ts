@@ -3,31 +3,45 @@ import * as Predicate from "effect/Predicate"
 import { sample } from "openapi-sampler"
 import { parse } from "yaml"
 import type { Resource } from "../sandbox/config/Resource.js"
-import { builtIn } from "../sandbox/resources/builtIn.js"
+import { isPattern } from "../sandbox/config/routePattern.js"
 
 type Node = Readonly<Record<string, unknown>>
 
 const record = (node: unknown): Node => (Predicate.isRecord(node) ? node : {})
 
+const DEEPEST = 16
+
 /** Follows a reference within the document. */
 const resolve = (document: Node, node: unknown, depth = 0): Node => {
   const reference = record(node)["$ref"]
-  if (typeof reference !== "string" || !reference.startsWith("#/") || depth > 16) return record(node)
-  const target = reference
-    .slice(2)
-    .split("/")
-    .map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"))
-    .reduce<unknown>((inner, part) => record(inner)[part], document)
+  if (typeof reference !== "string") return record(node)
+  const target = reference.startsWith("#/")
+    ? reference
+        .slice(2)
+        .split("/")
+        .map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"))
+        .reduce<unknown>((inner, part) => record(inner)[part], document)
+    : undefined
+  if (target === undefined || depth > DEEPEST) throw new Error(`the reference ${reference} leads to nothing`)
   return resolve(document, target, depth + 1)
 }
 
+/** The media types that JSON is sent as, the likeliest first. */
+const MEDIA_TYPES = [/^application\/json$/, /^application\/([\w.-]+\+)?json\b/, /^(application|\*)\/\*/]
+
+const mediaOf = (response: Node): Node => {
+  const content = Object.entries(record(response["content"]))
+  const found = MEDIA_TYPES.flatMap((type) => content.filter(([name]) => type.test(name.toLowerCase())))
+  return record(found[0]?.[1])
+}
+
 const exampleOf = (document: Node, response: Node): unknown => {
-  const media = record(record(response["content"])["application/json"])
+  const media = mediaOf(response)
   if (media["example"] !== undefined) return media["example"]
   const [first] = Object.values(record(media["examples"]))
   const example = resolve(document, first)["value"]
   if (example !== undefined) return example
-  return media["schema"] === undefined ? undefined : sample(media["schema"] as never, {}, document)
+  return media["schema"] === undefined ? undefined : sample(media["schema"] as never, { skipWriteOnly: true }, document)
 }
 
 /** The first success of an operation. */
@@ -48,27 +62,43 @@ const basePath = (document: Node): string => {
   return path.replace(/\/$/, "")
 }
 
-const shape = (path: string): string => path.replace(/\{[^}]*\}/g, "{}")
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
 
-const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
+export interface OpenApiResources {
+  readonly examples: ReadonlyArray<Resource>
+  /** What cannot be answered, and why. */
+  readonly leftOut: ReadonlyArray<string>
+}
 
 /**
- * A response for every operation under `/v1/` and `/v2/` that is neither a token operation nor built in. Throws if the text
- * is neither JSON nor YAML.
+ * A response for every operation under `/v1/` and `/v2/` that is not a token operation. Throws if the text is neither JSON
+ * nor YAML.
  */
-export const openApiResources = (text: string): ReadonlyArray<Resource> => {
+export const openApiResources = (text: string): OpenApiResources => {
   const document = record(parse(text))
   const base = basePath(document)
-  const taken = new Set(builtIn.flatMap(({ method, paths }) => paths.map((path) => `${method} ${shape(path)}`)))
-  return Object.entries(record(document["paths"])).flatMap(([template, item]) => {
-    const own = template.replace(/\{[^}]*\}/g, (name) => `{${name.replace(/\W/g, "")}}`)
-    const path = /^\/v[12]\//.test(own) ? own : `${base}${own}`
-    if (!/^\/v[12]\/[^\s?#]+$/.test(path) || path.startsWith("/v1/auth/")) return []
-    return methods.flatMap((method): ReadonlyArray<Resource> => {
-      const operation = resolve(document, item)[method.toLowerCase()]
-      if (!Predicate.isRecord(operation) || taken.has(`${method} ${shape(path)}`)) return []
+  const leftOut: Array<string> = []
+  const example = (method: Resource["method"], path: string, operation: Node): ReadonlyArray<Resource> => {
+    try {
       const { body, status } = successOf(document, operation)
       return [{ method, path, status, ...(body === undefined ? {} : { body }) }]
+    } catch (error) {
+      leftOut.push(`${method} ${path}: ${error instanceof Error ? error.message : "has no example"}`)
+      return []
+    }
+  }
+  const examples = Object.entries(record(document["paths"])).flatMap(([template, item]) => {
+    const path = /^\/v[12]\//.test(template) ? template : `${base}${template}`
+    if (!/^\/v[12]\/[^\s?#]+$/.test(path) || path.startsWith("/v1/auth/")) return []
+    const own = path.replace(/\{[^{}]*\}/g, (name) => `{${name.replace(/[^\w-]/g, "")}}`)
+    if (!isPattern(own)) {
+      leftOut.push(`${path}: has a {name} that is not a whole segment`)
+      return []
+    }
+    return METHODS.flatMap((method): ReadonlyArray<Resource> => {
+      const operation = resolve(document, item)[method.toLowerCase()]
+      return Predicate.isRecord(operation) ? example(method, own, operation) : []
     })
   })
+  return { examples, leftOut }
 }

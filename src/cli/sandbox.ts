@@ -136,14 +136,16 @@ const tlsOf = Effect.fn("tlsOf")(function* ({ tlsCert, tlsKey }: Flags) {
 })
 
 const openApiOf = Effect.fn("openApiOf")(function* ({ openapi }: Flags) {
-  if (Option.isNone(openapi)) return []
-  const text = yield* SandboxFile.readText(openapi.value)
+  if (Option.isNone(openapi)) return {}
+  const file = openapi.value
+  const text = yield* SandboxFile.readText(file)
   const { openApiResources } = yield* Effect.promise(() => import("./openApiResources.js"))
-  const resources = yield* Effect.try({
+  const { examples, leftOut } = yield* Effect.try({
     try: () => openApiResources(text),
-    catch: () => invalid(`${openapi.value}: is not an OpenAPI document in JSON or YAML`)
+    catch: () => invalid(`${file}: is not an OpenAPI document in JSON or YAML`)
   })
-  return resources.length > 0 ? resources : yield* invalid(`${openapi.value}: has no path under /v1/ or /v2/ to answer`)
+  for (const why of leftOut) yield* Output.say(`${file}: left out: ${why}`)
+  return examples.length > 0 ? { examples } : yield* invalid(`${file}: has no path under /v1/ or /v2/ to answer`)
 })
 
 const optionsOf = Effect.fn("optionsOf")(function* (flags: Flags) {
@@ -159,13 +161,11 @@ const optionsOf = Effect.fn("optionsOf")(function* (flags: Flags) {
     ...given("seed", flags.seed),
     ...given("allowedHosts", flags.allowedHosts),
     ...clientsOf(flags, file.clients),
-    ...(yield* tlsOf(flags))
+    ...(yield* tlsOf(flags)),
+    ...(yield* openApiOf(flags))
   }
-  const examples = yield* openApiOf(flags)
-  const resources = [...(options.resources ?? []), ...examples]
   return {
     ...options,
-    ...(resources.length > 0 ? { resources } : {}),
     ...(flags.quiet ? {} : { onRequest: (request: LoggedRequest) => void process.stderr.write(requestLine(request)) })
   }
 })

@@ -94,7 +94,7 @@ const builtInAnswer =
     })(ledgers)
   }
 
-const builtInRoutes = resourceRoutes.listed([], true)
+const builtInRoutes = resourceRoutes.provided({ builtInResources: true, examples: [] })
 
 /** The Fetch standard lets these have no body. */
 const bodiless = new Set([204, 205, 304])

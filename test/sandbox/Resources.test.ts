@@ -372,6 +372,37 @@ describe("responses of the user", () => {
   )
 })
 
+describe("examples", () => {
+  const examples: ReadonlyArray<Resource> = [
+    ...Array.from({ length: 250 }, (_, n): Resource => ({ method: "GET", path: `/v1/things/${n}`, body: "thing" })),
+    { method: "GET", path: "/v1/accounts/balance", body: "not the built-in one" },
+    { method: "GET", path: "/v1/accounts/virtual/{other-name}", body: "not the built-in one" },
+    { method: "GET", path: "/v1/accounts/virtual/limits", body: { text: "Dear {{customer}} {{uuid}}" } }
+  ]
+
+  it.effect("are sent as they are, after the user's own and the built-in responses, and stay when those go", () =>
+    Effect.gen(function* () {
+      const { clearResponses, respond } = yield* Sandbox
+      const { get } = yield* client
+      const limits = yield* get("/v1/accounts/virtual/limits")
+      assert.deepStrictEqual(limits.json, { text: "Dear {{customer}} {{uuid}}" })
+      assert.strictEqual((yield* get("/v1/accounts/balance")).json.data.amount, "250000.00")
+      assertRefused(yield* get("/v1/accounts/virtual/none"), 404, "no virtual account with this reference")
+      yield* respond({ method: "GET", path: "/v1/things/*", body: "mine" })
+      assert.strictEqual((yield* get("/v1/things/7")).text, "mine")
+      yield* clearResponses
+      assert.strictEqual((yield* get("/v1/things/7")).text, "thing")
+    }).pipe(Effect.provide(Sandbox.layer({ examples })))
+  )
+
+  it.effect("answer for the built-in responses if these are left out", () =>
+    Effect.gen(function* () {
+      const { get } = yield* client
+      assert.strictEqual((yield* get("/v1/accounts/balance")).text, "not the built-in one")
+    }).pipe(Effect.provide(Sandbox.layer({ examples, builtInResources: false })))
+  )
+})
+
 describe("faults for a method and path", () => {
   it.effect("apply to the requests that match, before those of the operation", () =>
     Effect.gen(function* () {

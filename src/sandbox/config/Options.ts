@@ -74,6 +74,11 @@ export interface Options extends SwitchesInput {
   readonly clients?: ReadonlyArray<Client> | undefined
   /** Responses of your own. They take precedence over the built-in ones. */
   readonly resources?: ReadonlyArray<Resource> | undefined
+  /**
+   * Responses for what neither `resources` nor the built-in ones answer, such as the examples of an OpenAPI document. They are
+   * sent as they are, without placeholders, and stay when the added responses are cleared. Default: none.
+   */
+  readonly examples?: ReadonlyArray<Resource> | undefined
   /** Whether the calls that most integrations make have responses. Default: `true`. */
   readonly builtInResources?: boolean | undefined
   /**
@@ -130,6 +135,7 @@ export interface Settings {
   readonly clients: ReadonlyMap<string, Client>
   readonly switches: Switches
   readonly resources: ReadonlyArray<Resource>
+  readonly examples: ReadonlyArray<Resource>
   readonly builtInResources: boolean
   readonly seed: string | number | undefined
   readonly onRequest: ((request: LoggedRequest) => void) | undefined
@@ -194,10 +200,10 @@ const allowedHostsIssues = (names: unknown): ReadonlyArray<string> =>
       )
     : ["allowedHosts: must be a list of names"]
 
-const resourcesIssues = (resources: unknown): ReadonlyArray<string> =>
+const resourcesIssues = (name: string, resources: unknown): ReadonlyArray<string> =>
   Array.isArray(resources)
-    ? resources.flatMap((resource, index) => resourceIssues(resource, `resources.${index}`))
-    : ["resources: must be a list"]
+    ? resources.flatMap((resource, index) => resourceIssues(resource, `${name}.${index}`))
+    : [`${name}: must be a list`]
 
 const tlsIssues = (tls: unknown): ReadonlyArray<string> => {
   if (tls === undefined) return []
@@ -216,6 +222,7 @@ export const settle = (options: ServerOptions): Effect.Effect<Settings, SandboxE
   const {
     clients = [defaultClient],
     resources = [],
+    examples = [],
     builtInResources = true,
     host = "127.0.0.1",
     port = 0,
@@ -237,7 +244,8 @@ export const settle = (options: ServerOptions): Effect.Effect<Settings, SandboxE
     ...(portProblem === undefined ? [] : [`port: ${portProblem}`]),
     ...(typeof builtInResources === "boolean" ? [] : ["builtInResources: must be true or false"]),
     ...(onRequest === undefined || typeof onRequest === "function" ? [] : ["onRequest: must be a function"]),
-    ...resourcesIssues(resources),
+    ...resourcesIssues("resources", resources),
+    ...resourcesIssues("examples", examples),
     ...allowedHostsIssues(allowedHosts),
     ...tlsIssues(tls)
   ]
@@ -246,6 +254,7 @@ export const settle = (options: ServerOptions): Effect.Effect<Settings, SandboxE
         clients: new Map(clients.map((client) => [client.clientId, client])),
         switches: switches.right,
         resources,
+        examples,
         builtInResources,
         seed,
         onRequest,

@@ -12,7 +12,7 @@ import type { FaultTarget } from "../config/operations.js"
 import { Resource } from "../config/Resource.js"
 import type { SandboxError } from "../config/SandboxError.js"
 import * as JsonBody from "../http/JsonBody.js"
-import { listed } from "../resources/routes.js"
+import { provided } from "../resources/routes.js"
 import { Emulator, type EmulatorService } from "../state/Emulator.js"
 import { ClientPayload, ClockPayload, ControlApi, ExpirePayload, NoSession, NoSuchClient } from "./ControlApi.js"
 import * as Controls from "./Controls.js"
@@ -42,7 +42,7 @@ const read = <A, I>(schema: Schema.Schema<A, I>): Effect.Effect<A, BadRequest, J
 const resourcesOf = ({ settings, state }: EmulatorService) =>
   Effect.map(state, ({ resources }) => ({
     own: resources,
-    builtIn: listed([], settings.builtInResources).map(({ method, path }) => ({ method, path }))
+    builtIn: provided({ ...settings, examples: [] }).map(({ method, path }) => ({ method, path }))
   }))
 
 const encodeState = Schema.encode(Schema.parseJson(Views.StateView))

@@ -2,6 +2,7 @@
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type { Resource } from "../config/Resource.js"
 import * as RequestContext from "../faults/RequestContext.js"
@@ -16,8 +17,8 @@ import * as SandboxState from "../state/SandboxState.js"
 import * as bearerMiddleware from "./bearerMiddleware.js"
 import { checkRateLimit, Refusal } from "./Refusal.js"
 
-const routes = (emulator: EmulatorService) =>
-  Effect.map(emulator.state, ({ resources }) => resourceRoutes.listed(resources, emulator.settings.builtInResources))
+const routes = ({ provided, state }: EmulatorService) =>
+  Effect.map(state, ({ resources }) => resourceRoutes.listed(resources, provided))
 
 /** The methods of a path, for a preflight. */
 export const methodsOf = (emulator: EmulatorService, path: string): Effect.Effect<ReadonlyArray<string>> =>
@@ -35,9 +36,14 @@ export const notFound = (emulator: EmulatorService): Effect.Effect<HttpServerRes
     })
   )
 
-const ownResponse = ({ body, headers, status = 200 }: Resource, call: Call): HttpServerResponse.HttpServerResponse => {
+const defaultBody = { code: "00", description: "Success", data: {} }
+
+const respond = (
+  { body, headers, status = 200 }: Resource,
+  filled: (body: unknown) => unknown
+): HttpServerResponse.HttpServerResponse => {
   if (body === undefined && status >= 400) return Envelope.respond(status, headers === undefined ? {} : { headers })
-  return Envelope.send(status, fill(body ?? { code: "00", description: "Success", data: {} }, scopeOf(call)), headers)
+  return Envelope.send(status, filled(body ?? defaultBody), headers)
 }
 
 const requiredBody = Effect.mapError(
@@ -48,7 +54,7 @@ const requiredBody = Effect.mapError(
 
 const bodyOf = (definition: resourceRoutes.Definition, method: string) => {
   if (method === "GET") return Effect.succeed(undefined)
-  return "own" in definition ? Effect.map(Effect.option(JsonBody.readJson), Option.getOrUndefined) : requiredBody
+  return !("builtIn" in definition) ? Effect.map(Effect.option(JsonBody.readJson), Option.getOrUndefined) : requiredBody
 }
 
 export const handle = (
@@ -78,8 +84,9 @@ export const handle = (
     if ("own" in match.definition) {
       // Not what its body says: that may come from the request, secrets included.
       yield* RequestContext.annotate({ why: "a response of your own" })
-      return ownResponse(match.definition.own, call)
+      return respond(match.definition.own, (body) => fill(body, scopeOf(call)))
     }
+    if ("example" in match.definition) return respond(match.definition.example, identity)
     const { body, status } = yield* emulator.transition(SandboxState.callResource(match.definition.builtIn, call))
     return Envelope.send(status, body)
   })

@@ -1,9 +1,10 @@
 /** Which resource a request is for. */
+import type { Settings } from "../config/Options.js"
 import type { Resource } from "../config/Resource.js"
 import { matchPath } from "../config/routePattern.js"
 import { type BuiltIn, builtIn } from "./builtIn.js"
 
-export type Definition = { readonly own: Resource } | { readonly builtIn: BuiltIn }
+export type Definition = { readonly own: Resource } | { readonly builtIn: BuiltIn } | { readonly example: Resource }
 
 export interface Match {
   readonly definition: Definition
@@ -29,12 +30,25 @@ const builtInRoutes = exactFirst(
   )
 )
 
+type Available = Pick<Settings, "builtInResources" | "examples">
+
+const shapeOf = ({ method, path }: Listed): string => `${method} ${path.replace(/\{[^{}]*\}/g, "{}")}`
+
+/** Those that are there from the start. A built-in one comes before an example for the same calls. */
+export const provided = ({ builtInResources, examples }: Available): ReadonlyArray<Listed> => {
+  if (examples.length === 0) return builtInResources ? builtInRoutes : []
+  const answered = builtInResources ? builtInRoutes : []
+  const shapes = new Set(answered.map(shapeOf))
+  const others = examples.map((example) => ({ method: example.method, path: example.path, definition: { example } }))
+  return exactFirst([...answered, ...others.filter((route) => !shapes.has(shapeOf(route)))])
+}
+
 /** All routes in the order in which they are tried: first those of the user. */
-export const listed = (own: ReadonlyArray<Resource>, withBuiltIn: boolean): ReadonlyArray<Listed> => [
+export const listed = (own: ReadonlyArray<Resource>, others: ReadonlyArray<Listed>): ReadonlyArray<Listed> => [
   ...exactFirst(
     own.map((resource) => ({ method: resource.method, path: resource.path, definition: { own: resource } }))
   ),
-  ...(withBuiltIn ? builtInRoutes : [])
+  ...others
 ]
 
 /** The methods that a path has, and the resource for one of them. */

@@ -10,12 +10,15 @@ import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import type { Settings } from "../config/Options.js"
 import type { Switches } from "../config/Switches.js"
+import * as resourceRoutes from "../resources/routes.js"
 import * as AccessToken from "./AccessToken.js"
 import * as SandboxState from "./SandboxState.js"
 import type { NewTokens } from "./Sessions.js"
 
 export interface EmulatorService {
   readonly settings: Settings
+  /** The resources that are there from the start, without those of the user. */
+  readonly provided: ReturnType<typeof resourceRoutes.provided>
   /** The base URL, once the sandbox listens. */
   readonly url: Effect.Effect<string>
   readonly setUrl: (url: string) => Effect.Effect<void>
@@ -87,6 +90,7 @@ export const make = (settings: Settings): Effect.Effect<EmulatorService> =>
 
     return {
       settings,
+      provided: resourceRoutes.provided(settings),
       url: Deferred.await(url),
       setUrl: (address) => Deferred.succeed(url, address),
       state: Ref.get(ref),
