@@ -273,7 +273,12 @@ export const faults = {
         yield* Effect.timeoutOption(fleet.next("commit"), "2 minutes")
         yield* Effect.sleep("35 seconds")
         const { alive } = fleet.nomba
-        const isAround = fleet.store.holds() === alive() && instance.isAlive() && instance.process() === process
+        const isAround =
+          fleet.store.holds() === alive() &&
+          instance.isAlive() &&
+          instance.process() === process &&
+          // A heartbeat begins when the layer is built.
+          fleet.simulation.now() - instance.openedAt() > 35_000
         const isWell = !fleet.referee.wasImpaired(instance.number, "calling", fleet.simulation.now() - MINUTE)
         if (isAround && isWell && fleet.store.health === "well" && instance.holds() !== alive()) {
           fleet.referee.blame(`instance ${instance.number} holds ${instance.holds()}, 35 s after ${alive()} was stored`)

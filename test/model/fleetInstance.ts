@@ -19,6 +19,8 @@ export interface Instance {
   readonly holds: () => string | undefined
   readonly isAlive: () => boolean
   readonly process: () => Process
+  /** When its layer was built. */
+  readonly openedAt: () => number
   readonly stall: () => void
   readonly resume: () => void
   readonly kill: () => void
@@ -72,6 +74,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
   let process = simulation.process(() => offset)
   let held: string | undefined
   let reopen = (): void => {}
+  let openedAt = simulation.now()
   /** Its clock was set since the token came: it is wrong about what is left of it. */
   let isMistaken = false
 
@@ -185,6 +188,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
       { storeKey }
     )
     const life = Effect.gen(function* () {
+      openedAt = simulation.now()
       const client = yield* NombaClient
       const { changes } = yield* TokenCache
       yield* Effect.fork(
@@ -226,6 +230,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
     holds: () => held,
     isAlive: () => process.isAlive(),
     process: () => process,
+    openedAt: () => openedAt,
     stall: () => process.stall(),
     resume: () => process.resume(),
     kill: () => {
