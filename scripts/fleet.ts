@@ -126,7 +126,7 @@ const comparison = (simulated: ReadonlyArray<Result>, real: ReadonlyArray<Result
 const page = (simulated: ReadonlyArray<Result>, real: ReadonlyArray<Result>): string => `# What a fleet survives
 
 \`npm run fleet\` writes this page (Node ${process.versions.node}). It starts real processes of this library, a Redis server, and the
-sandbox on a socket, which keeps one session as Nomba does. \`npm test\` runs the quick rows.
+sandbox on a socket, which keeps one session as Nomba does. \`npm run test:all\` runs the quick rows.
 
 A row holds if all its counts are within their limits. The times depend on the machine. Rows with a killed or paused lease
 holder use a request time-out of 2 s, so that the lease lasts 5 s.
@@ -154,7 +154,7 @@ kept.
 
 These rows also run with simulated processes in simulated time (seed ${seed}): the library's own client and cache, the sandbox's
 state machine, and a store behind a network, without sockets. Real and simulated runs use the same checks and limits, and
-\`npm test\` runs the simulated ones with another seed each time. The table shows token requests made / allowed.
+\`npm run test:all\` runs the simulated ones with another seed each time. The table shows token requests made / allowed.
 
 ${comparison(simulated, real)}
 `
