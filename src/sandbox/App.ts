@@ -12,7 +12,7 @@ import * as Recording from "./faults/Recording.js"
 import * as Envelope from "./http/Envelope.js"
 import * as Guard from "./http/Guard.js"
 import * as httpApiRoutes from "./http/httpApiRoutes.js"
-import type { SandboxApp } from "./http/SandboxApp.js"
+import { mapResponse, type SandboxApp } from "./http/SandboxApp.js"
 import { LoginApi } from "./login/LoginApi.js"
 import * as loginHandlers from "./login/loginHandlers.js"
 import * as nombaRoutes from "./nomba/nombaRoutes.js"
@@ -21,6 +21,11 @@ import { Emulator } from "./state/Emulator.js"
 
 const controlRoutes = httpApiRoutes.routesOf(ControlApi)
 const loginRoutes = httpApiRoutes.routesOf(LoginApi)
+
+const dated =
+  (time: string) =>
+  (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
+    "date" in response.headers ? response : HttpServerResponse.setHeader(response, "date", time)
 
 const onlyRead = Envelope.respond(405, { headers: { allow: "GET, HEAD" } })
 
@@ -72,9 +77,9 @@ export const make: Effect.Effect<SandboxApp, never, Emulator | Scope.Scope> = Ef
 
   return Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const response = yield* route(httpApiRoutes.pathOf(request))
-    if ("date" in response.headers) return response
-    const date = DateTime.toDateUtc(DateTime.unsafeMake(yield* now))
-    return HttpServerResponse.setHeader(response, "date", date.toUTCString())
+    const date = Effect.map(now, (millis) => DateTime.toDateUtc(DateTime.unsafeMake(millis)).toUTCString())
+    return yield* Effect.flatMap(Effect.either(route(httpApiRoutes.pathOf(request))), (outcome) =>
+      Effect.flatMap(date, (time) => mapResponse(outcome, dated(time)))
+    )
   })
 })

@@ -35,6 +35,19 @@ describe("a fault", () => {
     }).pipe(sandbox)
   )
 
+  it.effect("is logged with the time that passed, even if the sandbox's clock is set meanwhile", () =>
+    Effect.gen(function* () {
+      const { advance, counts, fault, view } = yield* Sandbox
+      yield* fault("issue", { latency: "1 second" })
+      const late = yield* Effect.fork(issue())
+      yield* Effect.repeat(Effect.zipRight(Effect.yieldNow(), counts), { until: ({ issued }) => issued === 1 })
+      yield* advance("1 hour")
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(late)
+      assert.strictEqual((yield* view).requests[0]?.took, 1000)
+    }).pipe(sandbox)
+  )
+
   it.effect("is queued behind earlier faults", () =>
     Effect.gen(function* () {
       const { fault } = yield* Sandbox

@@ -144,8 +144,10 @@ describe("a sandbox on a socket", () => {
   )
 
   it.live("truncates a response for a fault, and serves the next one", () =>
-    serving(({ counts, fault, url }) =>
+    serving(({ configure, counts, fault, setTime, url }) =>
       Effect.gen(function* () {
+        yield* setTime("2030-01-01T00:00:00Z")
+        yield* configure({ rateLimit: "regular" })
         yield* fault("issue", { answer: "truncated" })
         const body = JSON.stringify(credentials)
         const head = "POST /v1/auth/token/issue HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
@@ -155,6 +157,10 @@ describe("a sandbox on a socket", () => {
         assert.match(heard, /^HTTP\/1.1 200 /)
         assert.strictEqual(received.length, Math.floor(announced / 2))
         assert.isTrue(received.startsWith('{"code":"00"'))
+        assert.match(heard, /^cache-control: no-store\r$/im)
+        assert.match(heard, /^access-control-allow-origin: \*\r$/im)
+        assert.match(heard, /^x-rate-limit-limit: 15\r$/im)
+        assert.match(heard, /^date: Tue, 01 Jan 2030 00:00:\d\d GMT\r$/im)
 
         yield* fault("issue", { answer: "truncated" })
         const cut = yield* issue(url)

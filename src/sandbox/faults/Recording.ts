@@ -1,6 +1,7 @@
 /** Counts and logs each request, and finds the fault that applies to it. */
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { ActiveFault } from "../config/Fault.js"
@@ -53,11 +54,13 @@ export const make = ({ now, settings, transition }: EmulatorService): Recorded =
       const { method } = request
       const path = pathOf(request)
       const at = yield* now
+      // The sandbox's clock can be set while the request is processed.
+      const began = yield* Clock.currentTimeNanos
       const arrival = yield* transition(SandboxState.recordArrival({ operation, method, path }, at))
       const record = (outcome: Outcome) =>
         Effect.gen(function* () {
           const { clientId } = yield* RequestContext.current
-          const took = Math.max(0, (yield* now) - at)
+          const took = Math.round(Number((yield* Clock.currentTimeNanos) - began) / 1e6)
           const logged = { took, method, path: RequestLog.loggedPath(path, secrets), clientId, ...outcome }
           yield* transition(SandboxState.recordAnswer(arrival, { at, operation, ...logged }))
           yield* Effect.ignore(Effect.try(() => settings.onRequest?.(logged)))

@@ -2,8 +2,8 @@
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Data from "effect/Data"
-import type * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 
 /** A fault resets the connection: instead of a response, or halfway through one. */
@@ -18,6 +18,16 @@ export type SandboxApp = Effect.Effect<
   ConnectionReset,
   HttpServerRequest.HttpServerRequest | Scope.Scope
 >
+
+/** Changes each response, also one of which only the first half is sent. */
+export const mapResponse = <R>(
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, ConnectionReset, R>,
+  change: (response: HttpServerResponse.HttpServerResponse) => HttpServerResponse.HttpServerResponse
+): Effect.Effect<HttpServerResponse.HttpServerResponse, ConnectionReset, R> =>
+  Effect.mapBoth(app, {
+    onFailure: ({ truncated }) => new ConnectionReset({ truncated: Option.map(truncated, change) }),
+    onSuccess: change
+  })
 
 /** The bytes of a truncated response that are sent. */
 export const firstHalf = ({ body }: HttpServerResponse.HttpServerResponse): Uint8Array =>

@@ -9,12 +9,12 @@ import type * as Scope from "effect/Scope"
 import type { Counted } from "../config/operations.js"
 import { injectFault } from "../faults/FaultInjection.js"
 import * as Recording from "../faults/Recording.js"
-import type * as RequestContext from "../faults/RequestContext.js"
+import * as RequestContext from "../faults/RequestContext.js"
 import * as Cors from "../http/Cors.js"
 import * as Envelope from "../http/Envelope.js"
 import * as httpApiRoutes from "../http/httpApiRoutes.js"
 import * as JsonBody from "../http/JsonBody.js"
-import type { SandboxApp } from "../http/SandboxApp.js"
+import { mapResponse, type SandboxApp } from "../http/SandboxApp.js"
 import { Emulator } from "../state/Emulator.js"
 import * as bearerMiddleware from "./bearerMiddleware.js"
 import { catchRefusals } from "./Refusal.js"
@@ -82,8 +82,17 @@ export const make: Effect.Effect<SandboxApp, never, Emulator | Scope.Scope> = Ef
     const preflight = Cors.preflight(methods, request)
     if (Option.isSome(preflight)) return preflight.value
     const [counted, process] = route(request)
-    const [response, context] = yield* recorded(counted, (fault) => injectFault(fault, process))
-    const answer = Cors.allow(withQuota(context)(response))
-    return path.startsWith("/v1/auth/token/") ? withoutCache(answer) : answer
+    const withHeaders = Effect.zipWith(process, RequestContext.current, (response, context) =>
+      withQuota(context)(response)
+    )
+    const answered = Effect.map(
+      recorded(counted, (fault) => injectFault(fault, withHeaders)),
+      ([response, context]) => withQuota(context)(response)
+    )
+    const isTokenPath = path.startsWith("/v1/auth/token/")
+    return yield* mapResponse(answered, (response) => {
+      const readable = Cors.allow(response)
+      return isTokenPath ? withoutCache(readable) : readable
+    })
   })
 })
