@@ -34,7 +34,7 @@ import { TokenStoreFile } from "nomba-auth/file"
 import { createNomba } from "nomba-auth/promise"
 import { TokenStoreRedis } from "nomba-auth/redis"
 import { connect, makeDatabase } from "../../examples/testing/TableStore.js"
-import { UnavailableReason, UnexpectedReason } from "../../src/schemas/AuthError.js"
+import { AuthError, UnavailableReason, UnexpectedReason } from "../../src/schemas/AuthError.js"
 import { type Answer, fake, json, type Sent, text, unreachable } from "../support/http.js"
 
 const page = readFileSync(new URL("../../docs/errors.md", import.meta.url), "utf8")
@@ -272,11 +272,7 @@ describe("docs/errors.md", () => {
     assert.includeMembers(headings, [
       ...UnavailableReason.literals,
       ...UnexpectedReason.literals,
-      "InvalidRequest",
-      "InvalidCredentials",
-      "Expired",
-      "Unavailable",
-      "UnexpectedResponse",
+      ...AuthError.members.map(({ _tag }) => _tag),
       "NombaRequestFailed",
       "ConfigError"
     ])

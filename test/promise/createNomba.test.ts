@@ -626,12 +626,12 @@ describe("isNombaError", () => {
         case "InvalidCredentials":
         case "NombaRequestFailed":
           return error.errors.join()
-        case "Expired":
-          return error.operation
         case "UnexpectedResponse":
           return error.issues.join()
         case "NombaConfigError":
           return error.fields.map(({ name }) => name).join()
+        default:
+          return error.operation
       }
     }
     const busy = new Unavailable("busy", {

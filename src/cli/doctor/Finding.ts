@@ -1,6 +1,7 @@
 /** What one check found. */
 import * as Cause from "effect/Cause"
 import type { AuthError, Unavailable } from "../../schemas/AuthError.js"
+import { isTransient } from "../../schemas/ErrorMeaning.js"
 import * as ExitCode from "../ExitCode.js"
 
 /** `ok` and `skipped` need no change. A `warning` may explain a failure; a `problem` is one. */
@@ -50,6 +51,9 @@ const remedyOf = (error: AuthError): string => {
         : error.reason === "Redirect"
           ? "check the base URL: it must be the address that answers itself"
           : "report it to Nomba"
+    default:
+      // For a tag that is added later: what the error says of itself is enough until it gets a line here.
+      return isTransient(error) ? "wait, and try again" : "report it"
   }
 }
 
