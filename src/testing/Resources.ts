@@ -85,6 +85,7 @@ const builtInAnswer =
     return Ledger.answer(match.definition.builtIn, {
       clientId: "",
       accountId,
+      subAccountIds: [],
       path: match.path,
       query: Object.fromEntries(searchParams),
       body: parsed(body),

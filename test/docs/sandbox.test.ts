@@ -85,9 +85,11 @@ describe("docs/sandbox.md", () => {
     isTable(
       "resources",
       ["call", "required"],
-      builtIn.map(({ method, paths, query = [], requires = {} }) => [
+      builtIn.map(({ method, paths, query = {}, requires = {} }) => [
         paths.map((path) => `\`${method} ${path}\``).join(", "),
-        [...Object.keys(requires), ...query.map((name) => `?${name}`)].map((name) => `\`${name}\``).join(", ") || "-"
+        [...Object.keys(requires), ...Object.keys(query).map((name) => `?${name}`)]
+          .map((name) => `\`${name}\``)
+          .join(", ") || "-"
       ])
     )
   })

@@ -47,20 +47,25 @@ describe("built-in resources", () => {
   it.effect("name each member that is missing or invalid", () =>
     Effect.gen(function* () {
       const { get, post } = yield* client
-      for (const { method, paths, query = [], requires = {} } of builtIn) {
+      for (const { method, paths, query = {}, requires = {} } of builtIn) {
         const names = Object.keys(requires)
         if (method === "POST" && names.length > 0) {
           assertRefused(yield* post(paths[0] ?? "", {}), 400, ...names.map((name) => `${name}: is missing`))
           assertRefused(yield* post(paths[0] ?? "", "{"), 400, "body: is not JSON")
         }
-        if (query.length > 0) {
-          assertRefused(yield* get(paths[0] ?? ""), 400, ...query.map((name) => `${name}: is missing in the query`))
+        const parameters = Object.keys(query)
+        if (parameters.length > 0) {
+          assertRefused(
+            yield* get(paths[0] ?? ""),
+            400,
+            ...parameters.map((name) => `${name}: is missing in the query`)
+          )
         }
       }
       assertRefused(
         yield* post("/v1/checkout/order", { order: { ...order, amount: "7", currency: "EUR" } }),
         400,
-        "order.amount: must be a number above zero",
+        "order.amount: must be a number above zero with at most two decimals",
         "order.currency: must be one of NGN, CDF, USD"
       )
     }).pipe(sandbox)
@@ -177,6 +182,94 @@ describe("built-in resources", () => {
         "transactionId: was refunded before"
       )
       assert.strictEqual((yield* get("/v1/accounts/balance")).json.data.amount, "250000.00")
+    }).pipe(sandbox)
+  )
+
+  it.effect("refuse an amount that is not in whole kobo", () =>
+    Effect.gen(function* () {
+      const { get, post } = yield* client
+      for (const amount of [0.001, 0.005, 10.005, 0, -1, 1e13, "10"]) {
+        const refused = yield* post("/v2/transfers/bank", { ...transfer, amount })
+        assertRefused(refused, 400, "amount: must be a number above zero with at most two decimals")
+      }
+      for (const amount of [0.01, 0.29, 1.1, 4.35, 1000.1]) {
+        const paid = yield* post("/v2/transfers/bank", { ...transfer, amount, merchantTxRef: String(amount) })
+        assert.strictEqual(paid.json.description, "SUCCESS", String(amount))
+      }
+      assert.strictEqual((yield* get("/v1/accounts/balance")).json.data.amount, "248994.15")
+    }).pipe(sandbox)
+  )
+
+  it.effect("find an order by the kind of id that is asked for, and by no other", () =>
+    Effect.gen(function* () {
+      const { get, post } = yield* client
+      yield* post("/v1/checkout/order", { order: { ...order, orderReference: "o-1" } })
+      const find = (type: string) => get(`/v1/checkout/transaction?idType=${type}&id=o-1`)
+      assert.strictEqual((yield* find("ORDER_REFERENCE")).status, 200)
+      assertRefused(yield* find("ORDER_ID"), 404)
+      assertRefused(yield* find("BOGUS"), 400, "idType: must be one of ORDER_REFERENCE, ORDER_ID in the query")
+    }).pipe(sandbox)
+  )
+
+  it.effect("leave the balance in naira alone when an order in another currency is paid or refunded", () =>
+    Effect.gen(function* () {
+      const { get, post } = yield* client
+      yield* post("/v1/checkout/order", { order: { ...order, currency: "USD", orderReference: "o-1" } })
+      const { id } = (yield* get("/v1/transactions/accounts/single?orderReference=o-1")).json.data
+      assert.strictEqual((yield* get("/v1/accounts/balance")).json.data.amount, "250000.00")
+      assert.strictEqual((yield* post("/v1/checkout/refund", { transactionId: id })).status, 200)
+      assert.strictEqual((yield* get("/v1/accounts/balance")).json.data.amount, "250000.00")
+    }).pipe(sandbox)
+  )
+
+  it.effect("refuse a refund beyond the balance", () =>
+    Effect.gen(function* () {
+      const { get, post } = yield* client
+      yield* post("/v1/checkout/order", { order: { ...order, orderReference: "o-1" } })
+      const { id } = (yield* get("/v1/transactions/accounts/single?orderReference=o-1")).json.data
+      yield* post("/v2/transfers/bank", { ...transfer, amount: 250_050 })
+      assertRefused(yield* post("/v1/checkout/refund", { transactionId: id }), 400, "amount: is more than the balance")
+      assert.strictEqual((yield* get("/v1/accounts/balance")).json.data.amount, "0.25")
+    }).pipe(sandbox)
+  )
+
+  it.effect("know the sub-accounts of a client that names them", () =>
+    Effect.gen(function* () {
+      const { get, post } = yield* client
+      for (const account of ["sub-1", "parent", Sandbox.defaultClient.accountId]) {
+        assert.strictEqual((yield* get(`/v1/accounts/${account}/balance`)).status, 200, account)
+      }
+      for (const refused of [
+        yield* get("/v1/accounts/sub-2/balance"),
+        yield* get("/v1/transactions/accounts/sub-2"),
+        yield* post("/v2/transfers/bank/sub-2", transfer)
+      ]) {
+        assertRefused(refused, 404, "no account of this client with this id")
+      }
+    }).pipe(Effect.provide(Sandbox.layer({ clients: [{ ...Sandbox.defaultClient, subAccountIds: ["sub-1"] }] })))
+  )
+
+  it.effect("list the transactions between two dates in UTC, the last day included", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust("20 hours")
+      const { get, post } = yield* client
+      yield* post("/v2/transfers/bank", transfer)
+      const found = (query: string) =>
+        Effect.map(get(`/v1/transactions/accounts?${query}`), ({ json }) => json.data.results.length)
+      for (const [query, count] of [
+        ["dateFrom=1970-01-01&dateTo=1970-01-01", 1],
+        ["dateFrom=1970-01-02", 0],
+        ["dateTo=1969-12-31", 0],
+        ["dateFrom=1970-01-01T20:00:00&dateTo=1970-01-01%2020:00:00", 1],
+        ["dateFrom=1970-01-01T20:00:00-01:00", 0]
+      ] as const) {
+        assert.strictEqual(yield* found(query), count, query)
+      }
+      assertRefused(
+        yield* get("/v1/transactions/accounts?dateFrom=soon"),
+        400,
+        "dateFrom: must be a date or a time in the query"
+      )
     }).pipe(sandbox)
   )
 

@@ -74,6 +74,7 @@ export const handle = (
     const call: Call = {
       clientId,
       accountId: emulator.businessId(clientId),
+      subAccountIds: emulator.settings.clients.get(clientId)?.subAccountIds ?? [],
       path: match.path,
       query: Object.fromEntries(new URLSearchParams(request.url.replace(/^[^?]*\??/, "").replace(/#.*$/s, ""))),
       body: yield* bodyOf(match.definition, method),

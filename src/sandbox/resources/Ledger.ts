@@ -37,6 +37,8 @@ const settlement = 60_000
 export interface Call {
   readonly clientId: string
   readonly accountId: string
+  /** None if they are not known. */
+  readonly subAccountIds: ReadonlyArray<string>
   readonly path: Readonly<Record<string, string>>
   readonly query: Readonly<Record<string, string>>
   readonly body: unknown
@@ -65,22 +67,32 @@ const failure = (status: number, description: string, ...errors: ReadonlyArray<s
   body: { code: String(status), description, errors }
 })
 
+const isWholeKobo = (amount: unknown): boolean =>
+  typeof amount === "number" && amount <= 1e12 && kobo(amount) >= 1 && Math.abs(amount * 100 - kobo(amount)) < 1e-3
+
 const ruleIssue = (rule: Rule, value: unknown): string | undefined => {
   if (value === undefined || value === null) return "is missing"
   if (rule === "text") return typeof value === "string" && value !== "" ? undefined : "must be text"
-  if (rule === "number") {
-    return typeof value === "number" && value > 0 && value <= 1e12 ? undefined : "must be a number above zero"
-  }
+  if (rule === "amount") return isWholeKobo(value) ? undefined : "must be a number above zero with at most two decimals"
   return rule.includes(String(value)) ? undefined : `must be one of ${rule.join(", ")}`
 }
 
-const issuesOf = ({ query = [], requires = {} }: BuiltIn, call: Call): ReadonlyArray<string> => [
+const issuesOf = ({ query = {}, requires = {} }: BuiltIn, call: Call): ReadonlyArray<string> => [
   ...Object.entries(requires).flatMap(([name, rule]) => {
     const issue = ruleIssue(rule, member(call.body, name))
     return issue === undefined ? [] : [`${name}: ${issue}`]
   }),
-  ...query.flatMap((name) => (call.query[name] ? [] : [`${name}: is missing in the query`]))
+  ...Object.entries(query).flatMap(([name, rule]) => {
+    const issue = ruleIssue(rule, call.query[name] || undefined)
+    return issue === undefined ? [] : [`${name}: ${issue} in the query`]
+  })
 ]
+
+/** The sub-account of a path must be one of the client's, if these are known. */
+const isForeignAccount = ({ accountId, path, subAccountIds }: Call): boolean => {
+  const named = path["subAccountId"]
+  return named !== undefined && subAccountIds.length > 0 && ![...subAccountIds, accountId, "parent"].includes(named)
+}
 
 const kobo = (amount: unknown): number => Math.round(Number(amount) * 100)
 
@@ -102,9 +114,18 @@ const find = (ledger: Ledger, kind: Kind, ids: Ids, now: number): Entry | undefi
 }
 
 const idsOf = (templates: Ids, scope: Scope): Ids =>
-  Object.fromEntries(Object.entries(templates).map(([name, id]) => [name, String(fill(id, scope) ?? "")]))
+  Object.fromEntries(
+    Object.entries(templates).map(([name, id]) => [String(fill(name, scope)), String(fill(id, scope) ?? "")])
+  )
 
 const transferStatus = { success: "SUCCESS", pending: "PENDING_BILLING", failed: "PAYMENT_FAILED" } as const
+
+const isNaira = (currency: unknown): boolean => currency === undefined || currency === "NGN"
+
+const movement = ({ credit, debit }: Save, scope: Scope, { transferOutcome }: Call): number => {
+  if (debit !== undefined) return transferOutcome === "failed" ? 0 : -kobo(fill(debit, scope))
+  return credit === undefined ? 0 : kobo(fill(credit, scope))
+}
 
 const save = (ledger: Ledger, saved: Save, scope: Scope, call: Call): readonly [Entry, Ledger] => {
   const ids = idsOf(saved.ids, scope)
@@ -114,12 +135,7 @@ const save = (ledger: Ledger, saved: Save, scope: Scope, call: Call): readonly [
     ...(saved.debit === undefined ? {} : { status, gatewayMessage: status })
   }
   const record = { kind: saved.kind, ids, at: call.now, data }
-  const moved =
-    saved.debit === undefined
-      ? kobo(saved.credit === undefined ? 0 : fill(saved.credit, scope))
-      : call.transferOutcome === "failed"
-        ? 0
-        : -kobo(fill(saved.debit, scope))
+  const moved = isNaira(fill(saved.currency, scope)) ? movement(saved, scope, call) : 0
   return [record, { balance: ledger.balance + moved, records: [record, ...ledger.records].slice(0, mostRecords) }]
 }
 
@@ -134,11 +150,29 @@ const saveAll = (
   return [record, others.reduce((left, other) => save(left, other, inner, call)[1], after)]
 }
 
-const page = (ledger: Ledger, kind: Kind, { now, query }: Call): object => {
+const DAY = 86_400_000
+
+/** A time of the query, in UTC unless it says otherwise; a date alone is all of the day. `undefined` if it is none. */
+const timeOf = (text: string, part: "start" | "end"): number | undefined => {
+  const isDay = /^\d{4}-\d\d-\d\d$/.test(text)
+  const hasZone = isDay || /(?:Z|[+-]\d\d:?\d\d)$/i.test(text)
+  const time = Date.parse(hasZone ? text : `${text.replace(" ", "T")}Z`)
+  if (Number.isNaN(time)) return undefined
+  return isDay && part === "end" ? time + DAY - 1 : time
+}
+
+interface Page {
+  readonly results: ReadonlyArray<unknown>
+  readonly cursor: string
+}
+
+const page = (ledger: Ledger, kind: Kind, { now, query }: Call): Answer | Page => {
   const limit = Math.min(50, Math.max(1, Math.trunc(Number(query["limit"])) || 20))
   const start = Math.max(0, Math.trunc(Number(query["cursor"])) || 0)
-  const from = Date.parse(query["dateFrom"] ?? "") || Number.NEGATIVE_INFINITY
-  const to = Date.parse(query["dateTo"] ?? "") || Number.POSITIVE_INFINITY
+  const from = query["dateFrom"] ? timeOf(query["dateFrom"], "start") : Number.NEGATIVE_INFINITY
+  const to = query["dateTo"] ? timeOf(query["dateTo"], "end") : Number.POSITIVE_INFINITY
+  if (from === undefined) return failure(400, "BAD_REQUEST", "dateFrom: must be a date or a time in the query")
+  if (to === undefined) return failure(400, "BAD_REQUEST", "dateTo: must be a date or a time in the query")
   const records = ledger.records.filter((record) => record.kind === kind && record.at >= from && record.at <= to)
   const end = start + limit
   return {
@@ -153,9 +187,11 @@ const refund = (ledger: Ledger, record: Entry, call: Call): Answer | Ledger => {
   if (record.data["type"] !== "online_checkout") return failure(400, "BAD_REQUEST", "transactionId: is not a payment")
   if (record.data["status"] !== "SUCCESS") return failure(400, "BAD_REQUEST", "transactionId: was refunded before")
   if (!(amount > 0 && amount <= paid)) return failure(400, "BAD_REQUEST", "amount: must be at most what was paid")
+  const moved = isNaira(record.data["currency"]) ? amount : 0
+  if (moved > ledger.balance) return failure(400, "INSUFFICIENT_BALANCE", "amount: is more than the balance")
   const changed = { ...record, data: { ...record.data, status: "REFUND" } }
   return {
-    balance: ledger.balance - amount,
+    balance: ledger.balance - moved,
     records: ledger.records.map((one) => (one.ids === record.ids ? changed : one))
   }
 }
@@ -182,6 +218,7 @@ const insufficient: Answer = {
 const run = (resource: BuiltIn, call: Call, ledger: Ledger): readonly [Answer, Ledger] => {
   const issues = issuesOf(resource, call)
   if (issues.length > 0) return [failure(400, "BAD_REQUEST", ...issues), ledger]
+  if (isForeignAccount(call)) return [failure(404, "Not found", "no account of this client with this id"), ledger]
   const scope: Scope = {
     ...scopeOf(call),
     balance: (ledger.balance / 100).toFixed(2),
@@ -207,6 +244,7 @@ const run = (resource: BuiltIn, call: Call, ledger: Ledger): readonly [Answer, L
     return "records" in after ? [respond(record), after] : [after, ledger]
   }
   const records = resource.lists === undefined ? undefined : page(ledger, resource.lists, call)
+  if (records !== undefined && "body" in records) return [records, ledger]
   return [success(fill(resource.data, { ...scope, records })), ledger]
 }
 

@@ -1,12 +1,12 @@
 /** The calls that most integrations make after the token, as data. `Ledger.ts` interprets them. */
 import type { Resource } from "../config/Resource.js"
 
-/** What a member of a request must be: text, a number above zero, or one of some words. */
-export type Rule = "text" | "number" | ReadonlyArray<string>
+/** What a member of a request must be: text, an amount of money above zero in whole kobo, or one of some words. */
+export type Rule = "text" | "amount" | ReadonlyArray<string>
 
 export type Kind = "virtual account" | "order" | "transaction"
 
-/** Names that a record is found by. */
+/** Names that a record is found by. Both the names and the values are filled in. */
 export type Ids = Readonly<Record<string, string>>
 
 /** What is kept. A request whose first record shares an id with a kept one is a repeat, and creates nothing. */
@@ -18,6 +18,8 @@ export interface Save {
   /** Money that moves into the balance, or with `debit` out of it. */
   readonly credit?: string
   readonly debit?: string
+  /** Of the money. Only naira move into the balance, or out of it. Default: naira. */
+  readonly currency?: string
 }
 
 export interface BuiltIn {
@@ -26,7 +28,7 @@ export interface BuiltIn {
   /** Required members of the body, by dotted path. */
   readonly requires?: Readonly<Record<string, Rule>>
   /** Required parameters of the query. */
-  readonly query?: ReadonlyArray<string>
+  readonly query?: Readonly<Record<string, Rule>>
   /** The first record answers the request, as `record`. */
   readonly saves?: readonly [Save, ...ReadonlyArray<Save>]
   /** A kept record with one of these ids is `record`; without one the response is a 404. */
@@ -43,7 +45,7 @@ export interface BuiltIn {
 const order = {
   "order.callbackUrl": "text",
   "order.customerEmail": "text",
-  "order.amount": "number",
+  "order.amount": "amount",
   "order.currency": ["NGN", "CDF", "USD"]
 } as const
 
@@ -51,10 +53,12 @@ const payment = (gatewayMessage: string): Save => ({
   kind: "transaction",
   ids: { id: "{{uuid}}", orderReference: "{{record.orderReference}}", orderId: "{{record.orderId}}" },
   credit: "{{body.order.amount}}",
+  currency: "{{body.order.currency}}",
   data: {
     id: "{{ids.id}}",
     status: "SUCCESS",
     amount: "{{money body.order.amount}}",
+    currency: "{{body.order.currency}}",
     source: "web",
     type: "online_checkout",
     gatewayMessage,
@@ -151,8 +155,8 @@ export const builtIn: ReadonlyArray<BuiltIn> = [
   {
     method: "GET",
     paths: ["/v1/checkout/transaction"],
-    query: ["idType", "id"],
-    finds: { kind: "order", ids: { ORDER_REFERENCE: "{{query.id}}", ORDER_ID: "{{query.id}}" } },
+    query: { idType: ["ORDER_REFERENCE", "ORDER_ID"], id: "text" },
+    finds: { kind: "order", ids: { "{{query.idType}}": "{{query.id}}" } },
     data: {
       success: true,
       message: "success",
@@ -205,7 +209,7 @@ export const builtIn: ReadonlyArray<BuiltIn> = [
       "/v2/transfers/bank/{subAccountId}"
     ],
     requires: {
-      amount: "number",
+      amount: "amount",
       accountNumber: "text",
       accountName: "text",
       bankCode: "text",
