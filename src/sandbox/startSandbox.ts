@@ -5,6 +5,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -136,6 +137,16 @@ const plain = (session: LiveSession): PlainSession => ({
   refreshExpiresAt: date(session.refreshExpiresAt)
 })
 
+/** What is no list of clients is left to be refused with the other options. */
+const withRedactedSecrets = (clients: ReadonlyArray<PlainClient>): ReadonlyArray<Client> =>
+  Array.isArray(clients)
+    ? clients.map((client: PlainClient) =>
+        Predicate.isRecord(client) && client.clientSecret !== undefined
+          ? { ...client, clientSecret: Redacted.make(client.clientSecret) }
+          : (client as Client)
+      )
+    : (clients as unknown as ReadonlyArray<Client>)
+
 const encodeView = Schema.encode(StateView)
 
 /**
@@ -157,17 +168,13 @@ const encodeView = Schema.encode(StateView)
  * @category constructors
  */
 export const startSandbox = async (options: StartOptions = {}): Promise<SandboxHandle> => {
-  const { clients, ...rest } = options
-  const known: ReadonlyArray<PlainClient> = clients ?? [
-    { ...defaultClient, clientSecret: Redacted.value(defaultClient.clientSecret) }
-  ]
+  const { clients: known = [{ ...defaultClient, clientSecret: Redacted.value(defaultClient.clientSecret) }], ...rest } =
+    options
   const scope = await run(Scope.make())
   const sandbox = await run(
     Sandbox.makeServer({
       ...rest,
-      clients: known.map(({ clientSecret, ...client }) =>
-        clientSecret === undefined ? client : { ...client, clientSecret: Redacted.make(clientSecret) }
-      )
+      clients: withRedactedSecrets(known)
     }).pipe(
       Scope.extend(scope),
       Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))

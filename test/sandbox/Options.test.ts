@@ -16,6 +16,25 @@ describe("Sandbox.layer", () => {
     ["clients.0.redirectUris.0", { clients: [{ clientId: "c", redirectUris: ["https://shop.example/a b"] }] }],
     ["clients.0.redirectUris.0", { clients: [{ clientId: "c", redirectUris: ["https://shop.example/\r\nx: y"] }] }],
     ["clients.0.accountId", { clients: [{ clientId: "c", clientSecret: secret, accountId: "" }] }],
+    ...["javascript:alert(1)", "data:text/html,x", "blob:https://a.example/1", "file:///x", "app:/callback"].map(
+      (uri) => ["clients.0.redirectUris.0", { clients: [{ clientId: "c", redirectUris: [uri] }] }] as const
+    ),
+    ...(
+      [
+        ["clients", null],
+        ["clients", {}],
+        ["clients.0", [null]],
+        ["clients.0", ["c"]],
+        ["clients.0.clientId", [{ clientId: 5, clientSecret: secret }]],
+        ["clients.0.clientId", [{ clientSecret: secret }]],
+        ["clients.0.clientSecret", [{ clientId: "c", clientSecret: null }]],
+        ["clients.0.accountId", [{ clientId: "c", clientSecret: secret, accountId: 5 }]],
+        ["clients.0.redirectUris", [{ clientId: "c", redirectUris: "http://127.0.0.1/" }]],
+        ["clients.0.redirectUris", [{ clientId: "c", redirectUris: null }]],
+        ["clients.0.redirectUris.0", [{ clientId: "c", redirectUris: [null] }]],
+        ["clients.0.subAccountIds", [{ clientId: "c", clientSecret: secret, subAccountIds: "s" }]]
+      ] as const
+    ).map(([name, clients]) => [name, { clients } as unknown as Options] as const),
     ["accessLifetime", { accessLifetime: 0 }],
     ["accessLifetime", { accessLifetime: "1500 millis" }],
     ["accessLifetime", { accessLifetime: "infinity" as "1 second" }],
@@ -88,6 +107,7 @@ describe("Sandbox.layerServer", () => {
     ["port", { port: 65_536 }],
     ["port", { port: 80.5 }],
     ["host", { host: "" }],
+    ["host", { host: 7 as unknown as string }],
     ...["", "a b", "sandbox:4010", "[::1]:80", "http://sandbox", "sandbox/", "me@sandbox", "*", "*.local", "a..b"].map(
       (name) => ["allowedHosts.1", { allowedHosts: ["sandbox", name] }] as const
     ),

@@ -223,3 +223,21 @@ const refusedFetch = async (url: string): Promise<Error> => {
   }
   throw new Error("it answered")
 }
+
+describe("startSandbox with options that TypeScript would refuse", () => {
+  for (const [name, clients] of [
+    ["clients", null],
+    ["clients", "c"],
+    ["clients.0", [null]],
+    ["clients.0.clientSecret", [{ clientId: "c", clientSecret: null }]]
+  ] as const) {
+    it(`rejects with an error that names ${name}: ${JSON.stringify(clients)}`, async () => {
+      const error = await startSandbox({ clients } as unknown as StartOptions).then(
+        () => undefined,
+        (error: unknown) => error
+      )
+      assert.instanceOf(error, SandboxError)
+      assert.match(error.message, new RegExp(`^${name}: `))
+    })
+  }
+})

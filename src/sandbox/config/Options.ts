@@ -158,47 +158,64 @@ const redirectUriIssue = (uri: unknown): string | undefined => {
   if (/[^\x21-\x7e]/.test(uri)) {
     return "must be printable ASCII without spaces, because a Location header carries it: percent-encode the rest"
   }
-  return uri.includes("#") ? "must not have a fragment" : undefined
+  if (uri.includes("#")) return "must not have a fragment"
+  // RFC 8252 section 7.1: a private-use scheme is a domain name in reverse.
+  return /^(?:https?|[a-z][a-z\d+-]*(?:\.[a-z\d+-]+)+):/i.test(uri)
+    ? undefined
+    : "must have the scheme http or https, or one of an app, such as com.example.app"
 }
 
-const clientIssues = (client: Client): ReadonlyArray<string> => {
-  const { accountId, clientId, clientSecret, redirectUris = [], subAccountIds = [] } = client
+const textIssues = (name: string, value: unknown): ReadonlyArray<string> => {
+  if (typeof value !== "string") return [`.${name}: must be text`]
+  return value === "" ? [`.${name}: is empty`] : []
+}
+
+/** One sentence for each wrong item of a list, if there is one. */
+const listIssues = (
+  name: string,
+  list: unknown,
+  issueOf: (item: unknown) => string | undefined
+): ReadonlyArray<string> => {
+  if (list === undefined) return []
+  if (!Array.isArray(list)) return [`${name}: must be a list`]
+  return list.flatMap((item, index) => {
+    const issue = issueOf(item)
+    return issue === undefined ? [] : [`${name}.${index}: ${issue}`]
+  })
+}
+
+const clientIssues = (client: unknown): ReadonlyArray<string> => {
+  if (!Predicate.isRecord(client)) return [": must be an object"]
+  const { accountId, clientId, clientSecret, redirectUris, subAccountIds } = client
   const secret = clientSecret === undefined ? undefined : secretIssue(clientSecret)
+  const cannotLogIn =
+    clientSecret === undefined &&
+    (redirectUris === undefined || (Array.isArray(redirectUris) && redirectUris.length === 0))
   return [
-    ...(clientId === "" ? [".clientId: is empty"] : []),
+    ...textIssues("clientId", clientId),
     ...(secret === undefined ? [] : [`.clientSecret: ${secret}`]),
-    ...(clientSecret === undefined && redirectUris.length === 0
-      ? [": has neither a clientSecret nor redirectUris, so nobody could log in"]
-      : []),
-    ...redirectUris.flatMap((uri, index) => {
-      const problem = redirectUriIssue(uri)
-      return problem === undefined ? [] : [`.redirectUris.${index}: ${problem}`]
-    }),
-    ...subAccountIds.flatMap((id, index) =>
-      typeof id === "string" && id !== "" && id !== accountId
-        ? []
-        : [`.subAccountIds.${index}: must be text other than accountId`]
+    ...(cannotLogIn ? [": has neither a clientSecret nor redirectUris, so nobody could log in"] : []),
+    ...listIssues(".redirectUris", redirectUris, redirectUriIssue),
+    ...listIssues(".subAccountIds", subAccountIds, (id) =>
+      typeof id === "string" && id !== "" && id !== accountId ? undefined : "must be text other than accountId"
     ),
-    ...(accountId === "" ? [".accountId: is empty; leave it out"] : [])
+    ...(accountId === undefined
+      ? []
+      : textIssues("accountId", accountId).map((issue) =>
+          issue.endsWith("is empty") ? `${issue}; leave it out` : issue
+        ))
   ]
 }
 
-const clientsIssues = (clients: ReadonlyArray<Client>): ReadonlyArray<string> => [
-  ...(clients.length === 0 ? ["clients: at least one is needed"] : []),
-  ...(new Set(clients.map((client) => client.clientId)).size < clients.length
-    ? ["clients: a clientId occurs twice"]
-    : []),
-  ...clients.flatMap((client, index) => clientIssues(client).map((issue) => `clients.${index}${issue}`))
-]
-
-const allowedHostsIssues = (names: unknown): ReadonlyArray<string> =>
-  Array.isArray(names)
-    ? names.flatMap((name, index) =>
-        typeof name === "string" && Hostname.normalised(name) !== undefined
-          ? []
-          : [`allowedHosts.${index}: must be a name or an address, without a port`]
-      )
-    : ["allowedHosts: must be a list of names"]
+const clientsIssues = (clients: unknown): ReadonlyArray<string> => {
+  if (!Array.isArray(clients)) return ["clients: must be a list"]
+  const ids = clients.flatMap((client) => (Predicate.isRecord(client) ? [client["clientId"]] : []))
+  return [
+    ...(clients.length === 0 ? ["clients: at least one is needed"] : []),
+    ...(new Set(ids).size < ids.length ? ["clients: a clientId occurs twice"] : []),
+    ...clients.flatMap((client, index) => clientIssues(client).map((issue) => `clients.${index}${issue}`))
+  ]
+}
 
 const resourcesIssues = (name: string, resources: unknown): ReadonlyArray<string> =>
   Array.isArray(resources)
@@ -240,13 +257,17 @@ export const settle = (options: ServerOptions): Effect.Effect<Settings, SandboxE
     ...(seed === undefined || typeof seed === "string" || Number.isFinite(seed)
       ? []
       : ["seed: must be text or a number"]),
-    ...(host === "" ? ["host: is empty"] : []),
+    ...(typeof host !== "string" ? ["host: must be text"] : host === "" ? ["host: is empty"] : []),
     ...(portProblem === undefined ? [] : [`port: ${portProblem}`]),
     ...(typeof builtInResources === "boolean" ? [] : ["builtInResources: must be true or false"]),
     ...(onRequest === undefined || typeof onRequest === "function" ? [] : ["onRequest: must be a function"]),
     ...resourcesIssues("resources", resources),
     ...resourcesIssues("examples", examples),
-    ...allowedHostsIssues(allowedHosts),
+    ...listIssues("allowedHosts", allowedHosts, (name) =>
+      typeof name === "string" && Hostname.normalised(name) !== undefined
+        ? undefined
+        : "must be a name or an address, without a port"
+    ),
     ...tlsIssues(tls)
   ]
   return Either.isRight(switches) && issues.length === 0
