@@ -43,6 +43,12 @@ module.exports = {
       to: { path: "^src/layers/store/(file|redis)/", pathNot: "^src/layers/store/$1" }
     },
     {
+      name: "global-values-in-one-file",
+      severity: "error",
+      from: { pathNot: "^src/layers/processMemory\\.ts$" },
+      to: { path: "node_modules/effect/.*/GlobalValue" }
+    },
+    {
       name: "schemas-import-schemas",
       severity: "error",
       from: { path: "^src/schemas" },

@@ -3,7 +3,6 @@
  * address with anything.
  */
 import * as Effect from "effect/Effect"
-import { globalValue } from "effect/GlobalValue"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import {
@@ -19,6 +18,7 @@ import { present } from "../schemas/Responses.js"
 import { withoutSecrets } from "../schemas/SafeText.js"
 import type { ExchangeOptions } from "../services/NombaAuth.js"
 import * as BaseUrl from "./config/BaseUrl.js"
+import { oncePerProcess } from "./processMemory.js"
 
 /** In UTF-16 code units. Servers refuse request lines that are much longer. */
 const MAX_LENGTH = 8192
@@ -30,7 +30,7 @@ type Parameters = { readonly [Name in (typeof names)[number]]?: string }
 /** How many used states this process remembers. */
 const USED_STATES_LIMIT = 1024
 
-const usedStates = globalValue(Symbol.for("nomba-auth/Pkce/usedStates"), () => new Set<string>())
+const usedStates = oncePerProcess("Pkce/usedStates", () => new Set<string>())
 
 /**
  * Reads the callback of a login and returns the arguments of `NombaAuth.exchange`. `url` is the callback's URL, or its path

@@ -7,12 +7,12 @@
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { globalValue } from "effect/GlobalValue"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { StoredContent } from "../schemas/Session.js"
 import type { StoreKey } from "../schemas/StoreKey.js"
 import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
+import { oncePerProcess } from "./processMemory.js"
 import * as Announcements from "./store/Announcements.js"
 import * as LeasedEntry from "./store/LeasedEntry.js"
 import * as SessionStore from "./store/SessionStore.js"
@@ -31,7 +31,7 @@ interface Slots {
 }
 
 /** One map per clock: time is counted with the clock of the fiber, and tests with their own clocks never meet. */
-const slotsByClock = globalValue(Symbol.for("nomba-auth/TokenStoreMemory"), () => new WeakMap<Clock.Clock, Slots>())
+const slotsByClock = oncePerProcess("TokenStoreMemory", () => new WeakMap<Clock.Clock, Slots>())
 
 /** How long an unused session with a refresh token is kept past its expiry. A restart loses it anyway. */
 const REFRESHABLE: Duration.Duration = Duration.days(1)

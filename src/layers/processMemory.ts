@@ -8,6 +8,10 @@ import { globalValue } from "effect/GlobalValue"
 import type * as Scope from "effect/Scope"
 import { timelineOf } from "./time.js"
 
+/** One value for the whole process, also if a program holds two copies of this package. */
+export const oncePerProcess = <A>(name: string, create: () => A): A =>
+  globalValue(Symbol.for(`nomba-auth/${name}`), create)
+
 interface Slot<A> {
   readonly value: A
   users: number
@@ -47,10 +51,7 @@ export const makeProcessMemory = <A>(
   name: string,
   create: () => A
 ): ((store: object, key: string) => Effect.Effect<A, never, Scope.Scope>) => {
-  const registry = globalValue(
-    Symbol.for(`nomba-auth/processMemory/${name}`),
-    () => new WeakMap<Clock.Clock, WeakMap<object, Slots<A>>>()
-  )
+  const registry = oncePerProcess(`processMemory/${name}`, () => new WeakMap<Clock.Clock, WeakMap<object, Slots<A>>>())
   return (store, key) =>
     Effect.clockWith((clock) => {
       const stores = registry.get(clock) ?? new WeakMap<object, Slots<A>>()
@@ -68,7 +69,7 @@ export const makeProcessMemory = <A>(
     })
 }
 
-const identities = globalValue(Symbol.for("nomba-auth/storeIdentities"), () => new Map<string, object>())
+const identities = oncePerProcess("storeIdentities", () => new Map<string, object>())
 
 /** The same object for the same text: the identity of a store that is named by a path or an address. */
 export const identityOf = (text: string): object => {
