@@ -182,7 +182,7 @@ describe("an unknown path or method", () => {
       }
       const answer = yield* send(client, `${url}/v1/accounts/balance`, "POST", { headers: bearer(access) })
       assertRefused(answer, 405)
-      assert.strictEqual(answer.headers["allow"], "GET")
+      assert.strictEqual(answer.headers["allow"], "GET, HEAD")
     }).pipe(sandbox)
   )
 

@@ -359,6 +359,44 @@ describe("responses of the user", () => {
     }).pipe(Effect.provide(Sandbox.layer({ resources: [terminal] })))
   )
 
+  it.effect("are sent as JSON has them, a Date for one", () =>
+    Effect.gen(function* () {
+      const { respond } = yield* Sandbox
+      const { get } = yield* client
+      yield* respond({ method: "GET", path: "/v1/x", body: { at: new Date(0), list: [new Date(1)] } })
+      assert.deepStrictEqual((yield* get("/v1/x")).json, {
+        at: "1970-01-01T00:00:00.000Z",
+        list: ["1970-01-01T00:00:00.001Z"]
+      })
+    }).pipe(sandbox)
+  )
+
+  it.effect("are listed by a 404 under /v1/ and /v2/ for a client, and by no other", () =>
+    Effect.gen(function* () {
+      const { client: http, respond, url } = yield* Sandbox
+      const { get } = yield* client
+      yield* respond({ method: "GET", path: "/v1/my-secret-plan" })
+      assert.include((yield* get("/v1/nowhere")).text, "/v1/my-secret-plan")
+      for (const path of ["//x", "/nowhere", "/v3/x", "/v1"]) {
+        const answer = yield* send(http, `${url}${path}`, "GET")
+        assertRefused(answer, 404)
+        assert.notInclude(answer.text, "plan", path)
+      }
+    }).pipe(sandbox)
+  )
+
+  it.effect("answer HEAD where there is GET, without the body", () =>
+    Effect.gen(function* () {
+      const { client: http, url } = yield* Sandbox
+      const { access } = yield* login
+      const head = yield* send(http, `${url}/v1/accounts/balance`, "HEAD", { headers: bearer(access) })
+      assert.deepInclude(head, { status: 200, text: "" })
+      const refused = yield* send(http, `${url}/v1/checkout/order`, "HEAD", { headers: bearer(access) })
+      assert.deepInclude(refused, { status: 405 })
+      assert.strictEqual(refused.headers["allow"], "POST")
+    }).pipe(sandbox)
+  )
+
   it.effect("match a path as it is written, encoded or with a name that has a hyphen", () =>
     Effect.gen(function* () {
       const { respond } = yield* Sandbox

@@ -122,6 +122,20 @@ describe.each([
     )
   }
 
+  it.live("takes a target in absolute form, whose host counts", () =>
+    serving(({ url }) =>
+      Effect.gen(function* () {
+        const ask = (target: string, host: string) =>
+          Effect.map(answerTo(url, `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`), statusOf)
+        const own = new URL(url).host
+        assert.strictEqual(yield* ask(`${url}/health?x`, own), "200")
+        assert.strictEqual(yield* ask(url, own), "200")
+        assert.strictEqual(yield* ask(`${url}/_sandbox/state`, "evil.example"), "200")
+        assert.strictEqual(yield* ask("http://evil.example/_sandbox/state", own), "403")
+      })
+    )
+  )
+
   for (const [client, framing] of [
     ["curl --http2", (body: string) => `Content-Length: ${body.length}\r\n\r\n${body}`],
     [

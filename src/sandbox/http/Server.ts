@@ -1,5 +1,5 @@
 /** The sandbox on a socket of this machine. */
-import { createServer } from "node:http"
+import { createServer, type IncomingMessage } from "node:http"
 import { createServer as createTlsServer } from "node:https"
 import type { Socket } from "node:net"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
@@ -38,6 +38,14 @@ const listenError = (cause: unknown, { host, port }: Listening): SandboxError =>
 
 /** A client that disconnects in the middle of a request is not a failure of this process. */
 const ignoreConnectionError = (): void => {}
+
+/** RFC 9112 section 3.2.2: the target names the host, and the `Host` header does not count. */
+const useOriginForm = (request: IncomingMessage): void => {
+  const [, host, target = ""] = /^https?:\/\/([^/?#]*)(.*)$/is.exec(request.url ?? "") ?? []
+  if (host === undefined) return
+  request.url = target.startsWith("/") ? target : `/${target}`
+  request.headers.host = host
+}
 
 /** Destroys the socket, which interrupts this fiber. */
 const resetConnection = ({ truncated }: ConnectionReset) =>
@@ -97,6 +105,7 @@ export const serve = (app: SandboxApp, options: Listening): Effect.Effect<string
     // this listener Node treats an upgrade that is not offered as a plain request (RFC 9110 section 7.8).
     node.removeAllListeners("upgrade")
     node.prependListener("request", (request, response) => {
+      useOriginForm(request)
       request.on("error", ignoreConnectionError)
       response.on("error", ignoreConnectionError)
     })

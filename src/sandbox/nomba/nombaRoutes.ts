@@ -44,6 +44,9 @@ const withQuota =
 const withoutCache = (response: Response): Response =>
   "cache-control" in response.headers ? response : HttpServerResponse.setHeader(response, "cache-control", "no-store")
 
+/** It lists nothing: any web page can ask for it, without a token. */
+const outside = Envelope.respond(404, { errors: ["the Nomba API is under /v1/ and /v2/; GET /docs describes it"] })
+
 const isApiPath = (path: string): boolean => /^\/v[12]\//.test(path)
 
 /** Builds the Nomba API. A response fails only if a fault resets the connection. */
@@ -61,7 +64,7 @@ export const make: Effect.Effect<SandboxApp, never, Emulator | Scope.Scope> = Ef
     if (methods === undefined) {
       return isApiPath(path)
         ? ["resource", catchRefusals(resourceHandler.handle(emulator))]
-        : ["other", resourceHandler.notFound(emulator)]
+        : ["other", Effect.succeed(outside)]
     }
     const endpoint = methods.get(request.method)
     if (endpoint === undefined) {

@@ -68,7 +68,9 @@ export const handle = (
     const switches = yield* emulator.switches
     yield* bearerMiddleware.checkAccount(emulator, switches, headers, clientId)
 
-    const { match, methods } = resourceRoutes.find(yield* routes(emulator), method, pathOf(request))
+    // The server leaves the body out of the response to a HEAD request (RFC 9110 section 9.3.2).
+    const answered = method === "HEAD" ? "GET" : method
+    const { match, methods } = resourceRoutes.find(yield* routes(emulator), answered, pathOf(request))
     if (methods.length === 0) return yield* notFound(emulator)
     if (match === undefined) return Envelope.respond(405, { headers: { allow: methods.join(", ") } })
     const call: Call = {
@@ -77,7 +79,7 @@ export const handle = (
       subAccountIds: emulator.settings.clients.get(clientId)?.subAccountIds ?? [],
       path: match.path,
       query: Object.fromEntries(new URLSearchParams(request.url.replace(/^[^?]*\??/, "").replace(/#.*$/s, ""))),
-      body: yield* bodyOf(match.definition, method),
+      body: yield* bodyOf(match.definition, answered),
       now: yield* emulator.now,
       uuid: yield* emulator.newIds,
       transferOutcome: switches.transferOutcome

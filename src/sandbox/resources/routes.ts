@@ -63,7 +63,7 @@ export const find = (
   })
   const route = there.find((one) => one.method === method)
   return {
-    methods: [...new Set(there.map((one) => one.method))],
+    methods: [...new Set(there.flatMap((one) => (one.method === "GET" ? ["GET", "HEAD"] : [one.method])))],
     match: route === undefined ? undefined : { definition: route.definition, path: route.named }
   }
 }

@@ -53,6 +53,10 @@ const fillText = (text: string, scope: Scope): unknown => {
 export const fill = (template: unknown, scope: Scope): unknown => {
   if (typeof template === "string") return fillText(template, scope)
   if (Array.isArray(template)) return template.map((item) => fill(item, scope) ?? null)
+  // As JSON has it: a `Date`, for one.
+  if (Predicate.hasProperty(template, "toJSON") && typeof template.toJSON === "function") {
+    return fill(template.toJSON(), scope)
+  }
   if (!Predicate.isRecord(template)) return template
   return Object.fromEntries(
     Object.entries(template).flatMap(([name, value]) => {
