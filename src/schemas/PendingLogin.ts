@@ -12,7 +12,7 @@ const quiet = { message: () => ({ message: "is not a pending login", override: t
 /**
  * What a program keeps until the person comes back, where only it and that person's browser can read it: in memory,
  * `sessionStorage`, or an encrypted cookie. Encoding it with the schema (`Schema.encode(Schema.parseJson(PendingLogin))`)
- * yields its secrets in clear; everything else prints `<redacted>`.
+ * yields its secrets as plaintext; everything else prints `<redacted>`.
  *
  * @since 0.1.0
  * @category models

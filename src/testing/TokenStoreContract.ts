@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 
-import { makeKit } from "./tokenStore/harness.js"
+import { makeHarness } from "./tokenStore/harness.js"
 import { holderCrash } from "./tokenStore/holderCrash.js"
 import { lateWrite } from "./tokenStore/lateWrite.js"
 import { leaseLoss } from "./tokenStore/leaseLoss.js"
@@ -49,23 +49,23 @@ export type { ContractCase, FaultyStore, TokenStoreContractOptions } from "./tok
  */
 export const tokenStoreContract = (options: TokenStoreContractOptions): ReadonlyArray<ContractCase> => {
   const { corrupt, faulty, snapshot } = options
-  const kit = makeKit(options)
+  const harness = makeHarness(options)
   return [
-    ...reading(kit),
-    ...renewing(kit),
-    ...renewalFailure(kit),
-    ...holderCrash(kit),
-    ...leaseLoss(kit),
-    ...lateWrite(kit),
-    ...saving(kit),
-    ...logout(kit),
-    ...logoutLeaseLoss(kit),
-    ...login(kit),
-    ...sharedFailure(kit),
-    ...abandonedLease(kit),
-    ...(faulty === undefined ? [] : outages(kit, faulty)),
-    ...(faulty === undefined ? [] : lostSteps(kit, faulty)),
-    ...(snapshot === undefined ? [] : wentBack(kit, snapshot)),
-    ...(corrupt === undefined ? [] : unreadable(kit, corrupt))
+    ...reading(harness),
+    ...renewing(harness),
+    ...renewalFailure(harness),
+    ...holderCrash(harness),
+    ...leaseLoss(harness),
+    ...lateWrite(harness),
+    ...saving(harness),
+    ...logout(harness),
+    ...logoutLeaseLoss(harness),
+    ...login(harness),
+    ...sharedFailure(harness),
+    ...abandonedLease(harness),
+    ...(faulty === undefined ? [] : outages(harness, faulty)),
+    ...(faulty === undefined ? [] : lostSteps(harness, faulty)),
+    ...(snapshot === undefined ? [] : wentBack(harness, snapshot)),
+    ...(corrupt === undefined ? [] : unreadable(harness, corrupt))
   ]
 }

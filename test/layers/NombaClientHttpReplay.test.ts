@@ -36,7 +36,7 @@ describe("a 401", () => {
     })
   )
 
-  it.effect("to a freshly minted token as well goes to the caller, who can read it", () =>
+  it.effect("to a new token as well goes to the caller, who can read it", () =>
     Effect.gen(function* () {
       const http = accepting()
       const { response, told } = yield* run(http, ["nomba", "nomba"])

@@ -119,7 +119,7 @@ export const simulateFleet = async ({ hours, instances: size, only, progress, se
       convergences[after] = [...(convergences[after] ?? []), simulation.now() - since]
     })
 
-  const befall = (name: FaultName): Effect.Effect<void> =>
+  const inject = (name: FaultName): Effect.Effect<void> =>
     Effect.suspend(() => {
       referee.note(`fault: ${name}`)
       if (name === "the store's clock moves") largestOffset = 600_000
@@ -127,12 +127,12 @@ export const simulateFleet = async ({ hours, instances: size, only, progress, se
     })
 
   /** Holds what the fleet does meanwhile to the token calls that are due. */
-  const billed = (befallen: ReadonlyArray<FaultName>, during: Effect.Effect<void>): Effect.Effect<void> =>
+  const billed = (injected: ReadonlyArray<FaultName>, during: Effect.Effect<void>): Effect.Effect<void> =>
     Effect.suspend(() => {
       const excess = beginBill(nomba, store, simulation.now)
       return Effect.andThen(during, () => {
-        const problem = excess(befallen)
-        if (problem !== undefined) referee.blame(`${befallen.join(" and ") || "nothing"}: ${problem}`)
+        const problem = excess(injected)
+        if (problem !== undefined) referee.blame(`${injected.join(" and ") || "nothing"}: ${problem}`)
       })
     })
 
@@ -145,10 +145,10 @@ export const simulateFleet = async ({ hours, instances: size, only, progress, se
       const name = dice.pick(known)
       const other = dice.pick(known)
       if (dice.chance(0.75) || name === other || name === "all killed" || other === "all killed") {
-        yield* billed([name], Effect.zipRight(befall(name), converge(name, stated[name])))
+        yield* billed([name], Effect.zipRight(inject(name), converge(name, stated[name])))
       } else {
-        const second = Effect.delay(befall(other), dice.between(0, 30_000))
-        const both = Effect.all([befall(name), second], { concurrency: 2 })
+        const second = Effect.delay(inject(other), dice.between(0, 30_000))
+        const both = Effect.all([inject(name), second], { concurrency: 2 })
         yield* billed(
           [name, other],
           Effect.zipRight(both, converge("two at once", Math.max(stated[name] ?? 0, stated[other] ?? 0)))

@@ -52,25 +52,25 @@ const extraOf = (name: FaultName, millis: number): number => {
 /** While commands are lost one after another, a session that was never written costs the next who asks one of his own. */
 const OF_THE_UNWRITTEN: FaultName = "commands lost and late"
 
-/** Begins to count; what it answers with tells what is wrong, if anything, when these faults have befallen the fleet since. */
+/** Begins to count; what it answers with tells what is wrong, if anything, when these faults were injected into the fleet since. */
 export const beginBill = (
   nomba: Nomba,
   store: StoreServer,
   now: () => number
-): ((befallen: ReadonlyArray<FaultName>) => string | undefined) => {
+): ((injected: ReadonlyArray<FaultName>) => string | undefined) => {
   const before = {
     at: now(),
     calls: nomba.counts.tokenCalls,
     thefts: nomba.counts.thefts,
     unwritten: store.unwritten()
   }
-  return (befallen) => {
+  return (injected) => {
     const calls = nomba.counts.tokenCalls - before.calls
     const most =
       CALLS_PER_RENEWAL * renewalsWithin(now() - before.at, LIFETIME) +
       CALLS_PER_THEFT * (nomba.counts.thefts - before.thefts) +
-      befallen.reduce((total, name) => total + extraOf(name, now() - before.at), 0) +
-      (befallen.includes(OF_THE_UNWRITTEN) ? store.unwritten() - before.unwritten : 0)
+      injected.reduce((total, name) => total + extraOf(name, now() - before.at), 0) +
+      (injected.includes(OF_THE_UNWRITTEN) ? store.unwritten() - before.unwritten : 0)
     return calls <= most ? undefined : `${calls} token calls, at most ${most} were due`
   }
 }

@@ -1,4 +1,4 @@
-/** What can befall a fleet: each fault begins, lasts and ends. */
+/** The faults of a fleet: each begins, lasts and ends. */
 import { Effect, Option } from "effect"
 import { CALLS_PER_COLD_START } from "../support/bounds.js"
 import type { Instance, Point, Surroundings } from "./fleetInstance.js"

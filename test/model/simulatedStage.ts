@@ -125,7 +125,7 @@ const stageIn = (simulation: Simulation, dice: Dice): Stage => ({
     })
 })
 
-/** Plays one misfortune; the same seed gives the same course. */
+/** Plays one fault; the same seed gives the same course. */
 export const simulate = ({ run }: Row, seed: number): Exit.Exit<Outcome, Error> => {
   const simulation = makeSimulation(1_760_000_000_000)
   const stage = stageIn(simulation, makeDice(new Utils.PCGRandom(seed)))

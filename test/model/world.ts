@@ -10,7 +10,7 @@ import { type FedCache, makeConfig, makeFedCache, makeUpstream } from "../suppor
 
 export const LIFETIME = Duration.minutes(30)
 
-/** The end of that, in which no token is handed out: one that is rejected then may have died of age. */
+/** The end of that, in which no token is handed out: one that is rejected then may have expired. */
 const MARGIN = 10_000
 
 interface Grant {

@@ -7,7 +7,7 @@ import * as Sessions from "../../src/sandbox/state/Sessions.js"
 const lifetime = 10
 const refreshLifetime = 25
 
-const minting =
+const newTokens =
   (n: number, now: number) =>
   (clientId: string): Sessions.NewTokens => ({
     clientId,
@@ -105,7 +105,7 @@ describe("the state of the sandbox", () => {
           const chosen = one.of === 0 ? (own.at(-1)?.refresh ?? 0) : one.of
           if (one.do === "issue" || one.do === "steal") {
             const start = one.do === "issue" ? SandboxState.issue : SandboxState.steal
-            run(start(minting(n, now)(client)))
+            run(start(newTokens(n, now)(client)))
             if (turned.singleSession) models = models.filter((model) => model.client !== client)
             const access = new Map([[n, now + lifetime]])
             models.push({
@@ -131,7 +131,7 @@ describe("the state of the sandbox", () => {
               bearer === undefined ? undefined : `${client}-${bearer}`,
               client
             )
-            const outcome = run(SandboxState.refresh(presented, minting(n, now)))
+            const outcome = run(SandboxState.refresh(presented, newTokens(n, now)))
             assert.strictEqual(Either.isRight(outcome), allowed)
             if (model !== undefined && allowed) {
               for (const [token, until] of model.access) {
@@ -184,7 +184,7 @@ describe("the state of the sandbox", () => {
 
   const issues = (times: number, from = 0, state = empty) => {
     let after = state
-    for (let n = from; n < from + times; n++) after = SandboxState.issue(minting(n, n)("a"))(after)[1]
+    for (let n = from; n < from + times; n++) after = SandboxState.issue(newTokens(n, n)("a"))(after)[1]
     return after
   }
 
@@ -208,7 +208,7 @@ describe("the state of the sandbox", () => {
     const lenient = SandboxState.initial({ ...standard, refreshKillsAccessToken: false, refreshRotation: false })
     let state = issues(1, 0, lenient)
     for (let n = 1; n < 100; n++) {
-      state = SandboxState.refresh(presenting("refresh a-0", 0), minting(n, 0))(state)[1]
+      state = SandboxState.refresh(presenting("refresh a-0", 0), newTokens(n, 0))(state)[1]
     }
     assert.lengthOf(Sessions.all(state.sessions)[0]?.earlier ?? [], 8)
     assert.lengthOf(state.sessions.ended, 0)
@@ -216,14 +216,14 @@ describe("the state of the sandbox", () => {
 
   it("says why a refresh token is invalid, and rejects it even after it forgot the reason", () => {
     const outcome = (state: SandboxState.State, token: string) =>
-      SandboxState.refresh(presenting(token, 0), minting(-1, 0))(state)[0]
+      SandboxState.refresh(presenting(token, 0), newTokens(-1, 0))(state)[0]
     assert.deepStrictEqual(outcome(issues(2), "refresh a-0"), Either.left("replaced" as const))
     assert.deepStrictEqual(outcome(issues(300), "refresh a-0"), Either.left("unknown" as const))
   })
 
   it("says that a session ended because its refresh token was used twice", () => {
     const strict = SandboxState.initial({ ...standard, refreshReuse: "killsSession" })
-    const refreshing = (token: string, n: number) => SandboxState.refresh(presenting(token, 0), minting(n, 0))
+    const refreshing = (token: string, n: number) => SandboxState.refresh(presenting(token, 0), newTokens(n, 0))
     const once = refreshing("refresh a-0", 1)(issues(1, 0, strict))[1]
     const [again, after] = refreshing("refresh a-0", 2)(once)
     assert.deepStrictEqual(again, Either.left("used" as const))

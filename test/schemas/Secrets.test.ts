@@ -101,7 +101,7 @@ describe("a session", () => {
 })
 
 describe("the bodies of the token operations", () => {
-  it("carry their secrets in clear when they are encoded, and only then", () => {
+  it("carry their secrets as plaintext when they are encoded, and only then", () => {
     const body = { grant_type: "refresh_token", refresh_token: Redacted.make(marker) } as const
     assert.notInclude(inspect(body), marker)
     assert.deepStrictEqual(Schema.encodeSync(Requests.RefreshRequest)(body), {

@@ -236,7 +236,7 @@ export interface Frail {
   readonly lapse: Effect.Effect<void>
 }
 
-export interface Kit {
+export interface Harness {
   /** The store of a process of its own. */
   readonly process: Effect.Effect<TokenStoreService, Error, Scope.Scope>
   /** A holder in a process of its own. */
@@ -254,12 +254,12 @@ export interface Kit {
 
 const SLACK = Duration.seconds(1)
 
-export const makeKit = ({
+export const makeHarness = ({
   faulty,
   pass,
   requestTimeout = Duration.millis(100),
   store
-}: TokenStoreContractOptions): Kit => {
+}: TokenStoreContractOptions): Harness => {
   const lease = Duration.sum(requestTimeout, "3 seconds")
   const lapse = Duration.sum(lease, faulty === undefined ? Duration.sum(RENEWAL_LIMIT, SLACK) : SLACK)
   return {

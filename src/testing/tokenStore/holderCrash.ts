@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import {
   freshKey,
+  type Harness,
   holds,
-  type Kit,
   makeObtain,
   newerThan,
   put,
@@ -19,26 +19,26 @@ import {
 import { loseLease } from "./loseLease.js"
 import type { ContractCase } from "./Options.js"
 
-export const holderCrash = (kit: Kit): ReadonlyArray<ContractCase> => {
-  const passes = Duration.sum(kit.lapse, "1 second")
+export const holderCrash = (harness: Harness): ReadonlyArray<ContractCase> => {
+  const passes = Duration.sum(harness.lapse, "1 second")
 
   return [
     scenario(
       "lets another process take over from a holder that crashed with the lease",
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.frail(key)
+        const b = yield* harness.holder(key)
         const { version } = yield* put(b, sessionOf("old"))
         const dead = yield* makeObtain(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.extend })
         const next = yield* makeObtain(sessionOf("next"))
         const first = yield* Effect.fork(renew(a.store, newerThan(version), dead.obtain))
         yield* dead.arrived
         const second = yield* Effect.fork(renew(b, newerThan(version), next.obtain))
-        yield* kit.settle
+        yield* harness.settle
         yield* same(next.runs(), 0, "renewals while another holds the lease")
         yield* a.lapse
-        yield* kit.pass("1 second")
+        yield* harness.pass("1 second")
         const stored = yield* Fiber.join(second)
         yield* sameSession(stored.session, sessionOf("next"), "what the next holder gets")
         const current = yield* some(next.current(), "the current session of the next renewal")
@@ -53,8 +53,8 @@ export const holderCrash = (kit: Kit): ReadonlyArray<ContractCase> => {
       "shows the next holder the refresh-in-flight flag of one that crashed during its refresh",
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.frail(key)
+        const b = yield* harness.holder(key)
         const { version } = yield* put(b, sessionOf("old"))
         const dead = yield* makeObtain(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.beginRefresh })
         yield* loseLease(a, version, dead)

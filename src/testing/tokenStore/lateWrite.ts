@@ -4,9 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import {
   freshKey,
+  type Harness,
   holds,
   holdsNothing,
-  type Kit,
   makeObtain,
   makeRevoke,
   none,
@@ -20,16 +20,16 @@ import {
 import { loseLease } from "./loseLease.js"
 import type { ContractCase } from "./Options.js"
 
-export const lateWrite = (kit: Kit): ReadonlyArray<ContractCase> => {
-  const passes = Duration.sum(kit.lapse, "1 second")
+export const lateWrite = (harness: Harness): ReadonlyArray<ContractCase> => {
+  const passes = Duration.sum(harness.lapse, "1 second")
 
   return [
     scenario(
       "refuses a late write; the session is answered unsaved, with the version that was read before it was requested",
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.frail(key)
+        const b = yield* harness.holder(key)
         const { version } = yield* put(b, sessionOf("old"))
         const late = yield* makeObtain(sessionOf("late"), { gated: true })
         const fiber = yield* loseLease(a, version, late)
@@ -48,8 +48,8 @@ export const lateWrite = (kit: Kit): ReadonlyArray<ContractCase> => {
       "refuses a late write over a tombstone",
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.frail(key)
+        const b = yield* harness.holder(key)
         const late = yield* makeObtain(sessionOf("late"), { gated: true })
         const fiber = yield* loseLease(a, 0, late)
         const { revoke } = yield* makeRevoke()
@@ -69,8 +69,8 @@ export const lateWrite = (kit: Kit): ReadonlyArray<ContractCase> => {
       "refuses a late write by a holder whose lease has run out, though nobody took it; it is saved then",
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.frail(key)
+        const b = yield* harness.holder(key)
         const late = yield* makeObtain(sessionOf("late"), { gated: true })
         const fiber = yield* loseLease(a, 0, late)
         yield* late.open

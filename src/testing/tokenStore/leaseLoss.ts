@@ -9,8 +9,8 @@ import {
   down,
   failsWith,
   freshKey,
+  type Harness,
   holds,
-  type Kit,
   makeObtain,
   makeRevoke,
   put,
@@ -25,8 +25,8 @@ import type { ContractCase } from "./Options.js"
 
 const permissions: ReadonlyArray<"extend" | "beginRefresh"> = ["extend", "beginRefresh"]
 
-export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
-  const passes = Duration.sum(kit.lapse, "1 second")
+export const leaseLoss = (harness: Harness): ReadonlyArray<ContractCase> => {
+  const passes = Duration.sum(harness.lapse, "1 second")
 
   /** Asks for permission and keeps the answer; a renewal goes on only with it. */
   const asking = (permission: "extend" | "beginRefresh", name: string) =>
@@ -49,14 +49,14 @@ export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
         `refuses to ${permission} for a holder that another has overtaken, which then adopts`,
         Effect.gen(function* () {
           const key = yield* freshKey()
-          const a = yield* kit.frail(key)
-          const b = yield* kit.holder(key)
+          const a = yield* harness.frail(key)
+          const b = yield* harness.holder(key)
           const { version } = yield* put(b, sessionOf("old"))
           const late = yield* asking(permission, "late")
           const fiber = yield* loseLease(a, version, late)
           const renewed = yield* put(b, sessionOf("renewed"))
           yield* late.open
-          yield* kit.pass("1 second")
+          yield* harness.pass("1 second")
           const adopted = yield* Fiber.join(fiber)
           yield* same(late.answers.join(), "LeaseLost", `the answers to ${permission}`)
           yield* sameSession(adopted.session, sessionOf("renewed"), "what the overtaken holder gets")
@@ -75,15 +75,15 @@ export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
         `refuses to ${permission} for a holder whose lease has run out, though nobody took it; it takes it again`,
         Effect.gen(function* () {
           const key = yield* freshKey()
-          const a = yield* kit.frail(key)
+          const a = yield* harness.frail(key)
           const late = yield* asking(permission, "late")
           const fiber = yield* loseLease(a, 0, late)
           yield* late.open
-          yield* kit.pass("1 second")
+          yield* harness.pass("1 second")
           const stored = yield* Fiber.join(fiber)
           yield* same(late.answers.join(), "LeaseLost,permitted", `the answers to ${permission}`)
           yield* same(stored.saved, true, "saved, under the second lease")
-          yield* holds(yield* kit.holder(key), sessionOf("late"))
+          yield* holds(yield* harness.holder(key), sessionOf("late"))
         }),
         passes
       )
@@ -94,8 +94,8 @@ export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
         `takes back what ${permission} permitted from a holder that stood still before its call, which then adopts`,
         Effect.gen(function* () {
           const key = yield* freshKey()
-          const a = yield* kit.frail(key)
-          const b = yield* kit.holder(key)
+          const a = yield* harness.frail(key)
+          const b = yield* harness.holder(key)
           const { version } = yield* put(b, sessionOf("old"))
           let calls = 0
           const late = yield* makeObtain(sessionOf("late"), {
@@ -111,7 +111,7 @@ export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
           const next = yield* makeObtain(sessionOf("next"))
           yield* renew(b, adoptNone, next.obtain)
           yield* late.open
-          yield* kit.pass("1 second")
+          yield* harness.pass("1 second")
           const adopted = yield* Fiber.join(fiber)
           yield* same(calls, 0, "calls to Nomba with what was permitted before")
           yield* sameSession(adopted.session, sessionOf("next"), "what the holder gets that stood still")
@@ -125,8 +125,8 @@ export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
       "leaves the lease to its new holder when the old one ends",
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const [b, c] = yield* Effect.all([kit.holder(key), kit.holder(key)])
+        const a = yield* harness.frail(key)
+        const [b, c] = yield* Effect.all([harness.holder(key), harness.holder(key)])
         const old = yield* makeObtain(sessionOf("never"), { gated: true, afterGate: () => Effect.fail(down) })
         const first = yield* loseLease(a, 0, old)
         const next = yield* makeObtain(sessionOf("next"), { gated: true, afterGate: (lease) => lease.extend })
@@ -136,7 +136,7 @@ export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
         yield* failsWith(Fiber.join(first), "Unavailable", "a failing renewal")
         const other = yield* makeObtain(sessionOf("other"))
         const third = yield* Effect.fork(renew(c, adoptAny, other.obtain))
-        yield* kit.settle
+        yield* harness.settle
         yield* same(other.runs(), 0, "renewals while another holds the lease")
         yield* next.open
         yield* same((yield* Fiber.join(second)).saved, true, "saved")
@@ -149,8 +149,8 @@ export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
       "answers a renewal that lost its lease to a logout with a session of its own",
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.frail(key)
+        const b = yield* harness.holder(key)
         yield* put(b, sessionOf("old"))
         const late = yield* asking("extend", "late")
         const fiber = yield* Effect.fork(renew(a.store, adoptNone, late.obtain))
@@ -159,7 +159,7 @@ export const leaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
         const { revoke } = yield* makeRevoke()
         yield* b.logout(revoke)
         yield* late.open
-        yield* kit.pass("1 second")
+        yield* harness.pass("1 second")
         const stored = yield* Fiber.join(fiber)
         yield* same(late.answers.join(), "LeaseLost,permitted", "the answers to check")
         yield* same(Option.isNone(late.current()), true, "the second run finds nothing")

@@ -7,8 +7,8 @@ import {
   down,
   ensure,
   freshKey,
+  type Harness,
   holds,
-  type Kit,
   makeObtain,
   makeRevoke,
   newerThan,
@@ -21,10 +21,10 @@ import {
 } from "./harness.js"
 import type { ContractCase } from "./Options.js"
 
-export const login = (kit: Kit): ReadonlyArray<ContractCase> => {
+export const login = (harness: Harness): ReadonlyArray<ContractCase> => {
   const two = Effect.gen(function* () {
     const key = yield* freshKey({ grant: "authorization_code", subject: "ada" })
-    return { a: yield* kit.holder(key), b: yield* kit.holder(key) }
+    return { a: yield* harness.holder(key), b: yield* harness.holder(key) }
   })
 
   return [
@@ -74,7 +74,7 @@ export const login = (kit: Kit): ReadonlyArray<ContractCase> => {
         yield* renewal.arrived
         const login = yield* makeObtain(sessionOf("logged-in"))
         const logging = yield* Effect.fork(renew(b, adoptNone, login.obtain))
-        yield* kit.settle
+        yield* harness.settle
         yield* same(login.runs(), 0, "logins while a renewal holds the lease")
         yield* renewal.open
         yield* sameSession((yield* Fiber.join(renewing)).session, sessionOf("renewed"), "what the renewal answers")

@@ -10,9 +10,9 @@ import {
   ensure,
   failsWith,
   freshKey,
+  type Harness,
   holds,
   holdsNothing,
-  type Kit,
   makeObtain,
   makeRevoke,
   none,
@@ -35,10 +35,10 @@ const endings: Record<string, Effect.Effect<void, Unproved>> = {
   "is interrupted": Effect.never
 }
 
-export const logout = (kit: Kit): ReadonlyArray<ContractCase> => {
+export const logout = (harness: Harness): ReadonlyArray<ContractCase> => {
   const two = Effect.gen(function* () {
     const key = yield* freshKey()
-    return { a: yield* kit.holder(key), b: yield* kit.holder(key) }
+    return { a: yield* harness.holder(key), b: yield* harness.holder(key) }
   })
 
   return [
@@ -120,7 +120,7 @@ export const logout = (kit: Kit): ReadonlyArray<ContractCase> => {
           yield* arrived
           const next = yield* makeObtain(sessionOf("next"))
           const second = yield* Effect.fork(renew(b, adoptNone, next.obtain))
-          yield* kit.settle
+          yield* harness.settle
           yield* same(next.runs(), 0, "renewals during a logout")
           yield* open
           yield* how === "is interrupted" ? Fiber.interrupt(first) : Fiber.await(first)
@@ -140,7 +140,7 @@ export const logout = (kit: Kit): ReadonlyArray<ContractCase> => {
         yield* slow.arrived
         const { current, revoke, runs } = yield* makeRevoke()
         const logout = yield* Effect.fork(a.logout(revoke))
-        yield* kit.settle
+        yield* harness.settle
         yield* same(runs(), 0, "revocations during a renewal")
         yield* slow.open
         yield* same((yield* Fiber.join(renewal)).saved, true, "saved")
@@ -161,7 +161,7 @@ export const logout = (kit: Kit): ReadonlyArray<ContractCase> => {
         yield* slow.arrived
         const next = yield* makeObtain(sessionOf("next"))
         const renewal = yield* Effect.fork(renew(b, (_) => _.version > Number.MAX_SAFE_INTEGER, next.obtain))
-        yield* kit.settle
+        yield* harness.settle
         yield* same(next.runs(), 0, "renewals during a logout")
         yield* slow.open
         yield* Fiber.join(logout)
@@ -225,7 +225,7 @@ export const logout = (kit: Kit): ReadonlyArray<ContractCase> => {
         yield* first.arrived
         const second = yield* makeRevoke()
         const other = yield* Effect.fork(b.logout(second.revoke))
-        yield* kit.settle
+        yield* harness.settle
         yield* same(second.runs(), 0, "revocations during a logout")
         yield* first.open
         yield* Fiber.join(one)

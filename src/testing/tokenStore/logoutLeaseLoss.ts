@@ -5,8 +5,8 @@ import * as Fiber from "effect/Fiber"
 import {
   ensure,
   freshKey,
+  type Harness,
   holdsNothing,
-  type Kit,
   makeRevoke,
   put,
   same,
@@ -17,16 +17,16 @@ import {
 } from "./harness.js"
 import type { ContractCase } from "./Options.js"
 
-export const logoutLeaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
-  const passes = Duration.sum(kit.lapse, "1 second")
+export const logoutLeaseLoss = (harness: Harness): ReadonlyArray<ContractCase> => {
+  const passes = Duration.sum(harness.lapse, "1 second")
 
   return [
     scenario(
       "revokes again what is held when a logout has lost its lease",
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.frail(key)
+        const b = yield* harness.holder(key)
         yield* put(b, sessionOf("old"))
         const { arrived, current, open, revoke, runs } = yield* makeRevoke({ gated: true })
         const fiber = yield* Effect.fork(a.store.logout(revoke))
@@ -34,7 +34,7 @@ export const logoutLeaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
         yield* a.lapse
         const renewed = yield* put(b, sessionOf("renewed"))
         yield* open
-        yield* kit.pass("1 second")
+        yield* harness.pass("1 second")
         yield* Fiber.join(fiber)
         yield* same(runs(), 2, "revocations")
         const last = yield* some(current(), "what was revoked last")
@@ -50,15 +50,15 @@ export const logoutLeaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
       "does not revoke again what it has proved, when a logout lost its lease before its tombstone",
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.frail(key)
+        const b = yield* harness.holder(key)
         yield* put(b, sessionOf("held"))
         const { arrived, open, revoke, runs } = yield* makeRevoke({ gated: true })
         const fiber = yield* Effect.fork(a.store.logout(revoke))
         yield* arrived
         yield* a.lapse
         yield* open
-        yield* kit.pass("1 second")
+        yield* harness.pass("1 second")
         yield* Fiber.join(fiber)
         yield* same(runs(), 1, "revocations")
         yield* holdsNothing(b)
@@ -70,8 +70,8 @@ export const logoutLeaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
       "does not take a lost right for a proved revocation",
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.frail(key)
+        const b = yield* harness.holder(key)
         yield* put(b, sessionOf("held"))
         const { arrived, open, revoke } = yield* makeRevoke({ gated: true })
         let revoked = 0
@@ -87,7 +87,7 @@ export const logoutLeaseLoss = (kit: Kit): ReadonlyArray<ContractCase> => {
         yield* arrived
         yield* a.lapse
         yield* open
-        yield* kit.pass("1 second")
+        yield* harness.pass("1 second")
         yield* Fiber.join(fiber)
         yield* same(revoked, 1, "revocations that were permitted")
         yield* holdsNothing(b)

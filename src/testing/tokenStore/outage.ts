@@ -10,9 +10,9 @@ import {
   ensure,
   failsWith,
   freshKey,
+  type Harness,
   holds,
   holdsNothing,
-  type Kit,
   makeObtain,
   makeRevoke,
   none,
@@ -43,13 +43,13 @@ const refusesEverything = (store: SessionStore) =>
   })
 
 export const outages = (
-  kit: Kit,
+  harness: Harness,
   faulty: Effect.Effect<FaultyStore, Error, Scope.Scope>
 ): ReadonlyArray<ContractCase> => {
   const two = Effect.gen(function* () {
     const key = yield* freshKey()
     const wire = yield* faulty
-    return { wire, a: yield* wire.store.open(key, kit.requestTimeout), b: yield* kit.holder(key) }
+    return { wire, a: yield* wire.store.open(key, harness.requestTimeout), b: yield* harness.holder(key) }
   })
 
   return [
@@ -73,7 +73,7 @@ export const outages = (
         const key = yield* freshKey()
         const wire = yield* faulty
         yield* wire.cut
-        const a = yield* wire.store.open(key, kit.requestTimeout)
+        const a = yield* wire.store.open(key, harness.requestTimeout)
         yield* failsWith(readStored(a), "Unavailable", "read")
         yield* wire.mend
         yield* put(a, sessionOf("first"))
@@ -90,7 +90,7 @@ export const outages = (
             beforeGate: (lease) => Effect.zipRight(wire.cut, lease[permission])
           })
           const fiber = yield* Effect.fork(renew(a, adoptNone, obtain))
-          yield* kit.pass("1 second")
+          yield* harness.pass("1 second")
           yield* failsWith(Fiber.join(fiber), "Unavailable", `a renewal without permission to ${permission}`)
           yield* same(runs(), 1, "calls of obtain")
           yield* wire.mend
@@ -196,7 +196,7 @@ export const outages = (
           yield* slow.arrived
           const next = yield* makeObtain(sessionOf("next"))
           const second = yield* Effect.fork(renew(b, adoptNone, next.obtain))
-          yield* kit.settle
+          yield* harness.settle
           yield* slow.open
           yield* Fiber.join(first)
           yield* Fiber.join(second)
@@ -209,17 +209,17 @@ export const outages = (
 }
 
 export const unreadable = (
-  kit: Kit,
+  harness: Harness,
   corrupt: (key: StoreKey) => Effect.Effect<void, Error>
 ): ReadonlyArray<ContractCase> => [
   scenario(
     "fails with what it cannot read, calls nobody, and leaves it as it is",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const a = yield* kit.holder(key)
+      const a = yield* harness.holder(key)
       yield* put(a, sessionOf("held"))
       yield* corrupt(key)
-      for (const store of [a, yield* kit.holder(key)]) {
+      for (const store of [a, yield* harness.holder(key)]) {
         yield* refusesEverything(store)
         const error = yield* failsWith(readStored(store), "Unavailable", "read")
         yield* same(error.reason, "StoreUnreadable", "the reason")

@@ -12,9 +12,9 @@ import {
   adoptAny,
   ensure,
   freshKey,
+  type Harness,
   holds,
   holdsNothing,
-  type Kit,
   makeObtain,
   makeRevoke,
   put,
@@ -76,11 +76,11 @@ const listen = (listener: SessionStore) =>
     return heard
   })
 
-export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
+export const reading = (harness: Harness): ReadonlyArray<ContractCase> => [
   scenario(
     "reads nothing from an empty store",
     Effect.gen(function* () {
-      yield* holdsNothing(yield* kit.holder(yield* freshKey()))
+      yield* holdsNothing(yield* harness.holder(yield* freshKey()))
     })
   ),
 
@@ -89,8 +89,8 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
     Effect.gen(function* () {
       for (const session of oddSessions) {
         const key = yield* freshKey()
-        const a = yield* kit.holder(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.holder(key)
+        const b = yield* harness.holder(key)
         const answered = yield* put(a, session)
         yield* sameSession(answered.session, session, "what renew answers")
         yield* ensure(answered.version > 0, `a version is positive, not ${answered.version}`)
@@ -109,8 +109,8 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
     Effect.gen(function* () {
       const key = yield* freshKey()
       const session = sessionOf("kept")
-      const { version } = yield* Effect.scoped(Effect.flatMap(kit.holder(key), (store) => put(store, session)))
-      const stored = yield* holds(yield* kit.holder(key), session)
+      const { version } = yield* Effect.scoped(Effect.flatMap(harness.holder(key), (store) => put(store, session)))
+      const stored = yield* holds(yield* harness.holder(key), session)
       yield* same(stored.version, version, "the version that is read")
     })
   ),
@@ -119,11 +119,11 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
     "goes on above the versions it had, also after it lost them all",
     // A key that nobody has used stands for one whose entry was lost.
     Effect.gen(function* () {
-      const before = yield* kit.holder(yield* freshKey())
+      const before = yield* harness.holder(yield* freshKey())
       yield* put(before, sessionOf("first"))
       const { version } = yield* put(before, sessionOf("second"))
-      yield* kit.pass("1 second")
-      const later = yield* put(yield* kit.holder(yield* freshKey()), sessionOf("later"))
+      yield* harness.pass("1 second")
+      const later = yield* put(yield* harness.holder(yield* freshKey()), sessionOf("later"))
       yield* ensure(later.version > version, "a version is at least the store's time in milliseconds")
     }),
     "1 second"
@@ -133,19 +133,19 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
     "counts down what is left of a session, and not below nothing",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const a = yield* kit.holder(key)
-      const b = yield* kit.holder(key)
+      const a = yield* harness.holder(key)
+      const b = yield* harness.holder(key)
       yield* put(a, sessionOf("long"), Duration.minutes(10))
       const before = (yield* holds(b, sessionOf("long"))).remaining
       yield* ensure(Duration.lessThanOrEqualTo(before, Duration.minutes(10)), "more is left than was granted")
       yield* ensure(Duration.greaterThan(before, Duration.minutes(9)), "much less is left than was granted")
-      yield* kit.pass("2 seconds")
+      yield* harness.pass("2 seconds")
       const after = (yield* holds(b, sessionOf("long"))).remaining
       yield* ensure(Duration.lessThan(after, before), "what is left does not count down")
       yield* ensure(Duration.greaterThan(after, Duration.minutes(9)), "what is left counts down too fast")
 
       yield* put(a, sessionOf("short"), Duration.seconds(1))
-      yield* kit.pass("2 seconds")
+      yield* harness.pass("2 seconds")
       const { remaining } = yield* holds(b, sessionOf("short"))
       yield* same(Duration.toMillis(remaining), 0, "what is left of an expired session")
     }),
@@ -156,9 +156,9 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
     "answers an adopted session with what is left of it",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      yield* put(yield* kit.holder(key), sessionOf("held"), Duration.minutes(10))
+      yield* put(yield* harness.holder(key), sessionOf("held"), Duration.minutes(10))
       const { obtain, runs } = yield* makeObtain(sessionOf("other"))
-      const { remaining } = yield* Effect.flatMap(kit.holder(key), (_) => renew(_, adoptAny, obtain))
+      const { remaining } = yield* Effect.flatMap(harness.holder(key), (_) => renew(_, adoptAny, obtain))
       yield* same(runs(), 0, "calls of obtain")
       yield* ensure(Duration.lessThanOrEqualTo(remaining, Duration.minutes(10)), "more is left than was granted")
       yield* ensure(Duration.greaterThan(remaining, Duration.minutes(9)), "much less is left than was granted")
@@ -170,8 +170,8 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
     Effect.gen(function* () {
       for (const [one, other] of lookAlikes) {
         const clientId = globalThis.crypto.randomUUID()
-        const a = yield* kit.holder(yield* freshKey({ clientId, ...one }))
-        const b = yield* kit.holder(yield* freshKey({ clientId, ...other }))
+        const a = yield* harness.holder(yield* freshKey({ clientId, ...one }))
+        const b = yield* harness.holder(yield* freshKey({ clientId, ...other }))
         yield* put(a, sessionOf("a"))
         yield* holdsNothing(b)
         yield* put(b, sessionOf("b"))
@@ -188,8 +188,8 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
   scenario(
     "gives the lease of each key to a holder of its own",
     Effect.gen(function* () {
-      const a = yield* kit.holder(yield* freshKey())
-      const b = yield* kit.holder(yield* freshKey())
+      const a = yield* harness.holder(yield* freshKey())
+      const b = yield* harness.holder(yield* freshKey())
       const slow = yield* makeObtain(sessionOf("a"), { gated: true })
       const fiber = yield* Effect.fork(renew(a, adoptAny, slow.obtain))
       yield* slow.arrived
@@ -204,13 +204,13 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
     "announces each session and each tombstone to every holder of the key, and to no other",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const writer = yield* kit.holder(key)
-      const stranger = yield* kit.holder(yield* freshKey())
-      const other = yield* listen(yield* kit.holder(key))
+      const writer = yield* harness.holder(key)
+      const stranger = yield* harness.holder(yield* freshKey())
+      const other = yield* listen(yield* harness.holder(key))
       const own = yield* listen(writer)
       const strange = yield* listen(stranger)
       const isHeard = (test: (version: number) => boolean) =>
-        soon(Effect.map(kit.settle, () => [other, own].every((heard) => heard.some(test))))
+        soon(Effect.map(harness.settle, () => [other, own].every((heard) => heard.some(test))))
 
       const { version } = yield* put(writer, sessionOf("first"))
       yield* ensure(yield* isHeard((_) => _ === version), "a new session was not announced to every holder")
@@ -229,14 +229,14 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
     "hears a commit of another process after its key was opened, closed and opened at once",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const process = yield* kit.process
-      const writer = yield* kit.holder(key)
-      const open = Effect.flatMap(process.open(key, kit.requestTimeout), listen)
-      yield* Effect.scoped(Effect.zipRight(open, kit.settle))
+      const process = yield* harness.process
+      const writer = yield* harness.holder(key)
+      const open = Effect.flatMap(process.open(key, harness.requestTimeout), listen)
+      yield* Effect.scoped(Effect.zipRight(open, harness.settle))
       const heard = yield* open
-      yield* kit.settle
+      yield* harness.settle
       const { version } = yield* put(writer, sessionOf("first"))
-      const isHeard = yield* soon(Effect.map(kit.settle, () => heard.includes(version)))
+      const isHeard = yield* soon(Effect.map(harness.settle, () => heard.includes(version)))
       yield* ensure(isHeard, "a commit was not announced to a key that was opened again")
     }),
     "2 seconds"
@@ -246,8 +246,8 @@ export const reading = (kit: Kit): ReadonlyArray<ContractCase> => [
     "closes one user of a key without touching the others",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const a = yield* kit.holder(key)
-      const b = yield* kit.holder(key)
+      const a = yield* harness.holder(key)
+      const b = yield* harness.holder(key)
       yield* put(a, sessionOf("held"))
       yield* same(yield* a.close, false, "whether it was the last user, while another one uses the key")
       yield* holds(b, sessionOf("held"))

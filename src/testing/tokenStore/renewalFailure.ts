@@ -11,8 +11,8 @@ import {
   ensure,
   failsWith,
   freshKey,
+  type Harness,
   holds,
-  type Kit,
   makeObtain,
   newerThan,
   put,
@@ -32,14 +32,14 @@ const endings = {
   "is interrupted": Effect.never
 }
 
-const endingBadly = (kit: Kit): ReadonlyArray<ContractCase> =>
+const endingBadly = (harness: Harness): ReadonlyArray<ContractCase> =>
   Object.entries(endings).flatMap(([how, end]) => [
     scenario(
       `frees the lease at once, and without the flag, when a renewal ${how} before its call`,
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.holder(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.holder(key)
+        const b = yield* harness.holder(key)
         const { version } = yield* put(a, sessionOf("old"))
         const doomed = yield* makeObtain(sessionOf("never"), {
           gated: true,
@@ -50,7 +50,7 @@ const endingBadly = (kit: Kit): ReadonlyArray<ContractCase> =>
         const first = yield* Effect.fork(renew(a, adoptNone, doomed.obtain))
         yield* doomed.arrived
         const second = yield* Effect.fork(renew(b, newerThan(version), next.obtain))
-        yield* kit.settle
+        yield* harness.settle
         yield* same(next.runs(), 0, "renewals of one who waits for the lease")
         yield* doomed.open
         if (how === "is interrupted") yield* Fiber.interrupt(first)
@@ -70,8 +70,8 @@ const endingBadly = (kit: Kit): ReadonlyArray<ContractCase> =>
       `leaves the refresh-in-flight flag for the next holder when a renewal ${how} after it began a refresh`,
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.holder(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.holder(key)
+        const b = yield* harness.holder(key)
         const { version } = yield* put(a, sessionOf("old"))
         const doomed = yield* makeObtain(sessionOf("never"), {
           gated: true,
@@ -109,21 +109,21 @@ const endingBadly = (kit: Kit): ReadonlyArray<ContractCase> =>
     )
   ])
 
-export const renewalFailure = (kit: Kit): ReadonlyArray<ContractCase> => [
-  ...endingBadly(kit),
+export const renewalFailure = (harness: Harness): ReadonlyArray<ContractCase> => [
+  ...endingBadly(harness),
 
   scenario(
     "leaves no failure behind unless it is shared",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const a = yield* kit.holder(key)
-      const b = yield* kit.holder(key)
+      const a = yield* harness.holder(key)
+      const b = yield* harness.holder(key)
       const failing = yield* makeObtain(sessionOf("never"), { gated: true, afterGate: () => Effect.fail(down) })
       const first = yield* Effect.fork(renew(a, adoptAny, failing.obtain))
       yield* failing.arrived
       const next = yield* makeObtain(sessionOf("next"))
       const second = yield* Effect.fork(renew(b, adoptAny, next.obtain))
-      yield* kit.settle
+      yield* harness.settle
       yield* failing.open
       yield* failsWith(Fiber.join(first), "Unavailable", "a failing renewal")
       const stored = yield* Fiber.join(second)
@@ -135,7 +135,7 @@ export const renewalFailure = (kit: Kit): ReadonlyArray<ContractCase> => [
     "takes the refresh-in-flight flag back when the request was not processed",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const a = yield* kit.holder(key)
+      const a = yield* harness.holder(key)
       yield* put(a, sessionOf("old"))
       const { obtain } = yield* makeObtain(sessionOf("never"), {
         beforeGate: (lease) => Effect.zipRight(lease.beginRefresh, lease.cancelRefresh),
@@ -143,7 +143,7 @@ export const renewalFailure = (kit: Kit): ReadonlyArray<ContractCase> => [
       })
       yield* failsWith(renew(a, adoptNone, obtain), "Unavailable", "a failing renewal")
       yield* same(
-        (yield* holds(yield* kit.holder(key), sessionOf("old"))).refreshInFlight,
+        (yield* holds(yield* harness.holder(key), sessionOf("old"))).refreshInFlight,
         false,
         "the refresh-in-flight flag taken back"
       )
@@ -154,14 +154,14 @@ export const renewalFailure = (kit: Kit): ReadonlyArray<ContractCase> => [
     "keeps the lease for a renewal that takes longer than a lease",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const a = yield* kit.holder(key)
-      const b = yield* kit.holder(key)
+      const a = yield* harness.holder(key)
+      const b = yield* harness.holder(key)
       const slow = yield* makeObtain(sessionOf("slow"), { gated: true, afterGate: (lease) => lease.extend })
       const first = yield* Effect.fork(renew(a, adoptAny, slow.obtain))
       yield* slow.arrived
       const other = yield* makeObtain(sessionOf("other"))
       const second = yield* Effect.fork(renew(b, adoptAny, other.obtain))
-      yield* kit.pass(Duration.times(kit.lease, 1.7))
+      yield* harness.pass(Duration.times(harness.lease, 1.7))
       yield* same(other.runs(), 0, "renewals while another holds the lease")
       yield* slow.open
       yield* same((yield* Fiber.join(first)).saved, true, "saved, after more than a lease")
@@ -169,25 +169,25 @@ export const renewalFailure = (kit: Kit): ReadonlyArray<ContractCase> => [
       yield* same(slow.runs(), 1, "calls of the slow obtain")
       yield* same(other.runs(), 0, "renewals of the one who waited")
     }),
-    Duration.times(kit.lease, 1.7)
+    Duration.times(harness.lease, 1.7)
   ),
 
   scenario(
     "does not keep the lease for a renewal that never ends",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const a = yield* kit.holder(key)
-      const b = yield* kit.holder(key)
+      const a = yield* harness.holder(key)
+      const b = yield* harness.holder(key)
       const stuck = yield* makeObtain(sessionOf("never"), { gated: true })
       yield* Effect.fork(renew(a, adoptAny, stuck.obtain))
       yield* stuck.arrived
       const next = yield* makeObtain(sessionOf("next"))
       const second = yield* Effect.fork(renew(b, adoptAny, next.obtain))
-      yield* kit.pass(Duration.sum(Duration.sum(RENEWAL_LIMIT, kit.lease), "1 second"))
+      yield* harness.pass(Duration.sum(Duration.sum(RENEWAL_LIMIT, harness.lease), "1 second"))
       yield* ensure(next.runs() === 1, "nobody took over from a renewal that never ends")
       const stored = yield* Fiber.join(second)
       yield* sameSession(stored.session, sessionOf("next"), "what the next holder gets")
     }),
-    Duration.sum(Duration.sum(RENEWAL_LIMIT, kit.lease), "1 second")
+    Duration.sum(Duration.sum(RENEWAL_LIMIT, harness.lease), "1 second")
   )
 ]

@@ -9,8 +9,8 @@ import {
   adoptNone,
   ensure,
   freshKey,
+  type Harness,
   holds,
-  type Kit,
   makeObtain,
   newerThan,
   none,
@@ -25,11 +25,11 @@ import {
 } from "./harness.js"
 import type { ContractCase } from "./Options.js"
 
-export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
+export const renewing = (harness: Harness): ReadonlyArray<ContractCase> => [
   scenario(
     "renews where there is nothing",
     Effect.gen(function* () {
-      const store = yield* kit.holder(yield* freshKey())
+      const store = yield* harness.holder(yield* freshKey())
       let read = -1
       const { current, obtain, runs } = yield* makeObtain(sessionOf("new"), {
         beforeGate: (lease) => Effect.sync(() => (read = lease.version))
@@ -47,8 +47,8 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
     "adopts rather than renews",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const committed = yield* put(yield* kit.holder(key), sessionOf("held"))
-      const b = yield* kit.holder(key)
+      const committed = yield* put(yield* harness.holder(key), sessionOf("held"))
+      const b = yield* harness.holder(key)
       const { obtain, runs } = yield* makeObtain(sessionOf("other"))
       const adopted = yield* renew(b, newerThan(0), obtain)
       yield* same(runs(), 0, "calls of obtain")
@@ -62,8 +62,8 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
     "shows the renewal the stored session and its version",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const old = yield* put(yield* kit.holder(key), sessionOf("old"))
-      const b = yield* kit.holder(key)
+      const old = yield* put(yield* harness.holder(key), sessionOf("old"))
+      const b = yield* harness.holder(key)
       let read = -1
       const next = yield* makeObtain(sessionOf("next"), {
         beforeGate: (lease) => Effect.sync(() => (read = lease.version))
@@ -83,10 +83,10 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
     Effect.gen(function* () {
       const key = yield* freshKey()
       const gate = yield* makeObtain(sessionOf("only"), { gated: true })
-      const holders = yield* Effect.replicateEffect(kit.holder(key), 32)
+      const holders = yield* Effect.replicateEffect(harness.holder(key), 32)
       const fibers = yield* Effect.forEach(holders, (_) => Effect.fork(renew(_, adoptAny, gate.obtain)))
       yield* gate.arrived
-      yield* kit.settle
+      yield* harness.settle
       yield* gate.open
       const stored = yield* Effect.forEach(fibers, Fiber.join)
       yield* same(gate.runs(), 1, "renewals of 32 holders")
@@ -100,13 +100,13 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
   scenario(
     "renews once for 32 renewals of one holder",
     Effect.gen(function* () {
-      const store = yield* kit.holder(yield* freshKey())
+      const store = yield* harness.holder(yield* freshKey())
       const { arrived, obtain, open, runs } = yield* makeObtain(sessionOf("only"), { gated: true })
       const fiber = yield* Effect.fork(
         Effect.all(Effect.replicate(renew(store, adoptAny, obtain), 32), { concurrency: "unbounded" })
       )
       yield* arrived
-      yield* kit.settle
+      yield* harness.settle
       yield* open
       yield* Fiber.join(fiber)
       yield* same(runs(), 1, "renewals of 32 renewals")
@@ -122,7 +122,7 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
       const versions: Array<number> = []
       const renewOnce = (name: string) =>
         Effect.gen(function* () {
-          const store = yield* kit.holder(key)
+          const store = yield* harness.holder(key)
           const { obtain } = yield* makeObtain(sessionOf(name), {
             beforeGate: (lease) =>
               Effect.gen(function* () {
@@ -143,7 +143,7 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
       )
       yield* same(most, 1, "renewals at once")
       yield* same(new Set(versions).size, 12, "versions of 12 sessions")
-      const store = yield* kit.holder(key)
+      const store = yield* harness.holder(key)
       const last = yield* some(yield* readStored(store), "what the store holds")
       yield* same(last.version, Math.max(...versions), "the version that is held")
     })
@@ -153,14 +153,14 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
     "wakes a waiter, who then adopts",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const a = yield* kit.holder(key)
-      const b = yield* kit.holder(key)
+      const a = yield* harness.holder(key)
+      const b = yield* harness.holder(key)
       const slow = yield* makeObtain(sessionOf("first"), { gated: true })
       const first = yield* Effect.fork(renew(a, adoptAny, slow.obtain))
       yield* slow.arrived
       const other = yield* makeObtain(sessionOf("second"))
       const second = yield* Effect.fork(renew(b, adoptAny, other.obtain))
-      yield* kit.settle
+      yield* harness.settle
       yield* ensure(Option.isNone(yield* Fiber.poll(second)), "renew did not wait for the lease")
       yield* slow.open
       const committed = yield* Fiber.join(first)
@@ -175,14 +175,14 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
     "lets a waiter renew if it cannot adopt the new session either",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const a = yield* kit.holder(key)
-      const b = yield* kit.holder(key)
+      const a = yield* harness.holder(key)
+      const b = yield* harness.holder(key)
       const slow = yield* makeObtain(sessionOf("first"), { gated: true })
       const first = yield* Effect.fork(renew(a, adoptAny, slow.obtain))
       yield* slow.arrived
       const other = yield* makeObtain(sessionOf("second"))
       const second = yield* Effect.fork(renew(b, adoptNone, other.obtain))
-      yield* kit.settle
+      yield* harness.settle
       yield* slow.open
       yield* Fiber.join(first)
       yield* Fiber.join(second)
@@ -197,13 +197,13 @@ export const renewing = (kit: Kit): ReadonlyArray<ContractCase> => [
     Effect.gen(function* () {
       const key = yield* freshKey()
       const slow = yield* makeObtain(sessionOf("first"), { gated: true })
-      const first = yield* Effect.fork(Effect.flatMap(kit.holder(key), (_) => renew(_, adoptAny, slow.obtain)))
+      const first = yield* Effect.fork(Effect.flatMap(harness.holder(key), (_) => renew(_, adoptAny, slow.obtain)))
       yield* slow.arrived
       const other = yield* makeObtain(sessionOf("second"))
-      const [b, c] = yield* Effect.all([kit.holder(key), kit.holder(key)])
+      const [b, c] = yield* Effect.all([harness.holder(key), harness.holder(key)])
       const second = yield* Effect.fork(renew(b, adoptAny, other.obtain))
       const third = yield* Effect.fork(renew(c, adoptAny, other.obtain))
-      yield* kit.settle
+      yield* harness.settle
       const exit = yield* Fiber.interrupt(second)
       yield* ensure(Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause), "one who stopped waiting was answered")
       yield* slow.open

@@ -11,9 +11,9 @@ import {
   adoptNone,
   ensure,
   freshKey,
+  type Harness,
   holds,
   holdsNothing,
-  type Kit,
   LIFETIME,
   makeObtain,
   makeRevoke,
@@ -82,10 +82,10 @@ const rivals: ReadonlyArray<{
   }
 ]
 
-export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
+export const saving = (harness: Harness): ReadonlyArray<ContractCase> => {
   const two = Effect.gen(function* () {
     const key = yield* freshKey()
-    return { a: yield* kit.holder(key), b: yield* kit.holder(key) }
+    return { a: yield* harness.holder(key), b: yield* harness.holder(key) }
   })
 
   return [
@@ -204,7 +204,7 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
         const renewal = yield* Effect.fork(renew(b, adoptAny, slow.obtain))
         yield* slow.arrived
         const saving = yield* Effect.fork(a.save(unsaved(sessionOf("ours", 1), 0)))
-        yield* kit.settle
+        yield* harness.settle
         yield* ensure(Option.isNone(yield* Fiber.poll(saving)), "save did not wait for the lease")
         yield* slow.open
         yield* Fiber.join(renewal)
@@ -221,7 +221,7 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
         const renewal = yield* Effect.fork(renew(b, adoptAny, slow.obtain))
         yield* slow.arrived
         const saving = yield* Effect.fork(a.save(unsaved(sessionOf("ours"), 0)))
-        yield* kit.pass("2 seconds")
+        yield* harness.pass("2 seconds")
         yield* Fiber.interrupt(renewal)
         const saved = yield* some(yield* Fiber.join(saving), "what save answers")
         const read = yield* holds(b, sessionOf("ours"))
@@ -240,14 +240,14 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
       Effect.gen(function* () {
         const { a, b } = yield* two
         yield* Effect.uninterruptible(
-          Effect.scoped(Effect.flatMap(kit.holder(yield* freshKey()), (_) => readStored(_)))
+          Effect.scoped(Effect.flatMap(harness.holder(yield* freshKey()), (_) => readStored(_)))
         )
         yield* Effect.uninterruptible(isWritten(a, sessionOf("ours"), 0, b))
         const slow = yield* makeObtain(sessionOf("theirs", 5), { gated: true })
         const renewal = yield* Effect.fork(renew(b, adoptNone, slow.obtain))
         yield* slow.arrived
         const saving = yield* Effect.fork(Effect.uninterruptible(a.save(unsaved(sessionOf("late", 1), 0))))
-        yield* kit.settle
+        yield* harness.settle
         yield* slow.open
         yield* Fiber.join(renewal)
         const saved = yield* some(yield* Fiber.join(saving), "what save answers")
@@ -259,19 +259,19 @@ export const saving = (kit: Kit): ReadonlyArray<ContractCase> => {
       "takes over from a crashed holder, even if nothing can interrupt it",
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.holder(key)
-        const b = yield* kit.frail(key)
+        const a = yield* harness.holder(key)
+        const b = yield* harness.frail(key)
         const dead = yield* makeObtain(sessionOf("never"), { gated: true })
         yield* Effect.fork(renew(b.store, adoptNone, dead.obtain))
         yield* dead.arrived
         const saving = yield* Effect.fork(Effect.uninterruptible(a.save(unsaved(sessionOf("ours"), 0))))
         yield* b.lapse
-        yield* kit.pass("1 second")
+        yield* harness.pass("1 second")
         const exit = yield* Fiber.poll(saving)
         yield* ensure(Option.exists(exit, Exit.isSuccess), "save still waits for one who died")
         yield* holds(a, sessionOf("ours"))
       }),
-      kit.lapse
+      harness.lapse
     )
   ]
 }

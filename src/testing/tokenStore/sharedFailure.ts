@@ -13,8 +13,8 @@ import {
   ensure,
   failsWith,
   freshKey,
+  type Harness,
   holds,
-  type Kit,
   makeObtain,
   none,
   put,
@@ -63,10 +63,10 @@ const isHeldBack = (
     return failure
   })
 
-export const sharedFailure = (kit: Kit): ReadonlyArray<ContractCase> => {
+export const sharedFailure = (harness: Harness): ReadonlyArray<ContractCase> => {
   const two = Effect.gen(function* () {
     const key = yield* freshKey()
-    return { key, a: yield* kit.holder(key), b: yield* kit.holder(key) }
+    return { key, a: yield* harness.holder(key), b: yield* harness.holder(key) }
   })
 
   return [
@@ -79,11 +79,11 @@ export const sharedFailure = (kit: Kit): ReadonlyArray<ContractCase> => {
         yield* failing.arrived
         const next = yield* makeObtain(sessionOf("next"))
         const waiter = yield* Effect.fork(renew(b, adoptAny, next.obtain))
-        yield* kit.settle
+        yield* harness.settle
         yield* failing.open
         yield* failsWith(Fiber.join(first), "Unavailable", "the renewal that Nomba refused")
         yield* isHeldBack(Fiber.join(waiter), "a waiter")
-        yield* isHeldBack(renew(yield* kit.holder(key), adoptAny, next.obtain), "a newcomer")
+        yield* isHeldBack(renew(yield* harness.holder(key), adoptAny, next.obtain), "a newcomer")
         yield* isHeldBack(renew(a, adoptAny, next.obtain), "the process that failed")
         yield* same(next.runs(), 0, "renewals while the wait runs")
         const state = yield* b.readVersioned
@@ -97,7 +97,7 @@ export const sharedFailure = (kit: Kit): ReadonlyArray<ContractCase> => {
       Effect.gen(function* () {
         const { a, b } = yield* two
         yield* fail(a, failureOf(3, Duration.seconds(1)))
-        yield* kit.pass("2 seconds")
+        yield* harness.pass("2 seconds")
         yield* none((yield* b.readVersioned).failure, "a failure whose wait is over")
         let previous: Option.Option<SharedFailure> = Option.none()
         const next = yield* makeObtain(sessionOf("next"), {
@@ -143,8 +143,8 @@ export const sharedFailure = (kit: Kit): ReadonlyArray<ContractCase> => {
       "takes no failure from a process that lost its lease",
       Effect.gen(function* () {
         const key = yield* freshKey()
-        const a = yield* kit.frail(key)
-        const b = yield* kit.holder(key)
+        const a = yield* harness.frail(key)
+        const b = yield* harness.holder(key)
         const late = yield* makeObtain(sessionOf("never"), { gated: true, afterGate: () => Effect.fail(down) })
         const fiber = yield* loseLease(a, 0, late, { share: () => Option.some(failureOf(1)) })
         yield* put(b, sessionOf("renewed"))
@@ -153,7 +153,7 @@ export const sharedFailure = (kit: Kit): ReadonlyArray<ContractCase> => {
         yield* none((yield* b.readVersioned).failure, "the failure of a process without the lease")
         yield* holds(b, sessionOf("renewed"))
       }),
-      kit.lapse
+      harness.lapse
     )
   ]
 }

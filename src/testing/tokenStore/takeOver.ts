@@ -9,8 +9,8 @@ import {
   ensure,
   failsWith,
   freshKey,
+  type Harness,
   holds,
-  type Kit,
   makeObtain,
   put,
   renew,
@@ -23,25 +23,25 @@ import {
 } from "./harness.js"
 import type { ContractCase, FaultyStore } from "./Options.js"
 
-export const abandonedLease = (kit: Kit): ReadonlyArray<ContractCase> => [
+export const abandonedLease = (harness: Harness): ReadonlyArray<ContractCase> => [
   scenario(
     "takes over the lease of a renewal of the same process whose caller has given up",
     Effect.gen(function* () {
       const key = yield* freshKey()
-      const a = yield* kit.holder(key)
-      const b = yield* kit.holder(key)
+      const a = yield* harness.holder(key)
+      const b = yield* harness.holder(key)
       let isAbandoned = false
       const stuck = yield* makeObtain(sessionOf("stuck"), { gated: true })
       const first = yield* Effect.fork(renew(a, adoptAny, stuck.obtain, { isAbandoned: () => isAbandoned }))
       yield* stuck.arrived
       const other = yield* makeObtain(sessionOf("other"))
       const waiter = yield* Effect.fork(renew(b, adoptAny, other.obtain))
-      yield* kit.settle
+      yield* harness.settle
       isAbandoned = true
       const next = yield* makeObtain(sessionOf("next"))
       const second = yield* Effect.fork(renew(a, adoptAny, next.obtain))
       yield* ensure(
-        yield* soon(Effect.map(kit.settle, () => next.runs() === 1)),
+        yield* soon(Effect.map(harness.settle, () => next.runs() === 1)),
         "a renewal waits for the lease of one whose caller has given up"
       )
       const stored = yield* Fiber.join(second)
@@ -57,13 +57,13 @@ export const abandonedLease = (kit: Kit): ReadonlyArray<ContractCase> => [
   scenario(
     "does not take over the lease of a renewal whose caller waits",
     Effect.gen(function* () {
-      const a = yield* kit.holder(yield* freshKey())
+      const a = yield* harness.holder(yield* freshKey())
       const slow = yield* makeObtain(sessionOf("slow"), { gated: true })
       const first = yield* Effect.fork(renew(a, adoptAny, slow.obtain))
       yield* slow.arrived
       const next = yield* makeObtain(sessionOf("next"))
       const second = yield* Effect.fork(renew(a, adoptNone, next.obtain))
-      yield* kit.settle
+      yield* harness.settle
       yield* same(next.runs(), 0, "renewals while another attempt of the same process holds the lease")
       yield* slow.open
       yield* same((yield* Fiber.join(first)).saved, true, "saved")
@@ -73,13 +73,13 @@ export const abandonedLease = (kit: Kit): ReadonlyArray<ContractCase> => [
 ]
 
 export const lostSteps = (
-  kit: Kit,
+  harness: Harness,
   faulty: Effect.Effect<FaultyStore, Error, Scope.Scope>
 ): ReadonlyArray<ContractCase> => {
   const two = Effect.gen(function* () {
     const key = yield* freshKey()
     const wire = yield* faulty
-    return { wire, a: yield* wire.store.open(key, kit.requestTimeout), b: yield* kit.holder(key) }
+    return { wire, a: yield* wire.store.open(key, harness.requestTimeout), b: yield* harness.holder(key) }
   })
 
   return [
@@ -90,11 +90,11 @@ export const lostSteps = (
         const { obtain } = yield* makeObtain(sessionOf("never"))
         yield* wire.lateAcquire
         yield* failsWith(renew(a, adoptAny, obtain), "Unavailable", "the renewal whose acquire is late")
-        yield* kit.pass("8 seconds")
+        yield* harness.pass("8 seconds")
         const next = yield* makeObtain(sessionOf("next"))
         const renewal = yield* Effect.fork(renew(b, adoptAny, next.obtain))
         yield* ensure(
-          yield* soon(Effect.map(kit.settle, () => next.runs() === 1)),
+          yield* soon(Effect.map(harness.settle, () => next.runs() === 1)),
           "a renewal waits for a lease that nobody uses"
         )
         yield* Fiber.join(renewal)

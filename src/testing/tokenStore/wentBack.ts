@@ -9,9 +9,9 @@ import {
   ensure,
   failsWith,
   freshKey,
+  type Harness,
   holds,
   holdsNothing,
-  type Kit,
   makeObtain,
   makeRevoke,
   none,
@@ -26,14 +26,14 @@ import {
 import type { ContractCase } from "./Options.js"
 
 export const wentBack = (
-  kit: Kit,
+  harness: Harness,
   snapshot: (key: StoreKey) => Effect.Effect<Effect.Effect<void, Error>, Error>
 ): ReadonlyArray<ContractCase> => {
   /** Two processes that have seen `old`, and the way back to it. */
   const two = Effect.gen(function* () {
     const key = yield* freshKey()
-    const a = yield* kit.holder(key)
-    const b = yield* kit.holder(key)
+    const a = yield* harness.holder(key)
+    const b = yield* harness.holder(key)
     const { version } = yield* put(a, sessionOf("old"))
     yield* holds(b, sessionOf("old"))
     return { a, b, version, goBack: yield* snapshot(key) }

@@ -115,7 +115,7 @@ describe("a file that cannot be read", () => {
     )
   }
 
-  it.scopedLive("is set aside under the right too, and the mint is shown nothing", () =>
+  it.scopedLive("is set aside under the lease too, and the renewal is shown nothing", () =>
     withWarnings(() =>
       Effect.gen(function* () {
         for (const [what, damage] of damages) {

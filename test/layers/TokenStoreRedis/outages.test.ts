@@ -83,7 +83,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
     })
   )
 
-  it.scopedLive("fails when the server dies, serves again when it is back, and mints nothing meanwhile", () =>
+  it.scopedLive("fails when the server dies, serves again when it is back, and requests no token meanwhile", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const store = yield* opened(own(redis.port))
