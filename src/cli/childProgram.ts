@@ -26,9 +26,12 @@ const exitCodeOf = (code: number | null, signal: NodeJS.Signals | null): number 
 const hasEnded = ({ exitCode, pid, signalCode }: ChildProcess): boolean =>
   pid === undefined || exitCode !== null || signalCode !== null
 
+/** How long a program may take to stop, in milliseconds. */
+const GRACE = 10_000
+
 /**
  * Runs a program until it ends, passes signals on to it, and ends with its exit code. If it is interrupted it stops the
- * program with SIGTERM and waits for it.
+ * program with SIGTERM, after ten seconds with SIGKILL, and waits for it.
  */
 export const run = (
   [command = "", ...args]: ReadonlyArray<string>,
@@ -51,7 +54,11 @@ export const run = (
     })
     return Effect.async<void>((stopped) => {
       if (hasEnded(child)) return stopped(Effect.void)
-      child.once("exit", () => stopped(Effect.void))
+      const killed = setTimeout(() => child.kill("SIGKILL"), GRACE)
+      child.once("exit", () => {
+        clearTimeout(killed)
+        stopped(Effect.void)
+      })
       child.kill("SIGTERM")
     })
   })

@@ -1,4 +1,5 @@
 /** `nomba-auth sandbox`: a local Nomba API, for programs in any language. */
+import { fstatSync } from "node:fs"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Console from "effect/Console"
@@ -82,7 +83,7 @@ const flags = {
     Options.optional
   ),
   env: Options.boolean("env").pipe(
-    Options.withDescription("Print export lines for a shell instead of the JSON ready line.")
+    Options.withDescription("Print export lines for a shell to read from a file, instead of the JSON ready line.")
   ),
   writeEnv: Options.text("write-env").pipe(
     Options.withDescription("Write the settings of a client to this dotenv file, which only you can read."),
@@ -227,12 +228,22 @@ const checkWithProgram = Effect.fn("checkWithProgram")(function* ({ env, untilSt
   }
 })
 
+const isPipe = (descriptor: number): boolean => {
+  const file = fstatSync(descriptor)
+  return file.isFIFO() || file.isSocket()
+}
+
 const run = Effect.fn("run")(function* (flags: Flags, program: ReadonlyArray<string>) {
   if (program.length > 0) yield* checkWithProgram(flags)
   const options = yield* optionsOf(flags)
   const { url } = yield* Effect.mapError(Sandbox.makeServer(options), withHint)
   const settings = Settings.settingsOf(url, options)
   if (Option.isSome(flags.writeEnv)) yield* Settings.writeDotenv(flags.writeEnv.value, settings)
+  if (flags.env && isPipe(1)) {
+    yield* Output.say(
+      'eval "$(nomba-auth sandbox --env)" waits until the sandbox ends. Use nomba-auth sandbox -- COMMAND, or --env > FILE & and then . FILE'
+    )
+  }
   if (program.length === 0) yield* Console.log(flags.env ? Settings.exportLines(settings) : readyLine(url))
   if (!flags.quiet) yield* Console.error(introduction(url, options))
   const ends = [

@@ -318,6 +318,26 @@ describe("nomba-auth sandbox", () => {
     assert.match(String(chunk), /^export NOMBA_BASE_URL='http:\/\/127\.0\.0\.1:\d+'$/m)
   })
 
+  it("gives a script its settings as the manual shows", async () => {
+    const manual = readFileSync(new URL("../../docs/sandbox.md", import.meta.url), "utf8")
+    const [, example = ""] = /```sh\n([^`]*--env > [^`]*)```/.exec(manual) ?? []
+    const bin = join(folder, "bin", "nomba-auth.js")
+    const use = `${process.execPath} -e 'fetch(process.env.NOMBA_BASE_URL + "/health").then(async (r) => console.log(await r.text()))'`
+    const script = `${example.replace("npx nomba-auth", `${process.execPath} ${bin}`)}\n${use}\nkill $!`
+    const child = spawn("sh", ["-c", script], { cwd: mkdtempSync(join(folder, "script-")) })
+    running.add(child)
+    assert.strictEqual(await text(child.stdout), '{"status":"ok"}\n')
+    running.delete(child)
+  })
+
+  it("says that eval would wait, if the export lines go to a pipe", async () => {
+    const { child, ended, errors } = start("sandbox", "--port", "0", "--env", "--quiet")
+    await once(child.stdout, "data")
+    child.kill("SIGTERM")
+    await ended
+    assert.include(await errors, "waits until the sandbox ends")
+  })
+
   it("writes a dotenv file that only its user can read, and overwrites no other file", async () => {
     const file = join(folder, "sandbox.env")
     // As mktemp makes it, but for everyone to read.
@@ -433,6 +453,16 @@ describe("nomba-auth sandbox", () => {
     child.kill("SIGTERM")
     assert.strictEqual(await ended, 0)
     assert.strictEqual(await output, "up\nbye\n")
+  })
+
+  it("ends a command that ignores SIGTERM", async () => {
+    const script = "process.on('SIGTERM', () => console.log('no')); setInterval(() => {}, 1000); console.log('up')"
+    const { child } = start("sandbox", "--port", "0", "--quiet", "--", process.execPath, "-e", script)
+    const output = text(child.stdout)
+    await once(child.stdout, "data")
+    child.kill("SIGTERM")
+    // The pipe closes when the command has ended, too.
+    assert.match(await output, /^up\n(?:no\n)+$/)
   })
 
   /** A process that starts a shell, as npx does, with a script. Its lines begin with the id of the shell. */
