@@ -41,7 +41,7 @@ export default defineConfig(({ mode }) => ({
     testTimeout: 60_000,
     isolate: false,
     globalSetup: mode === "quick" ? "test/support/sayWhatIsLeft.ts" : "test/support/sayWhatIsMissing.ts",
-    setupFiles: ["test/support/equality.ts", "test/support/ownIt.ts"],
+    setupFiles: ["test/support/equality.ts", "test/support/isolateIt.ts"],
     // Two more than there are processors: many files wait for a disk, a Redis or a browser.
     maxWorkers: availableParallelism() + 2,
     minWorkers: availableParallelism() + 2,

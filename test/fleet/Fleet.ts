@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Deferred, Effect, type Scope } from "effect"
 import { build } from "esbuild"
-import { endsWithUs } from "../support/endsWithUs.js"
+import { killWithParent } from "../support/killWithParent.js"
 import {
   type Answer,
   type Command,
@@ -70,7 +70,7 @@ export const startWorker = (
           env: { ...process.env, NODE_EXTRA_CA_CERTS: "" },
           stdio: ["ignore", "inherit", "inherit", "ipc"]
         })
-        endsWithUs(child)
+        killWithParent(child)
         return child
       }),
       (child) =>

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { afterAll, beforeAll } from "vitest"
 import { hasRedis, NO_REDIS } from "../support/programs.js"
-import { without } from "../support/without.js"
+import { skipWithout } from "../support/skipWithout.js"
 import { bundle } from "./Fleet.js"
 import { realStage } from "./realStage.js"
 import { rows } from "./rows/index.js"
@@ -30,4 +30,4 @@ const runQuickRows = (): void => {
 }
 
 if (hasRedis) describe.sequential(NAME, runQuickRows)
-else without(NO_REDIS, NAME)
+else skipWithout(NO_REDIS, NAME)

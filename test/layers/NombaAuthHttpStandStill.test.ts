@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Redacted } from "effect"
 import { once } from "../support/auth.js"
 import { serve } from "../support/server.js"
-import { standStill } from "../support/standStill.js"
+import { stallFor } from "../support/stallFor.js"
 
 // One after the other, because a stall stops the other test too.
 describe.sequential("a token request of a process that is stalled past its time-out", () => {
@@ -21,7 +21,7 @@ describe.sequential("a token request of a process that is stalled past its time-
           HttpClient.HttpClient,
           HttpClient.transform((send) =>
             Effect.zipRight(
-              Effect.sync(() => standStill(stops-- > 0 ? 400 : 0)),
+              Effect.sync(() => stallFor(stops-- > 0 ? 400 : 0)),
               send
             )
           )
@@ -39,7 +39,7 @@ describe.sequential("a token request of a process that is stalled past its time-
       const server = yield* serve((_, response) => {
         response.writeHead(200, { "content-type": "application/json" })
         const text = JSON.stringify({ code: "00", data: { access_token: "t", expires_in: 60 } })
-        setTimeout(() => response.end(text, () => standStill(1_500)), 100)
+        setTimeout(() => response.end(text, () => stallFor(1_500)), 100)
       })
       const auth = yield* once(
         { layer: FetchHttpClient.layer },

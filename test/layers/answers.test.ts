@@ -10,7 +10,7 @@ import { type Answer, anyAnswer, bytesOf, grantedTokens, PIECE } from "../suppor
 import { once } from "../support/auth.js"
 import { clientOver } from "../support/client.js"
 import { clientSecret } from "../support/config.js"
-import { known } from "../support/echoes.js"
+import { known } from "../support/leakProbes.js"
 import { leaks, type Printed, printed } from "../support/leaks.js"
 import { operations, presented } from "../support/operations.js"
 import { makeSimulation } from "../support/simulator.js"

@@ -5,7 +5,7 @@ import { Deferred, Duration, Effect, type Scope } from "effect"
 import { vi } from "vitest"
 import { firstOf, hardTimeout, stallCount, stallTolerantSleep, stallTolerantTimeout } from "../../src/layers/time.js"
 import { serveTcp } from "../support/server.js"
-import { standStill } from "../support/standStill.js"
+import { stallFor } from "../support/stallFor.js"
 import { simulated } from "../support/time.js"
 
 interface Wire {
@@ -39,7 +39,7 @@ const wire: Effect.Effect<Wire, never, Scope.Scope> = Effect.gen(function* () {
 const stallRepeatedly = (times: number, beforeTheLast: () => void): void =>
   void setImmediate(() => {
     if (times === 1) beforeTheLast()
-    standStill(110)
+    stallFor(110)
     if (times > 1) stallRepeatedly(times - 1, beforeTheLast)
   })
 
@@ -69,7 +69,7 @@ describe.sequential("a time-out of a stalled process", () => {
       const { answer, ask, onAsked, send } = yield* wire
       onAsked(() => {
         send("answer")
-        standStill(600)
+        stallFor(600)
       })
       const asked = Effect.zipRight(
         Effect.sync(() => ask("question")),
@@ -115,7 +115,7 @@ describe.sequential("stallCount", () => {
   it.live("counts a stall that a sleep has noticed", () =>
     Effect.gen(function* () {
       const before = stallCount()
-      setImmediate(() => standStill(1_200))
+      setImmediate(() => stallFor(1_200))
       yield* stallTolerantSleep("100 millis")
       assert.isAbove(stallCount(), before)
     })

@@ -1,7 +1,7 @@
 /** Whatever a server, or something in its place, may answer: as data that shrinks. */
 import { FastCheck as fc } from "effect"
 import * as IncomingResponse from "../../src/layers/http/IncomingResponse.js"
-import { spellings } from "./echoes.js"
+import { spellings } from "./leakProbes.js"
 
 /** What a session is granted with, where one is. */
 export const grantedTokens = {

@@ -6,7 +6,7 @@ import { Effect, type Scope } from "effect"
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium } from "playwright-core"
 import { afterAll, describe } from "vitest"
 import { findBrowser, NO_BROWSER } from "./programs.js"
-import { without } from "./without.js"
+import { skipWithout } from "./skipWithout.js"
 
 const launch = (executablePath: string): Promise<Browser> =>
   chromium.launch({
@@ -34,7 +34,7 @@ const onlyHere = (url: URL): boolean => !["127.0.0.1", "localhost", "[::1]"].inc
 export const describeInBrowser = (name: string, define: (fresh: FreshContext) => void): void => {
   const path = findBrowser()
   if (path === undefined) {
-    without(NO_BROWSER, name)
+    skipWithout(NO_BROWSER, name)
     return
   }
   describe.sequential(name, () => {

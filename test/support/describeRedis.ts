@@ -4,14 +4,14 @@ import { Effect, Exit, Scope } from "effect"
 import { afterAll, beforeAll } from "vitest"
 import { hasRedis, NO_REDIS } from "./programs.js"
 import { type RedisServerService, redisServer } from "./redis.js"
-import { without } from "./without.js"
+import { skipWithout } from "./skipWithout.js"
 
 /**
  * Tests that share a Redis server, and take their time from it: they are live. Where the program is missing they are
  * skipped; on CI they fail.
  */
 export const describeRedis = (name: string, register: (server: Effect.Effect<RedisServerService>) => void): void =>
-  hasRedis ? withServer(name, register) : without(NO_REDIS, name)
+  hasRedis ? withServer(name, register) : skipWithout(NO_REDIS, name)
 
 const STARTS_WITHIN = 30_000
 

@@ -2,7 +2,7 @@
 import * as Net from "node:net"
 import { Effect, type Scope } from "effect"
 import { serveTcp } from "./server.js"
-import { standStill } from "./standStill.js"
+import { stallFor } from "./stallFor.js"
 
 export interface Proxy {
   readonly port: number
@@ -127,7 +127,7 @@ export const proxyTo = (
         pass(client, data)
         const millis = stillFor
         stillFor = 0
-        standStill(millis)
+        stallFor(millis)
       })
     })
     yield* Effect.addFinalizer(() => Effect.sync(() => pairs.forEach(destroy)))

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline"
 import { Array, Effect, Option, type Scope } from "effect"
 import type { UnknownException } from "effect/Cause"
 import { Redis } from "ioredis"
-import { endsWithUs } from "./endsWithUs.js"
+import { killWithParent } from "./killWithParent.js"
 import { hasChannelRights, REDIS } from "./programs.js"
 import { closedPort } from "./server.js"
 
@@ -36,7 +36,7 @@ const start = (
   Effect.async((resume) => {
     const always = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
     const child = spawn(REDIS, [...always, ...settings], { stdio: ["ignore", "pipe", "inherit"] })
-    endsWithUs(child)
+    killWithParent(child)
     child.once("exit", () => resume(Effect.succeedNone))
     createInterface(child.stdout).on("line", (line) => {
       if (line.includes("Ready to accept connections")) resume(Effect.asSome(Effect.succeed(child)))

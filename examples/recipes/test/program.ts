@@ -4,7 +4,7 @@ import { once } from "node:events"
 import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
 import type { SandboxHandle } from "nomba-auth/sandbox"
-import { endsWithUs } from "../../../test/support/endsWithUs.js"
+import { killWithParent } from "../../../test/support/killWithParent.js"
 
 export const folder = fileURLToPath(new URL("..", import.meta.url))
 
@@ -58,7 +58,7 @@ export const start = ([file = "", ...args]: ReadonlyArray<string>, { cwd = folde
     stdio: ["ignore", "pipe", "pipe", ...(ipc === true ? (["ipc"] as const) : [])]
   }
   const child: ChildProcess = spawn(file, args, options)
-  endsWithUs(child)
+  killWithParent(child)
   let output = ""
   const waiting = new Set<() => void>()
   for (const stream of [child.stdout, child.stderr]) {

@@ -8,7 +8,7 @@ import { RetryPolicy } from "../../../src/services/RetryPolicy.js"
 import { withPolicy } from "../../support/auth.js"
 import { makeFaultyStore } from "../../support/faults.js"
 import { captureLogs } from "../../support/logs.js"
-import { standStill } from "../../support/standStill.js"
+import { stallFor } from "../../support/stallFor.js"
 import { getText, makeCache, makeConfig, makeUpstream, timedOut } from "../../support/upstream.js"
 
 /** A token endpoint in a thread of its own, which answers after the given time whatever this thread does. */
@@ -56,7 +56,7 @@ describe.sequential("a process that stalls during a renewal", () => {
       const cache = yield* makeCache({ upstream: { auth }, config: makeConfig(settings) })
       const get = yield* Effect.fork(getText(cache))
       yield* arrived
-      standStill(1_500)
+      stallFor(1_500)
       assert.strictEqual(yield* Fiber.join(get), "access-1")
       assert.strictEqual(seen.count, 1)
       assert.strictEqual(yield* getText(cache), "access-1")
@@ -70,7 +70,7 @@ describe.sequential("a process that stalls during a renewal", () => {
         const upstream = makeUpstream()
         const faulty = makeFaultyStore()
         const stall = Effect.suspend(() => {
-          standStill(1_500)
+          stallFor(1_500)
           return Effect.sleep("50 millis")
         })
         let stalls = 1
@@ -102,7 +102,7 @@ describe.sequential("a process that stalls during a renewal", () => {
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const stall = Effect.suspend(() => {
-        standStill(1_500)
+        stallFor(1_500)
         return Effect.sleep("50 millis")
       })
       upstream.always = { prepare: stall, refuse: timedOut }

@@ -9,8 +9,8 @@ import * as StoreDirectory from "../../../src/layers/store/file/StoreDirectory.j
 import * as VersionedFile from "../../../src/layers/store/file/VersionedFile.js"
 import * as TokenStoreFile from "../../../src/layers/TokenStoreFile.js"
 import { freshKey, LIFETIME, sessionOf } from "../../../src/testing/tokenStore/harness.js"
+import { makeCrashing } from "../../support/crashingFs.js"
 import { connectIn, namesIn, temporaryFolder } from "../../support/fileStore.js"
-import { makeMortal } from "../../support/mortalFiles.js"
 import { makeHandClock } from "../../support/storeClock.js"
 import { ifFree, nothingLeft, ownerOf, writeOf } from "../../support/storeFaults.js"
 
@@ -109,7 +109,7 @@ describe("what is over", () => {
       for (let touches = 0; ; touches++) {
         const { driver, hand, put, root, sweep } = yield* setup()
         hand.now += 31 * DAY
-        const { arm, died, files } = yield* makeMortal
+        const { arm, died, files } = yield* makeCrashing
         arm(touches)
         const life = yield* Effect.forkDaemon(sweep(files))
         const lived = yield* Effect.raceFirst(Effect.as(died, false), Effect.as(Fiber.await(life), true))

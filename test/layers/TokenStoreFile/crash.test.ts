@@ -5,8 +5,8 @@ import { Duration, Effect, Equal, Fiber, Option } from "effect"
 import type * as Files from "../../../src/layers/store/file/Files.js"
 import type { Owner, StoreDriver } from "../../../src/layers/store/StoreDriver.js"
 import { freshKey, sessionOf } from "../../../src/testing/tokenStore/harness.js"
+import { makeCrashing } from "../../support/crashingFs.js"
 import { connectIn, namesIn, temporaryFolder } from "../../support/fileStore.js"
-import { makeMortal } from "../../support/mortalFiles.js"
 import { makeHandClock } from "../../support/storeClock.js"
 import { ifFree, nothingLeft, ownerOf, writeOf } from "../../support/storeFaults.js"
 
@@ -62,7 +62,7 @@ describe("a process that crashes at any access to the disk", () => {
           yield* other.release(first, nothingLeft)
           const version = 1
 
-          const { arm, died, files } = yield* makeMortal
+          const { arm, died, files } = yield* makeCrashing
           const crashed = yield* connect(files)
           for (const step of before) yield* step(crashed, version)
           arm(touches)

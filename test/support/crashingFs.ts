@@ -4,7 +4,7 @@ import { Deferred, Effect } from "effect"
 import * as Files from "../../src/layers/store/file/Files.js"
 
 /** A process that dies instead of its nth touch of the disk, once it is armed; a write has begun by then. */
-export const makeMortal = Effect.map(Deferred.make<void>(), (died) => {
+export const makeCrashing = Effect.map(Deferred.make<void>(), (died) => {
   let left = Number.POSITIVE_INFINITY
   const mortal =
     <Args extends ReadonlyArray<string>, A>(touch: (...args: Args) => Effect.Effect<A, Files.FileFailure>) =>

@@ -4,9 +4,9 @@ import { assert, it } from "vitest"
 
 const program = `
 import { spawn } from "node:child_process"
-import { endsWithUs } from ${JSON.stringify(new URL("./endsWithUs.ts", import.meta.url).href)}
+import { killWithParent } from ${JSON.stringify(new URL("./killWithParent.ts", import.meta.url).href)}
 const child = spawn("sleep", ["90"], { stdio: ["ignore", "inherit", "inherit"] })
-endsWithUs(child)
+killWithParent(child)
 child.kill("SIGSTOP")
 console.log("begun")
 `

@@ -6,7 +6,7 @@ import type { Socket } from "node:net"
 const guard = 'trap "" HUP INT TERM; read -r _; kill -KILL "$1"'
 
 /** Kills the child when this process is gone, also one that stands still or has left nobody to tell it. */
-export const endsWithUs = (child: ChildProcess): void => {
+export const killWithParent = (child: ChildProcess): void => {
   if (child.pid === undefined) return
   const watching = spawn("sh", ["-c", guard, "guard", String(child.pid)], { stdio: ["pipe", "ignore", "ignore"] })
   watching.unref()
