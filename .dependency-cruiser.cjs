@@ -28,7 +28,11 @@ const sandboxDirection = directionIn("src/sandbox", [
   "page"
 ])
 
-const layersDirection = directionIn("src/layers", ["config", "http", "store", "auth", "cache"], "(?:time|processMemory)\\.ts")
+const layersDirection = directionIn(
+  "src/layers",
+  ["config", "http", "store", "auth", "cache"],
+  "(?:time|processMemory)\\.ts"
+)
 
 /** The direction of the code: schemas <- services <- layers <- index; the other faces sit beside index. */
 module.exports = {
