@@ -45,7 +45,9 @@ const withoutCache = (response: Response): Response =>
   "cache-control" in response.headers ? response : HttpServerResponse.setHeader(response, "cache-control", "no-store")
 
 /** It lists nothing: any web page can ask for it, without a token. */
-const outside = Envelope.respond(404, { errors: ["the Nomba API is under /v1/ and /v2/; GET /docs describes it"] })
+const outside = Envelope.respond(404, {
+  errors: ["the sandbox has no response for this path", "the Nomba API is under /v1/ and /v2/; GET /docs describes it"]
+})
 
 const isApiPath = (path: string): boolean => /^\/v[12]\//.test(path)
 
