@@ -43,11 +43,11 @@ export const describeContract = (
         return yield* faultyTokenStore(yield* Driver.make(connection, { codec: SessionCodec.plain, commandTimeout }))
       }),
       snapshot: (key) =>
-        Effect.gen(function* () {
-          const { call } = yield* server
-          const fields = (yield* call("HGETALL", entryOf(key))) as ReadonlyArray<string>
-          return Effect.zipRight(call("DEL", entryOf(key)), call("HSET", entryOf(key), ...fields))
-        }),
+        Effect.flatMap(server, ({ call }) =>
+          Effect.map(call("HGETALL", entryOf(key)), (fields) =>
+            Effect.zipRight(call("DEL", entryOf(key)), call("HSET", entryOf(key), ...(fields as ReadonlyArray<string>)))
+          )
+        ),
       pass: Effect.sleep
     })
     for (const { effect, name, passes } of cases) {
