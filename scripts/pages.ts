@@ -63,13 +63,13 @@ const startServer = async (block: Block, cwd: string, env: Variables) => {
   return { child, url: String(JSON.parse(line).url) }
 }
 
-/** The lines must be printed in this order; `…` stands for any text. */
+/** The lines must be printed in this order; `…` stands for any text, alone on a line for any lines. */
 const checkOutput = (block: Block, printed: string): void => {
   const plain = (output: string) => output.replace(/[ \t]+$/gm, "").trim()
   const pattern = plain(block.code)
-    .split("…")
-    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"))
-    .join("[^]*?")
+    .replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
+    .replace(/^…\n/gm, "(?:[^]*\\n)?")
+    .replaceAll("…", "[^]*?")
   if (!new RegExp(`^${pattern}$`).test(plain(printed))) {
     throw new Error(`${at(block)} does not show what is printed:\n${printed}`)
   }

@@ -33,7 +33,7 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
       console.log(await Effect.runPromise(Effect.provide(program, FetchHttpClient.layer)))`
   },
   "nomba-auth": {
-    limit: 126,
+    limit: 127,
     code: `
       import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
       import * as Effect from "effect/Effect"
@@ -47,7 +47,7 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
       console.log(await Effect.runPromise(Effect.provide(program, NombaLive)))`
   },
   "nomba-auth/promise": {
-    limit: 133,
+    limit: 134,
     code: `
       import { createNomba } from "nomba-auth/promise"
       console.log(await createNomba().request("/v1/x"))`
@@ -61,7 +61,7 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
     code: `export { TokenStoreFile } from "nomba-auth/file"`
   },
   "nomba-auth/testing": {
-    limit: 139,
+    limit: 140,
     code: `export * from "nomba-auth/testing"`
   }
 }

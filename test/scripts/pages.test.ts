@@ -32,6 +32,13 @@ describe("runCommands", () => {
     assert.strictEqual(said, "ok")
   })
 
+  it("takes an ellipsis on a line of its own for any lines, or none", async () => {
+    const shown = block("text", "…\nlast", "<!-- prints -->\n")
+    assert.strictEqual(await run(block("sh", "echo first; echo second; echo last"), shown), "ok")
+    assert.strictEqual(await run(block("sh", "echo last"), shown), "ok")
+    assert.match(await run(block("sh", "echo first; echo almost last"), shown), /does not show/)
+  })
+
   it("fails if a command does, or if it prints something else", async () => {
     assert.match(await run(block("sh", "echo first\nfalse")), /page\.md:1 ended with 1/)
     assert.match(
