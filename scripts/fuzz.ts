@@ -263,7 +263,7 @@ const isHealthy = (): Promise<boolean> =>
       .on("error", () => resolve(false))
   })
 
-/** Connections that say nothing, or not enough, when the sandbox is told to stop. */
+/** Connections that have sent nothing, or half a request, when the sandbox is told to stop. */
 const stall = (): Promise<unknown> =>
   Promise.all(
     ["", "GET / HTTP/1.1\r\n", "\x16\x03\x01\x02"].map((bytes) => {

@@ -87,7 +87,7 @@ const obstacle = async (path: string): Promise<string | undefined> => {
   return (await readFile(path, "utf8")).startsWith(MARK) ? undefined : "exists and was not written by nomba-auth"
 }
 
-/** In the place of what was there, so that nobody has it open and no link is followed. */
+/** Renames a new file over the old one: no other program has it open, and no link is followed. */
 const replaceFile = async (path: string, content: string): Promise<void> => {
   const fresh = `${path}.${randomUUID()}`
   try {

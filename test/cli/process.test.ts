@@ -99,7 +99,7 @@ describe("a reader that has gone", () => {
     assert.deepStrictEqual([code, await errors], [0, ""])
   })
 
-  it("is told apart from a disk that is full", async () => {
+  it("ends with 1 if the disk is full", async () => {
     const { variables } = await user()
     resultOf(await run(variables, ["token"]))
     for (const args of ["token --min-ttl 60", "token"]) {

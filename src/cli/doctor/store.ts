@@ -29,7 +29,7 @@ export interface Store {
   readonly isTemporary?: boolean
 }
 
-/** A key of this process alone, so that nobody waits for its lease. */
+/** A key of this process alone: no other process waits for its lease. */
 const probeKey = StoreKey.make({
   baseUrl: "",
   clientId: `doctor ${process.pid}`,

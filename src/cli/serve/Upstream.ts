@@ -133,7 +133,7 @@ export const make = (
           socket.once(protocol === "https:" ? "secureConnect" : "connect", clear).once("close", clear)
         })
         sent.on("error", fail)
-        // Without a response and without an error, as after a 101 that nobody asked for.
+        // Neither a response nor an error: after an unexpected 101, for example.
         sent.on("close", () => fail(undefined))
         sent.on("response", (response) => {
           isAnswered = true
@@ -182,7 +182,7 @@ export const make = (
     return { authority, send }
   })
 
-/** Lets go of a response that nobody will read. A short one is read to its end, so that its connection can be used again. */
+/** Lets go of a response that is not read. A short one is read to its end, so that its connection can be used again. */
 export const discard = ({ request, response }: Pick<Attempt, "request" | "response">): void => free(request, response)
 
 const free = (request: Http.ClientRequest, response: Http.IncomingMessage): void => {

@@ -214,7 +214,7 @@ export const make = ({
       const stored = helpless && !found.isLeased ? withoutSpentToken(found.stored.value) : found.stored.value
       if (!State.isAdoptable(current(), history, stored, now())) return
       yield* take(State.adopt, stored, since)
-      // A token that is only tolerated for want of a better one, or whose renewal is due, is no success.
+      // A flagged session, or one whose renewal is due, does not end the backoff.
       const helped = !found.stored.value.refreshInFlight && State.isFresh(current().cached, now())
       if (helped) history.failure = undefined
     })

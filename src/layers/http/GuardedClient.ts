@@ -53,7 +53,7 @@ export const make = (client: HttpClient.HttpClient): Effect.Effect<HttpClient.Ht
             const leave = (exit: ResponseExit): ResponseExit => {
               onExit(exit)
               const after = refsOf(fiber)
-              // What the client beneath has set besides stays.
+              // Other references that the client beneath has set stay.
               setRefs(fiber, after === guarded ? refs : set(after, fiber.id(), before))
               return refuseRedirect(exit, request)
             }

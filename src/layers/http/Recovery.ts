@@ -27,7 +27,7 @@ export const mayReplay = (method: string, status: number): boolean =>
 export interface Sender<A extends Attempt, E> {
   readonly mayReplay: (attempt: A) => boolean
   readonly send: (token: Redacted.Redacted<string>) => Effect.Effect<A, E>
-  /** Frees the connection of a response that nobody will read. */
+  /** Frees the connection of a response that is not read. */
   readonly discard: (attempt: A) => Effect.Effect<void>
 }
 

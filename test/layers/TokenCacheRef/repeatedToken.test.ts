@@ -5,9 +5,10 @@ import type { AuthError } from "../../../src/schemas/AuthError.js"
 import { Session } from "../../../src/schemas/Session.js"
 import type { NombaAuthService } from "../../../src/services/NombaAuth.js"
 import type { TokenCacheService } from "../../../src/services/TokenCache.js"
+import { makeFaultyStore } from "../../support/faults.js"
 import { captureLogs } from "../../support/logs.js"
 import { simulated } from "../../support/time.js"
-import { getText, makeCache, makeUpstream } from "../../support/upstream.js"
+import { getText, makeCache, makeConfig, makeUpstream } from "../../support/upstream.js"
 
 const minutes = (count: number): number => count * 60_000
 
@@ -152,6 +153,23 @@ describe("TokenCache.get if Nomba repeats a JWT that lives longer than each stat
         assert.strictEqual(yield* getText(cache), token)
         assert.strictEqual(Duration.toMillis(Option.getOrThrow(yield* cache.peek).remaining), minutes(30))
         assert.strictEqual(upstream.count(), 2)
+      })
+    ))
+})
+
+describe("TokenCache.get in a new process if Nomba repeats the expired token that is stored", () => {
+  it("fails with RenewalIneffective, and does not hand it out for another lifetime", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const session = yield* upstream.steal
+        const auth = { ...upstream.auth, issue: Effect.succeed(session), refresh: () => Effect.succeed(session) }
+        const config = makeConfig()
+        const process = () => makeCache({ upstream: { auth }, config, store: makeFaultyStore().store })
+        assert.strictEqual(yield* getText(yield* process()), "access-1")
+        yield* Effect.sleep("31 minutes")
+        const error = yield* Effect.flip((yield* process()).get)
+        assert.strictEqual(error._tag === "UnexpectedResponse" && error.reason, "RenewalIneffective")
       })
     ))
 })
