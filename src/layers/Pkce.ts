@@ -19,9 +19,9 @@
  * const comeBack = (pending: Pkce.PendingLogin, callbackUrl: string) =>
  *   Effect.gen(function* () {
  *     const auth = yield* NombaAuth
- *     const person = yield* PublicLogin
+ *     const publicLogin = yield* PublicLogin
  *     const session = yield* Effect.flatMap(Pkce.callback(pending, callbackUrl), auth.exchange)
- *     yield* person.login(session)
+ *     yield* publicLogin.login(session)
  *   })
  * ```
  *

@@ -124,7 +124,7 @@ export const CredentialOrigins = Schema.Struct({
   environment: Schema.String
 })
 
-/** The origin of an account id that nobody gave. */
+/** The origin of an account id that is not configured. */
 const NOT_SET = "not set"
 
 const MAYBE_FORBIDDEN =

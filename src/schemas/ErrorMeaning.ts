@@ -26,7 +26,7 @@ export interface ErrorMeaning {
   readonly healsByWaiting: boolean
   /**
    * The next renewal may succeed at once, so that no backoff is due: Nomba answered with a token that had expired on arrival.
-   * The spent refresh token is replaced by a new session then.
+   * The used refresh token is replaced by a new session then.
    */
   readonly secondTryMayHelp: boolean
   /** Nomba rejected the credentials, so that waiting does not help and a corrected secret is tried at once. */

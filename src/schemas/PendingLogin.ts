@@ -1,5 +1,5 @@
 /**
- * A login that a person has been sent away for.
+ * A login for which the end user was sent to Nomba.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import { Secret } from "./Secrets.js"
 const quiet = { message: () => ({ message: "is not a pending login", override: true }) }
 
 /**
- * What a program keeps until the person comes back, where only it and that person's browser can read it: in memory,
+ * What a program keeps until the end user comes back, where only it and that user's browser can read it: in memory,
  * `sessionStorage`, or an encrypted cookie. Encoding it with the schema (`Schema.encode(Schema.parseJson(PendingLogin))`)
  * yields its secrets as plaintext; everything else prints `<redacted>`.
  *
@@ -21,9 +21,9 @@ export class PendingLogin extends Schema.Class<PendingLogin>("nomba-auth/Pending
   {
     /** Comes back with the callback, which shows that it answers this login (RFC 6749 section 10.12). */
     state: Secret,
-    /** Shows Nomba that whoever brings the code is who asked for it (RFC 7636). */
+    /** Shows Nomba that the program that sends the code also started the login (RFC 7636). */
     verifier: Secret,
-    /** Where the person comes back to. */
+    /** Where the end user comes back to. */
     redirectUri: Schema.String,
     /** What an `iss` in the callback has to say (RFC 9207). */
     issuer: Schema.String,

@@ -201,7 +201,7 @@ const hasNoSpelling = /^[!-$'-[\]-~]+$/
 /** Visible ASCII but for the backslash. */
 const isItsOwnLetters = /^[!-[\]-~]$/
 
-/** Of a text, what nobody sees; of its bytes, what escaping adds or line breaking inserts. */
+/** Invisible characters of a text; of its bytes, what escaping adds or line breaking inserts. */
 const invisible = /[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 const silent = /[\\\s\p{Cc}]/gu
 const isSilent = /[\\\s\p{Cc}]/u

@@ -57,7 +57,7 @@ export interface NombaAuthService {
   readonly refresh: (options: RefreshOptions) => Effect.Effect<Session, RefreshError>
   /**
    * Ends a session (`POST /v1/auth/token/revoke`), with the token itself as the bearer unless another is given.
-   * `Expired` when Nomba refuses the bearer: the token is dead already, or the account id is missing or wrong.
+   * `Expired` when Nomba refuses the bearer: the token has ended already, or the account id is missing or wrong.
    */
   readonly revoke: (
     accessToken: Redacted.Redacted<string>,

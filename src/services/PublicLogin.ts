@@ -1,5 +1,5 @@
 /**
- * The end of a person's login: the session that it brought is put to use.
+ * The end of an end user's login: puts its session to use.
  *
  * @since 0.1.0
  */

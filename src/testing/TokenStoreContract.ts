@@ -1,6 +1,6 @@
 /**
- * What every token store keeps to, told as cases that a test runner registers. Most of them are accidents: a holder dies,
- * loses its lease, writes too late, or does not hear the answer.
+ * What holds for every token store, as cases that a test runner registers. Most of them are faults: a holder crashes, loses
+ * its lease, writes too late, or does not get the answer.
  *
  * @since 0.1.0
  */

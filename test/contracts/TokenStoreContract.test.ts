@@ -232,26 +232,26 @@ describe("the contract of token stores notices a store that", () => {
     )
 
   notices(
-    "gives its lease to everybody",
+    "gives its lease to every process",
     { givesLeaseToAll: true },
     "never lets two renewals run at once",
     "waits with a logout",
     "lets one logout run at a time"
   )
-  notices("writes without a lease", { writesWithoutLease: true }, "refuses a late write by a holder whose lease")
-  notices("writes any version", { writesAnyVersion: true }, "refuses a commit whose version is not above")
+  notices("writes without a lease", { writesWithoutLease: true }, "rejects a late write of a holder whose lease")
+  notices("writes any version", { writesAnyVersion: true }, "rejects a commit whose version is not above")
   notices(
     "extends a lease that has run out",
     { extendsAnExpiredLease: true },
-    "refuses to extend for a holder whose lease has run out",
-    "refuses to beginRefresh for a holder whose lease has run out"
+    "rejects extend of a holder whose lease has expired",
+    "rejects beginRefresh of a holder whose lease has expired"
   )
   notices(
     "sets the refresh-in-flight flag without a lease",
     { flagsWithoutLease: true },
-    "refuses to beginRefresh for a holder that another has overtaken"
+    "rejects beginRefresh of a holder that another has overtaken"
   )
-  notices("lets anybody free the lease", { freesAnyLease: true }, "leaves the lease to its new holder")
+  notices("lets any process free the lease", { freesAnyLease: true }, "leaves the lease to its new holder")
   notices(
     "loses the refresh-in-flight flag",
     { neverFlags: true },
@@ -261,7 +261,7 @@ describe("the contract of token stores notices a store that", () => {
   notices(
     "keeps the flag of a session that was replaced",
     { keepsFlag: true },
-    "leaves the refresh-in-flight flag for the next holder when a renewal dies",
+    "leaves the refresh-in-flight flag for the next holder when a renewal has a defect",
     "takes a refresh-in-flight flag with it"
   )
   notices(

@@ -2,13 +2,14 @@
 import { cpSync, mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, describe, it } from "@effect/vitest"
-import { Effect, Exit, Scope } from "effect"
+import { Duration, Effect, Exit, Scope } from "effect"
 import * as SessionCodec from "../../src/layers/SessionCodec.js"
 import * as StoreDirectory from "../../src/layers/store/file/StoreDirectory.js"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
 import { faultyTokenStore, tokenStoreContract } from "../../src/testing/TokenStoreContract.js"
 import { keyOf } from "../support/encryption.js"
 import { connectIn, temporaryFolder } from "../support/fileStore.js"
+import { isQuick } from "../support/quick.js"
 
 const scope = Effect.runSync(Scope.make())
 afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
@@ -18,7 +19,7 @@ const codec = await Effect.runPromise(SessionCodec.encrypted([keyOf("2026-11")])
 const connect = connectIn(root, { codec })
 
 describe("TokenStoreFile keeps the contract:", () => {
-  for (const { effect, name } of tokenStoreContract({
+  for (const { effect, name, passes } of tokenStoreContract({
     store: Effect.sync(() => SessionStore.fromDriver(connect)),
     faulty: faultyTokenStore(connect),
     snapshot: (key) =>
@@ -33,6 +34,6 @@ describe("TokenStoreFile keeps the contract:", () => {
       }),
     pass: Effect.sleep
   })) {
-    it.scopedLive(name, () => effect)
+    if (!isQuick || Duration.lessThan(passes, "30 seconds")) it.scopedLive(name, () => effect)
   }
 })

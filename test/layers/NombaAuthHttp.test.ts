@@ -13,7 +13,7 @@ const single = (answer: () => Response): Fake => script(answer)
 const jwt = (claims: object): string =>
   ["{}", JSON.stringify(claims), "s"].map((part) => Buffer.from(part).toString("base64url")).join(".")
 
-describe("what is sent", () => {
+describe("a token request", () => {
   const sentBy = (use: (auth: NombaAuthService) => Effect.Effect<unknown, unknown>, changes = {}) =>
     Effect.gen(function* () {
       const http = single(() => granted())
@@ -22,7 +22,7 @@ describe("what is sent", () => {
       return sent ?? assert.fail("nothing was sent")
     })
 
-  it.effect("issue sends the spec's body and the account id", () =>
+  it.effect("of issue has the body of the spec and the account id", () =>
     Effect.gen(function* () {
       const sent = yield* sentBy((auth) => auth.issue)
       assert.strictEqual(sent.method, "POST")
@@ -39,7 +39,7 @@ describe("what is sent", () => {
     })
   )
 
-  it.effect("refresh sends the refresh token, and the old access token as the bearer", () =>
+  it.effect("of refresh has the refresh token, and the old access token as the bearer", () =>
     Effect.gen(function* () {
       const sent = yield* sentBy((auth) => auth.refresh({ refreshToken: Redacted.make("r"), accessToken: token }))
       assert.strictEqual(sent.url, "https://nomba.test/v1/auth/token/refresh")
@@ -49,14 +49,14 @@ describe("what is sent", () => {
     })
   )
 
-  it.effect("refresh without an access token sends no bearer", () =>
+  it.effect("of refresh has no bearer if there is no access token", () =>
     Effect.gen(function* () {
       const sent = yield* sentBy((auth) => auth.refresh({ refreshToken: Redacted.make("r") }))
       assert.isUndefined(sent.headers["authorization"])
     })
   )
 
-  it.effect("revoke sends one body for both dialects, with the token as its own bearer", () =>
+  it.effect("of revoke has one body for both dialects, and the token as its own bearer", () =>
     Effect.gen(function* () {
       const sent = yield* sentBy((auth) => auth.revoke(token))
       assert.strictEqual(sent.url, "https://nomba.test/v1/auth/token/revoke")
@@ -70,7 +70,7 @@ describe("what is sent", () => {
     })
   )
 
-  it.effect("revoke sends another bearer when it is given one", () =>
+  it.effect("of revoke has another bearer if one is given", () =>
     Effect.gen(function* () {
       const sent = yield* sentBy((auth) => auth.revoke(token, { bearer: Redacted.make("another") }))
       assert.strictEqual(sent.headers["authorization"], "Bearer another")
@@ -78,7 +78,7 @@ describe("what is sent", () => {
     })
   )
 
-  it.effect("exchange sends the authorization code to issue", () =>
+  it.effect("of exchange sends the authorization code to the issue endpoint", () =>
     Effect.gen(function* () {
       const sent = yield* sentBy((auth) =>
         auth.exchange({ code: Redacted.make("c"), verifier: Redacted.make("v"), redirectUri: "https://app.test/back" })
@@ -95,14 +95,14 @@ describe("what is sent", () => {
     })
   )
 
-  it.effect("no account id, no header", () =>
+  it.effect("has no account id header if there is no account id", () =>
     Effect.gen(function* () {
       const sent = yield* sentBy((auth) => auth.issue, { accountId: Option.none() })
       assert.notProperty(sent.headers, "accountid")
     })
   )
 
-  it.effect("no trace header goes to Nomba", () =>
+  it.effect("has no trace header", () =>
     Effect.gen(function* () {
       const sent = yield* sentBy((auth) => Effect.withSpan(auth.issue, "the caller's"))
       assert.deepStrictEqual(Object.keys(sent.headers).sort(), [
@@ -114,7 +114,7 @@ describe("what is sent", () => {
     })
   )
 
-  it.effect("a rotated secret is used by the next issue", () =>
+  it.effect("of issue reads the client secret again each time", () =>
     Effect.gen(function* () {
       const http = fake(() => granted())
       let n = 0
@@ -129,10 +129,10 @@ describe("what is sent", () => {
   )
 })
 
-describe("the session", () => {
+describe("the session of a token response", () => {
   const issued = (answer: () => Response) => Effect.flatMap(once(single(answer)), (auth) => auth.issue)
 
-  it.effect("reads the spec's dialect", () =>
+  it.effect("is read in the dialect of the spec", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(1_755_000_000_000)
       const session = yield* issued(() => granted())
@@ -146,7 +146,7 @@ describe("the session", () => {
     })
   )
 
-  it.effect("reads the live dialect by the server's own clock, however wrong ours is", () =>
+  it.effect("is read in the live dialect by the server's clock, whatever our clock says", () =>
     Effect.gen(function* () {
       const session = yield* issued(() =>
         json(
@@ -167,7 +167,7 @@ describe("the session", () => {
     })
   )
 
-  it.effect("the Date of an answer from a cache is not the server's clock", () =>
+  it.effect("is not timed by the Date of a cached response", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(Date.UTC(2025, 7, 13, 15, 20))
       const session = yield* issued(() =>
@@ -182,7 +182,7 @@ describe("the session", () => {
     })
   )
 
-  it.effect("the lifetime counts from the sending, not from the answer", () =>
+  it.effect("has a lifetime from when the request was sent", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(1_755_000_000_000)
       const http = fake(() =>
@@ -200,7 +200,7 @@ describe("the session", () => {
     })
   )
 
-  it.effect("the time that the secret took is not counted", () =>
+  it.effect("has a lifetime that does not include the time for reading the secret", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(1_755_000_000_000)
       const auth = yield* once(
@@ -233,7 +233,7 @@ describe("the session", () => {
     )
   }
 
-  it.effect("a malformed date costs one warning that names the path and not the value, and not the token", () =>
+  it.effect("is accepted with a malformed date, and one warning names its path and not its value", () =>
     Effect.gen(function* () {
       const messages: Array<unknown> = []
       const logger = Logger.make(({ logLevel, message }) => void messages.push(`${logLevel.label} ${message}`))
@@ -247,7 +247,7 @@ describe("the session", () => {
     })
   )
 
-  it.effect("an expiry that only this machine's clock can measure is warned about once", () =>
+  it.effect("causes one warning if only this machine's clock can measure its expiry", () =>
     Effect.gen(function* () {
       const logs = captureLogs()
       yield* TestClock.setTime(Date.UTC(2025, 7, 13, 15, 20))
@@ -267,7 +267,7 @@ describe("the session", () => {
     })
   )
 
-  it.effect("deeply nested JSON beside the token is nobody's concern", () =>
+  it.effect("is read although the response has deeply nested JSON beside it", () =>
     Effect.gen(function* () {
       const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`
       const session = yield* issued(() => text(200, `{"junk":${deep},"data":{"access_token":"t"}}`))
@@ -275,7 +275,7 @@ describe("the session", () => {
     })
   )
 
-  it.effect("a token that is dead on arrival is refused, and both clocks are named", () =>
+  it.effect("is AlreadyExpired with both clocks if its lifetime is over when it arrives", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(Date.UTC(2025, 7, 13, 15, 20))
       const error = yield* Effect.flip(
@@ -300,7 +300,7 @@ describe("the session", () => {
     })
   )
 
-  it.effect("the JWT's own lifetime counts too", () =>
+  it.effect("has no longer lifetime than the JWT", () =>
     Effect.gen(function* () {
       const session = yield* issued(() => granted({ access_token: jwt({ iat: 1_755_000_000, exp: 1_755_000_060 }) }))
       assert.deepStrictEqual(session.lifetime, Duration.minutes(1))
@@ -315,7 +315,7 @@ describe("the session", () => {
     [{ access_token: 42 }, "data.access_token: number in place of a string"],
     [{ access_token: "two words" }, "data.access_token: has characters that a header cannot carry"]
   ] as const) {
-    it.effect(`no usable token in ${JSON.stringify(data)}`, () =>
+    it.effect(`is NoUsableToken if data is ${JSON.stringify(data)}`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(issued(() => json(200, { code: "00", data })))
         assert.deepInclude(error, { reason: "NoUsableToken", issues: [issue], status: 200 })
@@ -323,7 +323,7 @@ describe("the session", () => {
     )
   }
 
-  it.effect("a token type that echoes a secret is not printed with the session", () =>
+  it.effect("has no token type or business id that contains a secret", () =>
     Effect.gen(function* () {
       const session = yield* issued(() => granted({ token_type: `x ${clientSecret}`, businessId: accessToken }))
       assert.strictEqual(session.tokenType, "Bearer")
@@ -349,7 +349,7 @@ describe("the client secret", () => {
     ["split by a control character", "a\u0000b", "has control or invisible characters"],
     ["a placeholder", "your_client_secret", "is a placeholder: put the real value there"]
   ] as const) {
-    it.effect(`a secret that is ${what} is refused by name before anything is sent`, () =>
+    it.effect(`is an InvalidRequest by name, and nothing is sent, if it is ${what}`, () =>
       Effect.gen(function* () {
         const { error, sent } = yield* issuedWith(Effect.succeed(Redacted.make(secret)))
         assert.strictEqual(error._tag, "InvalidRequest")
@@ -360,7 +360,7 @@ describe("the client secret", () => {
     )
   }
 
-  it.effect("a source out of reach is Unavailable, of issue, with the source's own wait", () =>
+  it.effect("makes issue fail with Unavailable and the source's wait if its source is down", () =>
     Effect.gen(function* () {
       const { error, sent } = yield* issuedWith(
         Effect.fail(
@@ -378,7 +378,7 @@ describe("the client secret", () => {
     })
   )
 
-  it.effect("a source that dies, or never answers, is Unavailable too", () =>
+  it.effect("makes issue fail with Unavailable if its source has a defect or never answers", () =>
     Effect.gen(function* () {
       const died = yield* issuedWith(Effect.die(new Error("vault")))
       assert.deepInclude(died.error, { _tag: "Unavailable", operation: "issue", reason: "Secret", processed: "no" })
@@ -389,7 +389,7 @@ describe("the client secret", () => {
     })
   )
 
-  it.effect("a wiped secret is refused", () =>
+  it.effect("is an InvalidRequest if it was wiped", () =>
     Effect.gen(function* () {
       const secret = Redacted.make("s")
       Redacted.unsafeWipe(secret)
@@ -402,7 +402,7 @@ describe("the client secret", () => {
   )
 })
 
-describe("inputs that are refused before anything is sent", () => {
+describe("an invalid input is an InvalidRequest, and nothing is sent:", () => {
   const use = (run: (auth: NombaAuthService) => Effect.Effect<unknown, unknown>, changes = {}) =>
     Effect.gen(function* () {
       const http = fake(() => granted())
@@ -467,7 +467,7 @@ describe("inputs that are refused before anything is sent", () => {
     )
   }
 
-  it.effect("a client secret that is not redacted, which hinders nothing else", () =>
+  it.effect("a client secret that is not redacted, on issue only", () =>
     Effect.gen(function* () {
       const clientSecret = Effect.succeed("hunter2") as unknown as Effect.Effect<Redacted.Redacted>
       const error = yield* use((auth) => auth.issue, { clientSecret })
@@ -491,7 +491,7 @@ describe("inputs that are refused before anything is sent", () => {
   )
 })
 
-describe("revoke finds the body that the server takes", () => {
+describe("revoke tries one body after another, and remembers the one that the server accepts", () => {
   const bodies = (http: Fake) => http.sent.map((sent) => Object.keys(sent.json() as object).join())
   const picky = (takes: string, status = 400): Fake =>
     fake((sent) =>
@@ -500,7 +500,7 @@ describe("revoke finds the body that the server takes", () => {
         : json(status, { code: String(status) })
     )
 
-  it.effect("only the spec's member", () =>
+  it.effect("of a server that accepts only the member of the spec", () =>
     Effect.gen(function* () {
       const http = picky("token")
       const auth = yield* once(http)
@@ -511,7 +511,7 @@ describe("revoke finds the body that the server takes", () => {
     })
   )
 
-  it.effect("only the live members, refused with 422", () =>
+  it.effect("of a server that accepts only the live members and answers 422", () =>
     Effect.gen(function* () {
       const http = picky("clientId,access_token", 422)
       const auth = yield* once(http)
@@ -526,7 +526,7 @@ describe("revoke finds the body that the server takes", () => {
     })
   )
 
-  it.effect("a refusal inside a 200 counts", () =>
+  it.effect("of a server that answers 200 with code 400", () =>
     Effect.gen(function* () {
       const http = script(
         () => json(200, { code: "400", status: false, message: "unknown member" }),
@@ -537,7 +537,7 @@ describe("revoke finds the body that the server takes", () => {
     })
   )
 
-  it.effect("all refused: the last refusal, and nothing is remembered", () =>
+  it.effect("and fails with the last error and remembers nothing if none is accepted", () =>
     Effect.gen(function* () {
       const http = fake((_, n) => json(400, { code: "400", description: `refusal ${n}` }))
       const auth = yield* once(http)
@@ -548,7 +548,7 @@ describe("revoke finds the body that the server takes", () => {
     })
   )
 
-  it.effect("step by step where a rate limit lets one request through in a minute", () =>
+  it.effect("one per call if a rate limit allows one request a minute", () =>
     Effect.gen(function* () {
       const limited = () => json(429, { code: "429" }, { "x-rate-limit-window": "60s" })
       const malformed = () => json(400, { code: "400" })
@@ -567,7 +567,7 @@ describe("revoke finds the body that the server takes", () => {
     })
   )
 
-  it.effect("another 4xx is the answer", () =>
+  it.effect("but not after a 404", () =>
     Effect.gen(function* () {
       const http = fake(() => json(404, {}))
       yield* Effect.flip((yield* once(http)).revoke(token))
@@ -575,7 +575,7 @@ describe("revoke finds the body that the server takes", () => {
     })
   )
 
-  it.effect("an empty success is a success", () =>
+  it.effect("and accepts an empty 2xx", () =>
     Effect.gen(function* () {
       for (const answer of [() => text(204, null), () => text(200, ""), () => text(200, " \n")]) {
         yield* (yield* once(script(answer))).revoke(token)

@@ -98,7 +98,7 @@ describe("each status has one meaning for each operation", () => {
     )
   }
 
-  it.effect("what Nomba says is told: code, description and details", () =>
+  it.effect("the error carries Nomba's code, description and errors", () =>
     Effect.gen(function* () {
       const error = yield* failing(named("refresh"), () =>
         json(400, { code: 17, description: " bad\nrequest ", errors: ["first", 2, "", "second"] })
@@ -120,7 +120,7 @@ describe("each status has one meaning for each operation", () => {
     })
   )
 
-  it.effect("refused credentials say what to check and where each part came from", () =>
+  it.effect("InvalidCredentials says what to check and where each part came from", () =>
     Effect.gen(function* () {
       for (const [operation, status] of [
         ["issue", 401],
@@ -185,7 +185,7 @@ describe("each status has one meaning for each operation", () => {
 
   for (const text of ["JWT expired at 2026-11-27T03:35:49Z", "Internal Server Error: INTERNAL: JWT expired at now"]) {
     for (const member of ["description", "message", "detail"]) {
-      it.effect(`a bearer that ${member} calls expired (${text.slice(0, 8)}) is Expired, whatever the status`, () =>
+      it.effect(`a ${member} that says the JWT expired (${text.slice(0, 8)}) is Expired if a bearer was sent`, () =>
         Effect.gen(function* () {
           for (const [status, code] of [
             [400, "400"],
@@ -216,7 +216,7 @@ describe("each status has one meaning for each operation", () => {
   )
 })
 
-describe("a code other than 00 is a failure, whatever the status and `data` say", () => {
+describe("a code other than 00 is a failure, also with a 200 and with data", () => {
   const table: ReadonlyArray<readonly [string | number, Record<Operation, string>]> = [
     ["01", { issue: "InvalidCredentials", refresh: "Expired", revoke: "Expired", exchange: "Expired" }],
     [1, { issue: "InvalidCredentials", refresh: "Expired", revoke: "Expired", exchange: "Expired" }],
@@ -265,7 +265,7 @@ describe("a code other than 00 is a failure, whatever the status and `data` say"
     [{}, "object"],
     [[], "array"]
   ] as const) {
-    it.effect(`${JSON.stringify(code)} claims no success`, () =>
+    it.effect(`${JSON.stringify(code)} is an OddCode`, () =>
       Effect.gen(function* () {
         const expected = { _tag: "UnexpectedResponse", reason: "OddCode", issues: [`code: malformed ${kind}`] }
         for (const one of operations) {
@@ -282,7 +282,7 @@ describe("a code other than 00 is a failure, whatever the status and `data` say"
     )
   }
 
-  it.effect("a status that came from the code is told as such", () =>
+  it.effect("a failure that follows from the code names the code", () =>
     Effect.gen(function* () {
       for (const [code, what] of [
         [302, "a redirect, which is not followed with credentials: code: 302"],
@@ -296,7 +296,7 @@ describe("a code other than 00 is a failure, whatever the status and `data` say"
     })
   )
 
-  it.effect("an error status is not softened by its code", () =>
+  it.effect("an error status decides, whatever the code", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* failing(named("issue"), () => json(400, { code: "01" })))._tag, "InvalidRequest")
       assert.strictEqual((yield* failing(named("refresh"), () => json(400, { code: "02" })))._tag, "InvalidRequest")
@@ -304,7 +304,7 @@ describe("a code other than 00 is a failure, whatever the status and `data` say"
     })
   )
 
-  it.effect("a rate limit inside a 200 states its wait like any other", () =>
+  it.effect("a rate limit inside a 200 has its wait", () =>
     Effect.gen(function* () {
       const error = yield* failing(named("issue"), () => json(200, { code: "429" }, { "x-rate-limit-window": "60s" }))
       assert.deepStrictEqual(error.retryAfter, Duration.seconds(60))
@@ -312,8 +312,8 @@ describe("a code other than 00 is a failure, whatever the status and `data` say"
   )
 })
 
-describe("a success that is not the contract's", () => {
-  it.effect("a token that has already expired is told with the operation that brought it", () =>
+describe("a 2xx that does not follow the contract is an UnexpectedResponse", () => {
+  it.effect("a token that has already expired, with the operation", () =>
     Effect.gen(function* () {
       for (const operation of ["issue", "refresh", "exchange"] as const) {
         const error = yield* failing(named(operation), () => granted({ expires_in: 0 }))
@@ -332,7 +332,7 @@ describe("a success that is not the contract's", () => {
     ["100,000 brackets", () => text(200, "[".repeat(100_000))]
   ]
   for (const [what, answer] of notJson) {
-    it.effect(`${what} is not JSON of ours`, () =>
+    it.effect(`NotJson: ${what}`, () =>
       Effect.gen(function* () {
         for (const one of operations) {
           const error = yield* failing(one, answer)
@@ -347,7 +347,7 @@ describe("a success that is not the contract's", () => {
   }
 
   for (const answer of [() => text(200, ""), () => text(204, null), () => text(200, null)]) {
-    it.effect(`an empty ${answer().status} grants nothing`, () =>
+    it.effect(`NotJson: an empty ${answer().status}`, () =>
       Effect.gen(function* () {
         for (const operation of ["issue", "refresh", "exchange"] as const) {
           const error = yield* failing(named(operation), answer)
@@ -357,14 +357,14 @@ describe("a success that is not the contract's", () => {
     )
   }
 
-  it.effect("a UTF-8 byte order mark is not junk", () =>
+  it.effect("but not a UTF-8 byte order mark before the JSON", () =>
     Effect.gen(function* () {
       const auth = yield* once(fake(() => text(200, '\ufeff{"data":{"access_token":"t"}}')))
       assert.strictEqual((yield* auth.issue).tokenType, "Bearer")
     })
   )
 
-  it.effect("the request's id is told, whichever header carries it", () =>
+  it.effect("with the id of the request, from any of three headers", () =>
     Effect.gen(function* () {
       for (const header of ["x-request-id", "x-correlation-id", "cf-ray"]) {
         const error = yield* failing(named("issue"), () => text(200, "?", { [header]: "id-1" }))
@@ -375,7 +375,7 @@ describe("a success that is not the contract's", () => {
   )
 })
 
-describe("a page in place of a refusal comes from a firewall", () => {
+describe("an HTML page with a 401 or 403 is an HtmlResponse", () => {
   const page = "\n<!DOCTYPE html><html><body>Access denied</body></html>"
   for (const status of [401, 403]) {
     for (const [what, answer] of [
@@ -395,14 +395,14 @@ describe("a page in place of a refusal comes from a firewall", () => {
     }
   }
 
-  it.effect("a refusal in JSON is Nomba's, whatever it is labelled as", () =>
+  it.effect("JSON with the content type of a page is Nomba's", () =>
     Effect.gen(function* () {
       const error = yield* failing(named("issue"), () => json(401, { code: "401" }, { "content-type": "text/html" }))
       assert.strictEqual(error._tag, "InvalidCredentials")
     })
   )
 
-  it.effect("a 502 page is still a 502", () =>
+  it.effect("a page with a 502 is a ServerError", () =>
     Effect.gen(function* () {
       const error = yield* failing(named("issue"), () => text(502, page, { "content-type": "text/html" }))
       assert.deepInclude(error, { _tag: "Unavailable", reason: "ServerError" })
@@ -410,7 +410,7 @@ describe("a page in place of a refusal comes from a firewall", () => {
   )
 })
 
-describe("bodies that do not end well", () => {
+describe("a body that is cut off, slow or too large", () => {
   type Chunks = Stream.Stream<Uint8Array, HttpClientError.ResponseError>
   const bytes = (content: string): Uint8Array => new TextEncoder().encode(content)
 
@@ -451,7 +451,7 @@ describe("bodies that do not end well", () => {
 
   const half = bytes('{"code":"400","description":"known"}')
 
-  it.effect("cut off on a success: Unavailable, with the system's code", () =>
+  it.effect("cut off on a 200: Unavailable, with the system's code", () =>
     Effect.gen(function* () {
       for (const one of operations) {
         const error = yield* answeredBy(
@@ -473,7 +473,7 @@ describe("bodies that do not end well", () => {
     })
   )
 
-  it.effect("slow on a success: Unavailable, when the attempt's time is over", () =>
+  it.effect("slow on a 200: Unavailable, when the attempt's time is over", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.fork(
         answeredBy(
@@ -488,7 +488,7 @@ describe("bodies that do not end well", () => {
     })
   )
 
-  it.effect("too large on a success: refused by its stated length, or when the limit is passed", () =>
+  it.effect("too large on a 200: TooLarge, by its stated length or when the limit is passed", () =>
     Effect.gen(function* () {
       const stated = yield* answeredBy(
         streaming(200, () => Stream.die("it was read"), { "content-length": "1048577" }),
@@ -533,7 +533,7 @@ describe("bodies that do not end well", () => {
     )
   }
 
-  it.effect("a body that cannot even be cancelled holds nobody up", () =>
+  it.effect("one that cannot be cancelled delays the failure by the time-out at most", () =>
     Effect.gen(function* () {
       const stuck = () => new Response(new ReadableStream({ cancel: () => new Promise(() => {}) }), { status: 401 })
       const fiber = yield* Effect.fork(failing(named("refresh"), stuck))
@@ -551,7 +551,7 @@ describe("bodies that do not end well", () => {
     })
   )
 
-  it.effect("a stream that dies, or interrupts itself, is a body that was cut off", () =>
+  it.effect("a stream with a defect or an interruption counts as cut off", () =>
     Effect.gen(function* () {
       for (const body of [Stream.die(new Error("bug")), Stream.fromEffect(Effect.interrupt)]) {
         const error = yield* answeredBy(
@@ -630,7 +630,7 @@ describe("a missing account id", () => {
   )
 })
 
-describe("no answer at all", () => {
+describe("a request without a response is Unavailable", () => {
   const code = (code: string, extra: object = {}) => Object.assign(new Error("secret in a message"), { code, ...extra })
   const fetchFailed = (cause: unknown) => new TypeError("fetch failed", { cause })
   const circular: { cause?: unknown; code?: string } = {}
@@ -709,7 +709,7 @@ describe("no answer at all", () => {
     )
   }
 
-  it.effect("a request that cannot be sent is the caller's to fix", () =>
+  it.effect("but one that cannot be sent is an InvalidRequest", () =>
     Effect.gen(function* () {
       for (const reason of ["InvalidUrl", "Encode"] as const) {
         const error = yield* failing(named("issue"), ({ request }) =>
@@ -722,7 +722,7 @@ describe("no answer at all", () => {
     })
   )
 
-  it.effect("a client that dies, or interrupts itself, is a client out of reach", () =>
+  it.effect("also if the HttpClient has a defect or is interrupted", () =>
     Effect.gen(function* () {
       const answers: ReadonlyArray<Answer> = [
         Effect.die(code("ECONNREFUSED")),
@@ -738,7 +738,7 @@ describe("no answer at all", () => {
     })
   )
 
-  it.effect("a client that filters by status is read through", () =>
+  it.effect("but not if the HttpClient made a failure of the status", () =>
     Effect.gen(function* () {
       const error = yield* failing(named("refresh"), () => json(401, { code: "401", description: "gone" }), {
         transformClient: HttpClient.filterStatusOk
@@ -747,7 +747,7 @@ describe("no answer at all", () => {
     })
   )
 
-  it.effect("no headers in time: Unavailable, and maybe processed", () =>
+  it.effect("with Timeout if no headers come in time, processed unknown", () =>
     Effect.gen(function* () {
       for (const one of operations) {
         const fiber = yield* Effect.fork(failing(one, () => Effect.never))
@@ -757,7 +757,7 @@ describe("no answer at all", () => {
     })
   )
 
-  it.effect("the headers' time and the body's time are one", () =>
+  it.effect("with Timeout if headers and body together take too long", () =>
     Effect.gen(function* () {
       const slow = () =>
         Effect.delay(
@@ -773,35 +773,33 @@ describe("no answer at all", () => {
     })
   )
 
-  it.effect(
-    "the time-out fires inside an uninterruptible region, and an interrupted owner does not kill the request",
-    () =>
-      Effect.gen(function* () {
-        const auth = yield* once(fake(() => Effect.never))
-        const stuck = yield* Effect.fork(Effect.uninterruptible(Effect.flip(auth.issue)))
-        yield* TestClock.adjust("10 seconds")
-        assert.deepInclude(yield* stuck, { reason: "Timeout" })
+  it.effect("with Timeout also inside an uninterruptible region, where an interruption does not end the request", () =>
+    Effect.gen(function* () {
+      const auth = yield* once(fake(() => Effect.never))
+      const stuck = yield* Effect.fork(Effect.uninterruptible(Effect.flip(auth.issue)))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepInclude(yield* stuck, { reason: "Timeout" })
 
-        let finished = false
-        const slow = fake(() =>
-          Effect.delay(
-            Effect.sync(() => {
-              finished = true
-              return granted()
-            }),
-            "5 seconds"
-          )
+      let finished = false
+      const slow = fake(() =>
+        Effect.delay(
+          Effect.sync(() => {
+            finished = true
+            return granted()
+          }),
+          "5 seconds"
         )
-        const fiber = yield* Effect.fork(Effect.uninterruptible((yield* once(slow)).issue))
-        yield* TestClock.adjust("1 seconds")
-        yield* Fiber.interruptFork(fiber)
-        yield* TestClock.adjust("4 seconds")
-        yield* Fiber.await(fiber)
-        assert.isTrue(finished)
-      })
+      )
+      const fiber = yield* Effect.fork(Effect.uninterruptible((yield* once(slow)).issue))
+      yield* TestClock.adjust("1 seconds")
+      yield* Fiber.interruptFork(fiber)
+      yield* TestClock.adjust("4 seconds")
+      yield* Fiber.await(fiber)
+      assert.isTrue(finished)
+    })
   )
 
-  it.effect("an interrupted caller does not wait for a client that will not let go", () =>
+  it.effect("an interrupted caller does not wait for an uninterruptible HttpClient", () =>
     Effect.gen(function* () {
       const auth = yield* once(fake(() => Effect.uninterruptible(Effect.never)))
       const fiber = yield* Effect.fork(auth.issue)

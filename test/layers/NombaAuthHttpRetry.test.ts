@@ -41,8 +41,8 @@ const ending = <A, E>(effect: Effect.Effect<A, E>) =>
     return yield* fiber
   })
 
-describe("whether an operation is repeated", () => {
-  it.effect("by default four times, 200 ms doubling", () =>
+describe("a token request is retried", () => {
+  it.effect("four times by default, after 200 ms, doubling", () =>
     Effect.gen(function* () {
       const { http, times } = yield* timed(() => json(503, {}))
       const auth = yield* withPolicy(undefined, http)
@@ -51,7 +51,7 @@ describe("whether an operation is repeated", () => {
     })
   )
 
-  it.effect("by default with jitter, in whole milliseconds", () =>
+  it.effect("with jitter by default, in whole milliseconds", () =>
     Effect.gen(function* () {
       const { http, times } = yield* timed(() => json(503, {}))
       const auth = yield* withPolicy(undefined, http)
@@ -71,7 +71,7 @@ describe("whether an operation is repeated", () => {
     })
   )
 
-  it.effect("never with RetryPolicy.layerNone, which never waits either", () =>
+  it.effect("never with RetryPolicy.layerNone, and the failure comes at once", () =>
     Effect.gen(function* () {
       for (const { run } of operations) {
         const { http, times } = yield* timed(() => json(429, {}, { "retry-after": "5" }))
@@ -82,7 +82,7 @@ describe("whether an operation is repeated", () => {
     })
   )
 
-  it.effect("not after a failure that waiting cannot cure", () =>
+  it.effect("not after a failure that a retry cannot change", () =>
     Effect.gen(function* () {
       for (const { run } of operations) {
         for (const status of [302, 401, 403, 404, 409]) {
@@ -111,7 +111,7 @@ describe("whether an operation is repeated", () => {
     for (const { operation, run } of operations) {
       const singleUse = operation === "refresh" || operation === "exchange"
       const repeated = !singleUse || processed === "no"
-      it.effect(`${operation} after ${what}: ${repeated ? "repeated" : "its token counts as spent"}`, () =>
+      it.effect(`${operation} after ${what}: ${repeated ? "yes" : "no, its token may be used up"}`, () =>
         Effect.gen(function* () {
           const { http, times } = yield* timed(answer)
           yield* ending(run(yield* withPolicy(everySecond, http)))
@@ -121,7 +121,7 @@ describe("whether an operation is repeated", () => {
     }
   }
 
-  it.effect("a time-out is repeated for issue and revoke only, and only while there is time", () =>
+  it.effect("after a time-out for issue and revoke only, and only while there is time", () =>
     Effect.gen(function* () {
       for (const { operation, run } of operations) {
         const { http, times } = yield* timed(() => Effect.never)
@@ -171,7 +171,7 @@ describe("whether an operation is repeated", () => {
   )
 })
 
-describe("when it is repeated", () => {
+describe("the wait before a retry", () => {
   /** When the second request was sent. */
   const second = (headers: Record<string, string>, status = 429) =>
     Effect.gen(function* () {
@@ -199,21 +199,21 @@ describe("when it is repeated", () => {
     [{ "x-rate-limit-window": "soon" }, 1000],
     [{ "x-rate-limit-limit": "1" }, 1000]
   ] as const) {
-    it.effect(`429 with ${JSON.stringify(headers)}: after ${wait} ms`, () =>
+    it.effect(`after a 429 with ${JSON.stringify(headers)} is ${wait} ms`, () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* second(headers), wait)
       })
     )
   }
 
-  it.effect("503 honours Retry-After, and knows no rate limit window", () =>
+  it.effect("after a 503 is Retry-After; a rate limit window is ignored", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* second({ "retry-after": "4" }, 503), 4000)
       assert.strictEqual(yield* second({ "x-rate-limit-window": "5s" }, 503), 1000)
     })
   )
 
-  it.effect("a wait that leaves no time is not begun: the failure comes at once and tells it", () =>
+  it.effect("is in retryAfter of a failure that comes at once if the server states more than fits", () =>
     Effect.gen(function* () {
       for (const [headers, wait] of [
         [{ "retry-after": "19" }, Duration.seconds(19)],
@@ -229,7 +229,7 @@ describe("when it is repeated", () => {
     })
   )
 
-  it.effect("so does a wait of our own", () =>
+  it.effect("is in retryAfter of a failure that comes at once if the policy's wait does not fit", () =>
     Effect.gen(function* () {
       const { http, times } = yield* timed(() => json(503, {}))
       const policy = RetryPolicy.layer(Schedule.spaced("9 seconds"))
@@ -239,13 +239,13 @@ describe("when it is repeated", () => {
     })
   )
 
-  it.effect("18 s fit into the 30 s beside an attempt's 10 s and 2 s of headroom", () =>
+  it.effect("may be 18 s, which leaves 12 of the 30 s for an attempt", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* second({ "retry-after": "18" }), 18000)
     })
   )
 
-  it.effect("a last failure keeps the wait that the server stated, and has none of ours", () =>
+  it.effect("is in retryAfter of the last failure only if the server stated it", () =>
     Effect.gen(function* () {
       const stated = yield* ending(
         issue(
@@ -290,7 +290,7 @@ describe("the gate between attempts", () => {
     }
   }
 
-  it.effect("the caller's gate is opened once with the attempt's time-out, and asked before each repetition", () =>
+  it.effect("is started once with the attempt's time-out, and asked before each retry", () =>
     Effect.gen(function* () {
       const { asked, provided } = gate([true, true, true, true])
       const { http, times } = yield* timed((_, n) => json(503, {}, n === 2 ? { "retry-after": "7" } : {}))
@@ -305,7 +305,7 @@ describe("the gate between attempts", () => {
     })
   )
 
-  it.effect("it is asked last before each request, and nothing is sent against it", () =>
+  it.effect("is asked immediately before each request, which is not sent if it fails", () =>
     Effect.gen(function* () {
       const { http, times } = yield* timed(() => json(503, {}))
       const asked: Array<number> = []
@@ -329,7 +329,7 @@ describe("the gate between attempts", () => {
     })
   )
 
-  it.effect("a closed gate ends it with the last failure, at once", () =>
+  it.effect("ends the operation at once with the last failure if it answers no", () =>
     Effect.gen(function* () {
       const { asked, provided } = gate([true, false])
       const { http, times } = yield* timed((_, n) => json(503, { description: `failure ${n}` }, { "retry-after": "7" }))
@@ -341,7 +341,7 @@ describe("the gate between attempts", () => {
     })
   )
 
-  it.effect("a caller with a gate of its own is not told a wait of ours, which would be shorter than its pause", () =>
+  it.effect("keeps the policy's wait out of retryAfter", () =>
     Effect.gen(function* () {
       const { provided } = gate([false])
       const http = fake(() => json(503, {}))
@@ -350,7 +350,7 @@ describe("the gate between attempts", () => {
     })
   )
 
-  it.effect("no gate is asked when nothing is repeated", () =>
+  it.effect("is not asked if nothing is retried", () =>
     Effect.gen(function* () {
       const { asked, provided } = gate([true])
       yield* Effect.flip(
@@ -369,7 +369,7 @@ describe("the gate between attempts", () => {
     })
   )
 
-  it.effect("another body for revoke needs time for one more attempt, too", () =>
+  it.effect("is asked before revoke tries another body", () =>
     Effect.gen(function* () {
       const { asked, provided } = gate([true, false])
       const { http, times } = yield* timed(() => json(400, {}))
@@ -383,7 +383,7 @@ describe("the gate between attempts", () => {
   )
 })
 
-describe("where the policy is provided", () => {
+describe("a RetryPolicy", () => {
   const call = Effect.flatMap(NombaAuth, (auth) => Effect.flip(auth.issue))
   const attempts = <E>(program: Effect.Effect<unknown, E, HttpClient.HttpClient>) =>
     Effect.gen(function* () {
@@ -393,28 +393,28 @@ describe("where the policy is provided", () => {
     })
   const two = RetryPolicy.layer(Schedule.recurs(1))
 
-  it.effect("under the layer it governs", () =>
+  it.effect("applies if it is provided under the layer", () =>
     Effect.gen(function* () {
       const layer = NombaAuthHttp.layer.pipe(Layer.provide(layerConfig()), Layer.provide(two))
       assert.strictEqual(yield* attempts(Effect.provide(call, layer)), 2)
     })
   )
 
-  it.effect("around the whole program it governs", () =>
+  it.effect("applies if it is provided around the whole program", () =>
     Effect.gen(function* () {
       const layer = NombaAuthHttp.layer.pipe(Layer.provide(layerConfig()))
       assert.strictEqual(yield* attempts(call.pipe(Effect.provide(layer), Effect.provide(two))), 2)
     })
   )
 
-  it.effect("merged beside the layer it has no effect", () =>
+  it.effect("does not apply if it is merged beside the layer", () =>
     Effect.gen(function* () {
       const layer = NombaAuthHttp.layer.pipe(Layer.provide(layerConfig()), Layer.merge(two))
       assert.strictEqual(yield* attempts(Effect.provide(call, layer)), 5)
     })
   )
 
-  it.effect("nearer to the call it has no effect", () =>
+  it.effect("does not apply if it is provided nearer to the call", () =>
     Effect.gen(function* () {
       const layer = NombaAuthHttp.layer.pipe(Layer.provide(layerConfig()))
       assert.strictEqual(yield* attempts(call.pipe(Effect.provide(two), Effect.provide(layer))), 5)

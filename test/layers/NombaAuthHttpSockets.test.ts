@@ -38,8 +38,8 @@ const pour = (response: ServerResponse, bytes: number): { written: number } => {
   return count
 }
 
-describe("over fetch and sockets", () => {
-  it.scopedLive("a session is issued, and the connection serves again", () =>
+describe("token requests over fetch and sockets", () => {
+  it.scopedLive("issue a session, and keep the connection", () =>
     Effect.gen(function* () {
       const server = yield* serve((_, response) => grant(response))
       const auth = yield* overFetch(server.url)
@@ -49,40 +49,42 @@ describe("over fetch and sockets", () => {
   )
 
   for (const status of [301, 302, 303, 307, 308]) {
-    it.scopedLive(`a ${status} to a second host is not followed: it sees nothing, whatever the RequestInit says`, () =>
-      Effect.gen(function* () {
-        const second = yield* serve((_, response) => grant(response))
-        const first = yield* serve((_, response) => {
-          response.writeHead(status, { location: `${second.url}/stolen` })
-          response.end()
-        })
-        const follow = Layer.succeed(FetchHttpClient.RequestInit, { redirect: "follow", credentials: "include" })
-        const inLayer = FetchHttpClient.layer.pipe(Layer.provide(follow))
-        const inTransform: Changes = {
-          transformClient: HttpClient.transformResponse(Effect.provide(follow))
-        }
-        const replaced = yield* HttpClient.HttpClient.pipe(Effect.provide(FetchHttpClient.layer))
-        const following: Changes = { transformClient: HttpClient.followRedirects(3) }
-        for (const auth of [
-          yield* overFetch(first.url),
-          yield* overFetch(first.url, {}, inLayer),
-          yield* overFetch(first.url, inTransform),
-          yield* overFetch(first.url, following),
-          yield* overFetch(first.url, { transformClient: () => replaced })
-        ]) {
-          for (const { run } of operations) {
-            for (const call of [run(auth), Effect.provide(run(auth), follow)]) {
-              const error = yield* Effect.flip(call)
-              assert.deepInclude(error, { _tag: "UnexpectedResponse", reason: "Redirect", status })
+    it.scopedLive(
+      `a ${status} to a second host is not followed, with any RequestInit, and that host gets nothing`,
+      () =>
+        Effect.gen(function* () {
+          const second = yield* serve((_, response) => grant(response))
+          const first = yield* serve((_, response) => {
+            response.writeHead(status, { location: `${second.url}/stolen` })
+            response.end()
+          })
+          const follow = Layer.succeed(FetchHttpClient.RequestInit, { redirect: "follow", credentials: "include" })
+          const inLayer = FetchHttpClient.layer.pipe(Layer.provide(follow))
+          const inTransform: Changes = {
+            transformClient: HttpClient.transformResponse(Effect.provide(follow))
+          }
+          const replaced = yield* HttpClient.HttpClient.pipe(Effect.provide(FetchHttpClient.layer))
+          const following: Changes = { transformClient: HttpClient.followRedirects(3) }
+          for (const auth of [
+            yield* overFetch(first.url),
+            yield* overFetch(first.url, {}, inLayer),
+            yield* overFetch(first.url, inTransform),
+            yield* overFetch(first.url, following),
+            yield* overFetch(first.url, { transformClient: () => replaced })
+          ]) {
+            for (const { run } of operations) {
+              for (const call of [run(auth), Effect.provide(run(auth), follow)]) {
+                const error = yield* Effect.flip(call)
+                assert.deepInclude(error, { _tag: "UnexpectedResponse", reason: "Redirect", status })
+              }
             }
           }
-        }
-        assert.deepStrictEqual(second.seen, [])
-      })
+          assert.deepStrictEqual(second.seen, [])
+        })
     )
   }
 
-  it.scopedLive("what else is in the RequestInit is kept", () =>
+  it.scopedLive("the other options of the RequestInit are kept", () =>
     Effect.gen(function* () {
       let seen: string | string[] | undefined
       const server = yield* serve((request, response) => {
@@ -98,7 +100,7 @@ describe("over fetch and sockets", () => {
     })
   )
 
-  it.scopedLive("slow headers: Unavailable, and the connection is let go", () =>
+  it.scopedLive("slow headers: Unavailable, and the connection is closed", () =>
     Effect.gen(function* () {
       const server = yield* serve(() => {})
       const error = yield* issueError(server.url, brief)
@@ -154,7 +156,7 @@ describe("over fetch and sockets", () => {
     ["200 MB of an error", { "content-length": "200000000" }, 401, { _tag: "InvalidCredentials" }],
     ["an endless body of an error", {}, 503, { _tag: "Unavailable", reason: "ServerError" }]
   ] as const) {
-    it.scopedLive(`${what}: nothing is read past 1 MiB, and the connection is let go`, () =>
+    it.scopedLive(`${what}: nothing is read past 1 MiB, and the connection is closed`, () =>
       Effect.gen(function* () {
         let count = { written: 0 }
         const server = yield* serve((_, response) => {
@@ -168,14 +170,14 @@ describe("over fetch and sockets", () => {
     )
   }
 
-  it.scopedLive("nobody listens: certainly not processed", () =>
+  it.scopedLive("a closed port: not processed", () =>
     Effect.gen(function* () {
       const error = yield* issueError(`http://127.0.0.1:${yield* closedPort}`)
       assert.deepInclude(error, { _tag: "Unavailable", reason: "Network", detail: "ECONNREFUSED", processed: "no" })
     })
   )
 
-  it.scopedLive("no TLS there: certainly not processed", () =>
+  it.scopedLive("a server without TLS: not processed", () =>
     Effect.gen(function* () {
       const server = yield* serve((_, response) => grant(response))
       const error = yield* issueError(server.url.replace("http:", "https:"))
@@ -184,7 +186,7 @@ describe("over fetch and sockets", () => {
     })
   )
 
-  it.scopedLive("the connection is reset after the request: maybe processed", () =>
+  it.scopedLive("a connection that is reset after the request: maybe processed", () =>
     Effect.gen(function* () {
       const server = yield* serveTcp((socket) => void socket.once("data", () => socket.resetAndDestroy()))
       const error = yield* issueError(server.url)
@@ -204,7 +206,7 @@ describe("over fetch and sockets", () => {
     })
   )
 
-  it.scopedLive("an interrupted caller lets the connection go", () =>
+  it.scopedLive("an interruption closes the connection", () =>
     Effect.gen(function* () {
       const server = yield* serve(() => {})
       const fiber = yield* Effect.fork((yield* overFetch(server.url)).issue)

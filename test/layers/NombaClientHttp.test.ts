@@ -20,7 +20,7 @@ import { fixedCache, scriptedCache } from "../support/tokenCache.js"
 
 const ok = () => json(200, { code: "00" })
 
-describe("a request", () => {
+describe("a request of NombaClient", () => {
   it.effect("goes to the configured host with the token and the account id", () =>
     Effect.gen(function* () {
       const http = fake(ok)
@@ -60,7 +60,7 @@ describe("a request", () => {
     })
   )
 
-  it.effect("carries no account id where none is configured", () =>
+  it.effect("carries no account id if none is configured", () =>
     Effect.gen(function* () {
       const http = fake(ok)
       const nomba = yield* clientOver(http, undefined, { accountId: Option.none() })
@@ -69,7 +69,7 @@ describe("a request", () => {
     })
   )
 
-  it.effect("carries the token that is current, not the first one", () =>
+  it.effect("carries the current token, not the first one", () =>
     Effect.gen(function* () {
       const http = fake(ok)
       let serial = 0
@@ -83,7 +83,7 @@ describe("a request", () => {
     })
   )
 
-  it.effect("carries no trace header, and says so to nobody else", () =>
+  it.effect("carries no trace header, and other requests still do", () =>
     Effect.gen(function* () {
       const http = fake(ok)
       const nomba = yield* clientOver(http)
@@ -106,7 +106,7 @@ describe("a request", () => {
     })
   )
 
-  it.effect("is not sent when there is no token", () =>
+  it.effect("is not sent if there is no token", () =>
     Effect.gen(function* () {
       const http = fake(ok)
       const failure = new Unavailable({ operation: "issue", reason: "RateLimited" })
@@ -138,7 +138,7 @@ describe("a request", () => {
     ["v1/accounts:search", "its path does not begin with a slash"],
     ["", "its path does not begin with a slash"]
   ] as const) {
-    it.effect(`to ${JSON.stringify(path)} is refused before anything is asked or sent`, () =>
+    it.effect(`to ${JSON.stringify(path)} is an InvalidRequest; no token is asked for and nothing is sent`, () =>
       Effect.gen(function* () {
         const http = fake(ok)
         const nomba = yield* clientOver(http, { layer: fixedCache(Effect.dieMessage("asked for a token")) })
@@ -156,7 +156,7 @@ describe("a request", () => {
     )
   }
 
-  it.effect("is not sent with a header that cannot be carried, which is named and not quoted", () =>
+  it.effect("is not sent with an invalid header, which is named and not quoted", () =>
     Effect.gen(function* () {
       const http = fake(ok)
       const nomba = yield* clientOver(http, { layer: fixedCache(Effect.dieMessage("asked for a token")) })
@@ -175,7 +175,7 @@ describe("a request", () => {
     })
   )
 
-  it.effect("redirected by a caller's own mapRequest is refused all the same", () =>
+  it.effect("is an InvalidRequest if the caller's mapRequest gives it another host", () =>
     Effect.gen(function* () {
       const http = fake(ok)
       const nomba = HttpClient.mapRequest(yield* clientOver(http), HttpClientRequest.prependUrl("https://evil.example"))
@@ -185,8 +185,8 @@ describe("a request", () => {
   )
 })
 
-describe("an answer", () => {
-  it.effect("is the answer to the caller's own request", () =>
+describe("a response of NombaClient", () => {
+  it.effect("has the caller's own request", () =>
     Effect.gen(function* () {
       const http = fake(() => json(201, { a: 1 }, { "x-request-id": "7", "set-cookie": "a=b" }))
       const nomba = yield* clientOver(http)
@@ -202,7 +202,7 @@ describe("an answer", () => {
     })
   )
 
-  it.effect("is read in whichever way", () =>
+  it.effect("can be read as text, form, bytes and stream", () =>
     Effect.gen(function* () {
       const nomba = yield* clientOver(
         fake(() => text(200, "a=1", { "content-type": "application/x-www-form-urlencoded" }))
@@ -217,7 +217,7 @@ describe("an answer", () => {
   )
 
   for (const status of [200, 204, 304, 400, 403, 404, 409, 422, 429, 500, 503]) {
-    it.effect(`with status ${status} is an answer, not a failure`, () =>
+    it.effect(`with status ${status} is not a failure`, () =>
       Effect.gen(function* () {
         const http = fake(() => text(status, null))
         assert.strictEqual((yield* (yield* clientOver(http)).get("/v1/x")).status, status)
@@ -226,7 +226,7 @@ describe("an answer", () => {
     )
   }
 
-  it.effect("that the client beneath made a failure of its status is an answer again", () =>
+  it.effect("is not a failure although transformClient filters by status", () =>
     Effect.gen(function* () {
       const http = fake(() => json(404, { code: "404" }))
       const nomba = yield* clientOver(http, undefined, { transformClient: HttpClient.filterStatusOk })
@@ -250,7 +250,7 @@ describe("an answer", () => {
     )
   }
 
-  it.effect("that a browser hides because it is a redirect is a failure without a status", () =>
+  it.effect("is a failure without a status if a browser hides it because it is a redirect", () =>
     Effect.gen(function* () {
       const nomba = yield* clientOver(fake(() => Response.error()))
       const error = yield* Effect.flip(nomba.get("/v1/x"))
@@ -259,7 +259,7 @@ describe("an answer", () => {
     })
   )
 
-  it.effect("that cannot be read is a failure of the caller's own request, without a cause", () =>
+  it.effect("fails to be read with the caller's own request and without a cause", () =>
     Effect.gen(function* () {
       const nomba = yield* clientOver(fake(() => text(200, "<html>secret", { "content-type": "application/json" })))
       const response = yield* nomba.get("/v1/x")
@@ -274,7 +274,7 @@ describe("an answer", () => {
     })
   )
 
-  it.effect("that transformClient could not read is a failure of the caller's own request", () =>
+  it.effect("fails with the caller's own request if transformClient could not read it", () =>
     Effect.gen(function* () {
       const nomba = yield* clientOver(
         fake(() => text(200, "secret")),
@@ -290,7 +290,7 @@ describe("an answer", () => {
     })
   )
 
-  it.effect("without a body says so", () =>
+  it.effect("without a body fails to stream with EmptyBody", () =>
     Effect.gen(function* () {
       const nomba = yield* clientOver(fake(() => text(204, null)))
       const response = yield* nomba.get("/v1/x")
@@ -301,7 +301,7 @@ describe("an answer", () => {
   )
 })
 
-describe("a request that gets no answer", () => {
+describe("a request of NombaClient without a response", () => {
   it.effect("fails as the caller's own, with a system code and no cause", () =>
     Effect.gen(function* () {
       const cause = new TypeError("fetch failed", {
@@ -333,7 +333,7 @@ describe("a request that gets no answer", () => {
   )
 })
 
-describe("the RequestInit", () => {
+describe("the RequestInit of NombaClient", () => {
   const fakeFetch = () => {
     const seen: Array<RequestInit | undefined> = []
     const layer = Layer.succeed(FetchHttpClient.Fetch, async (_, init) => {
@@ -345,7 +345,7 @@ describe("the RequestInit", () => {
     return { over, last: () => seen.at(-1) }
   }
 
-  it.effect("of the layer stays, but for redirects and credentials", () =>
+  it.effect("is the layer's, except for redirects and credentials", () =>
     Effect.gen(function* () {
       const { last, over } = fakeFetch()
       const mine = Layer.succeed(FetchHttpClient.RequestInit, {
@@ -359,7 +359,7 @@ describe("the RequestInit", () => {
     })
   )
 
-  it.effect("of one request is merged over the layer's", () =>
+  it.effect("is merged from the request's and the layer's", () =>
     Effect.gen(function* () {
       const { last, over } = fakeFetch()
       const ofLayer = Layer.succeed(FetchHttpClient.RequestInit, { cache: "no-store", keepalive: false })
@@ -372,7 +372,7 @@ describe("the RequestInit", () => {
     })
   )
 
-  it.effect("given inside transformClient cannot make redirects be followed", () =>
+  it.effect("follows no redirects although transformClient sets that", () =>
     Effect.gen(function* () {
       const { last, over } = fakeFetch()
       const nomba = yield* over(FetchHttpClient.layer, {
@@ -385,7 +385,7 @@ describe("the RequestInit", () => {
     })
   )
 
-  it.effect("holds also for a client that transformClient puts in the place of the given one", () =>
+  it.effect("applies also to another client that transformClient returns", () =>
     Effect.gen(function* () {
       const { last, over } = fakeFetch()
       const other = yield* Effect.provide(HttpClient.HttpClient, FetchHttpClient.layer)
@@ -401,7 +401,7 @@ describe("the RequestInit", () => {
     })
   )
 
-  it.effect("is as it was when the request is over", () =>
+  it.effect("is restored after the request", () =>
     Effect.gen(function* () {
       const mine = { cache: "no-store" } as const
       const after = yield* Effect.gen(function* () {
@@ -415,8 +415,8 @@ describe("the RequestInit", () => {
   )
 })
 
-describe("as an HttpClient like any other", () => {
-  it.effect("it works under filterStatusOk, and the failure is the caller's", () =>
+describe("NombaClient as an HttpClient", () => {
+  it.effect("works under filterStatusOk, and the failure has the caller's request", () =>
     Effect.gen(function* () {
       const nomba = HttpClient.filterStatusOk(yield* clientOver(fake(() => json(404, { code: "404" }))))
       const error = yield* Effect.flip(nomba.get("/v1/x"))
@@ -426,7 +426,7 @@ describe("as an HttpClient like any other", () => {
     })
   )
 
-  it.effect("it works under mapRequest, tapRequest and retry", () =>
+  it.effect("works under mapRequest, tapRequest and retry", () =>
     Effect.gen(function* () {
       const http = script(
         () => text(503, null),
@@ -445,7 +445,7 @@ describe("as an HttpClient like any other", () => {
     })
   )
 
-  it.scoped("it works under withScope", () =>
+  it.scoped("works under withScope", () =>
     Effect.gen(function* () {
       const nomba = HttpClient.withScope(yield* clientOver(fake(() => json(200, { a: 1 }))))
       assert.deepStrictEqual(yield* (yield* nomba.get("/v1/x")).json, { a: 1 })
@@ -465,7 +465,7 @@ describe("as an HttpClient like any other", () => {
       .add(HttpApiEndpoint.post("open", "/v1/accounts").setPayload(Balance).addSuccess(Balance, { status: 201 }))
   )
 
-  it.effect("HttpApiClient.makeWith derives a client from it, which has its failures too", () =>
+  it.effect("can be the client of HttpApiClient.makeWith", () =>
     Effect.gen(function* () {
       const cache = scriptedCache("nomba")
       const http = script(

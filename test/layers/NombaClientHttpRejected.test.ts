@@ -97,7 +97,7 @@ describe("a response that says the JWT expired", () => {
     ["with a success", () => json(200, { description: jwtExpired })],
     ["in a body over 64 KiB", () => json(500, { description: jwtExpired, x: "x".repeat(65_536) })]
   ] as const) {
-    it.effect(`is none ${what}`, () =>
+    it.effect(`is ignored ${what}`, () =>
       Effect.gen(function* () {
         const http = rejecting(answer)
         const { response, told } = yield* run(http)
@@ -112,7 +112,7 @@ describe("a response that says the JWT expired", () => {
   }
 })
 
-describe("an error response can be read afterwards", () => {
+describe("an error response of NombaClient can be read", () => {
   const content = '{"a":"é€😀","b":[1]}'
   for (const [what, body] of [
     ["short", content],
@@ -145,7 +145,7 @@ describe("an error response can be read afterwards", () => {
     }
   }
 
-  it.effect("as a form, too", () =>
+  it.effect("as a form", () =>
     Effect.gen(function* () {
       const headers = { "content-type": "application/x-www-form-urlencoded" }
       const { response } = yield* run(fake(() => text(400, "a=1", headers)))
@@ -153,7 +153,7 @@ describe("an error response can be read afterwards", () => {
     })
   )
 
-  it.effect("if it is empty, too", () =>
+  it.effect("if it is empty", () =>
     Effect.gen(function* () {
       const { response } = yield* run(fake(() => text(400, null)))
       assert.strictEqual(yield* response.text, "")
@@ -161,7 +161,7 @@ describe("an error response can be read afterwards", () => {
     })
   )
 
-  it.effect("if it breaks off: what came, and then the failure with its code", () =>
+  it.effect("if it breaks off: the part that arrived, and then the failure with its code", () =>
     Effect.gen(function* () {
       let pulls = 0
       const body = new ReadableStream({
@@ -181,7 +181,7 @@ describe("an error response can be read afterwards", () => {
     })
   )
 
-  it.effect("if it is slow: the response comes after a second, and all of the body is there", () =>
+  it.effect("if it is slow: the response comes after a second, and its body is whole", () =>
     Effect.gen(function* () {
       let push = (_: string): void => {}
       const body = new ReadableStream({
@@ -204,7 +204,7 @@ describe("an error response can be read afterwards", () => {
     })
   )
 
-  it.effect("interruption while it is looked at cancels it", () =>
+  it.effect("and an interruption while it is peeked at cancels it", () =>
     Effect.gen(function* () {
       let cancelled = false
       const body = new ReadableStream({
@@ -220,8 +220,8 @@ describe("an error response can be read afterwards", () => {
   )
 })
 
-describe("what the cache is told", () => {
-  it.effect("that a token was accepted, by every response that proves it", () =>
+describe("NombaClient tells the cache", () => {
+  it.effect("that a token was accepted, for each status that proves it", () =>
     Effect.gen(function* () {
       for (const [status, proves] of [
         [200, true],
@@ -241,7 +241,7 @@ describe("what the cache is told", () => {
     })
   )
 
-  it.effect("when the request was sent, and its route", () =>
+  it.effect("when a request was sent, and its route", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(1_000)
       for (const [request, route] of [
@@ -272,10 +272,10 @@ describe("what the cache is told", () => {
   )
 })
 
-describe("what the cache says to a 401", () => {
+describe("the answer of the cache to a 401", () => {
   const always401 = () => fake(() => json(401, { code: "401" }))
 
-  it.effect("pass: the response goes to the caller, who can read it, and nothing is renewed", () =>
+  it.effect("None: the response goes to the caller, who can read it, and nothing is renewed", () =>
     Effect.gen(function* () {
       const http = always401()
       const { response, told } = yield* run(http, { rejections: ["None"] })
@@ -285,7 +285,7 @@ describe("what the cache says to a 401", () => {
     })
   )
 
-  it.effect("replay: the request is sent again with the same token", () =>
+  it.effect("SameToken: the request is sent again with the same token", () =>
     Effect.gen(function* () {
       const http = fake((_, n) => (n === 1 ? text(401, null) : json(200, {})))
       const { response, told } = yield* run(http, { rejections: ["SameToken"] })
@@ -295,7 +295,7 @@ describe("what the cache says to a 401", () => {
     })
   )
 
-  it.effect("replay: a second 401 is reported again, and then renewed", () =>
+  it.effect("SameToken: a second 401 is reported again, and the token is renewed", () =>
     Effect.gen(function* () {
       const http = rejecting(() => text(401, null))
       const { response, told } = yield* run(http, { rejections: ["SameToken"] })
@@ -305,7 +305,7 @@ describe("what the cache says to a 401", () => {
     })
   )
 
-  it.effect("replay, whenever it is asked: the same token is sent twice at most", () =>
+  it.effect("SameToken again and again: the same token is sent twice at most", () =>
     Effect.gen(function* () {
       const http = always401()
       const rejections: ReadonlyArray<Remedy> = ["SameToken", "SameToken", "SameToken", "SameToken"]
@@ -315,7 +315,7 @@ describe("what the cache says to a 401", () => {
     })
   )
 
-  it.effect("sends four requests at most, whatever it says", () =>
+  it.effect("causes four requests at most", () =>
     Effect.gen(function* () {
       const http = always401()
       yield* run(http, { rejections: ["SameToken"], renewals: ["store", "store", "store", "store"] })
@@ -323,7 +323,7 @@ describe("what the cache says to a 401", () => {
     })
   )
 
-  it.effect("the renewal's failure is the caller's, not the 401", () =>
+  it.effect("Renewal: the caller gets the failure of the renewal, not the 401", () =>
     Effect.gen(function* () {
       const failure = new Unavailable({ operation: "store", reason: "StoreCodec" })
       assert.strictEqual(yield* Effect.flip(run(always401(), { renewals: [failure] })), failure)

@@ -25,8 +25,8 @@ const run = (http: Fake, renewals: ReadonlyArray<Renewal>, request = HttpClientR
     return { response, told: cache.told }
   })
 
-describe("a 401", () => {
-  it.effect("costs one renewal and one replay, and the renewal is said to have helped", () =>
+describe("a 401 to NombaClient", () => {
+  it.effect("causes one renewal and one replay, and the new token is confirmed", () =>
     Effect.gen(function* () {
       const http = accepting("token-2")
       const { response, told } = yield* run(http, ["nomba"])
@@ -36,7 +36,7 @@ describe("a 401", () => {
     })
   )
 
-  it.effect("to a new token as well goes to the caller, who can read it", () =>
+  it.effect("goes to the caller, who can read it, if the new token is rejected as well", () =>
     Effect.gen(function* () {
       const http = accepting()
       const { response, told } = yield* run(http, ["nomba", "nomba"])
@@ -47,7 +47,7 @@ describe("a 401", () => {
     })
   )
 
-  it.effect("to an adopted token as well is replayed once more, with a token of our own", () =>
+  it.effect("causes a second renewal and replay if the first one adopted a token that is rejected as well", () =>
     Effect.gen(function* () {
       const http = accepting("token-3")
       const { response, told } = yield* run(http, ["store", "nomba"])
@@ -63,7 +63,7 @@ describe("a 401", () => {
     })
   )
 
-  it.effect("is replayed twice at most, whatever the store holds", () =>
+  it.effect("causes two replays at most, also if every renewal adopts a token", () =>
     Effect.gen(function* () {
       const http = accepting()
       const { response, told } = yield* run(http, ["store", "store", "store"])
@@ -73,7 +73,7 @@ describe("a 401", () => {
     })
   )
 
-  it.effect("that an adopted token cures is reported to the cache, which knows what it is worth", () =>
+  it.effect("is reported to the cache although the adopted token was accepted", () =>
     Effect.gen(function* () {
       const { response, told } = yield* run(accepting("token-2"), ["store"])
       assert.strictEqual(response.status, 200)
@@ -81,7 +81,7 @@ describe("a 401", () => {
     })
   )
 
-  it.effect("goes to the caller, unread, when the cache has no other token to offer", () =>
+  it.effect("goes to the caller, unread, if the cache has no other token", () =>
     Effect.gen(function* () {
       const http = accepting()
       const { response, told } = yield* run(http, ["same"])
@@ -92,7 +92,7 @@ describe("a 401", () => {
     })
   )
 
-  it.effect("goes to the caller in the end when the second renewal brings nothing new", () =>
+  it.effect("goes to the caller if the second renewal brings no other token", () =>
     Effect.gen(function* () {
       const http = accepting()
       const { response } = yield* run(http, ["store", "same"])
@@ -106,7 +106,7 @@ describe("a 401", () => {
     new InvalidCredentials({ operation: "issue", status: 401 }),
     new Unavailable({ operation: "refresh", reason: "Timeout" })
   ]) {
-    it.effect(`becomes the ${failure._tag} that the renewal failed with`, () =>
+    it.effect(`becomes the ${failure._tag} with which the renewal failed`, () =>
       Effect.gen(function* () {
         const http = accepting()
         assert.strictEqual(yield* Effect.flip(run(http, [failure])), failure)
@@ -115,7 +115,7 @@ describe("a 401", () => {
     )
   }
 
-  it.effect("is no longer one when the replay finds something else, which goes to the caller", () =>
+  it.effect("is replaced by any other status of the replay", () =>
     Effect.gen(function* () {
       for (const [status, told] of [
         [403, ["invalidate token-1", "session"]],
@@ -131,7 +131,7 @@ describe("a 401", () => {
     })
   )
 
-  it.effect("is seen also where transformClient makes a failure of it", () =>
+  it.effect("is noticed although transformClient makes a failure of it", () =>
     Effect.gen(function* () {
       const http = accepting("token-2")
       const nomba = yield* clientOver(http, scriptedCache("nomba"), { transformClient: HttpClient.filterStatusOk })
@@ -139,7 +139,7 @@ describe("a 401", () => {
     })
   )
 
-  it.effect("is judged by its status alone: code 401 in a 200 is none", () =>
+  it.effect("is a status: a 200 with code 401 is not one", () =>
     Effect.gen(function* () {
       const http = fake(() => json(200, { code: "401", description: "Unauthorized" }))
       const { told } = yield* run(http, ["nomba"])
@@ -148,8 +148,8 @@ describe("a 401", () => {
   )
 })
 
-describe("a replay", () => {
-  it.effect("is the same request: method, URL, body and idempotency headers", () =>
+describe("a replay of NombaClient", () => {
+  it.effect("has the same method, URL, body and idempotency headers", () =>
     Effect.gen(function* () {
       const http = accepting("token-2")
       const request = HttpClientRequest.put("/v1/x", {
@@ -189,7 +189,7 @@ describe("a replay", () => {
     ["raw form data", HttpBody.raw(form)]
   ]
   for (const [name, body] of replayable) {
-    it.effect(`is made of ${name}`, () =>
+    it.effect(`is possible with ${name}`, () =>
       Effect.gen(function* () {
         const http = accepting("token-2")
         const { response } = yield* run(http, ["nomba"], HttpClientRequest.post("/v1/x", { body }))
@@ -206,7 +206,7 @@ describe("a replay", () => {
     ["a raw object", HttpBody.raw({ pipe: () => {} })]
   ]
   for (const [name, body] of unreplayable) {
-    it.effect(`is not made of ${name}: the token is rejected all the same, and the 401 is the caller's`, () =>
+    it.effect(`is not possible with ${name}: the token is rejected, and the caller gets the 401`, () =>
       Effect.gen(function* () {
         const http = accepting("token-2")
         const { response, told } = yield* run(http, ["nomba"], HttpClientRequest.post("/v1/x", { body }))
@@ -218,7 +218,7 @@ describe("a replay", () => {
     )
   }
 
-  it.effect("begins when the first answer was let go of", () =>
+  it.effect("starts after the connection of the first response was freed", () =>
     Effect.gen(function* () {
       let read = false
       const body = new ReadableStream(
@@ -237,7 +237,7 @@ describe("a replay", () => {
     })
   )
 
-  it.effect("does not wait for a first answer whose body never ends", () =>
+  it.effect("does not wait for a first response whose body never ends", () =>
     Effect.gen(function* () {
       let cancelled = false
       const body = new ReadableStream({
@@ -254,8 +254,8 @@ describe("a replay", () => {
   )
 })
 
-describe("many 401s at once", () => {
-  it.effect("200 requests with one rejected token cost one renewal", () =>
+describe("concurrent 401s to NombaClient", () => {
+  it.effect("cause one renewal for 200 requests with one rejected token", () =>
     Effect.gen(function* () {
       const cache = scriptedCache("nomba", "nomba")
       const arrived = yield* Deferred.make<void>()

@@ -25,7 +25,7 @@ const over = (
 
 describe.each(clients)("over %s and sockets", (_, layer) => {
   for (const status of [301, 302, 303, 307, 308]) {
-    it.scopedLive(`a ${status} to a second host is not followed: it sees nothing`, () =>
+    it.scopedLive(`a ${status} to a second host is not followed, and that host gets nothing`, () =>
       Effect.gen(function* () {
         const second = yield* serve((_, response) => response.end())
         const first = yield* serve((_, response) =>
@@ -51,7 +51,7 @@ describe.each(clients)("over %s and sockets", (_, layer) => {
     })
   )
 
-  it.scopedLive("a path cannot make a second host see anything", () =>
+  it.scopedLive("no path sends a request to a second host", () =>
     Effect.gen(function* () {
       const second = yield* serve((_, response) => response.end())
       const first = yield* serve((_, response) => response.end())
@@ -127,7 +127,7 @@ describe.each(clients)("over %s and sockets", (_, layer) => {
     })
   )
 
-  it.scopedLive("interruption before the answer aborts the request", () =>
+  it.scopedLive("an interruption before the response aborts the request", () =>
     Effect.gen(function* () {
       const arrived = yield* Deferred.make<void>()
       const server = yield* serve(() => Deferred.unsafeDone(arrived, Effect.void))
@@ -139,7 +139,7 @@ describe.each(clients)("over %s and sockets", (_, layer) => {
     })
   )
 
-  it.scopedLive("interruption while the body is read aborts the request", () =>
+  it.scopedLive("an interruption while the body is read aborts the request", () =>
     Effect.gen(function* () {
       const server = yield* serve((_, response) => response.writeHead(200).write("x"))
       const nomba = yield* over(layer, server.url)

@@ -36,7 +36,7 @@ describe("the layer of a public client", () => {
     })
   )
 
-  it.scoped("has a session apart from the client's own", () =>
+  it.scoped("keeps its sessions apart from the client's own", () =>
     Effect.gen(function* () {
       const { storeKey } = yield* NombaConfigOptions.make({ clientId, clientSecret: Redacted.make("own/secret=") })
       const { storeKey: ofPerson } = yield* NombaConfigOptions.makePublic({ clientId, subject: "ada" })
@@ -45,7 +45,7 @@ describe("the layer of a public client", () => {
     })
   )
 
-  it.scoped("cannot issue, sends nothing, and says why", () =>
+  it.scoped("fails with a reason and sends nothing instead of an issue", () =>
     Effect.gen(function* () {
       const http = refusing()
       const context = yield* built(Nomba.layerPublic({ clientId, subject: "ada" }).pipe(over(http)))
@@ -61,7 +61,7 @@ describe("the layer of a public client", () => {
     })
   )
 
-  it.scoped("reads everything from the environment but a secret and the subject", () =>
+  it.scoped("reads all but the secret and the subject from the environment", () =>
     Effect.gen(function* () {
       const { provider, read } = recordVariables({ NOMBA_CLIENT_ID: clientId, NOMBA_ENVIRONMENT: "production" })
       const config = yield* Effect.withConfigProvider(
@@ -82,7 +82,7 @@ describe("the layer of a public client", () => {
     })
   )
 
-  it.effect("is refused a subject that nobody can mean", () =>
+  it.effect("rejects a blank or invalid subject", () =>
     Effect.gen(function* () {
       for (const subject of ["", " ada", undefined, 7, "undefined", "<user>"]) {
         const error = yield* Effect.flip(

@@ -35,7 +35,7 @@ const unexpected = (answer: HttpClientResponse.HttpClientResponse): Effect.Effec
     error instanceof UnexpectedResponse ? Effect.succeed(error) : Effect.die(error)
   )
 
-describe("NombaResponse: a call is a success", () => {
+describe("NombaResponse: a response is a success", () => {
   for (const [name, body, status = 200, isPending = false] of [
     ["if the code is 00", { code: "00", description: "Success", data }],
     ["if the code is the number 0", { code: 0, data }],
@@ -70,7 +70,7 @@ describe("NombaResponse: a call is a success", () => {
   )
 })
 
-describe("NombaResponse: a call has failed", () => {
+describe("NombaResponse: a response is a failure", () => {
   for (const word of [
     "FAILED",
     "BAD_REQUEST",
@@ -80,7 +80,7 @@ describe("NombaResponse: a call has failed", () => {
     "WALLET_NOT_FOUND",
     "BLACKLISTED"
   ]) {
-    it.effect(`if the description is ${word}, whatever the code and the status say`, () =>
+    it.effect(`if the description is ${word}, with any code and status`, () =>
       Effect.gen(function* () {
         for (const code of ["00", "200", 200, "201", undefined]) {
           for (const status of [200, 201]) {
@@ -149,7 +149,7 @@ describe("NombaResponse: a call has failed", () => {
     })
   )
 
-  it.effect("an error status decides, whatever the body is", () =>
+  it.effect("if the status is an error, with any body", () =>
     Effect.gen(function* () {
       for (const body of ["<html>Bad gateway</html>", "", "{", "[]", "x".repeat(2 * 1024 * 1024)]) {
         assert.deepInclude(yield* failed(response(body, { status: 502 }, "GET")), { status: 502, retryable: true })
@@ -157,7 +157,7 @@ describe("NombaResponse: a call has failed", () => {
     })
   )
 
-  it.effect("a 2xx whose body breaks off may have been carried out", () =>
+  it.effect("if the body of a 2xx breaks off: Nomba may have carried the request out", () =>
     Effect.gen(function* () {
       const broken = () => new ReadableStream({ pull: (controller) => controller.error(new Error("reset")) })
       assert.deepInclude(yield* failed(response(broken())), { status: 200, processed: "unknown", retryable: false })
@@ -165,7 +165,7 @@ describe("NombaResponse: a call has failed", () => {
     })
   )
 
-  it.effect("states how long to wait", () =>
+  it.effect("with the wait that the server states", () =>
     Effect.gen(function* () {
       const window = { "x-rate-limit-window": "60s" }
       const limited = yield* failed(json({}, { status: 429, headers: window }))
@@ -176,7 +176,7 @@ describe("NombaResponse: a call has failed", () => {
     })
   )
 
-  it.effect("says in one line what happened, with Nomba's words, and what to check", () =>
+  it.effect("with one line that says what happened, Nomba's words, and what to check", () =>
     Effect.gen(function* () {
       const refused = yield* failed(
         json({ code: "422", description: "Bad\ninput", errors: ["amount"] }, { status: 422 })
@@ -198,7 +198,7 @@ describe("NombaResponse: a call has failed", () => {
   )
 })
 
-describe("NombaResponse: a response is not the contract's", () => {
+describe("NombaResponse: a response is an UnexpectedResponse", () => {
   for (const [name, answer, reason] of [
     ["an HTML page with a 200", response("<html></html>", { headers: { "content-type": "text/html" } }), "NotJson"],
     ["an empty body with a 200", response(""), "NotJson"],
@@ -216,7 +216,7 @@ describe("NombaResponse: a response is not the contract's", () => {
     )
   }
 
-  it.effect("data that does not fit the schema is told by paths, never by values", () =>
+  it.effect("if its data does not fit the schema: the error has paths and no values", () =>
     Effect.gen(function* () {
       const Account = Schema.Struct({
         id: Schema.String,
@@ -237,7 +237,7 @@ describe("NombaResponse: a response is not the contract's", () => {
     })
   )
 
-  it.effect("carries the id of the request, for a report to Nomba", () =>
+  it.effect("with the id of the request", () =>
     Effect.gen(function* () {
       const error = yield* unexpected(json([], { headers: { "x-request-id": "r-1" } }))
       assert.strictEqual(error.requestId, "r-1")
@@ -250,7 +250,7 @@ describe("NombaResponse and NombaClient", () => {
   const over = (answer: () => Response) =>
     clientOver(fake(answer), { layer: fixedCache(Effect.sync(() => Redacted.make(bearer))) })
 
-  it.effect("a bearer that the server echoes is masked, whole and in part", () =>
+  it.effect("mask a bearer that the server echoes, whole and in part", () =>
     Effect.gen(function* () {
       const echo = { code: "400", description: `Bearer ${bearer} is bad`, errors: [bearer.slice(4, 20)] }
       for (const answer of [
@@ -268,7 +268,7 @@ describe("NombaResponse and NombaClient", () => {
     })
   )
 
-  it.effect("has no timeout of its own, and can be given one", () =>
+  it.effect("have no timeout of their own, and can be given one", () =>
     Effect.gen(function* () {
       const endless = () => new Response(new ReadableStream({}), { status: 200 })
       const program = read(HttpClientResponse.fromWeb(HttpClientRequest.get("/v1/x"), endless()))
@@ -280,7 +280,7 @@ describe("NombaResponse and NombaClient", () => {
     })
   )
 
-  it.effect("decodes what the test double answers", () =>
+  it.effect("decode what NombaTest answers", () =>
     Effect.gen(function* () {
       const nomba = yield* NombaClient
       const result = yield* Effect.flatMap(nomba.get("/v1/x"), NombaResponse.data(Transfer))

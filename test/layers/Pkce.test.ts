@@ -14,7 +14,7 @@ const text = Redacted.value<string>
 const problemsOf = (changes: Partial<Record<keyof Pkce.Options, unknown>>) =>
   Effect.map(Effect.flip(Pkce.authorizationUrl({ ...options, ...changes } as Pkce.Options)), String)
 
-describe("the verifier, the challenge and the state", () => {
+describe("Pkce.verifier, challenge and state", () => {
   it.live("are as in appendix B of RFC 7636", () =>
     Effect.gen(function* () {
       const challenge = yield* Pkce.challenge(Redacted.make("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"))
@@ -22,7 +22,7 @@ describe("the verifier, the challenge and the state", () => {
     })
   )
 
-  it.live("the challenge of any verifier is the base64url of its SHA-256", () =>
+  it.live("give a challenge that is the base64url of the verifier's SHA-256", () =>
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(fc.stringMatching(/^[\w\-.~]{43,128}$/), async (verifier) => {
@@ -33,7 +33,7 @@ describe("the verifier, the challenge and the state", () => {
     )
   )
 
-  it.effect("each verifier and each state holds 32 bytes in the alphabet of RFC 7636, and is another", () =>
+  it.effect("hold 32 new bytes each time, in the alphabet of RFC 7636", () =>
     Effect.gen(function* () {
       const all = yield* Effect.all(
         Array.from({ length: 1000 }, (_, index) => (index % 2 === 0 ? Pkce.verifier : Pkce.state))
@@ -50,7 +50,7 @@ describe("the verifier, the challenge and the state", () => {
     })
   )
 
-  it.effect("a program's Random does not decide them", () =>
+  it.effect("do not use the program's Random service", () =>
     Effect.gen(function* () {
       const one = Effect.withRandom(Pkce.verifier, Random.make("a seed"))
       assert.notStrictEqual(text(yield* one), text(yield* one))
@@ -58,7 +58,7 @@ describe("the verifier, the challenge and the state", () => {
   )
 })
 
-describe("the authorize URL", () => {
+describe("Pkce.authorizationUrl", () => {
   it.live("has the parameters of RFC 6749 section 4.1.1 and RFC 7636 section 4.3, and no secret", () =>
     Effect.gen(function* () {
       const { pending, url } = yield* Pkce.authorizationUrl({ ...options, scope: "accounts:read transfers" })
@@ -81,7 +81,7 @@ describe("the authorize URL", () => {
     })
   )
 
-  it.live("is below the base URL, however that is written", () =>
+  it.live("is below the base URL, with or without a path or slash", () =>
     Effect.gen(function* () {
       for (const [place, expected] of [
         [{ baseUrl: undefined }, "https://sandbox.nomba.com/v1/auth/authorize"],
@@ -100,7 +100,7 @@ describe("the authorize URL", () => {
     })
   )
 
-  it.live("goes back to https, a scheme of the program's own, or a loopback address", () =>
+  it.live("takes a redirect URI of https, of a private scheme, or at a loopback address", () =>
     Effect.gen(function* () {
       for (const redirectUri of [
         "https://shop.example/callback?shop=1",
@@ -116,7 +116,7 @@ describe("the authorize URL", () => {
     })
   )
 
-  it.effect("is not made of options that are wrong, which are all named and not quoted", () =>
+  it.effect("names all invalid options and quotes none", () =>
     Effect.gen(function* () {
       for (const [changes, ...problems] of [
         [{ clientId: undefined }, "options.clientId", "is not set"],
@@ -148,13 +148,13 @@ describe("the authorize URL", () => {
   )
 })
 
-describe("a login that the environment configures", () => {
+describe("Pkce.authorizationUrlConfig", () => {
   const { redirectUri } = options
   const within = (variables: Readonly<Record<string, string>>) =>
     Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
   const NOMBA_CLIENT_ID = "a-client-of-the-environment"
 
-  it.live("sends the person where the layer of the same environment and overrides sends the code", () =>
+  it.live("sends the end user to the host to which the layer of the same settings sends the code", () =>
     Effect.gen(function* () {
       const environments: ReadonlyArray<Readonly<Record<string, string>>> = [
         {},
@@ -190,7 +190,7 @@ describe("a login that the environment configures", () => {
     })
   )
 
-  it.effect("names the variable that is wrong, and does not quote it", () =>
+  it.effect("names an invalid variable and does not quote it", () =>
     Effect.gen(function* () {
       for (const [environment, ...problems] of [
         [{}, "NOMBA_CLIENT_ID", "is not set"],
@@ -206,7 +206,7 @@ describe("a login that the environment configures", () => {
     })
   )
 
-  it.live("is not read where everything is in code", () =>
+  it.live("reads no variable if every setting is in code", () =>
     Effect.gen(function* () {
       const { url } = yield* within({ NOMBA_CLIENT_ID, NOMBA_ENVIRONMENT: "production" })(
         Pkce.authorizationUrl({ clientId: options.clientId, redirectUri })
@@ -220,7 +220,7 @@ describe("a login that the environment configures", () => {
 describe("a pending login", () => {
   const codec = Schema.parseJson(Pkce.PendingLogin)
 
-  it.live("survives being written down and read again", () =>
+  it.live("is equal after encoding and decoding", () =>
     Effect.gen(function* () {
       const { pending } = yield* Pkce.authorizationUrl({ ...options, issuer: "https://issuer.example" })
       const written = yield* Schema.encode(codec)(pending)
@@ -235,7 +235,7 @@ describe("a pending login", () => {
     })
   )
 
-  it("that cannot be read is not quoted", () => {
+  it("is not quoted if it cannot be decoded", () => {
     for (const written of ['{"state":"abcdefgh"}', '{"state":7,"verifier":"abcdefgh"}', '"abcdefgh"', "{}"]) {
       const read = Schema.decodeEither(codec)(written)
       assert.isTrue(Either.isLeft(read))

@@ -37,8 +37,8 @@ const refused = (parametersOf: (state: string) => Parameters, options: Partial<P
     return issuesOf(error)
   })
 
-describe("a callback", () => {
-  it.live("brings what exchange takes, as a URL, a text, or a path", () =>
+describe("Pkce.callback", () => {
+  it.live("gives the options of exchange for a URL, a text or a path", () =>
     Effect.gen(function* () {
       for (const spell of [
         (url: string) => url,
@@ -60,7 +60,7 @@ describe("a callback", () => {
     })
   )
 
-  it.live("is good for one read, whatever it brought and however its login was kept", () =>
+  it.live("accepts a callback once, with any outcome and any copy of the pending login", () =>
     Effect.gen(function* () {
       for (const outcome of [
         ["code", "c-1"],
@@ -79,7 +79,7 @@ describe("a callback", () => {
     })
   )
 
-  it.live("of another login leaves this one pending", () =>
+  it.live("leaves the login pending if the callback is of another login", () =>
     Effect.gen(function* () {
       const mine = yield* begin()
       const other = yield* begin()
@@ -100,7 +100,7 @@ describe("a callback", () => {
     })
   )
 
-  it.live("at another origin or path than the redirect URI's is refused and leaves the login pending", () =>
+  it.live("rejects a callback at another origin or path than the redirect URI's, and leaves the login pending", () =>
     Effect.gen(function* () {
       const loopback = "http://127.0.0.1:53211/callback"
       const native = "com.example.shop:/callback"
@@ -136,7 +136,7 @@ describe("a callback", () => {
     })
   )
 
-  it.live("that is hostile is refused, with no value of it in the error", () =>
+  it.live("rejects a hostile callback with an error that quotes none of it", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* refused(() => []), ["state: missing"])
       assert.deepStrictEqual(yield* refused(() => [["code", "hostile"]]), ["state: missing"])
@@ -202,7 +202,7 @@ describe("a callback", () => {
     })
   )
 
-  it.live("of another server is refused (RFC 9207)", () =>
+  it.live("rejects a callback of another issuer (RFC 9207)", () =>
     Effect.gen(function* () {
       const from =
         (...iss: Parameters) =>
@@ -219,7 +219,7 @@ describe("a callback", () => {
     })
   )
 
-  it.live("that brings an error of RFC 6749 section 4.1.2.1 fails with the tag that says what to do", () =>
+  it.live("fails with the tag that fits each error of RFC 6749 section 4.1.2.1", () =>
     Effect.gen(function* () {
       for (const [code, tag, message] of [
         ["access_denied", "Expired", 'The login was denied (code access_denied, "no ***").'],
@@ -250,7 +250,7 @@ describe("a callback", () => {
     })
   )
 
-  it.live("of any kind gets a typed answer", () =>
+  it.live("gives a typed result for any text", () =>
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(

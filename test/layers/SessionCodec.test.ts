@@ -50,14 +50,14 @@ describe("SessionCodec.plain", () => {
     })
   )
 
-  it.live("the text says what it is", () =>
+  it.live("starts the text with its format", () =>
     Effect.map(SessionCodec.plain.encode(here, held), (text) => {
       assert.match(text, /^nomba-auth\/1 plain \{"format":1,.*\}$/)
       assert.include(text, "held-refresh")
     })
   )
 
-  it.live("does not write a lifetime without an end", () =>
+  it.live("rejects an infinite lifetime", () =>
     refuses(
       SessionCodec.plain.encode(here, contentOf(new Session({ ...sessionOf("held"), lifetime: Duration.infinity }))),
       "StoreCodec",
@@ -65,7 +65,7 @@ describe("SessionCodec.plain", () => {
     )
   )
 
-  it.live("calls damage StoreUnreadable", () =>
+  it.live("fails with StoreUnreadable for a damaged text", () =>
     Effect.forEach(
       [
         "",
@@ -84,7 +84,7 @@ describe("SessionCodec.plain", () => {
     )
   )
 
-  it.live("what is encrypted is another program's, and the key is named", () =>
+  it.live("fails with StoreCodec for an encrypted text, and names the key", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.encrypted([keyOf("2026-11")])
       const text = yield* codec.encode(here, held)
@@ -92,14 +92,14 @@ describe("SessionCodec.plain", () => {
     })
   )
 
-  it.live("what another version wrote is left to it", () =>
+  it.live("fails with StoreCodec for the text of a later version", () =>
     refuses(SessionCodec.plain.decode(here, "nomba-auth/2 plain {}"), "StoreCodec", "later version")
   )
 })
 
 describe("SessionCodec.encrypted", () => {
   it.live.prop(
-    "decodes what it encoded, with any key and at any place",
+    "decodes what it encoded, with any key, store key and version",
     { content: contents, place: places, id: ids, key: keys },
     ({ content, id, key, place }) =>
       Effect.gen(function* () {
@@ -110,7 +110,7 @@ describe("SessionCodec.encrypted", () => {
       })
   )
 
-  it.live("nothing of the session can be read in the text, and no two texts are the same", () =>
+  it.live("writes no two equal texts, and none that shows the session", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.encrypted([keyOf("a")])
       const texts = yield* Effect.all(Array.from({ length: 64 }, () => codec.encode(here, held)))
@@ -124,7 +124,7 @@ describe("SessionCodec.encrypted", () => {
     })
   )
 
-  it.live("a text with any bit flipped is refused", () =>
+  it.live("rejects a text with any bit flipped", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.encrypted([keyOf("a"), keyOf("b")])
       const text = yield* codec.encode(here, held)
@@ -137,7 +137,7 @@ describe("SessionCodec.encrypted", () => {
     })
   )
 
-  it.live("calls a changed or shortened ciphertext StoreUnreadable, whoever has the key", () =>
+  it.live("fails with StoreUnreadable for a changed or shortened ciphertext, with or without the key", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.encrypted([keyOf("k-1")])
       const other = yield* SessionCodec.encrypted([keyOf("k-2")])
@@ -167,7 +167,7 @@ describe("SessionCodec.encrypted", () => {
     })
   )
 
-  it.live.prop("refuses a text under another store key", { one: places, other: storeKeys }, ({ one, other }) =>
+  it.live.prop("rejects a text under another store key", { one: places, other: storeKeys }, ({ one, other }) =>
     Effect.gen(function* () {
       if (one.key === other) return
       const codec = yield* SessionCodec.encrypted([keyOf("k-1")])
@@ -176,7 +176,7 @@ describe("SessionCodec.encrypted", () => {
     })
   )
 
-  it.live("refuses an old session or tombstone that was put back under another version", () =>
+  it.live("rejects an old session or tombstone under another version", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.encrypted([keyOf("k-1")])
       const tombstone: SessionCodec.StoredContent = { session: Option.none(), tombstone: true }
@@ -189,7 +189,7 @@ describe("SessionCodec.encrypted", () => {
     })
   )
 
-  it.live("refuses a text under another id of the same key", () =>
+  it.live("rejects a text under another id of the same key", () =>
     Effect.gen(function* () {
       const key = newKey()
       const codec = yield* SessionCodec.encrypted([keyOf("a", key), keyOf("b", key)])
@@ -200,7 +200,7 @@ describe("SessionCodec.encrypted", () => {
     })
   )
 
-  it.live("another key by the same id is refused, and so is a key that is not there: both are named", () =>
+  it.live("names the key id if the key differs or is missing", () =>
     Effect.gen(function* () {
       const mine = yield* SessionCodec.encrypted([keyOf("a"), keyOf("c")])
       const theirs = yield* SessionCodec.encrypted([keyOf("a")])
@@ -210,7 +210,7 @@ describe("SessionCodec.encrypted", () => {
     })
   )
 
-  it.live("refuses plaintext, which anyone who can write to the store could slip in", () =>
+  it.live("rejects plaintext, which any writer of the store could insert", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.encrypted([keyOf("a")])
       const text = yield* SessionCodec.plain.encode(here, held)
@@ -218,7 +218,7 @@ describe("SessionCodec.encrypted", () => {
     })
   )
 
-  it.live("keys are replaced in three steps, and every step reads what the one before it wrote", () =>
+  it.live("replaces keys in three steps, each of which reads the texts of the step before", () =>
     Effect.gen(function* () {
       const [old, young] = [keyOf("old"), keyOf("young")]
       const steps = yield* Effect.all(
@@ -237,7 +237,7 @@ describe("SessionCodec.encrypted", () => {
   )
 })
 
-describe("keys", () => {
+describe("SessionCodec.encrypted: keys", () => {
   const problemOf = <A>(effect: Effect.Effect<A, { readonly message?: string; toString(): string }>) =>
     Effect.map(Effect.flip(effect), String)
 
@@ -264,7 +264,7 @@ describe("keys", () => {
   ]
 
   for (const [what, given, problem] of wrong) {
-    it.live(`${what} is refused, in words that do not show it`, () =>
+    it.live(`rejects ${what} with a message that does not quote it`, () =>
       Effect.map(problemOf(SessionCodec.encrypted(given)), (message) => {
         assert.include(message, problem)
         for (const one of given) {
@@ -276,7 +276,7 @@ describe("keys", () => {
     )
   }
 
-  it.live("a wiped key is refused", () =>
+  it.live("rejects a wiped key", () =>
     Effect.gen(function* () {
       const key = keyOf("a")
       Redacted.unsafeWipe(key.key)
@@ -285,11 +285,11 @@ describe("keys", () => {
   )
 })
 
-describe("from the environment", () => {
+describe("SessionCodec from NOMBA_TOKEN_STORE_KEYS", () => {
   const [old, young] = [newKey(), newKey()]
   const set = (value: string) => withEnvironment({ NOMBA_TOKEN_STORE_KEYS: value })
 
-  it.live("the first key writes, all of them read", () =>
+  it.live("encrypts with the first key and decrypts with all of them", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.encryptedConfig.pipe(set(` young:${young}, old:${old}\n`))
       assert.include(yield* codec.encode(here, held), " young ")
@@ -306,7 +306,7 @@ describe("from the environment", () => {
     ["nothing", " ", "is empty"],
     ["a damaged key", `a:${young.slice(1)}`, `"a" is not base64`]
   ] as const) {
-    it.live(`${what} is refused, and the variable named`, () =>
+    it.live(`rejects ${what}, and names the variable`, () =>
       Effect.gen(function* () {
         for (const config of [SessionCodec.encryptedConfig, SessionCodec.config]) {
           const message = String(yield* Effect.flip(config.pipe(set(value))))
@@ -318,7 +318,7 @@ describe("from the environment", () => {
     )
   }
 
-  it.live("unset, it fails where encryption is asked for, and is clear text where it is not", () =>
+  it.live("is plaintext if it is not set, and encryptedConfig fails", () =>
     Effect.gen(function* () {
       const none = withEnvironment({})
       assert.include(String(yield* Effect.flip(SessionCodec.encryptedConfig.pipe(none))), "NOMBA_TOKEN_STORE_KEYS")
@@ -326,7 +326,7 @@ describe("from the environment", () => {
     })
   )
 
-  it.live("set, it is encryption in either case", () =>
+  it.live("encrypts if it is set", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.config.pipe(set(`a:${young}`))
       assert.include(yield* codec.encode({ key: yield* freshKey(), version: 1 }, held), "aes-256-gcm a ")
@@ -334,7 +334,7 @@ describe("from the environment", () => {
   )
 })
 
-it.live("a store takes a codec, or the effect that makes one", () =>
+it.live("a store accepts a codec, or an effect that makes one", () =>
   Effect.gen(function* () {
     assert.strictEqual(yield* SessionCodec.fromInput(SessionCodec.plain), SessionCodec.plain)
     assert.strictEqual(yield* SessionCodec.fromInput(Effect.succeed(SessionCodec.plain)), SessionCodec.plain)

@@ -48,7 +48,7 @@ const failureIn = (root: string, files?: Files.Files) =>
   })
 
 describe("the folder of TokenStoreFile", () => {
-  it.scopedLive("is made for its user alone, with those above it, and so are its files", () =>
+  it.scopedLive("is made with those above it, and is open to its user only, as its files are", () =>
     Effect.gen(function* () {
       const root = join(yield* temporaryFolder, "not", "yet")
       const store = yield* openIn(root, yield* freshKey())
@@ -63,7 +63,7 @@ describe("the folder of TokenStoreFile", () => {
     })
   )
 
-  it.scopedLive("has names of one length, whatever the key", () =>
+  it.scopedLive("has a subfolder with a name of 64 digits for each key", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
       for (const clientId of ["a", "/../../etc", "x".repeat(5_000), "ü|%7C|\u0000"]) {
@@ -76,7 +76,7 @@ describe("the folder of TokenStoreFile", () => {
   )
 
   for (const mode of [0o755, 0o770, 0o701, 0o704, 0o1777]) {
-    it.scopedLive(`is refused with rights ${mode.toString(8)}, and left as it is`, () =>
+    it.scopedLive(`is rejected with mode ${mode.toString(8)}, and left as it is`, () =>
       Effect.gen(function* () {
         const root = yield* temporaryFolder
         chmodSync(root, mode)
@@ -88,7 +88,7 @@ describe("the folder of TokenStoreFile", () => {
     )
   }
 
-  it.scopedLive("is refused where it is another user's", () =>
+  it.scopedLive("is rejected if it is another user's", () =>
     Effect.gen(function* () {
       const theirs: Files.Files = {
         ...Files.system,
@@ -98,7 +98,7 @@ describe("the folder of TokenStoreFile", () => {
     })
   )
 
-  it.scopedLive("is looked at again after it was made: another may have been quicker", () =>
+  it.scopedLive("is checked again after it was made, because another process may have made it first", () =>
     Effect.gen(function* () {
       const root = join(yield* temporaryFolder, "root")
       const raced: Files.Files = {
@@ -119,7 +119,7 @@ describe("the folder of TokenStoreFile", () => {
     })
   )
 
-  it.scopedLive("may be named by a link, and is no file", () =>
+  it.scopedLive("may be a link, but not a file", () =>
     Effect.gen(function* () {
       const parent = yield* temporaryFolder
       mkdirSync(join(parent, "real"), { mode: 0o700 })
@@ -135,7 +135,7 @@ describe("the folder of TokenStoreFile", () => {
     })
   )
 
-  it.scopedLive("is made again when it was removed, and life goes on with a new session", () =>
+  it.scopedLive("is made again if it was removed, with a new session", () =>
     Effect.gen(function* () {
       const root = join(yield* temporaryFolder, "root")
       const key = yield* freshKey()
@@ -150,14 +150,14 @@ describe("the folder of TokenStoreFile", () => {
   )
 })
 
-describe("the place of TokenStoreFile", () => {
+describe("the directory of TokenStoreFile", () => {
   const byConvention = (
     platform: string,
     environment: Record<string, string> = {},
     home: () => string = () => (platform === "win32" ? "C:\\Users\\ada" : "/home/ada")
   ) => StoreDirectory.byConvention(platform, home).pipe(withEnvironment(environment))
 
-  it.effect("is by convention where the platform keeps a user's state", () =>
+  it.effect("is by default where the platform keeps a user's state", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* byConvention("linux"), "/home/ada/.local/state/nomba-auth")
       assert.strictEqual(yield* byConvention("linux", { XDG_STATE_HOME: "/state" }), "/state/nomba-auth")
@@ -176,7 +176,7 @@ describe("the place of TokenStoreFile", () => {
     ["it is empty", () => ""],
     ["it is relative", () => "home/ada"]
   ] as const) {
-    it.effect(`is to be named where there is no home: ${what}`, () =>
+    it.effect(`must be given if there is no home directory: ${what}`, () =>
       Effect.gen(function* () {
         for (const platform of ["linux", "darwin", "win32"]) {
           const message = String(yield* Effect.flip(byConvention(platform, {}, home)))
@@ -194,7 +194,7 @@ describe("the place of TokenStoreFile", () => {
 
   const problemOf = <A>(effect: Effect.Effect<A, ConfigError.ConfigError>) => Effect.map(Effect.flip(effect), String)
 
-  it.scopedLive("is what the code says, else what NOMBA_TOKEN_STORE says, else the convention's", () =>
+  it.scopedLive("is the option, otherwise NOMBA_TOKEN_STORE, otherwise the default", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
       const key = yield* freshKey()
@@ -217,7 +217,7 @@ describe("the place of TokenStoreFile", () => {
     })
   )
 
-  it.scopedLive("is given by layers", () =>
+  it.scopedLive("is an option of the layers", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
       const key = yield* freshKey()
@@ -248,7 +248,7 @@ describe("the place of TokenStoreFile", () => {
     ["file://elsewhere/tokens", "is not an absolute path"],
     [" ", "is empty"]
   ] as const) {
-    it.effect(`NOMBA_TOKEN_STORE=${JSON.stringify(value)} is refused in words that do not show it`, () =>
+    it.effect(`is not NOMBA_TOKEN_STORE=${JSON.stringify(value)}, and the error does not quote it`, () =>
       Effect.gen(function* () {
         const message = yield* problemOf(
           TokenStoreFile.makeConfig().pipe(withEnvironment({ NOMBA_TOKEN_STORE: value }))
@@ -259,7 +259,7 @@ describe("the place of TokenStoreFile", () => {
     )
   }
 
-  it.effect("a directory that is not an absolute path is refused", () =>
+  it.effect("is an absolute path, otherwise an error", () =>
     Effect.gen(function* () {
       for (const directory of ["tokens", "./tokens", "", " /tokens", "/tok\nens"]) {
         for (const make of [TokenStoreFile.make, TokenStoreFile.makeConfig]) {
@@ -270,7 +270,7 @@ describe("the place of TokenStoreFile", () => {
     })
   )
 
-  it.effect("all that is wrong is told at once", () =>
+  it.effect("is in one error with the other invalid settings", () =>
     Effect.gen(function* () {
       const environment = withEnvironment({ NOMBA_TOKEN_STORE: "?", NOMBA_TOKEN_STORE_KEYS: "?" })
       const message = yield* problemOf(TokenStoreFile.makeConfig().pipe(environment))
@@ -311,7 +311,7 @@ describe("the sessions of TokenStoreFile", () => {
     })
   )
 
-  it.scopedLive("leave nothing of a replaced one behind once the right is free", () =>
+  it.scopedLive("leave nothing of a replaced session behind after the lease was released", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
       const store = yield* openIn(root, yield* freshKey())
@@ -325,7 +325,7 @@ describe("the sessions of TokenStoreFile", () => {
 })
 
 describe("the time of TokenStoreFile", () => {
-  it.scopedLive("leaves nothing of a session that was written in what is now the future", () =>
+  it.scopedLive("leaves no lifetime to a session that was written in what is now the future", () =>
     Effect.gen(function* () {
       const hand = makeHandClock(1_000_000)
       const connect = connectIn(yield* temporaryFolder)
@@ -346,7 +346,7 @@ describe("the time of TokenStoreFile", () => {
   const onHost = (root: string, key: StoreKey, host: string, clock: Clock.Clock) =>
     Effect.withClock(SessionStore.fromDriver(connectIn(root, { host })).open(key, requestTimeout), clock)
 
-  it.scopedLive("is moved by what another host's clock is ahead, with one warning and no further renewal", () =>
+  it.scopedLive("is corrected if another host's clock is ahead, with one warning and no further renewal", () =>
     Effect.gen(function* () {
       const warnings: Array<string> = []
       const logger = Logger.replace(
@@ -400,7 +400,7 @@ describe("the time of TokenStoreFile", () => {
     })
   )
 
-  it.scopedLive("that a commit takes counts as time that has passed", () =>
+  it.scopedLive("goes on during a commit", () =>
     Effect.gen(function* () {
       const hand = makeHandClock(1_000_000)
       const slow: Files.Files = {

@@ -29,11 +29,11 @@ const redirected = { _tag: "UnexpectedResponse", reason: "Redirect" } as const
 
 const places = ["https://evil.example/stolen", `${baseUrl}/elsewhere`, "http://nomba.test/v1/x"]
 
-describe("a client beneath that follows redirects", () => {
+describe("if the provided HttpClient follows redirects", () => {
   for (const location of places) {
     const leading = (url: string): Response => (url === location ? granted() : text(307, null, { location }))
 
-    it.effect(`sends nothing to ${location} by fetch, and the call fails`, () =>
+    it.effect(`a fetch client sends nothing to ${location}, and the call fails`, () =>
       Effect.gen(function* () {
         for (const { run } of operations) {
           const { layer, urls } = fetching(leading, HttpClient.followRedirects(3))
@@ -47,7 +47,7 @@ describe("a client beneath that follows redirects", () => {
       })
     )
 
-    it.effect(`without fetch is not believed what ${location} answers, be it a success or not`, () =>
+    it.effect(`another client's response from ${location} is not accepted, whatever its status`, () =>
       Effect.gen(function* () {
         for (const last of [granted, () => json(401, {})]) {
           const answer = ({ url }: Sent): Answer => (url === location ? last() : text(307, null, { location }))
@@ -64,7 +64,7 @@ describe("a client beneath that follows redirects", () => {
     )
   }
 
-  it.effect("is not believed either where transformClient puts it in the place of the given one", () =>
+  it.effect("the response is not accepted either if transformClient returns that client", () =>
     Effect.gen(function* () {
       const location = "https://evil.example/stolen"
       const http = fake(({ url }) => (url === location ? granted() : text(307, null, { location })))
@@ -78,10 +78,10 @@ describe("a client beneath that follows redirects", () => {
   )
 })
 
-describe("a client beneath that repeats", () => {
+describe("if the provided HttpClient retries", () => {
   const retrying = (client: HttpClient.HttpClient) => HttpClient.retryTransient(client, { times: 3 })
 
-  it.effect("sends a token operation once, and the call fails", () =>
+  it.effect("a token request is sent once, and the call fails", () =>
     Effect.gen(function* () {
       for (const { operation, run } of operations) {
         const { layer, urls } = fetching((_, n) => (n === 1 ? json(502, {}) : granted()), retrying)
@@ -92,7 +92,7 @@ describe("a client beneath that repeats", () => {
     })
   )
 
-  it.effect("does so by transformClient too", () =>
+  it.effect("a token request is sent once also if transformClient adds the retries", () =>
     Effect.gen(function* () {
       for (const { run } of operations) {
         const { layer, urls } = fetching(
@@ -105,7 +105,7 @@ describe("a client beneath that repeats", () => {
     })
   )
 
-  it.effect("may repeat a request of the program's own", () =>
+  it.effect("a request of NombaClient is retried", () =>
     Effect.gen(function* () {
       const { layer, urls } = fetching((_, n) => (n === 1 ? json(502, {}) : json(200, {})), retrying)
       assert.strictEqual((yield* (yield* clientOver({ layer })).get("/v1/x")).status, 200)
@@ -114,8 +114,8 @@ describe("a client beneath that repeats", () => {
   )
 })
 
-describe("a transformClient", () => {
-  it.effect("that gives no client is a defect which says so", () =>
+describe("transformClient", () => {
+  it.effect("causes a defect that says so if it returns no client", () =>
     Effect.gen(function* () {
       const transformClient = () => undefined as unknown as HttpClient.HttpClient
       const http = fake(() => json(200, {}))
@@ -129,7 +129,7 @@ describe("a transformClient", () => {
     })
   )
 
-  it.effect("may put another client in the place of the given one", () =>
+  it.effect("may return another client", () =>
     Effect.gen(function* () {
       const other = HttpClient.make((request) => Effect.succeed(HttpClientResponse.fromWeb(request, granted())))
       yield* (yield* once(

@@ -86,8 +86,8 @@ const isSilent = (printed: ReadonlyArray<Printed>, what: string): void => {
   )
 }
 
-describe("a secret that Nomba echoes is nowhere to be read", { timeout: 60_000 }, () => {
-  it.effect("the test would see it", () =>
+describe("a secret that Nomba echoes cannot be read", { timeout: 60_000 }, () => {
+  it.effect("the probe of this test sees it", () =>
     Effect.gen(function* () {
       for (const [what, spell] of spellings) {
         for (const secret of secrets) {
@@ -130,7 +130,7 @@ describe("a secret that Nomba echoes is nowhere to be read", { timeout: 60_000 }
     }
   }
 
-  it.effect("every spelling, where it is shown", () =>
+  it.effect("in any spelling, in any field that is shown", () =>
     Effect.gen(function* () {
       for (const { operation, run } of operations) {
         for (const [how, spell] of spellings) {
@@ -149,7 +149,7 @@ describe("a secret that Nomba echoes is nowhere to be read", { timeout: 60_000 }
   )
 })
 
-describe("a secret that Nomba quotes in part is nowhere to be read", () => {
+describe("a secret that Nomba echoes in part cannot be read", () => {
   const parts: ReadonlyArray<readonly [string, (secret: string) => string]> = [
     ["all but its last character", (secret) => secret.slice(0, -1)],
     ["all but its first character", (secret) => secret.slice(1)],
@@ -183,7 +183,7 @@ describe("a secret that Nomba quotes in part is nowhere to be read", () => {
   }
 })
 
-describe("a secret in a failure beneath is nowhere to be read", () => {
+describe("a secret in a failure of the HttpClient cannot be read", () => {
   const all = secrets.join(" ")
   const failure = () =>
     Object.assign(new Error(all, { cause: new Error(all) }), {
@@ -210,7 +210,7 @@ describe("a secret in a failure beneath is nowhere to be read", () => {
     }
   }
 
-  it.effect("a source of the secret that dies with it", () =>
+  it.effect("nor in a defect of its source", () =>
     Effect.gen(function* () {
       const auth = yield* once(
         fake(() => json(200, {})),
@@ -221,7 +221,7 @@ describe("a secret in a failure beneath is nowhere to be read", () => {
   )
 })
 
-describe("an input that is refused is nowhere to be read", () => {
+describe("an invalid input cannot be read", () => {
   for (const bad of [`${clientSecret}\n`, ` ${clientSecret}`, `${clientSecret}\u0000`]) {
     it.effect(JSON.stringify(bad), () =>
       Effect.gen(function* () {

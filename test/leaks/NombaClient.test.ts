@@ -55,7 +55,7 @@ const uses: ReadonlyArray<readonly [string, Use]> = [
   ]
 ]
 
-/** Whoever asks an answer for its headers gets what the server sent. */
+/** The headers of a response are what the server sent. */
 const unasked = (found: ReadonlyArray<Printed>): ReadonlyArray<Printed> =>
   found.filter(([how]) => !how.startsWith("properties of"))
 
@@ -65,8 +65,8 @@ const isSilent = (found: ReadonlyArray<Printed>): void =>
     []
   )
 
-describe("the bearer token is nowhere to be read", { timeout: 60_000 }, () => {
-  it.effect("the test would see it: the platform's own client shows it", () =>
+describe("the bearer token cannot be read", { timeout: 60_000 }, () => {
+  it.effect("the probe of this test sees that of the platform's own client", () =>
     Effect.gen(function* () {
       const plain = HttpClient.mapRequest(
         fake(() => json(200, {})).client,
@@ -95,7 +95,7 @@ describe("the bearer token is nowhere to be read", { timeout: 60_000 }, () => {
     }
   }
 
-  it.effect("not even to whoever asks an answer for all it has, where the server does not echo it", () =>
+  it.effect("in any property of a response, if the server does not echo it", () =>
     Effect.gen(function* () {
       const nomba = yield* clientOver(
         fake(() => json(200, { a: 1 }, { "x-a": "1" })),
@@ -105,7 +105,7 @@ describe("the bearer token is nowhere to be read", { timeout: 60_000 }, () => {
     })
   )
 
-  it.effect("nor in the client itself", () =>
+  it.effect("in the client itself", () =>
     Effect.gen(function* () {
       const nomba = yield* clientOver(
         fake(() => json(200, {})),
@@ -116,7 +116,7 @@ describe("the bearer token is nowhere to be read", { timeout: 60_000 }, () => {
     })
   )
 
-  it.effect("nor where the names of redacted headers were changed", () =>
+  it.effect("although the names of redacted headers were changed", () =>
     Effect.gen(function* () {
       const nomba = yield* clientOver(
         fake(() => json(200, {}, echoed)),

@@ -27,8 +27,8 @@ const begun = Effect.map(Pkce.authorizationUrl(options), ({ pending, url }) => (
   verifier: Redacted.value(pending.verifier)
 }))
 
-describe("of a login nothing secret is to be read", () => {
-  it.live("the test would see it", () =>
+describe("no secret of a login can be read", () => {
+  it.live("the probe of this test sees one", () =>
     Effect.gen(function* () {
       const { pending, state, verifier } = yield* begun
       const written = yield* Schema.encode(Schema.parseJson(Pkce.PendingLogin))(pending)
@@ -38,7 +38,7 @@ describe("of a login nothing secret is to be read", () => {
     })
   )
 
-  it.live("in what it begins with, nor in a wrong option", () =>
+  it.live("in the pending login, and in errors about options", () =>
     Effect.gen(function* () {
       const { pending, state, url, verifier } = yield* begun
       yield* isSilent("what was begun", Effect.succeed({ pending, url }), [state, verifier])
@@ -48,7 +48,7 @@ describe("of a login nothing secret is to be read", () => {
     })
   )
 
-  it.live("in what comes of any callback", () =>
+  it.live("in the result of any callback", () =>
     Effect.gen(function* () {
       for (const parameters of [
         { code },
@@ -69,7 +69,7 @@ describe("of a login nothing secret is to be read", () => {
     })
   )
 
-  it.scopedLive("in what comes of the exchange and of the login", () =>
+  it.scopedLive("in the results of the exchange and of the login", () =>
     Effect.gen(function* () {
       const { verifier } = yield* begun
       const echo = fake(() => json(401, { code: "02", description: `no: ${code} ${verifier}`, errors: [verifier] }))

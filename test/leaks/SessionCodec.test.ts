@@ -22,8 +22,8 @@ const isSilent = <A, E>(what: string, effect: Effect.Effect<A, E>) =>
     )
   )
 
-describe("no key and no token is to be read", () => {
-  it.live("in a codec, and in what it makes of a session", () =>
+describe("no key and no token can be read", () => {
+  it.live("in a codec, and in the text that it encodes", () =>
     Effect.gen(function* () {
       const make = SessionCodec.encrypted([keyOf("a", first), keyOf("b", second)])
       yield* isSilent("the codec", make)
@@ -34,7 +34,7 @@ describe("no key and no token is to be read", () => {
     })
   )
 
-  it.live("in what is refused", () =>
+  it.live("in the failures of decode", () =>
     Effect.gen(function* () {
       const codec = yield* SessionCodec.encrypted([keyOf("a", first), keyOf("b", second)])
       const others = yield* SessionCodec.encrypted([keyOf("a", foreign)])
@@ -60,7 +60,7 @@ describe("no key and no token is to be read", () => {
     })
   )
 
-  it.live("in what is wrong with keys", () =>
+  it.live("in the errors about keys", () =>
     Effect.gen(function* () {
       const wrong = [
         [keyOf(first, "a")],
@@ -81,7 +81,7 @@ describe("no key and no token is to be read", () => {
     })
   )
 
-  it.live("the test would see one", () =>
+  it.live("the probe of this test sees one", () =>
     Effect.map(printed(Effect.fail(new Error(Redacted.value(keyOf("a", first).key)))), (texts) =>
       assert.isNotEmpty(leaks(texts, [first]))
     )

@@ -54,14 +54,14 @@ const failing: ReadonlyArray<Partial<Files.Files>> = [
   { list: (path) => Files.system.list(join(path, "x".repeat(300))) }
 ]
 
-describe("nothing of a session in files is to be read", () => {
+describe("nothing of a session in files can be read", () => {
   const codecs = Effect.all([
     Effect.succeed(SessionCodec.plain),
     SessionCodec.encrypted([keyOf("a", key)]),
     SessionCodec.encrypted([keyOf("a", otherKey)])
   ])
 
-  it.scopedLive("in the store, in what its steps answer, and in what they fail with", () =>
+  it.scopedLive("in the store, and in the results and failures of its steps", () =>
     Effect.gen(function* () {
       const [plain, mine, theirs] = yield* codecs
       for (const codec of [plain, mine]) {
@@ -90,7 +90,7 @@ describe("nothing of a session in files is to be read", () => {
     })
   )
 
-  it.scopedLive("in the warning about what cannot be read", () =>
+  it.scopedLive("in the warning about an unreadable file", () =>
     Effect.gen(function* () {
       const [plain] = yield* codecs
       for (const damage of [(text: string) => text.slice(0, -2), (text: string) => text.replace("lifetime", token)]) {
@@ -109,7 +109,7 @@ describe("nothing of a session in files is to be read", () => {
     })
   )
 
-  it.scopedLive("in what is wrong with its configuration", () =>
+  it.scopedLive("in the errors about its configuration", () =>
     Effect.gen(function* () {
       const environment = {
         NOMBA_TOKEN_STORE: `redis://nomba:${password}@redis.example`,

@@ -41,7 +41,7 @@ const shown = <E>(
   })
 
 describe("inspecting the fiber of a request in flight", () => {
-  it("the test would see it: the platform's own request shows the bearer", () => {
+  it("the probe of this test sees the bearer of the platform's own request", () => {
     const request = HttpClientRequest.get("/v1/x").pipe(HttpClientRequest.bearerToken(Redacted.make(bearer)))
     const print = (value: unknown) => leaks([["inspect", inspect({ value }, { depth: 10 })]], [bearer])
     assert.isNotEmpty(print(request))

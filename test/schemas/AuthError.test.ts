@@ -163,7 +163,7 @@ describe("AuthError.message", () => {
       }
     })
 
-  it("is one line under 500 characters, whatever is in them", () => {
+  it("is one line under 500 characters for any fields", () => {
     fc.assert(
       fc.property(arbitrary, (error) => {
         assert.isBelow(error.message.length, 500)
@@ -172,7 +172,7 @@ describe("AuthError.message", () => {
     )
   })
 
-  it("keeps its advice and its wait beside a description of any length", () => {
+  it("keeps the advice and the wait beside a description of any length", () => {
     const error = new Unavailable({
       operation: "issue",
       reason: "RateLimited",
@@ -196,7 +196,7 @@ describe("AuthError.message", () => {
 })
 
 /** The compiler asks for a line for each tag and each reason, and the tests below for each that the schemas have. */
-describe("the guards", () => {
+describe("isRetryable, wasNotProcessed and the other guards", () => {
   const no = { isTransient: false, wasNotProcessed: false, healsByWaiting: false, secondTryMayHelp: false }
   const transient = { ...no, isTransient: true }
   const heals = { ...transient, healsByWaiting: true }
@@ -289,18 +289,18 @@ describe("an error", () => {
     })
   )
 
-  it("with another wait, or with advice, is the same otherwise", () => {
-    const patient = withRetryAfter(error, Duration.seconds(5))
-    assert.instanceOf(patient, Unavailable)
-    assert.deepStrictEqual(patient.retryAfter, Duration.seconds(5))
+  it("changes nothing else if it gets another wait or a hint", () => {
+    const waiting = withRetryAfter(error, Duration.seconds(5))
+    assert.instanceOf(waiting, Unavailable)
+    assert.deepStrictEqual(waiting.retryAfter, Duration.seconds(5))
     assert.deepStrictEqual(
-      { ...withHint(patient, "Wait."), hint: undefined, retryAfter: undefined },
+      { ...withHint(waiting, "Wait."), hint: undefined, retryAfter: undefined },
       {
         ...error,
         hint: undefined,
         retryAfter: undefined
       }
     )
-    assert.isTrue(Equal.equals(withRetryAfter(patient, Duration.seconds(5)), patient))
+    assert.isTrue(Equal.equals(withRetryAfter(waiting, Duration.seconds(5)), waiting))
   })
 })

@@ -24,7 +24,7 @@ const claims = (iat?: number, exp?: number): Expiry.Claims => ({
 })
 
 describe("the lifetime", () => {
-  it("of an answer that says nothing is thirty minutes", () => {
+  it("is thirty minutes if the response states none", () => {
     assert.strictEqual(millis({}), minutes(30))
     assert.strictEqual(millis({ date: Option.some(0), claims: claims(noon) }), minutes(30))
   })
@@ -41,7 +41,7 @@ describe("the lifetime", () => {
     }
   })
 
-  it("is expiresAt less our own clock where nothing of the server's is told", () => {
+  it("is expiresAt less our own clock if the server's is not stated", () => {
     assert.strictEqual(millis({ expiresAt: Option.some(noon + minutes(20)) }), minutes(20))
   })
 
@@ -50,7 +50,7 @@ describe("the lifetime", () => {
     assert.strictEqual(millis({ expiresAt, date: Option.some(noon), claims: claims(noon - minutes(5)) }), minutes(20))
   })
 
-  it("is the token's own, from exp and iat; exp alone says nothing", () => {
+  it("is exp less iat of the token; exp alone is ignored", () => {
     assert.strictEqual(millis({ claims: claims(0, minutes(5)) }), minutes(5))
     assert.strictEqual(millis({ claims: claims(undefined, 1) }), minutes(30))
   })
@@ -64,7 +64,7 @@ describe("the lifetime", () => {
     sentAt: fc.integer({ min: 0, max: 4e12 })
   })
 
-  it("is the soonest of all that is stated, at most a day, never zero", () => {
+  it("is the shortest of those that are stated, at most a day and never zero", () => {
     fc.assert(
       fc.property(arbitrary, (sources) => {
         const server = Option.orElse(sources.date, () => sources.claims.iat)
@@ -79,7 +79,7 @@ describe("the lifetime", () => {
     )
   })
 
-  it("one more source never makes it longer than that source", () => {
+  it("is never longer than any one source", () => {
     fc.assert(
       fc.property(arbitrary, fc.integer({ min: 1, max: 1e9 }), (sources, expiresIn) => {
         assert.isAtMost(millis({ ...sources, expiresIn: Option.some(expiresIn) }), expiresIn)
@@ -87,7 +87,7 @@ describe("the lifetime", () => {
     )
   })
 
-  it("does not depend on our clock where the server tells its own", () => {
+  it("does not depend on our clock if the server states its own", () => {
     fc.assert(
       fc.property(
         arbitrary,
@@ -101,14 +101,14 @@ describe("the lifetime", () => {
     )
   })
 
-  it("counts from the server's time where it is told, and says so", () => {
+  it("counts from the server's time if it is stated, and says so", () => {
     const told = Either.getOrThrow(Expiry.lifetime({ ...none, date: Option.some(7) }))
     assert.deepStrictEqual([told.clock, told.issuedAt.epochMillis], ["server", 7])
     const untold = Either.getOrThrow(Expiry.lifetime(none))
     assert.deepStrictEqual([untold.clock, untold.issuedAt.epochMillis], ["local", noon])
   })
 
-  it("is none at all for a token dead on arrival, which names both clocks", () => {
+  it("is an error that names both clocks if the token has already expired", () => {
     for (const dead of [0, -1, 0.4, Number.NEGATIVE_INFINITY]) {
       const result = Expiry.lifetime({ ...none, expiresIn: Option.some(dead), date: Option.some(7) })
       const refused = Either.getOrThrow(Either.flip(result))
@@ -120,7 +120,7 @@ describe("the lifetime", () => {
     }
   })
 
-  it("survives numbers beyond all dates", () => {
+  it("accepts numbers beyond all dates", () => {
     for (const n of [Number.MAX_VALUE, -Number.MAX_VALUE, Number.POSITIVE_INFINITY, Number.NaN]) {
       const some = Option.some(n)
       assert.doesNotThrow(() => Expiry.lifetime({ ...none, expiresIn: some, expiresAt: some, date: some, sentAt: n }))
@@ -129,7 +129,7 @@ describe("the lifetime", () => {
   })
 })
 
-describe("a date", () => {
+describe("parseDate", () => {
   const at = (text: string | number): number | undefined => Option.getOrUndefined(Expiry.parseDate(text))
 
   for (const [text, expected] of [
@@ -186,7 +186,7 @@ describe("a date", () => {
     })
   }
 
-  it("means the same in every time zone", () => {
+  it("reads the same time in every time zone", () => {
     const zone = process.env["TZ"]
     try {
       for (const name of ["UTC", "Africa/Lagos", "America/St_Johns", "Pacific/Kiritimati"]) {
@@ -205,7 +205,7 @@ describe("a date", () => {
     }
   })
 
-  it("reads back every ISO date, and is total on junk", () => {
+  it("reads every ISO date, and never throws", () => {
     fc.assert(
       fc.property(fc.date({ min: new Date(0), max: new Date(4e12), noInvalidDate: true }), (date) => {
         assert.strictEqual(at(date.toISOString()), date.getTime())
@@ -215,8 +215,8 @@ describe("a date", () => {
   })
 })
 
-describe("an HTTP date", () => {
-  it("is read in the form that senders must use, and in no other", () => {
+describe("parseHttpDate", () => {
+  it("reads the form that senders must use, and no other", () => {
     const read = (text: string) => Option.getOrUndefined(Expiry.parseHttpDate(text))
     assert.strictEqual(read(" Sun, 06 Nov 1994 08:49:37 GMT "), 784_111_777_000)
     for (const junk of [
@@ -239,7 +239,7 @@ describe("the claims of a token", () => {
     assert.deepStrictEqual(Expiry.claims(token('{"iat":1,"exp":2.5}')), claims(1000, 2500))
   })
 
-  it("are none of anything else", () => {
+  it("are empty for anything else", () => {
     for (const junk of [
       "",
       "opaque",
@@ -258,7 +258,7 @@ describe("the claims of a token", () => {
     }
   })
 
-  it("are read of any text without failing", () => {
+  it("are read from any text without an exception", () => {
     fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => Option.isOption(Expiry.claims(text).iat)))
     fc.assert(fc.property(fc.json(), (json) => Option.isOption(Expiry.claims(token(json)).exp)))
   })

@@ -13,7 +13,7 @@ const granted = (data: unknown, changes?: Partial<Responses.ResponseFacts>): Res
 const refused = (data: unknown, changes?: Partial<Responses.ResponseFacts>): Responses.Refused =>
   Either.getOrThrowWith(Either.flip(decode(data, changes)), () => new Error("granted"))
 
-describe("a session", () => {
+describe("a session decoded from a token response", () => {
   it("needs nothing but an access token", () => {
     const { session, warnings } = granted({ access_token: "t" })
     assert.strictEqual(Redacted.value(session.accessToken), "t")
@@ -82,7 +82,7 @@ describe("a session", () => {
     })
   }
 
-  it("takes the soonest of what is stated", () => {
+  it("takes the soonest expiry of those that are stated", () => {
     const { session } = granted(
       { access_token: "t", expires_in: 3600, expiresAt: "2025-08-13T12:20:00Z" },
       { date: Option.some(Date.UTC(2025, 7, 13, 12)) }
@@ -90,19 +90,19 @@ describe("a session", () => {
     assert.deepStrictEqual(session.lifetime, Duration.minutes(20))
   })
 
-  it("is not thrown away over an odd code", () => {
+  it("is accepted although the code is malformed", () => {
     const { warnings } = Either.getOrThrow(Responses.decodeSession({ code: {}, data: { access_token: "t" } }, exchange))
     assert.deepStrictEqual(warnings, ["code: malformed object"])
   })
 
-  it("may have tokens of 16 KiB", () => {
+  it("may have tokens of 16 KiB each", () => {
     const { session, warnings } = granted({ access_token: "a".repeat(16_384), refresh_token: "r".repeat(16_384) })
     assert.lengthOf(Redacted.value(session.accessToken), 16_384)
     assert.isTrue(Option.isSome(session.refreshToken))
     assert.deepStrictEqual(warnings, [])
   })
 
-  it("prints nothing that was sent in confidence", () => {
+  it("has no field that contains a secret of the request", () => {
     const { session, warnings } = granted(
       {
         access_token: "the-token",
@@ -117,14 +117,14 @@ describe("a session", () => {
     assert.deepStrictEqual(warnings, ["data.token_type: malformed string", "data.businessId: malformed string"])
   })
 
-  it("reads own members only", () => {
+  it("is read from own members only", () => {
     const data = Object.create({ access_token: "inherited" })
     assert.deepStrictEqual(refused(data).issues, ["data.access_token: missing"])
     assert.deepStrictEqual(refused(JSON.parse('{"__proto__":{"access_token":"t"}}')).reason, "NoUsableToken")
   })
 })
 
-describe("an answer that grants nothing", () => {
+describe("a token response without a usable token", () => {
   for (const body of [
     undefined,
     null,
@@ -156,9 +156,9 @@ describe("an answer that grants nothing", () => {
     }
   })
 
-  it("a token dead on arrival names the clocks, and what was skipped", () => {
-    const dead = refused({ access_token: "t", expires_in: 0, expiresAt: "junk" })
-    assert.deepStrictEqual(dead, {
+  it("names both clocks and the skipped members if the token has already expired", () => {
+    const expired = refused({ access_token: "t", expires_in: 0, expiresAt: "junk" })
+    assert.deepStrictEqual(expired, {
       reason: "AlreadyExpired",
       issues: [
         "Nomba's clock: not stated",
@@ -171,7 +171,7 @@ describe("an answer that grants nothing", () => {
   })
 })
 
-describe("whatever JSON comes in", () => {
+describe("a token response of any JSON", () => {
   const value = fc.oneof(
     fc.jsonValue(),
     fc.string(),
@@ -192,7 +192,7 @@ describe("whatever JSON comes in", () => {
   )
   const time = fc.option(fc.integer({ min: -1e13, max: 1e13 }), { nil: undefined }).map(Option.fromNullable)
 
-  it("the answer is a session that lives between nothing and a day, or a reason", () => {
+  it("gives a session with a lifetime of more than nothing and at most a day, or a reason", () => {
     fc.assert(
       fc.property(fc.oneof(data, value), time, fc.integer({ min: 0, max: 1e13 }), (data, date, sentAt) => {
         const result = decode(data, { date, sentAt })
@@ -209,7 +209,7 @@ describe("whatever JSON comes in", () => {
     fc.assert(fc.property(fc.jsonValue(), (body) => Either.isEither(Responses.decodeSession(body, exchange))))
   })
 
-  it("no issue and no warning shows a value", () => {
+  it("gives issues and warnings that contain no value", () => {
     const marker = "MARKER"
     const marked = value.map((value) => (typeof value === "string" ? `${marker}${value}` : [marker, value]))
     fc.assert(

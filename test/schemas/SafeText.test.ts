@@ -2,23 +2,24 @@ import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc, Redacted } from "effect"
 import { MESSAGE_LIMIT, masking, oneLine, SECRET_LIMIT, withoutSecrets } from "../../src/schemas/SafeText.js"
 import { leaks } from "../support/leaks.js"
+import { runs } from "../support/quick.js"
 import { cpuMillis } from "../support/work.js"
 
 const isOneLine = (text: string): boolean =>
   !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|[\ud800-\udbff](?![\udc00-\udfff])/u.test(text)
 
-describe("one line", () => {
-  it("joins lines, and drops what nobody sees", () => {
+describe("oneLine", () => {
+  it("joins lines and removes invisible characters", () => {
     assert.strictEqual(oneLine(" a\r\nb\tc\u0000d\u200be\u2028f\ud800g "), "a b cde fg")
   })
 
-  it("is bounded, without half a character at the end", () => {
+  it("cuts at the limit, never in the middle of a character", () => {
     assert.strictEqual(oneLine("x".repeat(10), 10), "xxxxxxxxxx")
     assert.strictEqual(oneLine("x".repeat(11), 10), "xxxxxxxxx…")
     assert.strictEqual(oneLine(`${"x".repeat(8)}😀yz`, 10), "xxxxxxxx…")
   })
 
-  it("whatever comes in", () => {
+  it("gives one line within the limit for any text", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 1000 }), fc.integer({ min: 2, max: 600 }), (text, limit) => {
         const line = oneLine(text, limit)
@@ -29,7 +30,7 @@ describe("one line", () => {
   })
 })
 
-describe("without secrets", () => {
+describe("withoutSecrets", () => {
   const characters = [..."abcXYZ0189-_.~+/=%\"\\&#;<>' é€😀"]
   const secret = fc
     .array(fc.constantFrom(...characters), { minLength: 12, maxLength: 60 })
@@ -75,18 +76,18 @@ describe("without secrets", () => {
   )
   const surroundings = fc.string({ maxLength: 30 })
 
-  it("however a secret is spelled, it cannot be read", () => {
+  it("masks a secret in every spelling", () => {
     fc.assert(
       fc.property(secret, spelling, surroundings, surroundings, (text, spell, before, after) => {
         const masked = withoutSecrets(`${before} ${spell(text)} ${after}`, [Redacted.make(text)])
         assert.deepStrictEqual(leaks([["masked", masked]], [text]), [])
         assert.include(masked, "***")
       }),
-      { numRuns: 2000 }
+      runs(2000)
     )
   })
 
-  it("eight characters of it in a row cannot be read either, wherever they were quoted from", () => {
+  it("masks any eight characters of a secret in a row", () => {
     fc.assert(
       fc.property(
         fc.stringMatching(/^[A-Za-z0-9]{12,60}$/),
@@ -101,7 +102,7 @@ describe("without secrets", () => {
           assert.match(masked, /^#.*\*\*\*.*#$/)
         }
       ),
-      { numRuns: 1000 }
+      runs(1000)
     )
   })
 
@@ -120,7 +121,7 @@ describe("without secrets", () => {
     (text) => [...text].reverse().join("")
   )
 
-  it("cannot be read in base64 at any alignment, in hex or reversed, whole or in part", () => {
+  it("masks a secret in base64 at any alignment, in hex and reversed, whole or in part", () => {
     fc.assert(
       fc.property(
         fc.stringMatching(/^[A-Za-z0-9]{14,60}$/),
@@ -137,11 +138,11 @@ describe("without secrets", () => {
           assert.deepStrictEqual(leaks([["masked", masked]], [part.slice(0, 12), part.slice(-12)]), [])
         }
       ),
-      { numRuns: 2000 }
+      runs(2000)
     )
   })
 
-  it("an ordinary text is not taken for an encoded secret", () => {
+  it("does not take an ordinary text for an encoded secret", () => {
     const secrets = ["q1/W2+e3R4t5Y6u7I8o9P0a1S2d3F4g5H6j7K8l9Z0=", "short", "abcd~"].map((text) => Redacted.make(text))
     for (const text of [
       "Invalid client credentials supplied for tokenized-card-payment",
@@ -152,33 +153,33 @@ describe("without secrets", () => {
     }
   })
 
-  it("seven characters in a row are a coincidence, unless they are the whole secret", () => {
+  it("leaves seven characters in a row, unless they are the whole secret", () => {
     const text = "a 1234567 b 12345678 c"
     assert.strictEqual(withoutSecrets(text, [Redacted.make("x1234567y")]), text)
     assert.strictEqual(withoutSecrets(text, [Redacted.make("x12345678y")]), "a 1234567 b *** c")
     assert.strictEqual(withoutSecrets(text, [Redacted.make("1234567")]), "a *** b ***8 c")
   })
 
-  it("each of several is masked, though one begins like the other", () => {
+  it("masks each of several secrets, also if one begins like another", () => {
     const secrets = ["token-1", "token-12", "other"].map((text) => Redacted.make(text))
     assert.strictEqual(withoutSecrets("token-12 token-1 other", secrets), "*** *** ***")
     assert.strictEqual(withoutSecrets("token-12 token-1 other", [...secrets].reverse()), "*** *** ***")
   })
 
-  it("overlapping echoes leave nothing", () => {
+  it("masks overlapping occurrences", () => {
     assert.strictEqual(withoutSecrets("<ababa>", [Redacted.make("aba")]), "<***>")
   })
 
-  it("an access token that is not ours is masked by its looks", () => {
+  it("masks any JWT", () => {
     assert.strictEqual(withoutSecrets("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhQGIuYyJ9.sig-_", []), "Bearer ***")
   })
 
-  it("the rest of the text stays, with its escapes", () => {
+  it("leaves the rest of the text, escapes included", () => {
     const text = 'field "client_id" is 100%25 wrong & \\u0041'
     assert.strictEqual(withoutSecrets(text, [Redacted.make("secret")]), text)
   })
 
-  it("a secret cannot hide behind the limit, nor behind what is removed", () => {
+  it("masks a secret at the limit and behind removed characters", () => {
     const text = "the-secret"
     for (let at = 0; at < 40; at++) {
       const masked = withoutSecrets(`${"x".repeat(at)}${text}`, [Redacted.make(text)], 30)
@@ -193,21 +194,21 @@ describe("without secrets", () => {
     }
   })
 
-  it("empty, wiped and enormous secrets are no trouble", () => {
+  it("accepts empty, wiped and enormous secrets", () => {
     const wiped = Redacted.make("wiped")
     Redacted.unsafeWipe(wiped)
     const secrets = [Redacted.make(""), Redacted.make(" \\ "), wiped, Redacted.make("x".repeat(2 ** 20))]
     assert.strictEqual(withoutSecrets("text", secrets), "text")
   })
 
-  it("a long text is cut before it is searched, and says so", () => {
+  it("cuts a long text before it searches it, and marks the cut", () => {
     const masked = withoutSecrets("\u200b".repeat(600) + "word ".repeat(100_000), [])
     assert.match(masked, /^(?:word ){70,90}.*…$/)
     assert.isAtMost(masked.length, 424)
   })
 
-  it("neither a hostile text nor a hostile secret holds up the process", () => {
-    const runs = [
+  it("takes little time for a hostile text or secret", () => {
+    const units = [
       "\\",
       "\\u0041",
       "\\u004",
@@ -225,25 +226,25 @@ describe("without secrets", () => {
       "a",
       "ab"
     ]
-    for (const run of runs) {
-      const long = run.repeat(Math.ceil(2 ** 20 / run.length))
+    for (const unit of units) {
+      const long = unit.repeat(Math.ceil(2 ** 20 / unit.length))
       const secrets = Array.from({ length: 4 }, (_, n) => Redacted.make(`${n}${long}`))
       const spent = cpuMillis(() => {
         const safe = masking(secrets)
         for (let n = 0; n < 20; n++) safe(`${long}${n}`, 200)
       })
-      assert.isBelow(spent, 1000, JSON.stringify(run))
+      assert.isBelow(spent, 1000, JSON.stringify(unit))
     }
   })
 
-  it("of an enormous secret what is long enough for a token is masked", () => {
+  it("masks the first 16 KiB of an enormous secret", () => {
     const letters = Array.from({ length: SECRET_LIMIT }, (_, n) =>
       String.fromCharCode(33 + ((n * n + (n >> 7)) % 90))
     ).join("")
     assert.strictEqual(withoutSecrets(`<${letters.slice(-40)}>`, [Redacted.make(`${letters}${letters}`)]), "<***>")
   })
 
-  it("bounded and on one line, whatever comes in", () => {
+  it("gives one line within the limit for any text and secrets", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: "binary", maxLength: 2000 }),

@@ -25,8 +25,8 @@ const session = (): Session =>
     businessId: Option.none()
   })
 
-describe("a secret that does not decode", () => {
-  it("is not in the message", () => {
+describe("the message of a schema that rejects a secret", () => {
+  it("does not contain it", () => {
     for (const input of [{ a: marker }, [marker], ""]) {
       assert.notInclude(messageOf(Secret, input), marker)
     }
@@ -38,14 +38,14 @@ describe("a secret that does not decode", () => {
   })
 })
 
-describe("a token in a header", () => {
-  it("is visible ASCII", () => {
+describe("isHeaderSafe", () => {
+  it("accepts visible ASCII only", () => {
     assert.isTrue(isHeaderSafe("aZ09-._~+/=!"))
     for (const bad of ["", " ", "a b", "a\t", "a\n", "a\r\nX: y", "\u0000", "é", "\u007f", "😀"])
       assert.isFalse(isHeaderSafe(bad))
   })
 
-  it("never makes fetch refuse what was found safe", () => {
+  it("accepts no text that fetch rejects", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (token) => {
         if (isHeaderSafe(token)) new Headers({ authorization: `Bearer ${token}` })
@@ -55,7 +55,7 @@ describe("a token in a header", () => {
 })
 
 describe("a session", () => {
-  it("prints no token, and none when it does not decode", () => {
+  it("prints no token, also in the message of a failed decoding", () => {
     for (const text of [
       inspect(session(), { depth: 20, showHidden: true }),
       JSON.stringify(session()),
@@ -76,7 +76,7 @@ describe("a session", () => {
     }
   })
 
-  it("comes back from what it is encoded to", () => {
+  it("is equal after encoding and decoding", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 86_400_000 }),
@@ -100,8 +100,8 @@ describe("a session", () => {
   })
 })
 
-describe("the bodies of the token operations", () => {
-  it("carry their secrets as plaintext when they are encoded, and only then", () => {
+describe("the body of a token request", () => {
+  it("holds its secrets as plaintext only when it is encoded", () => {
     const body = { grant_type: "refresh_token", refresh_token: Redacted.make(marker) } as const
     assert.notInclude(inspect(body), marker)
     assert.deepStrictEqual(Schema.encodeSync(Requests.RefreshRequest)(body), {
@@ -111,7 +111,7 @@ describe("the bodies of the token operations", () => {
   })
 })
 
-describe("the key of a session", () => {
+describe("StoreKey.make", () => {
   const parts = fc.record({
     baseUrl: fc.string({ unit: "binary" }),
     clientId: fc.string({ unit: "binary" }),
@@ -119,7 +119,7 @@ describe("the key of a session", () => {
     subject: fc.string({ unit: "binary" })
   })
 
-  it("is printable, and another for other parts", () => {
+  it("gives printable keys, and different ones for different parts", () => {
     fc.assert(
       fc.property(parts, parts, (one, other) => {
         const key = StoreKey.make(one)
@@ -129,7 +129,7 @@ describe("the key of a session", () => {
     )
   })
 
-  it("keeps its parts apart, and lone surrogates", () => {
+  it("keeps apart keys whose parts join to the same text, and lone surrogates", () => {
     const make = (baseUrl: string, clientId: string, subject = "") =>
       StoreKey.make({ baseUrl, clientId, grant: "client_credentials", subject })
     assert.notStrictEqual(make("a|b", "c"), make("a", "b|c"))

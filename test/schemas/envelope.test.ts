@@ -9,8 +9,8 @@ const silent: Responses.Envelope = {
   oddCode: Option.none()
 }
 
-describe("an envelope", () => {
-  it("is read whole", () => {
+describe("decodeEnvelope", () => {
+  it("reads every member", () => {
     assert.deepStrictEqual(Responses.decodeEnvelope({ code: "400", description: "no", errors: ["a", "b"] }), {
       code: Option.some("400"),
       description: Option.some("no"),
@@ -68,7 +68,7 @@ describe("an envelope", () => {
     assert.isUndefined(read({ message: ["m"] }))
   })
 
-  it("errors are texts, twenty at most", () => {
+  it("reads at most twenty errors, each a text", () => {
     assert.deepStrictEqual(Responses.decodeEnvelope({ errors: ["a", 1, null, "", { b: "b" }, " c "] }).errors, [
       "a",
       "c"
@@ -77,14 +77,14 @@ describe("an envelope", () => {
     assert.deepStrictEqual(Responses.decodeEnvelope({ errors: "one" }).errors, [])
   })
 
-  it("says nothing where there is no object, or where a member is inherited", () => {
+  it("reads nothing from what is not an object, and no inherited member", () => {
     for (const body of [undefined, null, 7, "code", [], [{ code: "00" }], Object.create({ code: "00" })]) {
       assert.deepStrictEqual(Responses.decodeEnvelope(body), silent)
     }
     assert.deepStrictEqual(Responses.decodeEnvelope(JSON.parse('{"__proto__":{"code":"00"}}')), silent)
   })
 
-  it("is read of any JSON without failing", () => {
+  it("never throws, for any JSON", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), fc.jsonValue(), (code, description, errors) => {
         Responses.decodeEnvelope(code)

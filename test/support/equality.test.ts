@@ -3,7 +3,7 @@ import { Either, Exit, Option, Redacted } from "effect"
 
 const some = (value: string) => Option.some(Redacted.make(value))
 
-describe("the tests tell", () => {
+describe("assert.deepStrictEqual", () => {
   for (const [what, one, other] of [
     ["something from nothing", Option.some(1), Option.none()],
     ["nothing from something, within", { a: [Option.none()] }, { a: [Option.some(1)] }],
@@ -13,7 +13,7 @@ describe("the tests tell", () => {
     ["two failures", Exit.fail("a"), Exit.fail("b")],
     ["left from right", Either.left(1), Either.right(1)]
   ] as const) {
-    it(`${what} apart`, () => assert.notDeepEqual<unknown>(one, other))
+    it(`tells apart ${what}`, () => assert.notDeepEqual<unknown>(one, other))
   }
 
   for (const [what, make] of [
@@ -21,6 +21,6 @@ describe("the tests tell", () => {
     ["the same value", () => Option.some({ a: 1 })],
     ["the same secret", () => ({ a: [some("a")] })]
   ] as const) {
-    it(`${what} twice`, () => assert.deepStrictEqual<unknown>(make(), make()))
+    it(`accepts ${what} twice`, () => assert.deepStrictEqual<unknown>(make(), make()))
   }
 })

@@ -20,9 +20,9 @@ export interface FaultyStore {
   /** What happens after a step has been done and before it is answered. */
   after: (step: Step) => Effect.Effect<void, Unavailable>
   /** Whether its announcements arrive; asked when it is opened. */
-  hears: boolean
+  hasAnnouncements: boolean
   /** The steps of another process on the same session, without faults and not counted. */
-  readonly elsewhere: (key: StoreKey) => Effect.Effect<StoreDriver, never, Scope.Scope>
+  readonly otherProcess: (key: StoreKey) => Effect.Effect<StoreDriver, never, Scope.Scope>
 }
 
 export const makeFaultyStore = (): FaultyStore => {
@@ -32,8 +32,8 @@ export const makeFaultyStore = (): FaultyStore => {
     count: (step) => faulty.steps.filter((_) => step === undefined || _ === step).length,
     before: () => Effect.void,
     after: () => Effect.void,
-    hears: true,
-    elsewhere: (key) => TokenStoreMemory.connect(key, Duration.seconds(25))
+    hasAnnouncements: true,
+    otherProcess: (key) => TokenStoreMemory.connect(key, Duration.seconds(25))
   }
 
   const through =
@@ -49,7 +49,7 @@ export const makeFaultyStore = (): FaultyStore => {
 
   const around = (driver: StoreDriver): StoreDriver => ({
     ...driver,
-    changes: faulty.hears ? driver.changes : Effect.succeed(Stream.never),
+    changes: faulty.hasAnnouncements ? driver.changes : Effect.succeed(Stream.never),
     read: through("read")(driver.read),
     acquire: (owner, options) => through("acquire")(driver.acquire(owner, options)),
     extend: (owner) => through("extend")(driver.extend(owner)),

@@ -11,7 +11,7 @@ child.kill("SIGSTOP")
 console.log("begun")
 `
 
-it("a child that stands still does not outlive a parent that is killed", async () => {
+it("a stalled child is killed with its parent", async () => {
   const parent = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", program], {
     stdio: ["ignore", "pipe", "inherit"]
   })

@@ -163,19 +163,19 @@ describe("the simulator", () => {
     60_000
   )
 
-  it("lets no time pass but what is slept", () => {
+  it("lets only as much time pass as programs sleep", () => {
     const simulation = makeSimulation(5)
     const exit = simulation.run(Effect.zipRight(Effect.sleep("2 hours"), Clock.currentTimeMillis))
     assert.deepStrictEqual(exit, Exit.succeed(5 + 7_200_000))
     assert.strictEqual(simulation.sleeping(), 0)
   })
 
-  it("says so when a program waits for what cannot come", () => {
+  it("throws if a program waits for what cannot come", () => {
     assert.throws(() => makeSimulation().run(Effect.never), "cannot come")
   })
 })
 
-describe("a process", () => {
+describe("a simulated process", () => {
   const ticking = () => {
     const simulation = makeSimulation()
     const process = simulation.process(() => 1_000)
@@ -188,13 +188,13 @@ describe("a process", () => {
     return { simulation, process, ticks }
   }
 
-  it("goes by its own clock", () => {
+  it("uses its own clock", () => {
     const { simulation, ticks } = ticking()
     simulation.pass(25)
     assert.deepStrictEqual(ticks, [1_010, 1_020])
   })
 
-  it("does nothing while it is stalled, and is late when it goes on", () => {
+  it("does nothing while it is stalled, and continues late", () => {
     const { process, simulation, ticks } = ticking()
     simulation.pass(15)
     process.stall()
@@ -205,7 +205,7 @@ describe("a process", () => {
     assert.deepStrictEqual(ticks, [1_010, 1_115, 1_125])
   })
 
-  it("stops at once, in the middle of what it can do", () => {
+  it("stalls at once, in the middle of its work", () => {
     const simulation = makeSimulation()
     const process = simulation.process()
     const done: Array<string> = []
@@ -218,7 +218,7 @@ describe("a process", () => {
     assert.deepStrictEqual(done, ["after it"])
   })
 
-  it("gets what arrived while it was stalled when it goes on", () => {
+  it("gets what arrived while it was stalled when it continues", () => {
     const simulation = makeSimulation()
     const process = simulation.process()
     const letters = Effect.runSync(Queue.unbounded<string>())
@@ -233,7 +233,7 @@ describe("a process", () => {
     assert.deepStrictEqual(read, ["late"])
   })
 
-  it("runs nothing any more once it was killed, not even a finalizer", () => {
+  it("runs nothing after it was killed, not even a finalizer", () => {
     const { process, simulation, ticks } = ticking()
     let isFinalized = false
     const fiber = process.fork(

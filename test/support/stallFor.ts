@@ -1,7 +1,8 @@
 /** A process that is stopped, or busy with something else. */
 
-/** Nothing else runs for this many milliseconds: timers fall due, and sockets fill. */
+const never = new Int32Array(new SharedArrayBuffer(4))
+
+/** Blocks this thread for so many milliseconds without using the processor: timers fall due, and sockets fill. */
 export const stallFor = (millis: number): void => {
-  const end = performance.now() + millis
-  while (performance.now() < end) {}
+  Atomics.wait(never, 0, 0, millis)
 }

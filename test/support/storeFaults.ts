@@ -44,12 +44,12 @@ export const outOfReach = new Unavailable({ operation: "store", reason: "Store",
 export interface StoreFaults {
   /** The same steps, with the faults. */
   readonly connect: Connect
-  /** What becomes of the next steps of this kind, in order. */
+  /** The faults of the next steps of this kind, in order. */
   readonly next: (step: Step, ...faults: ReadonlyArray<Fault>) => void
-  /** What becomes of every other step of this kind; `undefined` for nothing. */
+  /** The fault of every other step of this kind; `undefined` for none. */
   readonly every: (step: Step, fault: Fault | undefined) => void
-  /** While cut, nothing is reached and nothing is heard. */
-  readonly cut: (isCut: boolean) => void
+  /** While it is disconnected, each step fails and no announcement arrives. */
+  readonly setDisconnected: (isDisconnected: boolean) => void
   readonly count: (step: Step) => number
 }
 
@@ -57,7 +57,7 @@ export const makeFaults = (connect: Connect): StoreFaults => {
   const calls: Array<Step> = []
   const planned: Array<readonly [Step, Fault]> = []
   const lasting = new Map<Step, Fault>()
-  let isCut = false
+  let isDisconnected = false
 
   const faultOf = (step: Step): Fault | undefined => {
     const index = planned.findIndex(([_]) => _ === step)
@@ -65,7 +65,7 @@ export const makeFaults = (connect: Connect): StoreFaults => {
   }
 
   const through = <A, E>(step: Step, run: Effect.Effect<A, E>, lost: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-    const whole = Effect.suspend(() => (isCut ? lost : run))
+    const whole = Effect.suspend(() => (isDisconnected ? lost : run))
     return Effect.suspend(() => {
       calls.push(step)
       const fault = faultOf(step)
@@ -90,7 +90,7 @@ export const makeFaults = (connect: Connect): StoreFaults => {
     release: (owner, outcome) => through("release", driver.release(owner, outcome), Effect.void),
     changes: Effect.map(
       driver.changes,
-      Stream.filter(() => !isCut)
+      Stream.filter(() => !isDisconnected)
     )
   })
 
@@ -98,8 +98,8 @@ export const makeFaults = (connect: Connect): StoreFaults => {
     connect: (key, leaseTime) => Effect.map(connect(key, leaseTime), wrap),
     next: (step, ...faults) => void planned.push(...faults.map((fault) => [step, fault] as const)),
     every: (step, fault) => void (fault === undefined ? lasting.delete(step) : lasting.set(step, fault)),
-    cut: (_) => {
-      isCut = _
+    setDisconnected: (_) => {
+      isDisconnected = _
     },
     count: (step) => calls.filter((_) => _ === step).length
   }

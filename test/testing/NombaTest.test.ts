@@ -11,7 +11,7 @@ const status = (url: string) =>
     Effect.map((_) => _.status)
   )
 
-it.effect("an outcome for the next calls is used up, and what was there before comes again", () =>
+it.effect("an answer with times is used up, and the earlier one comes again", () =>
   Effect.gen(function* () {
     const test = yield* NombaTest
     yield* test.answer(path, { status: 503 }, { times: 2 })
@@ -21,7 +21,7 @@ it.effect("an outcome for the next calls is used up, and what was there before c
   }).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: { status: 422 } } })))
 )
 
-it.effect("an outcome from now on takes the place of those for the next calls", () =>
+it.effect("an answer without times replaces those with times", () =>
   Effect.gen(function* () {
     const test = yield* NombaTest
     yield* test.answer(path, { status: 503 }, { times: 2 })
@@ -30,7 +30,7 @@ it.effect("an outcome from now on takes the place of those for the next calls", 
   }).pipe(Effect.provide(NombaTest.layer()))
 )
 
-it.effect("an outcome is kept for a call whose token is alive", () =>
+it.effect("an answer is kept for a call whose token is accepted", () =>
   Effect.gen(function* () {
     const test = yield* NombaTest
     yield* status(path)
@@ -41,14 +41,14 @@ it.effect("an outcome is kept for a call whose token is alive", () =>
   }).pipe(Effect.provide(NombaTest.layer()))
 )
 
-it.effect("a path stands for each of its queries but those with an outcome of their own", () =>
+it.effect("the answer of a path is for all of its queries that have none of their own", () =>
   Effect.gen(function* () {
     const statuses = yield* Effect.forEach([path, `${path}?a=1`, `${path}?a=2`, "/v1/other"], status)
     assert.deepStrictEqual(statuses, [404, 404, 410, 200])
   }).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: { status: 404 }, [`${path}?a=2`]: { status: 410 } } })))
 )
 
-it.effect("after an outcome for the next call of a query, its path stands for it again", () =>
+it.effect("after an answer with times for a query, the answer of its path comes again", () =>
   Effect.gen(function* () {
     const test = yield* NombaTest
     yield* test.answer(`${path}?a=1`, { status: 503 }, { times: 1 })
@@ -68,15 +68,15 @@ it.effect("calls send the account of the script, and none without one", () =>
   })
 )
 
-it.effect("calls of a person send the account of the script", () =>
+it.effect("calls of an end user send the account of the script", () =>
   Effect.gen(function* () {
-    const person = yield* PublicLogin
-    yield* Effect.flatMap((yield* NombaTest).login, person.login)
+    const publicLogin = yield* PublicLogin
+    yield* Effect.flatMap((yield* NombaTest).login, publicLogin.login)
     assert.deepStrictEqual(yield* sentAccounts, ["parent"])
   }).pipe(Effect.provide(NombaTest.layerPublic({ accountId: "parent" })))
 )
 
-it.effect("an account that a header cannot carry is a mistake in the test", () =>
+it.effect("an account that a header cannot carry is a defect", () =>
   Effect.gen(function* () {
     const exit = yield* Effect.exit(Effect.provide(sentAccounts, NombaTest.layer({ accountId: "parent\n" })))
     assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
@@ -113,7 +113,7 @@ it.effect("a call without an answer gets the built-in response of the sandbox", 
   }).pipe(Effect.provide(NombaTest.layer()))
 )
 
-it.effect("an answer may be one that has no body", () =>
+it.effect("an answer with a status that allows no body has none", () =>
   Effect.gen(function* () {
     const nomba = yield* NombaClient
     const response = yield* nomba.get(path)
@@ -121,7 +121,7 @@ it.effect("an answer may be one that has no body", () =>
   }).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: { status: 204, body: { code: "00" } } } })))
 )
 
-it.effect("a token operation that takes too long fails as it does over HTTP", () =>
+it.effect("a token request that takes too long fails as it does over HTTP", () =>
   Effect.gen(function* () {
     const auth = yield* NombaAuth
     const test = yield* NombaTest
@@ -137,7 +137,7 @@ it.effect("a token operation that takes too long fails as it does over HTTP", ()
   }).pipe(Effect.provide(NombaTest.layer()))
 )
 
-it.effect("who asks for a token while Nomba hangs is told of the time-out", () =>
+it.effect("get fails with Timeout while Nomba does not answer", () =>
   Effect.gen(function* () {
     const cache = yield* TokenCache
     const test = yield* NombaTest
@@ -148,20 +148,20 @@ it.effect("who asks for a token while Nomba hangs is told of the time-out", () =
   }).pipe(Effect.provide(NombaTest.layer()))
 )
 
-/** What the call says that nobody could have meant. */
-const complaint = <A, E, R>(call: Effect.Effect<A, E, R>) =>
+/** The message of the defect with which the call ends. */
+const defectOf = <A, E, R>(call: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.exit(call), (exit) =>
     Exit.isFailure(exit) && Cause.isDie(exit.cause) ? Cause.pretty(exit.cause) : "nothing"
   )
 
-it.effect("how often is a whole number, and anything else is refused at the call", () =>
+it.effect("times must be a whole number, otherwise the call is a defect", () =>
   Effect.gen(function* () {
     const test = yield* NombaTest
     const expired = new Expired({ operation: "refresh", status: 401 })
     for (const times of [Number.POSITIVE_INFINITY, Number.NaN, -1, 1.5, 10_001]) {
       const said = `times is a whole number from 0 to 10000, not ${times}`
-      assert.include(yield* complaint(test.answer(path, { status: 503 }, { times })), said)
-      assert.include(yield* complaint(test.fail("refresh", expired, { times })), said)
+      assert.include(yield* defectOf(test.answer(path, { status: 503 }, { times })), said)
+      assert.include(yield* defectOf(test.fail("refresh", expired, { times })), said)
     }
     yield* test.answer(path, { status: 503 }, { times: 0 })
     assert.strictEqual(yield* status(path), 200)
@@ -178,24 +178,24 @@ const impossible = [
   [{ status: 204, headers: { "x-y": "a\nb" } }, "cannot be made"]
 ] as const
 
-it.effect("an answer that cannot be is refused at the call, and what was there before stays", () =>
+it.effect("an impossible answer is a defect, and the earlier one stays", () =>
   Effect.gen(function* () {
     const test = yield* NombaTest
     for (const [answer, said] of impossible) {
-      const complained = yield* complaint(test.answer(path, answer))
-      assert.include(complained, said)
-      assert.include(complained, path)
+      const defect = yield* defectOf(test.answer(path, answer))
+      assert.include(defect, said)
+      assert.include(defect, path)
     }
     for (const status of [200, 599]) yield* test.answer("/v1/other", { status })
     assert.strictEqual(yield* status(path), 404)
   }).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: { status: 404 } } })))
 )
 
-it.effect("so is one of the script, when the layer is built", () =>
+it.effect("an impossible answer of the script is a defect when the layer is built", () =>
   Effect.gen(function* () {
     for (const [answer, said] of impossible) {
       const built = status(path).pipe(Effect.provide(NombaTest.layer({ answers: { [path]: answer } })))
-      assert.include(yield* complaint(built), said)
+      assert.include(yield* defectOf(built), said)
     }
   })
 )

@@ -17,7 +17,7 @@ import {
 
 type Failing = Exclude<keyof SessionStore, "changes" | "close">
 
-it.scoped("TokenStoreTest.fail fails every step of the store, which does nothing, until TokenStoreTest.recover", () =>
+it.scoped("TokenStoreTest.fail makes every step of the store fail and do nothing until TokenStoreTest.recover", () =>
   Effect.gen(function* () {
     const control = yield* TokenStoreTest
     const store = yield* (yield* TokenStore).open(yield* freshKey(), Duration.seconds(1))

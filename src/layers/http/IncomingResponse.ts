@@ -76,7 +76,7 @@ export const readUntil = (
 const DISCARD_LIMIT = 64 * 1024
 
 /**
- * Frees the connection of a response that nobody will read: a short body is read to its end, any other is cancelled. Takes
+ * Frees the connection of a response that is not read any further: a short body is read to its end, any other is cancelled. Takes
  * at most one second.
  */
 export const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> => {

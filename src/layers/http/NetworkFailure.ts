@@ -40,7 +40,7 @@ export const blockedPort = (
   })
 }
 
-/** `Unavailable` for whatever a client failed or died with. */
+/** `Unavailable` for any failure or defect of a client. */
 export const fromCause = (operation: Operation, host: Host, cause: unknown): Unavailable =>
   new Unavailable({
     ...host,

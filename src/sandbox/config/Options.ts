@@ -82,7 +82,7 @@ export interface Options extends SwitchesInput {
   /** Whether the calls that most integrations make have responses. Default: `true`. */
   readonly builtInResources?: boolean | undefined
   /**
-   * Makes ids and tokens repeat: the same seed and the same requests at the same times give the same tokens. Anybody who
+   * Makes ids and tokens repeat: the same seed and the same requests at the same times give the same tokens. Anyone who
    * knows the seed can predict them. Default: none; tokens are random.
    */
   readonly seed?: string | number | undefined
@@ -123,7 +123,7 @@ export interface ServerOptions extends Options {
   /**
    * Extra `Host` names under which the control API, the pages and the login form answer, such as `sandbox`, without a port.
    * Always accepted: `host`, every loopback address if the sandbox listens on one, every address if it listens on all.
-   * Anybody who can point such a name at this machine in a browser can control the sandbox. Default: none.
+   * Anyone who can point such a name at this machine in a browser can control the sandbox. Default: none.
    */
   readonly allowedHosts?: ReadonlyArray<string> | undefined
   /** A certificate and its key in PEM. With them the sandbox serves HTTPS. Default: HTTP. */
@@ -194,7 +194,7 @@ const clientIssues = (client: unknown): ReadonlyArray<string> => {
   return [
     ...textIssues("clientId", clientId),
     ...(secret === undefined ? [] : [`.clientSecret: ${secret}`]),
-    ...(cannotLogIn ? [": has neither a clientSecret nor redirectUris, so nobody could log in"] : []),
+    ...(cannotLogIn ? [": has neither a clientSecret nor redirectUris, so no login is possible"] : []),
     ...listIssues(".redirectUris", redirectUris, redirectUriIssue),
     ...listIssues(".subAccountIds", subAccountIds, (id) =>
       typeof id === "string" && id !== "" && id !== accountId ? undefined : "must be text other than accountId"

@@ -55,7 +55,7 @@ const secure: Randomness = {
   rewind: Effect.void
 }
 
-/** With a seed the bytes repeat, so anybody who knows the seed can predict them. */
+/** With a seed the bytes repeat, so anyone who knows the seed can predict them. */
 const randomnessFrom = (seed: string | number | undefined): Effect.Effect<Randomness> =>
   seed === undefined
     ? Effect.succeed(secure)

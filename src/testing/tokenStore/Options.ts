@@ -1,4 +1,4 @@
-/** What the contract asks of whoever runs it. */
+/** The options of the contract: the store, and the faults that the caller can cause in it. */
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -8,9 +8,9 @@ import type { TokenStoreService } from "../../services/TokenStore.js"
 /** A store whose connection to its database can be broken; `faultyTokenStore` makes one from the steps of a driver. */
 export interface FaultyStore {
   readonly store: TokenStoreService
-  /** From now on it reaches nothing and hears nothing; each step fails with `Unavailable`. */
-  readonly cut: Effect.Effect<void>
-  readonly mend: Effect.Effect<void>
+  /** From now on each step fails with `Unavailable`, and no announcement arrives. */
+  readonly disconnect: Effect.Effect<void>
+  readonly reconnect: Effect.Effect<void>
   /** The next commit fails with `Unavailable`, after it was applied or instead. */
   readonly loseCommit: (what: "answer" | "request") => Effect.Effect<void>
   /** The next change of the refresh-in-flight flag is applied and fails with `Unavailable`. */
@@ -45,7 +45,7 @@ export interface TokenStoreContractOptions {
   readonly snapshot?: ((key: StoreKey) => Effect.Effect<Effect.Effect<void, Error>, Error>) | undefined
 }
 
-/** One thing that holds for every store. Fails or dies, with a message that says what was broken. */
+/** One thing that holds for every store. Fails, or has a defect, with a message that says what was broken. */
 export interface ContractCase {
   readonly name: string
   /** How much time it lets pass: in a store that counts real time, it takes that long. */

@@ -13,21 +13,21 @@ export const LATE: Duration.Duration = Duration.seconds(7)
 
 /**
  * A store over the steps of any database, whose connection to that database can be broken: what `tokenStoreContract`
- * takes as `faulty`. Each time it is run it stands for another process.
+ * takes as `faulty`. Each run of the effect stands for another process.
  *
  * @since 0.1.0
  * @category testing
  */
 export const faultyTokenStore = (connect: Connect): Effect.Effect<FaultyStore> =>
   Effect.sync(() => {
-    let isCut = false
+    let isDisconnected = false
     let lostCommit: "answer" | "request" | undefined
     let isFlagAnswerLost = false
     let isAcquireLate = false
     let nextVersion: number | undefined
 
     const through = <A, E>(step: Effect.Effect<A, E>, otherwise: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-      Effect.suspend(() => (isCut ? otherwise : step))
+      Effect.suspend(() => (isDisconnected ? otherwise : step))
 
     const acquire =
       (driver: StoreDriver): StoreDriver["acquire"] =>
@@ -70,17 +70,17 @@ export const faultyTokenStore = (connect: Connect): Effect.Effect<FaultyStore> =
       release: (owner, outcome) => through(driver.release(owner, outcome), Effect.void),
       changes: Effect.map(
         driver.changes,
-        Stream.filter(() => !isCut)
+        Stream.filter(() => !isDisconnected)
       )
     })
 
     return {
       store: SessionStore.fromDriver((key, leaseTime) => Effect.map(connect(key, leaseTime), wrap)),
-      cut: Effect.sync(() => {
-        isCut = true
+      disconnect: Effect.sync(() => {
+        isDisconnected = true
       }),
-      mend: Effect.sync(() => {
-        isCut = false
+      reconnect: Effect.sync(() => {
+        isDisconnected = false
       }),
       loseCommit: (what) =>
         Effect.sync(() => {

@@ -124,7 +124,7 @@ export const soon = <E, R>(test: Effect.Effect<boolean, E, R>): Effect.Effect<bo
     return false
   })
 
-/** The same session as `renew` would answer it, had the store refused it. */
+/** The same session as `renew` would answer it if the store had rejected its commit. */
 export const unsaved = (session: Session, version: number): Stored => ({
   session,
   version,
@@ -273,15 +273,15 @@ export const makeHarness = ({
     frail: (key) =>
       Effect.gen(function* () {
         const {
-          cut,
-          mend,
+          disconnect,
+          reconnect,
           store: own
-        }: Pick<FaultyStore, "store" | "cut" | "mend"> = faulty === undefined
-          ? { store: yield* store, cut: Effect.void, mend: Effect.void }
+        }: Pick<FaultyStore, "store" | "disconnect" | "reconnect"> = faulty === undefined
+          ? { store: yield* store, disconnect: Effect.void, reconnect: Effect.void }
           : yield* faulty
         return {
           store: yield* own.open(key, requestTimeout),
-          lapse: Effect.zipRight(cut, Effect.zipRight(pass(lapse), mend))
+          lapse: Effect.zipRight(disconnect, Effect.zipRight(pass(lapse), reconnect))
         }
       })
   }

@@ -1,4 +1,4 @@
-/** A holder that died with the lease is followed by another, who knows whether a refresh token was spent. */
+/** After a holder that crashed with the lease another takes over, and sees whether a refresh was in flight. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -30,10 +30,10 @@ export const holderCrash = (harness: Harness): ReadonlyArray<ContractCase> => {
         const a = yield* harness.frail(key)
         const b = yield* harness.holder(key)
         const { version } = yield* put(b, sessionOf("old"))
-        const dead = yield* makeObtain(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.extend })
+        const crashed = yield* makeObtain(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.extend })
         const next = yield* makeObtain(sessionOf("next"))
-        const first = yield* Effect.fork(renew(a.store, newerThan(version), dead.obtain))
-        yield* dead.arrived
+        const first = yield* Effect.fork(renew(a.store, newerThan(version), crashed.obtain))
+        yield* crashed.arrived
         const second = yield* Effect.fork(renew(b, newerThan(version), next.obtain))
         yield* harness.settle
         yield* same(next.runs(), 0, "renewals while another holds the lease")
@@ -42,7 +42,7 @@ export const holderCrash = (harness: Harness): ReadonlyArray<ContractCase> => {
         const stored = yield* Fiber.join(second)
         yield* sameSession(stored.session, sessionOf("next"), "what the next holder gets")
         const current = yield* some(next.current(), "the current session of the next renewal")
-        yield* same(current.refreshInFlight, false, "a refresh-in-flight flag, though nothing was spent")
+        yield* same(current.refreshInFlight, false, "a refresh-in-flight flag, although no refresh token was sent")
         yield* Fiber.interrupt(first)
         yield* holds(b, sessionOf("next"))
       }),
@@ -56,8 +56,11 @@ export const holderCrash = (harness: Harness): ReadonlyArray<ContractCase> => {
         const a = yield* harness.frail(key)
         const b = yield* harness.holder(key)
         const { version } = yield* put(b, sessionOf("old"))
-        const dead = yield* makeObtain(sessionOf("never"), { gated: true, beforeGate: (lease) => lease.beginRefresh })
-        yield* loseLease(a, version, dead)
+        const crashed = yield* makeObtain(sessionOf("never"), {
+          gated: true,
+          beforeGate: (lease) => lease.beginRefresh
+        })
+        yield* loseLease(a, version, crashed)
         const next = yield* makeObtain(sessionOf("next"))
         yield* renew(b, (_) => !_.refreshInFlight, next.obtain)
         const current = yield* some(next.current(), "the current session of the next renewal")

@@ -1,4 +1,4 @@
-/** What a holder without the lease writes is refused, and nothing is lost by it. */
+/** The write of a holder without the lease is rejected, and its session is not lost. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -25,7 +25,7 @@ export const lateWrite = (harness: Harness): ReadonlyArray<ContractCase> => {
 
   return [
     scenario(
-      "refuses a late write; the session is answered unsaved, with the version that was read before it was requested",
+      "rejects a late write; the session is answered unsaved, with the version that was read before it was requested",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* harness.frail(key)
@@ -45,7 +45,7 @@ export const lateWrite = (harness: Harness): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "refuses a late write over a tombstone",
+      "rejects a late write over a tombstone",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* harness.frail(key)
@@ -66,7 +66,7 @@ export const lateWrite = (harness: Harness): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "refuses a late write by a holder whose lease has run out, though nobody took it; it is saved then",
+      "rejects a late write of a holder whose lease has expired, although no other took it; the session is saved later",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* harness.frail(key)

@@ -46,7 +46,7 @@ export const leaseLoss = (harness: Harness): ReadonlyArray<ContractCase> => {
   return [
     ...permissions.flatMap((permission) => [
       scenario(
-        `refuses to ${permission} for a holder that another has overtaken, which then adopts`,
+        `rejects ${permission} of a holder that another has overtaken, which then adopts`,
         Effect.gen(function* () {
           const key = yield* freshKey()
           const a = yield* harness.frail(key)
@@ -72,7 +72,7 @@ export const leaseLoss = (harness: Harness): ReadonlyArray<ContractCase> => {
       ),
 
       scenario(
-        `refuses to ${permission} for a holder whose lease has run out, though nobody took it; it takes it again`,
+        `rejects ${permission} of a holder whose lease has expired, although no other took it; it acquires it again`,
         Effect.gen(function* () {
           const key = yield* freshKey()
           const a = yield* harness.frail(key)
@@ -91,7 +91,7 @@ export const leaseLoss = (harness: Harness): ReadonlyArray<ContractCase> => {
 
     ...permissions.map((permission) =>
       scenario(
-        `takes back what ${permission} permitted from a holder that stood still before its call, which then adopts`,
+        `revokes what ${permission} permitted to a holder that stalled before its request, which then adopts`,
         Effect.gen(function* () {
           const key = yield* freshKey()
           const a = yield* harness.frail(key)

@@ -1,4 +1,4 @@
-/** A session that a person brought comes over whatever is there. */
+/** The session of an end user's login replaces whatever is stored. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -29,7 +29,7 @@ export const login = (harness: Harness): ReadonlyArray<ContractCase> => {
 
   return [
     scenario(
-      "takes a person's session over one that is good, one whose refresh token is being spent, and a logout",
+      "replaces a live session, one whose refresh is in flight, and a tombstone by an end user's session",
       Effect.gen(function* () {
         const { a, b } = yield* two
         let last = 0
@@ -39,7 +39,7 @@ export const login = (harness: Harness): ReadonlyArray<ContractCase> => {
             yield* ensure(saved && version > last, `the login of ${name}: version ${version} after ${last}`)
             last = version
             const held = yield* holds(a, sessionOf(name))
-            yield* same(held.refreshInFlight, false, "the refresh-in-flight flag of a person's session")
+            yield* same(held.refreshInFlight, false, "the refresh-in-flight flag of an end user's session")
           })
         yield* put(a, sessionOf("good"))
         yield* logIn("over-good")
@@ -62,7 +62,7 @@ export const login = (harness: Harness): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "waits with a person's session until a renewal has ended, and is not overtaken by what that brought",
+      "saves an end user's session after a renewal that is running, whose session does not replace it",
       Effect.gen(function* () {
         const { a, b } = yield* two
         const { version } = yield* put(a, sessionOf("old"))

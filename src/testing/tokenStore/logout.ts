@@ -31,7 +31,7 @@ class Unproved extends Data.TaggedError("Unproved") {}
 /** How a revocation ends that does not prove anything. */
 const endings: Record<string, Effect.Effect<void, Unproved>> = {
   fails: new Unproved(),
-  dies: Effect.die("a defect of the revocation"),
+  "has a defect": Effect.die("a defect of the revocation"),
   "is interrupted": Effect.never
 }
 

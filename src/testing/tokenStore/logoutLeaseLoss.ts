@@ -22,7 +22,7 @@ export const logoutLeaseLoss = (harness: Harness): ReadonlyArray<ContractCase> =
 
   return [
     scenario(
-      "revokes again what is held when a logout has lost its lease",
+      "revokes the stored session again if a logout has lost its lease",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* harness.frail(key)
@@ -47,7 +47,7 @@ export const logoutLeaseLoss = (harness: Harness): ReadonlyArray<ContractCase> =
     ),
 
     scenario(
-      "does not revoke again what it has proved, when a logout lost its lease before its tombstone",
+      "does not revoke again after a proved revocation if a logout lost its lease before its tombstone",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* harness.frail(key)
@@ -67,7 +67,7 @@ export const logoutLeaseLoss = (harness: Harness): ReadonlyArray<ContractCase> =
     ),
 
     scenario(
-      "does not take a lost right for a proved revocation",
+      "does not take a lost lease for a proved revocation",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const a = yield* harness.frail(key)

@@ -54,13 +54,13 @@ export const outages = (
 
   return [
     scenario(
-      "fails while it is out of reach, calls nobody, and goes on afterwards",
+      "fails while it is out of reach, sends no token request, and goes on afterwards",
       Effect.gen(function* () {
         const { a, b, wire } = yield* two
         yield* put(b, sessionOf("held"))
-        yield* wire.cut
+        yield* wire.disconnect
         yield* refusesEverything(a)
-        yield* wire.mend
+        yield* wire.reconnect
         yield* holds(a, sessionOf("held"))
         yield* put(a, sessionOf("next"))
         yield* holds(b, sessionOf("next"))
@@ -72,28 +72,28 @@ export const outages = (
       Effect.gen(function* () {
         const key = yield* freshKey()
         const wire = yield* faulty
-        yield* wire.cut
+        yield* wire.disconnect
         const a = yield* wire.store.open(key, harness.requestTimeout)
         yield* failsWith(readStored(a), "Unavailable", "read")
-        yield* wire.mend
+        yield* wire.reconnect
         yield* put(a, sessionOf("first"))
       })
     ),
 
     scenario(
-      "fails a renewal that loses the store before its call, and never with a lost lease",
+      "fails a renewal that loses the store before its request, and never with LeaseLost",
       Effect.gen(function* () {
         for (const permission of ["extend", "beginRefresh"] as const) {
           const { a, b, wire } = yield* two
           yield* put(b, sessionOf("old"))
           const { obtain, runs } = yield* makeObtain(sessionOf("never"), {
-            beforeGate: (lease) => Effect.zipRight(wire.cut, lease[permission])
+            beforeGate: (lease) => Effect.zipRight(wire.disconnect, lease[permission])
           })
           const fiber = yield* Effect.fork(renew(a, adoptNone, obtain))
           yield* harness.pass("1 second")
           yield* failsWith(Fiber.join(fiber), "Unavailable", `a renewal without permission to ${permission}`)
           yield* same(runs(), 1, "calls of obtain")
-          yield* wire.mend
+          yield* wire.reconnect
           yield* holds(b, sessionOf("old"))
         }
       }),
@@ -122,7 +122,7 @@ export const outages = (
     ),
 
     scenario(
-      "finds saved what was written though the answer was lost",
+      "finds a session saved whose commit was applied although its answer was lost",
       Effect.gen(function* () {
         const { a, b, wire } = yield* two
         const { version } = yield* put(b, sessionOf("old"))
@@ -141,7 +141,7 @@ export const outages = (
     ),
 
     scenario(
-      "finds saved what save wrote though the answer was lost",
+      "finds a session saved that save wrote although the answer was lost",
       Effect.gen(function* () {
         const { a, b, wire } = yield* two
         const stored = unsaved(sessionOf("granted"), 0)
@@ -154,7 +154,7 @@ export const outages = (
     ),
 
     scenario(
-      "drops what a logout has overtaken since it was written though the answer was lost",
+      "drops a session that a logout has overtaken after the answer to its commit was lost",
       Effect.gen(function* () {
         const { a, b, wire } = yield* two
         const { obtain } = yield* makeObtain(sessionOf("granted"))
@@ -213,7 +213,7 @@ export const unreadable = (
   corrupt: (key: StoreKey) => Effect.Effect<void, Error>
 ): ReadonlyArray<ContractCase> => [
   scenario(
-    "fails with what it cannot read, calls nobody, and leaves it as it is",
+    "fails with StoreUnreadable for a damaged entry, sends no token request, and leaves it as it is",
     Effect.gen(function* () {
       const key = yield* freshKey()
       const a = yield* harness.holder(key)

@@ -117,7 +117,7 @@ export const reading = (harness: Harness): ReadonlyArray<ContractCase> => [
 
   scenario(
     "goes on above the versions it had, also after it lost them all",
-    // A key that nobody has used stands for one whose entry was lost.
+    // An unused key stands for one whose entry was lost.
     Effect.gen(function* () {
       const before = yield* harness.holder(yield* freshKey())
       yield* put(before, sessionOf("first"))

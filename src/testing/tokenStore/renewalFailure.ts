@@ -1,4 +1,4 @@
-/** However a renewal ends, the lease is free for the next holder, who knows whether a refresh token was spent. */
+/** After any failure of a renewal the lease is free for the next holder, which sees whether a refresh was in flight. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -28,11 +28,11 @@ import type { ContractCase } from "./Options.js"
 /** Ends a renewal after what was done so far. */
 const endings = {
   fails: Effect.fail(down),
-  dies: Effect.die("a defect of the renewal"),
+  "has a defect": Effect.die("a defect of the renewal"),
   "is interrupted": Effect.never
 }
 
-const endingBadly = (harness: Harness): ReadonlyArray<ContractCase> =>
+const failingRenewals = (harness: Harness): ReadonlyArray<ContractCase> =>
   Object.entries(endings).flatMap(([how, end]) => [
     scenario(
       `frees the lease at once, and without the flag, when a renewal ${how} before its call`,
@@ -59,7 +59,7 @@ const endingBadly = (harness: Harness): ReadonlyArray<ContractCase> =>
         yield* sameSession(stored.session, sessionOf("next"), "what the next holder gets")
         const current = yield* some(next.current(), "the current session of the next renewal")
         yield* sameSession(current.session, sessionOf("old"), "the current session of the next renewal")
-        yield* same(current.refreshInFlight, false, "a refresh-in-flight flag, though nothing was spent")
+        yield* same(current.refreshInFlight, false, "a refresh-in-flight flag, although no refresh token was sent")
         const exit = yield* Fiber.await(first)
         if (how === "fails") yield* same(exit, Exit.fail(down), "the exit of the renewal that failed")
         else yield* ensure(Exit.isFailure(exit), "a renewal that failed was answered")
@@ -83,7 +83,7 @@ const endingBadly = (harness: Harness): ReadonlyArray<ContractCase> =>
         yield* same(
           (yield* holds(b, sessionOf("old"))).refreshInFlight,
           true,
-          "the refresh-in-flight flag, while the refresh token is spent"
+          "the refresh-in-flight flag during the refresh"
         )
         yield* doomed.open
         yield* how === "is interrupted" ? Fiber.interrupt(first) : Fiber.await(first)
@@ -110,7 +110,7 @@ const endingBadly = (harness: Harness): ReadonlyArray<ContractCase> =>
   ])
 
 export const renewalFailure = (harness: Harness): ReadonlyArray<ContractCase> => [
-  ...endingBadly(harness),
+  ...failingRenewals(harness),
 
   scenario(
     "leaves no failure behind unless it is shared",
@@ -184,7 +184,7 @@ export const renewalFailure = (harness: Harness): ReadonlyArray<ContractCase> =>
       const next = yield* makeObtain(sessionOf("next"))
       const second = yield* Effect.fork(renew(b, adoptAny, next.obtain))
       yield* harness.pass(Duration.sum(Duration.sum(RENEWAL_LIMIT, harness.lease), "1 second"))
-      yield* ensure(next.runs() === 1, "nobody took over from a renewal that never ends")
+      yield* ensure(next.runs() === 1, "no process took over from a renewal that never ends")
       const stored = yield* Fiber.join(second)
       yield* sameSession(stored.session, sessionOf("next"), "what the next holder gets")
     }),

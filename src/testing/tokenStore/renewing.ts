@@ -1,4 +1,4 @@
-/** One holder renews at a time, the others take over what it got, and nobody is harmed by how it ends. */
+/** One holder renews at a time, and the others adopt its session. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -90,7 +90,7 @@ export const saving = (harness: Harness): ReadonlyArray<ContractCase> => {
 
   return [
     scenario(
-      "writes an unsaved session where there is nothing",
+      "writes an unsaved session if nothing is stored",
       Effect.gen(function* () {
         const { a, b } = yield* two
         yield* isWritten(a, sessionOf("ours"), 0, b)
@@ -98,7 +98,7 @@ export const saving = (harness: Harness): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "writes an unsaved session where the store has come back empty",
+      "writes an unsaved session if the store has come back empty",
       Effect.gen(function* () {
         const { a, b } = yield* two
         const ahead = Date.UTC(2100, 0, 1)
@@ -138,7 +138,7 @@ export const saving = (harness: Harness): ReadonlyArray<ContractCase> => {
 
     ...rivals.map(({ ours, theirs, when, written }) =>
       scenario(
-        `${written ? "writes an unsaved session" : "adopts the session that is held rather than write one"} ${when}`,
+        `${written ? "writes an unsaved session" : "adopts the stored session and writes none"} ${when}`,
         Effect.gen(function* () {
           const { a, b } = yield* two
           const { version } = yield* put(b, sessionOf("old"))
@@ -163,7 +163,7 @@ export const saving = (harness: Harness): ReadonlyArray<ContractCase> => {
     ),
 
     scenario(
-      "finds a session saved that is there already",
+      "finds a session saved that is stored already",
       Effect.gen(function* () {
         const { a, b } = yield* two
         for (const clock of ["server", "local"] as const) {
@@ -261,14 +261,14 @@ export const saving = (harness: Harness): ReadonlyArray<ContractCase> => {
         const key = yield* freshKey()
         const a = yield* harness.holder(key)
         const b = yield* harness.frail(key)
-        const dead = yield* makeObtain(sessionOf("never"), { gated: true })
-        yield* Effect.fork(renew(b.store, adoptNone, dead.obtain))
-        yield* dead.arrived
+        const crashed = yield* makeObtain(sessionOf("never"), { gated: true })
+        yield* Effect.fork(renew(b.store, adoptNone, crashed.obtain))
+        yield* crashed.arrived
         const saving = yield* Effect.fork(Effect.uninterruptible(a.save(unsaved(sessionOf("ours"), 0))))
         yield* b.lapse
         yield* harness.pass("1 second")
         const exit = yield* Fiber.poll(saving)
-        yield* ensure(Option.exists(exit, Exit.isSuccess), "save still waits for one who died")
+        yield* ensure(Option.exists(exit, Exit.isSuccess), "save still waits for a holder that crashed")
         yield* holds(a, sessionOf("ours"))
       }),
       harness.lapse

@@ -44,7 +44,7 @@ const fail = (store: SessionStore, failure: SharedFailure) =>
     yield* failsWith(
       renew(store, adoptNone, obtain, { share: () => Option.some(failure) }),
       "Unavailable",
-      "the renewal that Nomba refused"
+      "the renewal that failed"
     )
   })
 
@@ -81,7 +81,7 @@ export const sharedFailure = (harness: Harness): ReadonlyArray<ContractCase> => 
         const waiter = yield* Effect.fork(renew(b, adoptAny, next.obtain))
         yield* harness.settle
         yield* failing.open
-        yield* failsWith(Fiber.join(first), "Unavailable", "the renewal that Nomba refused")
+        yield* failsWith(Fiber.join(first), "Unavailable", "the renewal that failed")
         yield* isHeldBack(Fiber.join(waiter), "a waiter")
         yield* isHeldBack(renew(yield* harness.holder(key), adoptAny, next.obtain), "a newcomer")
         yield* isHeldBack(renew(a, adoptAny, next.obtain), "the process that failed")
@@ -149,7 +149,7 @@ export const sharedFailure = (harness: Harness): ReadonlyArray<ContractCase> => 
         const fiber = yield* loseLease(a, 0, late, { share: () => Option.some(failureOf(1)) })
         yield* put(b, sessionOf("renewed"))
         yield* late.open
-        yield* failsWith(Fiber.join(fiber), "Unavailable", "the renewal that Nomba refused")
+        yield* failsWith(Fiber.join(fiber), "Unavailable", "the renewal that failed")
         yield* none((yield* b.readVersioned).failure, "the failure of a process without the lease")
         yield* holds(b, sessionOf("renewed"))
       }),

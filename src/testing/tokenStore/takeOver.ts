@@ -1,4 +1,4 @@
-/** A lease that nobody uses is not waited for, and a flag that nobody used is taken back. */
+/** No renewal waits for an abandoned lease, and a refresh-in-flight flag without a request is taken back. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
@@ -95,7 +95,7 @@ export const lostSteps = (
         const renewal = yield* Effect.fork(renew(b, adoptAny, next.obtain))
         yield* ensure(
           yield* soon(Effect.map(harness.settle, () => next.runs() === 1)),
-          "a renewal waits for a lease that nobody uses"
+          "a renewal waits for an abandoned lease"
         )
         yield* Fiber.join(renewal)
       }),
@@ -121,11 +121,11 @@ export const lostSteps = (
         const { a, b, wire } = yield* two
         yield* put(b, sessionOf("old"))
         const { obtain } = yield* makeObtain(sessionOf("never"), {
-          beforeGate: (lease) => Effect.tapError(lease.beginRefresh, () => wire.cut)
+          beforeGate: (lease) => Effect.tapError(lease.beginRefresh, () => wire.disconnect)
         })
         yield* wire.loseFlagAnswer
         yield* failsWith(renew(a, adoptNone, obtain), "Unavailable", "the renewal that lost an answer")
-        yield* wire.mend
+        yield* wire.reconnect
         yield* same((yield* holds(b, sessionOf("old"))).refreshInFlight, true, "the flag, as another process reads it")
         yield* same((yield* holds(a, sessionOf("old"))).refreshInFlight, false, "the flag, as this process reads it")
         const next = yield* makeObtain(sessionOf("next"))
@@ -140,11 +140,11 @@ export const lostSteps = (
       Effect.gen(function* () {
         const { a, b, wire } = yield* two
         yield* put(b, sessionOf("old"))
-        const spent = yield* makeObtain(sessionOf("never"), {
+        const lost = yield* makeObtain(sessionOf("never"), {
           beforeGate: (lease) => lease.beginRefresh,
           afterGate: () => Effect.fail(down)
         })
-        yield* failsWith(renew(b, adoptNone, spent.obtain), "Unavailable", "the renewal whose answer was lost")
+        yield* failsWith(renew(b, adoptNone, lost.obtain), "Unavailable", "the renewal whose answer was lost")
         const { obtain } = yield* makeObtain(sessionOf("never"), {
           beforeGate: (lease) => Effect.zipRight(lease.cancelRefresh, lease.beginRefresh)
         })
@@ -157,7 +157,7 @@ export const lostSteps = (
     ),
 
     scenario(
-      "refuses a commit whose version is not above the stored one",
+      "rejects a commit whose version is not above the stored one",
       Effect.gen(function* () {
         const { a, b, wire } = yield* two
         const { version } = yield* put(b, sessionOf("old"))

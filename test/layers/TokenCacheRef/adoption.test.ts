@@ -83,7 +83,7 @@ describe("adopting a stored session", () => {
       const upstream = makeUpstream()
       const config = makeConfig()
       const deaf = makeFaultyStore()
-      deaf.hears = false
+      deaf.hasAnnouncements = false
       const [one, two] = [
         yield* makeCache({ upstream, config }),
         yield* makeCache({ upstream, config, store: deaf.store })
@@ -116,13 +116,13 @@ describe("adopting a stored session", () => {
       const { session } = yield* one.session
       yield* one.invalidate(session.accessToken)
       assert.strictEqual(yield* getText(one), "access-2")
-      const elsewhere = yield* faulty.elsewhere(config.storeKey)
-      const { entry } = yield* elsewhere.read
+      const otherProcess = yield* faulty.otherProcess(config.storeKey)
+      const { entry } = yield* otherProcess.read
       const version = Option.match(entry, { onNone: () => 0, onSome: (_) => _.version })
-      yield* elsewhere.acquire(another, ifFree)
+      yield* otherProcess.acquire(another, ifFree)
       const late = { ...written(Option.some(session), Duration.hours(2)), version: version + 1 }
-      assert.isTrue(yield* elsewhere.commit(another, version, late))
-      yield* elsewhere.release(another, nothingLeft)
+      assert.isTrue(yield* otherProcess.commit(another, version, late))
+      yield* otherProcess.release(another, nothingLeft)
       yield* settle
       assert.strictEqual(yield* getText(one), "access-2")
       yield* TestClock.adjust("1 hour")
@@ -153,10 +153,10 @@ describe("adopting a stored session", () => {
     Effect.gen(function* () {
       const { config, faulty, one, upstream } = yield* pair
       yield* one.get
-      const dead = yield* faulty.elsewhere(config.storeKey)
-      yield* dead.acquire(another, ifFree)
-      yield* dead.setRefreshInFlight(another, true)
-      yield* dead.release(another, nothingLeft)
+      const crashed = yield* faulty.otherProcess(config.storeKey)
+      yield* crashed.acquire(another, ifFree)
+      yield* crashed.setRefreshInFlight(another, true)
+      yield* crashed.release(another, nothingLeft)
       assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-2")
       assert.deepStrictEqual(upstream.operations(), ["issue", "issue"])
     })
@@ -216,10 +216,10 @@ describe("adopting a stored session", () => {
       assert.strictEqual(yield* getText(two), "access-2")
       assert.strictEqual(faulty.count("read"), before + 1)
 
-      const elsewhere = yield* faulty.elsewhere(config.storeKey)
+      const otherProcess = yield* faulty.otherProcess(config.storeKey)
       for (let count = 0; count < 100; count++) {
-        yield* elsewhere.acquire(another, ifFree)
-        yield* elsewhere.release(another, nothingLeft)
+        yield* otherProcess.acquire(another, ifFree)
+        yield* otherProcess.release(another, nothingLeft)
         yield* settle
       }
       assert.strictEqual(faulty.count("read"), before + 1)
@@ -231,11 +231,11 @@ describe("adopting a stored session", () => {
       const upstream = makeUpstream()
       const config = makeConfig()
       const faulty = makeFaultyStore()
-      const elsewhere = yield* faulty.elsewhere(config.storeKey)
+      const otherProcess = yield* faulty.otherProcess(config.storeKey)
       const session = Option.some(yield* upstream.auth.issue)
-      yield* elsewhere.acquire(another, ifFree)
+      yield* otherProcess.acquire(another, ifFree)
       const cache = yield* makeCache({ upstream, config, store: faulty.store })
-      yield* elsewhere.commit(another, 0, written(session, Duration.minutes(30)))
+      yield* otherProcess.commit(another, 0, written(session, Duration.minutes(30)))
       yield* settle
       assert.strictEqual(faulty.count("read"), 1)
       assert.strictEqual(yield* getText(cache), "access-1")
@@ -246,15 +246,15 @@ describe("adopting a stored session", () => {
   it.scoped("reads the store once for repeated announcements of a session that it does not take", () =>
     Effect.gen(function* () {
       const { config, faulty, two, upstream } = yield* pair
-      const elsewhere = yield* faulty.elsewhere(config.storeKey)
+      const otherProcess = yield* faulty.otherProcess(config.storeKey)
       const session = Option.some(yield* upstream.auth.issue)
-      yield* elsewhere.acquire(another, ifFree)
-      yield* elsewhere.commit(another, 0, written(session, Duration.seconds(9)))
+      yield* otherProcess.acquire(another, ifFree)
+      yield* otherProcess.commit(another, 0, written(session, Duration.seconds(9)))
       yield* settle
       const before = faulty.count("read")
       for (let count = 0; count < 100; count++) {
-        yield* elsewhere.acquire(another, ifFree)
-        yield* elsewhere.release(another, nothingLeft)
+        yield* otherProcess.acquire(another, ifFree)
+        yield* otherProcess.release(another, nothingLeft)
         yield* settle
       }
       assert.strictEqual(faulty.count("read"), before)

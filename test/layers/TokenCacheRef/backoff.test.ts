@@ -213,7 +213,7 @@ describe("the backoff after a failed renewal", () => {
         const upstream = makeUpstream()
         const config = makeConfig()
         const deaf = makeFaultyStore()
-        deaf.hears = false
+        deaf.hasAnnouncements = false
         const cache = yield* makeCache({ upstream, config, store: deaf.store })
         upstream.script({ refuse: wrongSecret })
         yield* Effect.exit(cache.get)

@@ -366,7 +366,7 @@ describe("TokenCache.logout", () => {
       const upstream = makeUpstream()
       const config = makeConfig()
       const deaf = makeFaultyStore()
-      deaf.hears = false
+      deaf.hasAnnouncements = false
       const [one, other] = [
         yield* makeCache({ upstream, config }),
         yield* makeCache({ upstream, config, store: deaf.store })

@@ -65,14 +65,14 @@ describe("PublicLogin.login", () => {
       const upstream = makeUpstream()
       const config = makeConfig()
       const here = yield* makePublicCache({ upstream, config })
-      const elsewhere = yield* makePublicCache({ upstream, config })
+      const otherProcess = yield* makePublicCache({ upstream, config })
       yield* here.login(yield* upstream.steal)
       yield* settle
-      assert.strictEqual(yield* getText(elsewhere.cache), "access-1")
+      assert.strictEqual(yield* getText(otherProcess.cache), "access-1")
       yield* here.login(yield* upstream.steal)
       yield* settle
       assert.strictEqual(yield* getText(here.cache), "access-2")
-      assert.strictEqual(yield* getText(elsewhere.cache), "access-2")
+      assert.strictEqual(yield* getText(otherProcess.cache), "access-2")
       assert.deepStrictEqual(upstream.operations(), [])
     })
   )
@@ -185,8 +185,8 @@ describe("PublicLogin.login", () => {
       const upstream = makeUpstream()
       const config = makeConfig()
       const here = yield* makePublicCache({ upstream, config })
-      const elsewhere = yield* makePublicCache({ upstream, config })
-      for (const renewing of [here, elsewhere]) {
+      const otherProcess = yield* makePublicCache({ upstream, config })
+      for (const renewing of [here, otherProcess]) {
         yield* here.login(yield* upstream.steal)
         yield* TestClock.adjust("30 minutes")
         const arrived = yield* Deferred.make<void>()
@@ -202,7 +202,7 @@ describe("PublicLogin.login", () => {
         yield* Fiber.join(login)
         yield* Fiber.join(get)
         yield* settle
-        for (const { cache } of [here, elsewhere]) {
+        for (const { cache } of [here, otherProcess]) {
           assert.strictEqual(yield* getText(cache), text(session.accessToken))
         }
         const later = yield* makePublicCache({ upstream, config })
@@ -235,8 +235,8 @@ describe("PublicLogin.login", () => {
         faulty.before = () => Effect.void
         yield* TestClock.adjust("1 minute")
         assert.isTrue((yield* cache.session).saved)
-        const elsewhere = yield* makePublicCache({ upstream, config })
-        for (const one of [cache, elsewhere.cache]) assert.strictEqual(yield* getText(one), "access-3")
+        const otherProcess = yield* makePublicCache({ upstream, config })
+        for (const one of [cache, otherProcess.cache]) assert.strictEqual(yield* getText(one), "access-3")
         assert.strictEqual(upstream.alive(), "access-3")
       })
     )
@@ -297,8 +297,8 @@ describe("PublicLogin.login", () => {
         faulty.before = () => Effect.void
         yield* TestClock.adjust("1 minute")
         assert.isTrue((yield* cache.session).saved)
-        const elsewhere = yield* makePublicCache({ upstream, config })
-        assert.strictEqual(yield* getText(elsewhere.cache), "access-1")
+        const otherProcess = yield* makePublicCache({ upstream, config })
+        assert.strictEqual(yield* getText(otherProcess.cache), "access-1")
         assert.deepStrictEqual(upstream.operations(), [])
       })
     )
@@ -325,11 +325,11 @@ describe("PublicLogin.login", () => {
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
-      const elsewhere = yield* makePublicCache({ upstream, config })
-      yield* elsewhere.login(yield* upstream.steal)
-      yield* elsewhere.cache.logout
+      const otherProcess = yield* makePublicCache({ upstream, config })
+      yield* otherProcess.login(yield* upstream.steal)
+      yield* otherProcess.cache.logout
       const faulty = makeFaultyStore()
-      faulty.hears = false
+      faulty.hasAnnouncements = false
       const { cache, login } = yield* makePublicCache({ upstream, config, store: faulty.store })
       faulty.before = at("commit")(Effect.delay(storeDown, "40 seconds"))
       yield* during("31 seconds")(login(yield* upstream.steal))
@@ -348,16 +348,16 @@ describe("PublicLogin.login", () => {
         const upstream = makeUpstream()
         const config = makeConfig()
         const faulty = makeFaultyStore()
-        faulty.hears = false
+        faulty.hasAnnouncements = false
         const here = yield* makePublicCache({ upstream, config, store: faulty.store })
-        const elsewhere = yield* makePublicCache({ upstream, config })
-        yield* elsewhere.login(yield* upstream.steal)
+        const otherProcess = yield* makePublicCache({ upstream, config })
+        yield* otherProcess.login(yield* upstream.steal)
         assert.strictEqual(yield* getText(here.cache), "access-1")
         faulty.before = () => storeDown
         yield* here.login(yield* upstream.steal)
         yield* TestClock.adjust("2 seconds")
-        if (after === "logout") yield* Effect.exit(elsewhere.cache.logout)
-        else yield* elsewhere.login(yield* upstream.steal)
+        if (after === "logout") yield* Effect.exit(otherProcess.cache.logout)
+        else yield* otherProcess.login(yield* upstream.steal)
         faulty.before = () => Effect.void
         yield* TestClock.adjust("1 minute")
         if (after === "logout") {
@@ -373,7 +373,7 @@ describe("PublicLogin.login", () => {
       const upstream = makeUpstream()
       const config = makeConfig()
       const { cache, login } = yield* makePublicCache({ upstream, config })
-      const other = yield* makeFaultyStore().elsewhere(config.storeKey)
+      const other = yield* makeFaultyStore().otherProcess(config.storeKey)
       yield* other.acquire(ownerOf("another"), ifFree)
       yield* other.extend(ownerOf("another")).pipe(Effect.delay("10 seconds"), Effect.forever, Effect.forkScoped)
       yield* during("31 seconds")(login(yield* upstream.steal))

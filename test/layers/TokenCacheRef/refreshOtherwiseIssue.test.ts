@@ -193,9 +193,9 @@ describe("a renewal refreshes, otherwise issues", () => {
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
-      const dead = yield* cache.get
+      const rejected = yield* cache.get
       yield* upstream.steal
-      yield* cache.invalidate(dead)
+      yield* cache.invalidate(rejected)
       upstream.script({ operation: "issue", refuse: down })
       assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Unavailable")
       assert.strictEqual(yield* getText(cache), "access-1")
@@ -209,13 +209,13 @@ describe("a renewal refreshes, otherwise issues", () => {
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
-      const dead = yield* cache.get
-      yield* cache.invalidate(dead)
+      const rejected = yield* cache.get
+      yield* cache.invalidate(rejected)
       upstream.script({ operation: "issue", refuse: down })
       yield* Effect.flip(cache.get)
       assert.strictEqual(yield* getText(cache), "access-1")
       yield* TestClock.adjust("1795 seconds")
-      yield* cache.invalidate(dead)
+      yield* cache.invalidate(rejected)
       assert.strictEqual(yield* getText(cache), "access-2")
       assert.deepStrictEqual(sent(upstream), ["issue", "issue", "issue"])
     })
@@ -326,9 +326,9 @@ describe("a renewal refreshes, otherwise issues", () => {
       const cache = yield* makeCache({ upstream, config, store: faulty.store })
       yield* cache.get
       yield* TestClock.adjust("25 minutes")
-      const dead = yield* faulty.elsewhere(config.storeKey)
-      yield* dead.acquire(ownerOf("dead"), ifFree)
-      yield* dead.setRefreshInFlight(ownerOf("dead"), true)
+      const crashed = yield* faulty.otherProcess(config.storeKey)
+      yield* crashed.acquire(ownerOf("crashed"), ifFree)
+      yield* crashed.setRefreshInFlight(ownerOf("crashed"), true)
       assert.strictEqual(yield* getText(cache), "access-1")
       // The lease runs out after 25 s, which leaves too little time for a call within these 30 s.
       yield* TestClock.adjust("30 seconds")
@@ -448,8 +448,8 @@ describe("a renewal refreshes, otherwise issues", () => {
       faulty.before = at("extend")(Effect.sleep("5 seconds"))
       yield* Effect.fork(cache.get)
       yield* TestClock.adjust("7 seconds")
-      const elsewhere = yield* faulty.elsewhere(config.storeKey)
-      assert.isTrue((yield* elsewhere.acquire(ownerOf("another"), ifFree)).held)
+      const otherProcess = yield* faulty.otherProcess(config.storeKey)
+      assert.isTrue((yield* otherProcess.acquire(ownerOf("another"), ifFree)).held)
       faulty.before = () => Effect.void
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
@@ -467,12 +467,12 @@ describe("a renewal refreshes, otherwise issues", () => {
       faulty.before = at("extend")(Effect.sleep("5 seconds"))
       yield* Effect.fork(cache.get)
       yield* TestClock.adjust("7 seconds")
-      const elsewhere = yield* faulty.elsewhere(config.storeKey)
-      assert.isTrue((yield* elsewhere.acquire(ownerOf("another"), ifFree)).held)
+      const otherProcess = yield* faulty.otherProcess(config.storeKey)
+      assert.isTrue((yield* otherProcess.acquire(ownerOf("another"), ifFree)).held)
       faulty.before = () => Effect.void
       // The attempt to repeat the issue finds the lease taken.
       yield* TestClock.adjust("2 seconds")
-      const { entry } = yield* elsewhere.read
+      const { entry } = yield* otherProcess.read
       assert.isTrue(Option.exists(entry, (_) => Option.isSome(_.refreshInFlight)))
       assert.strictEqual(faulty.count("setRefreshInFlight"), 1)
     })

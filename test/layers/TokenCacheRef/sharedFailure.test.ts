@@ -131,11 +131,11 @@ describe("eight processes without a live token", () => {
         const upstream = makeUpstream()
         const config = makeConfig()
         const deaf = makeFaultyStore()
-        deaf.hears = false
+        deaf.hasAnnouncements = false
         const cache = yield* makeCache({ upstream, config, store: deaf.store })
         upstream.script({ refuse: limited })
         yield* Effect.exit(cache.get)
-        const driver = yield* deaf.elsewhere(config.storeKey)
+        const driver = yield* deaf.otherProcess(config.storeKey)
         const owner = ownerOf("another")
         yield* driver.acquire(owner, ifFree)
         yield* driver.commit(owner, 0, {

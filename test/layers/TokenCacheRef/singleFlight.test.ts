@@ -151,12 +151,12 @@ describe("TokenCache.get", () => {
       const config = makeConfig()
       const cache = yield* makeCache({ upstream, config })
       const other = yield* makeCache({ upstream, config, store: makeFaultyStore().store })
-      const dead = yield* cache.get
+      const rejected = yield* cache.get
       yield* other.get
       upstream.script({ operation: "revoke", latency: "20 seconds" }, { operation: "issue", latency: "20 seconds" })
       yield* Effect.fork(other.logout)
       yield* settle
-      yield* cache.invalidate(dead)
+      yield* cache.invalidate(rejected)
       const fiber = yield* Effect.fork(Effect.flip(cache.get))
       yield* TestClock.adjust("29 seconds")
       assert.isUndefined(yield* ended(fiber))

@@ -1,6 +1,8 @@
-/** A store that loses its latest writes. A process that has seen them knows better than the store. */
+/** A store that loses its latest writes: a process that has seen them restores them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Option, Redacted, Scope } from "effect"
+import type { AuthError } from "../../../src/schemas/AuthError.js"
+import type { TokenCacheService } from "../../../src/services/TokenCache.js"
 import { captureLogs } from "../../support/logs.js"
 import { makeRewindableStore } from "../../support/rewindableStore.js"
 import { simulated } from "../../support/time.js"
@@ -37,6 +39,24 @@ const refreshed = Effect.gen(function* () {
   return { another, before, cache, sent, store, storedToken, upstream }
 })
 
+/** The layer is closed after its step, the store goes back to before that, and the same process builds the layer again. */
+const rebuilt = (step: (cache: TokenCacheService) => Effect.Effect<unknown, AuthError>) =>
+  Effect.gen(function* () {
+    const upstream = makeUpstream()
+    const config = makeConfig()
+    const rewindable = makeRewindableStore()
+    const store = rewindable.process()
+    const scope = yield* Scope.make()
+    const cache = yield* Scope.extend(makeCache({ upstream, config, store }), scope)
+    yield* cache.get
+    const before = rewindable.snapshot()
+    yield* step(cache)
+    yield* Effect.sleep(0)
+    yield* Scope.close(scope, Exit.void)
+    rewindable.rewindTo(before)
+    return { again: yield* makeCache({ upstream, config, store }), upstream }
+  })
+
 describe("a store that went back to before a refresh", () => {
   it("gets the live session back from a process that knows it, by the heartbeat and without a token request", () => {
     const logs = captureLogs()
@@ -62,20 +82,7 @@ describe("a store that went back to before a refresh", () => {
   it("is noticed by a layer that is built again in a process that has seen the refresh", () =>
     simulated(
       Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const config = makeConfig()
-        const rewindable = makeRewindableStore()
-        const store = rewindable.process()
-        const scope = yield* Scope.make()
-        const cache = yield* Scope.extend(makeCache({ upstream, config, store }), scope)
-        yield* cache.get
-        const before = rewindable.snapshot()
-        yield* Effect.sleep("25 minutes")
-        yield* cache.get
-        yield* Effect.sleep(0)
-        yield* Scope.close(scope, Exit.void)
-        rewindable.rewindTo(before)
-        const again = yield* makeCache({ upstream, config, store })
+        const { again, upstream } = yield* rebuilt((cache) => Effect.zipRight(Effect.sleep("25 minutes"), cache.get))
         assert.strictEqual(yield* getText(again), upstream.alive())
         assert.lengthOf(
           upstream.calls.filter(({ token }) => token === "refresh-1"),
@@ -87,18 +94,7 @@ describe("a store that went back to before a refresh", () => {
   it("is noticed by a layer that is built again in a process that has seen the logout", () =>
     simulated(
       Effect.gen(function* () {
-        const upstream = makeUpstream()
-        const config = makeConfig()
-        const rewindable = makeRewindableStore()
-        const store = rewindable.process()
-        const scope = yield* Scope.make()
-        const cache = yield* Scope.extend(makeCache({ upstream, config, store }), scope)
-        yield* cache.get
-        const before = rewindable.snapshot()
-        yield* cache.logout
-        yield* Scope.close(scope, Exit.void)
-        rewindable.rewindTo(before)
-        const again = yield* makeCache({ upstream, config, store })
+        const { again } = yield* rebuilt((cache) => cache.logout)
         assert.strictEqual(yield* getText(again), "access-2")
       })
     ))
@@ -135,7 +131,7 @@ describe("a store that went back to before a refresh", () => {
     ["was rejected", "invalidate"],
     ["has expired", "expire"]
   ] as const) {
-    it(`leads to an issue, and not to a spent refresh token, if the session in memory ${why}`, () =>
+    it(`leads to an issue, and not to a second use of the refresh token, if the session in memory ${why}`, () =>
       simulated(
         Effect.gen(function* () {
           const { before, cache, sent, store } = yield* refreshed
@@ -174,7 +170,7 @@ describe("a store that was flushed", () => {
       })
     ))
 
-  it("does not log anybody out", () =>
+  it("does not log the client out", () =>
     simulated(
       Effect.gen(function* () {
         const { cache, store } = yield* refreshed
@@ -240,7 +236,7 @@ describe("a public client whose store went back", () => {
 })
 
 describe("a store that was flushed when no process has a session to write back", () => {
-  it("is read at each heartbeat and no more often, and nobody says that it was repaired", () => {
+  it("is read at each heartbeat and no more often, and no repair is logged", () => {
     const logs = captureLogs()
     simulated(
       Effect.gen(function* () {

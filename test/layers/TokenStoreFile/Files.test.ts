@@ -5,8 +5,8 @@ import { Effect } from "effect"
 import { system } from "../../../src/layers/store/file/Files.js"
 import { temporaryFolder } from "../../support/fileStore.js"
 
-describe("making a folder is broken if", () => {
-  it.scopedLive("those above are not made with it, or are open to others", () =>
+describe("makeDirectory", () => {
+  it.scopedLive("makes the folders above it too, open to their owner only", () =>
     Effect.gen(function* () {
       const folder = join(yield* temporaryFolder, "above", "it")
       yield* Effect.all(
@@ -19,7 +19,7 @@ describe("making a folder is broken if", () => {
     })
   )
 
-  it.scopedLive("a file in its place passes for it", () =>
+  it.scopedLive("fails if there is a file in its place", () =>
     Effect.gen(function* () {
       const file = join(yield* temporaryFolder, "file")
       writeFileSync(file, "")
@@ -28,7 +28,7 @@ describe("making a folder is broken if", () => {
     })
   )
 
-  it.scopedLive("it never ends where a file system takes no folder", () =>
+  it.scopedLive("fails on a file system that takes no folder", () =>
     Effect.gen(function* () {
       const processes = "/proc"
       const folder = existsSync(processes)

@@ -1,4 +1,4 @@
-/** What nobody comes back for is removed, whoever's it was. */
+/** Expired entries and files that a process left behind are removed after 30 days. */
 import { chmodSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
@@ -45,7 +45,7 @@ const setup = (options: { readonly tombstone?: boolean; readonly lease?: Duratio
     return { root, hand, driver, put, sweep }
   })
 
-describe("what is over", () => {
+describe("sweep: an expired session", () => {
   for (const tombstone of [false, true]) {
     it.scopedLive(`is removed 30 days past its expiry and no sooner${tombstone ? ", also after a logout" : ""}`, () =>
       Effect.gen(function* () {
@@ -65,7 +65,7 @@ describe("what is over", () => {
     )
   }
 
-  it.scopedLive("is nothing that somebody has the right to", () =>
+  it.scopedLive("stays while a process holds its lease", () =>
     Effect.gen(function* () {
       const { driver, hand, root, sweep } = yield* setup({ lease: Duration.days(40) })
       hand.now += 31 * DAY
@@ -78,7 +78,7 @@ describe("what is over", () => {
     })
   )
 
-  it.scopedLive("leaves a number by which one that comes late is refused", () =>
+  it.scopedLive("leaves a number by which a late write is rejected", () =>
     Effect.gen(function* () {
       const { driver, hand, put, root, sweep } = yield* setup()
       const register = VersionedFile.make(Files.system, folderIn(root))
@@ -92,7 +92,7 @@ describe("what is over", () => {
     })
   )
 
-  it.scopedLive("goes once and for all, by whichever of many", () =>
+  it.scopedLive("is removed once if several processes sweep at the same time", () =>
     Effect.gen(function* () {
       const { hand, root, sweep } = yield* setup()
       hand.now += 31 * DAY
@@ -104,16 +104,16 @@ describe("what is over", () => {
     })
   )
 
-  it.scopedLive("is gone after the next try, wherever the first one died", () =>
+  it.scopedLive("is removed by the next sweep if the first one crashed at any point", () =>
     Effect.gen(function* () {
       for (let touches = 0; ; touches++) {
         const { driver, hand, put, root, sweep } = yield* setup()
         hand.now += 31 * DAY
         const { arm, died, files } = yield* makeCrashing
         arm(touches)
-        const life = yield* Effect.forkDaemon(sweep(files))
-        const lived = yield* Effect.raceFirst(Effect.as(died, false), Effect.as(Fiber.await(life), true))
-        if (lived) {
+        const swept = yield* Effect.forkDaemon(sweep(files))
+        const isDone = yield* Effect.raceFirst(Effect.as(died, false), Effect.as(Fiber.await(swept), true))
+        if (isDone) {
           assert.isAbove(touches, 10, "it was not killed often enough")
           break
         }
@@ -126,8 +126,8 @@ describe("what is over", () => {
   )
 })
 
-describe("what was left lying", () => {
-  it.scopedLive("is removed after 30 days: what was set aside, and what a process that died was writing", () =>
+describe("sweep: a file that was left behind", () => {
+  it.scopedLive("is removed after 30 days, whether it was set aside or a crashed process was writing it", () =>
     Effect.gen(function* () {
       const { driver, hand, root, sweep } = yield* setup()
       writeFileSync(join(folderIn(root), "0000000001.json.unreadable"), "token-aside")
@@ -143,7 +143,7 @@ describe("what was left lying", () => {
     })
   )
 
-  it.scopedLive("counts from when it was set aside, not from when it was written", () =>
+  it.scopedLive("is counted from when it was set aside, not from when it was written", () =>
     Effect.gen(function* () {
       const { hand, root, sweep } = yield* setup()
       const [name = ""] = readdirSync(folderIn(root))
@@ -162,7 +162,7 @@ describe("what was left lying", () => {
   )
 })
 
-describe("what is not the store's to remove", () => {
+describe("sweep: a file that is not the store's", () => {
   const lines: ReadonlyArray<readonly [string, (root: string) => void]> = [
     ["in a folder that is no key's", (root) => renameSync(folderIn(root), join(root, "backup"))],
     ["under the hash of another key", (root) => renameSync(folderIn(root), join(root, "0".repeat(64)))],
@@ -188,7 +188,7 @@ describe("what is not the store's to remove", () => {
     )
   }
 
-  it.scopedLive("does not keep it from the rest", () =>
+  it.scopedLive("does not stop the sweep of the rest", () =>
     Effect.gen(function* () {
       const { hand, root, sweep } = yield* setup()
       for (const sign of "0f") writeFileSync(join(root, sign.repeat(64)), "no folder")
@@ -200,7 +200,7 @@ describe("what is not the store's to remove", () => {
 })
 
 describe("a store of TokenStoreFile", () => {
-  it.scopedLive("sweeps when its first key is opened, and waits for nothing", () =>
+  it.scopedLive("sweeps in the background when its first key is opened", () =>
     Effect.gen(function* () {
       const { hand, root } = yield* setup()
       hand.now += 31 * DAY

@@ -27,8 +27,8 @@ const replaced = (register: VersionedFile.VersionedFile, number: number, text: s
 const holds = (register: VersionedFile.VersionedFile, number: number, text: string | undefined) =>
   Effect.map(register.load, (found) => assert.deepStrictEqual(found, { number, text: Option.fromNullable(text) }))
 
-describe("a text in a folder", () => {
-  it.scopedLive("is nothing at first, though the folder is missing", () =>
+describe("VersionedFile", () => {
+  it.scopedLive("is empty at first, also if the folder is missing", () =>
     Effect.gen(function* () {
       const register = VersionedFile.make(Files.system, yield* folderOf)
       yield* holds(register, 0, undefined)
@@ -36,7 +36,7 @@ describe("a text in a folder", () => {
     })
   )
 
-  it.scopedLive("is replaced by one of all who have seen it", () =>
+  it.scopedLive("is replaced by exactly one of the writers that have read it", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
       for (const number of [0, 1, 2]) {
@@ -52,7 +52,7 @@ describe("a text in a folder", () => {
     })
   )
 
-  it.scopedLive("loses no change of many who write together, and never goes back for who reads", () =>
+  it.scopedLive("loses no change of concurrent writers, and no reader sees an older text again", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
       const lines = (found: VersionedFile.Found): ReadonlyArray<string> =>
@@ -93,7 +93,7 @@ describe("a text in a folder", () => {
       ["its number was taken", 1],
       ["its number was taken, and cleaned away since", 9]
     ] as const) {
-      it.scopedLive(`is not replaced by who was stopped before its ${step} until ${what}`, () =>
+      it.scopedLive(`is not replaced by a writer that stalled before its ${step} until ${what}`, () =>
         Effect.gen(function* () {
           const folder = yield* folderOf
           const register = VersionedFile.make(Files.system, folder)
@@ -112,7 +112,7 @@ describe("a text in a folder", () => {
     }
   }
 
-  it.scopedLive("keeps the one before it, and no more", () =>
+  it.scopedLive("keeps the previous text, and no more", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
       const register = VersionedFile.make(Files.system, folder)
@@ -121,7 +121,7 @@ describe("a text in a folder", () => {
     })
   )
 
-  it.scopedLive("is read though it is replaced meanwhile", () =>
+  it.scopedLive("is read although it is replaced meanwhile", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
       const register = VersionedFile.make(Files.system, folder)
@@ -146,7 +146,7 @@ describe("a text in a folder", () => {
     })
   )
 
-  it.scopedLive("is looked for twice where nothing is found", () =>
+  it.scopedLive("looks twice if it finds nothing", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
       yield* replaced(VersionedFile.make(Files.system, folder), 0, "there")
@@ -162,7 +162,7 @@ describe("a text in a folder", () => {
     })
   )
 
-  it.scopedLive("fails where it is never to be read", () =>
+  it.scopedLive("fails if the text can never be read", () =>
     Effect.gen(function* () {
       const gone = { ...Files.system, read: () => new Files.FileFailure({ code: "ENOENT" }) }
       const folder = yield* folderOf
@@ -171,7 +171,7 @@ describe("a text in a folder", () => {
     })
   )
 
-  it.scopedLive("begins anew where its folder was removed", () =>
+  it.scopedLive("starts again if its folder was removed", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
       const register = VersionedFile.make(Files.system, folder)
@@ -183,7 +183,7 @@ describe("a text in a folder", () => {
     })
   )
 
-  it.scopedLive("is not replaced by who wrote into a folder that was removed, or too long ago", () =>
+  it.scopedLive("is not replaced by a write into a removed folder, or by one from too long ago", () =>
     Effect.gen(function* () {
       for (const isRemoved of [true, false]) {
         const folder = yield* folderOf
@@ -204,8 +204,8 @@ describe("a text in a folder", () => {
   )
 })
 
-describe("beside a text", () => {
-  it.scopedLive("temporary files go when they were abandoned, and stay when they may be in use", () =>
+describe("VersionedFile: its folder", () => {
+  it.scopedLive("loses temporary files that were abandoned, and keeps those that may be in use", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
       mkdirSync(folder)
@@ -221,7 +221,7 @@ describe("beside a text", () => {
     })
   )
 
-  it.scopedLive("no temporary file is left by a write that failed", () =>
+  it.scopedLive("has no temporary file after a write that failed", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
       for (const step of ["write", "link", "syncDirectory"] as const) {
@@ -243,7 +243,7 @@ describe("beside a text", () => {
     })
   )
 
-  it.scopedLive("what was set aside is left alone, and set aside once", () =>
+  it.scopedLive("keeps a file that was set aside, which is set aside once", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf
       const register = VersionedFile.make(Files.system, folder)

@@ -10,7 +10,7 @@ import { makeHandClock } from "../../support/storeClock.js"
 import { ifFree, nothingLeft, ownerOf } from "../../support/storeFaults.js"
 import { getText, makeCache, makeUpstream } from "../../support/upstream.js"
 
-/** A disk on which some touches fail, as long as it is wished. */
+/** A disk on which some accesses fail until `fail` is called again. */
 const makeDisk = () => {
   let failing: Partial<Record<keyof Files.Files, string>> = {}
   const through =
@@ -50,8 +50,8 @@ const outages: ReadonlyArray<readonly [string, Partial<Record<keyof Files.Files,
   ["the file system has no links", { link: "EPERM" }, "EPERM"]
 ]
 
-describe("a token that is alive is served on, and a renewal fails typed until it is mended, while", () => {
-  const whole = (
+describe("a live token is served, and a renewal fails with Store until the disk works again, if", () => {
+  const outage = (
     folder: (root: string) => string,
     breakIt: (root: string, fail: ReturnType<typeof makeDisk>["fail"]) => void,
     mendIt: (root: string, fail: ReturnType<typeof makeDisk>["fail"]) => void,
@@ -85,7 +85,7 @@ describe("a token that is alive is served on, and a renewal fails typed until it
 
   for (const [what, failing, code] of outages) {
     it.scopedLive(what, () =>
-      whole(
+      outage(
         (root) => root,
         (_, fail) => fail(failing),
         (_, fail) => fail({}),
@@ -95,7 +95,7 @@ describe("a token that is alive is served on, and a renewal fails typed until it
   }
 
   it.scopedLive("a file is where the folder was", () =>
-    whole(
+    outage(
       (parent) => join(parent, "root"),
       (root) => {
         rmSync(root, { recursive: true })
@@ -107,8 +107,8 @@ describe("a token that is alive is served on, and a renewal fails typed until it
   )
 })
 
-describe("a disk that does not answer", () => {
-  it.scopedLive("is out of reach after a while, and what was begun on it is undone in its order", () =>
+describe("a file store on a disk that does not answer", () => {
+  it.scopedLive("fails with ETIMEDOUT, and undoes in order what it began", () =>
     Effect.gen(function* () {
       const root = yield* temporaryFolder
       const gate = yield* Deferred.make<void>()
@@ -131,8 +131,8 @@ describe("a disk that does not answer", () => {
   )
 })
 
-describe("a file system that shows one thing and does another", () => {
-  it.scopedLive("is out of reach after some tries, and is left alone then", () =>
+describe("a file store whose every link fails with EEXIST", () => {
+  it.scopedLive("fails with EBUSY after 100 tries", () =>
     Effect.gen(function* () {
       let links = 0
       const stale: Files.Files = {
@@ -151,7 +151,7 @@ describe("a file system that shows one thing and does another", () => {
   )
 })
 
-describe("says what to do where", () => {
+describe("the hint of a file store says what to do if", () => {
   const advice = (root: string, files: Files.Files = Files.system) =>
     Effect.gen(function* () {
       const driver = yield* connectIn(root, { files })(yield* freshKey(), Duration.minutes(1))

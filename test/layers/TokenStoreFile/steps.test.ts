@@ -6,7 +6,7 @@ import { keyOf } from "../../support/encryption.js"
 import { connectIn, temporaryFolder } from "../../support/fileStore.js"
 import { commands, followsModel } from "../../support/storeModel.js"
 
-it.scopedLive("the steps of the file store are those of the model", () =>
+it.scopedLive("the file store follows the model of a store, step by step", () =>
   Effect.gen(function* () {
     const root = yield* temporaryFolder
     const encrypted = yield* SessionCodec.encrypted([keyOf("a")])

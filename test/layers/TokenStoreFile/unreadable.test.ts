@@ -42,7 +42,7 @@ const asideIn = (root: string): ReadonlyArray<string> => namesIn(root).filter((n
 
 interface Warnings {
   readonly all: ReadonlyArray<string>
-  /** Done when there is one: whoever comes second finds the file set aside a moment before that is told. */
+  /** Done when there is one: the second process finds the file set aside a moment before the first one logs it. */
   readonly first: Effect.Effect<string>
 }
 
@@ -93,7 +93,7 @@ const isEncrypted = (what: string): boolean => what === "the text of another ver
 
 describe("a file that cannot be read", () => {
   for (const [what, damage] of damages) {
-    it.scopedLive(`(${what}) is set aside with one warning, whoever finds it, and life goes on`, () =>
+    it.scopedLive(`(${what}) is set aside with one warning, and every store continues`, () =>
       withWarnings((warnings) =>
         Effect.gen(function* () {
           const { open, root, store } = yield* setup(isEncrypted(what) ? yield* encrypted : SessionCodec.plain)
@@ -115,7 +115,7 @@ describe("a file that cannot be read", () => {
     )
   }
 
-  it.scopedLive("is set aside under the lease too, and the renewal is shown nothing", () =>
+  it.scopedLive("is set aside under the lease too, and the renewal sees no session", () =>
     withWarnings(() =>
       Effect.gen(function* () {
         for (const [what, damage] of damages) {
@@ -131,7 +131,7 @@ describe("a file that cannot be read", () => {
     )
   )
 
-  it.scopedLive("leaves the right to its holder where only the session is damaged", () =>
+  it.scopedLive("leaves the lease to its holder if only the session is damaged", () =>
     withWarnings(() =>
       Effect.gen(function* () {
         const { key, root } = yield* setup()
@@ -180,7 +180,7 @@ describe("a file that is another program's", () => {
     return all
   })
 
-  it.scopedLive("is left as it is, and nobody is called without it", () =>
+  it.scopedLive("is left as it is, and no token request is sent", () =>
     withWarnings((warnings) =>
       Effect.gen(function* () {
         for (const { change = (text: string) => text, reader, said, what, writer } of yield* foreign) {

@@ -4,6 +4,7 @@ import { Either, FastCheck as fc, Option, Redacted } from "effect"
 import * as Classification from "../../../src/layers/auth/Classification.js"
 import type { Body } from "../../../src/layers/http/IncomingResponse.js"
 import { config } from "../../support/config.js"
+import { runs } from "../../support/quick.js"
 import { cpuMillis } from "../../support/work.js"
 
 const rules = Classification.rulesOf(config())
@@ -54,9 +55,9 @@ const answer: fc.Arbitrary<Classification.ReceivedResponse> = fc.record({
   receivedAt: fc.integer({ min: 0, max: 1e13 })
 })
 
-describe("every answer means something", () => {
+describe("classify", () => {
   for (const rule of [rules.issue, rules.refresh, rules.revoke, rules.exchange]) {
-    it(`to ${rule.operation}`, () => {
+    it(`gives a session or a typed error for any response to ${rule.operation}`, () => {
       fc.assert(
         fc.property(answer, (answer) => {
           const result = Classification.classify<{ readonly _tag: string; readonly message: string }>(answer, rule)
@@ -69,12 +70,12 @@ describe("every answer means something", () => {
             if (rule.operation === "issue") assert.notStrictEqual(result.left._tag, "Expired")
           }
         }),
-        { numRuns: 500 }
+        runs(500)
       )
     })
   }
 
-  it("the status alone decides on an error status, whatever became of the body", () => {
+  it("decides by an error status alone, with any body", () => {
     fc.assert(
       fc.property(
         answer,
@@ -94,12 +95,12 @@ describe("every answer means something", () => {
   })
 })
 
-describe("a hostile answer does not hold up the process", () => {
+describe("classify takes little time for a hostile response of", () => {
   const secrets = ["q1/W2+e3R4t5Y6u7I8o9P0a1S2d3F4g5H6j7K8l9Z0=", "a refresh token"].map((text) => Redacted.make(text))
-  const runs = ["\\", "\\u0041", "&amp;", "%25", "eyJ", " ", "é", "x"]
-  for (const run of runs) {
-    it(JSON.stringify(run), () => {
-      const long = (size: number): string => run.repeat(size / run.length)
+  const units = ["\\", "\\u0041", "&amp;", "%25", "eyJ", " ", "é", "x"]
+  for (const unit of units) {
+    it(JSON.stringify(unit), () => {
+      const long = (size: number): string => unit.repeat(size / unit.length)
       const tokens = { access_token: long(100_000), refresh_token: long(100_000) }
       for (const body of [
         { errors: Array(20).fill(long(8000)) },
@@ -130,7 +131,7 @@ describe("a hostile answer does not hold up the process", () => {
   }
 })
 
-describe("the status that an answer counts as", () => {
+describe("effectiveStatus", () => {
   for (const [status, code, expected] of [
     [200, "400", 400],
     [204, "422", 422],

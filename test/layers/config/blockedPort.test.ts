@@ -6,7 +6,7 @@ import { isBlockedPort } from "../../../src/layers/config/BaseUrl.js"
 import { withPolicy } from "../../support/auth.js"
 import { clientOver } from "../../support/client.js"
 
-describe("a port that fetch refuses", () => {
+describe("a port that fetch blocks", () => {
   it.live("is one of the list, and no other is", () =>
     Effect.gen(function* () {
       const failure = (port: number) =>
@@ -31,7 +31,7 @@ describe("a port that fetch refuses", () => {
     })
   )
 
-  it.live("is an InvalidRequest at once, for a token and for a resource, if the config did not tell", () =>
+  it.live("is an InvalidRequest at once, for a token request and for a call, if the config did not check it", () =>
     Effect.gen(function* () {
       const changes = { baseUrl: "http://127.0.0.1:10080" }
       const http = { layer: FetchHttpClient.layer }

@@ -20,8 +20,8 @@ const pieces = (...chunks: ReadonlyArray<Uint8Array>): Response =>
     })
   )
 
-describe("a body", () => {
-  it.effect("is read whole, characters cut in two by the network included", () =>
+describe("the body of a response", () => {
+  it.effect("is read whole, also if the network cuts a character in two", () =>
     Effect.gen(function* () {
       const bytes = new TextEncoder().encode("é😀")
       const body = yield* read(pieces(...Array.from(bytes, (byte) => Uint8Array.of(byte))))
@@ -29,19 +29,19 @@ describe("a body", () => {
     })
   )
 
-  it.effect("that is none is complete", () =>
+  it.effect("is complete if there is none", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* read(new Response(null, { status: 204 })), { text: "", end: { _tag: "Complete" } })
     })
   )
 
-  it.effect("that is not UTF-8 is read all the same", () =>
+  it.effect("is read although it is not UTF-8", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* read(pieces(Uint8Array.of(0x61, 0xff, 0x62, 0xc3)))).text, "a\ufffdb\ufffd")
     })
   )
 
-  it.effect("is not read past its limit, in however large a piece it comes", () =>
+  it.effect("is not read past the limit, also if it comes in one large piece", () =>
     Effect.gen(function* () {
       const body = yield* read(pieces(Uint8Array.of(0x61), new Uint8Array(5 * IncomingResponse.LIMIT)))
       assert.deepStrictEqual(body, { text: "a", end: { _tag: "TooLarge" } })
@@ -65,17 +65,17 @@ describe("a body", () => {
   }
 })
 
-describe("what a body is", () => {
+describe("IncomingResponse.json and isHtml", () => {
   const body = (text: string): IncomingResponse.Body => ({ text, end: { _tag: "Complete" } })
 
-  it("a JSON object, or nothing of use", () => {
+  it("read a JSON object, and nothing else", () => {
     assert.deepStrictEqual(IncomingResponse.json(body(' {"a":1} ')), Option.some({ a: 1 }))
     for (const junk of ["", "null", "[]", "7", '"{}"', "{", "{}{}", "[".repeat(500_000), '{"a":'.repeat(100_000)]) {
       assert.deepStrictEqual(IncomingResponse.json(body(junk)), Option.none(), junk.slice(0, 10))
     }
   })
 
-  it("a page, by its type or by its beginning", () => {
+  it("recognise a page by its content type or its beginning", () => {
     for (const page of ["<html>", "\n <!DOCTYPE html>", "<!-- x --><p>", "<?xml version='1.0'?><html/>"]) {
       assert.isTrue(IncomingResponse.isHtml(body(page), undefined), page)
       assert.isTrue(IncomingResponse.isHtml(body(page), "application/json"), page)

@@ -9,13 +9,13 @@ const chain = (depth: number, end: unknown): unknown =>
 describe("the system code of a failure", () => {
   const read = (failure: unknown) => Option.getOrUndefined(NetworkFailure.systemCode(failure))
 
-  it("is the nearest one", () => {
+  it("is the one nearest to the failure", () => {
     assert.strictEqual(read(Object.assign(code("EPIPE"), { cause: code("ECONNRESET") })), "EPIPE")
     assert.strictEqual(read(new AggregateError([new Error("m"), code("ENOTFOUND")])), "ENOTFOUND")
     assert.strictEqual(read(chain(5, code("ECONNRESET"))), "ECONNRESET")
   })
 
-  it("is not looked for without end", () => {
+  it("is searched for in a bounded part of the causes", () => {
     assert.isUndefined(read(chain(1000, code("ECONNRESET"))))
     const wide = new AggregateError(Array.from({ length: 100_000 }, () => new Error("m")))
     assert.isUndefined(read(new Error("m", { cause: new AggregateError([wide, wide, wide]) })))
@@ -24,7 +24,7 @@ describe("the system code of a failure", () => {
     assert.isUndefined(read(circular))
   })
 
-  it("looks like one, or is none", () => {
+  it("is ignored if it does not look like one", () => {
     for (const junk of [
       "",
       "AB",
@@ -43,7 +43,7 @@ describe("the system code of a failure", () => {
     assert.strictEqual(read(code(`E${"X".repeat(60)}`)), `E${"X".repeat(60)}`)
   })
 
-  it("of anything at all", () => {
+  it("is read from any value without an exception", () => {
     fc.assert(
       fc.property(fc.anything({ withNullPrototype: true }), (failure) =>
         Option.isOption(NetworkFailure.systemCode(failure))
@@ -54,8 +54,8 @@ describe("the system code of a failure", () => {
   })
 })
 
-describe("a request certainly was not processed", () => {
-  it("when every part of the failure says so, and at least one does", () => {
+describe("NetworkFailure.wasNotProcessed", () => {
+  it("is true if at least one part of the failure says so and none says otherwise", () => {
     const refused = code("ECONNREFUSED")
     assert.isTrue(NetworkFailure.wasNotProcessed(refused))
     assert.isTrue(NetworkFailure.wasNotProcessed(new AggregateError([refused, code("EHOSTUNREACH")])))
@@ -85,7 +85,7 @@ describe("a request certainly was not processed", () => {
     ],
     ["another failure", "operation was canceled", false, undefined]
   ] as const) {
-    it(`when Deno's message says so: ${what}`, () => {
+    it(`reads Deno's message: ${what}`, () => {
       assert.strictEqual(NetworkFailure.wasNotProcessed(deno(error)), expected)
       assert.strictEqual(Option.getOrUndefined(NetworkFailure.systemCode(deno(error))), detail)
       const wrapped = new Error("transport", { cause: deno(error) })
@@ -93,7 +93,7 @@ describe("a request certainly was not processed", () => {
     })
   }
 
-  it("but not when another message quotes Deno's", () => {
+  it("ignores a message that quotes Deno's", () => {
     assert.isFalse(NetworkFailure.wasNotProcessed(new Error("the server said: client error (Connect): x")))
   })
 })

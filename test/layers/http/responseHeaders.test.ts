@@ -8,7 +8,7 @@ const wait = (headers: Record<string, string>, status = 429, now = 0) =>
   Option.getOrUndefined(Option.map(IncomingResponse.wait(status, Headers.fromInput(headers), now), Duration.toMillis))
 
 describe("the wait that a server states", () => {
-  it("lies between nothing and an hour, or is none, on any junk", () => {
+  it("is between nothing and an hour, or absent, for any headers", () => {
     const junk = fc.oneof(
       fc.string(),
       fc.integer().map(String),
@@ -27,7 +27,7 @@ describe("the wait that a server states", () => {
     )
   })
 
-  it("a date is compared with the server's own clock, and with ours only where that is not told", () => {
+  it("counts a date from the server's clock, and from ours only if that is not stated", () => {
     const at = "Wed, 13 Aug 2025 15:00:30 GMT"
     const now = Date.UTC(2025, 7, 13, 15, 0, 10)
     assert.strictEqual(wait({ "retry-after": at, date: "Wed, 13 Aug 2025 15:00:00 GMT" }, 503, now), 30_000)
@@ -38,7 +38,7 @@ describe("the wait that a server states", () => {
     assert.strictEqual(wait({ "retry-after": at }, 503, 0), 3_600_000)
   })
 
-  it("the rate limit's window counts on a 429 only", () => {
+  it("is the rate limit's window on a 429 only", () => {
     for (const [window, millis] of [
       ["1s", 1000],
       ["60s", 60_000],
@@ -57,7 +57,7 @@ describe("the wait that a server states", () => {
     }
   })
 
-  it("is read, or is not, without holding up the process", () => {
+  it("takes little time to read from hostile headers", () => {
     const long = ["1".repeat(64_000), " ".repeat(64_000), "1 ".repeat(32_000), `1${" ".repeat(64_000)}`]
     for (const value of [...long, ...long.map((value) => `${value}x`)]) {
       const spent = cpuMillis(() => wait({ "x-rate-limit-window": value, "retry-after": value, date: value }))
@@ -66,11 +66,11 @@ describe("the wait that a server states", () => {
   })
 })
 
-describe("the server's clock", () => {
+describe("the time of the server", () => {
   const date = (headers: Record<string, string>) =>
     Option.getOrUndefined(IncomingResponse.date(Headers.fromInput(headers)))
 
-  it("is the Date header, unless the answer comes from a cache", () => {
+  it("is the Date header, unless the response comes from a cache", () => {
     assert.strictEqual(date({ Date: "Thu, 01 Jan 1970 00:00:01 GMT" }), 1000)
     assert.isUndefined(date({ date: "Thu, 01 Jan 1970 00:00:01 GMT", age: "0" }))
     assert.isUndefined(date({ date: "1970-01-01T00:00:01Z" }))

@@ -28,7 +28,7 @@ import { makeFaults, outOfReach, type StoreFaults } from "../../support/storeFau
 
 const requestTimeout = Duration.seconds(10)
 
-/** A holder behind a wire of its own. */
+/** A holder whose steps can be given faults. */
 const behindFaults = (key: StoreKey) =>
   Effect.gen(function* () {
     const faults = makeFaults(TokenStoreMemory.connect)
@@ -172,13 +172,13 @@ describe("Lease.assertHeld", () => {
   it.scoped("fails before extend or beginRefresh", () =>
     Effect.gen(function* () {
       const { a } = yield* two
-      const refused: Array<string> = []
+      const failures: Array<string> = []
       const { obtain } = yield* makeObtain(sessionOf("new"), {
         beforeGate: (lease) =>
-          Effect.merge(Effect.tapError(lease.assertHeld, ({ _tag }) => Effect.sync(() => refused.push(_tag))))
+          Effect.merge(Effect.tapError(lease.assertHeld, ({ _tag }) => Effect.sync(() => failures.push(_tag))))
       })
       yield* renew(a.store, adoptAny, obtain)
-      assert.deepStrictEqual(refused, ["LeaseLost"])
+      assert.deepStrictEqual(failures, ["LeaseLost"])
     })
   )
 
@@ -347,11 +347,11 @@ describe("a lost answer or request", () => {
       yield* slow.arrived
       const fiber = yield* Effect.fork(renew(b.store, adoptAny, slow.obtain))
       yield* TestClock.adjust("100 millis")
-      b.faults.cut(true)
+      b.faults.setDisconnected(true)
       yield* slow.open
       yield* Effect.yieldNow()
       yield* holds(a.store, sessionOf("slow"))
-      b.faults.cut(false)
+      b.faults.setDisconnected(false)
       assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
       yield* TestClock.adjust("250 millis")
       yield* Fiber.join(fiber)
@@ -426,10 +426,10 @@ describe("the heartbeat of a shared store", () => {
     Effect.gen(function* () {
       const { a, b } = yield* two
       const heard = yield* listen(b.store)
-      b.faults.cut(true)
+      b.faults.setDisconnected(true)
       const { version } = yield* put(a.store, sessionOf("held"))
       yield* TestClock.adjust("1 second")
-      b.faults.cut(false)
+      b.faults.setDisconnected(false)
       assert.deepStrictEqual(heard, [])
       yield* TestClock.adjust("29 seconds")
       assert.deepStrictEqual(heard, [version])

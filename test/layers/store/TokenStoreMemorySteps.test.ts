@@ -4,7 +4,7 @@ import { Effect, FastCheck as fc } from "effect"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import { commands, followsModel } from "../../support/storeModel.js"
 
-it("the steps of the memory store are those of the model", () =>
+it("the memory store follows the model of a store, step by step", () =>
   fc.assert(
     fc.property(commands(80), (all) => Effect.runSync(followsModel(TokenStoreMemory.connect, all))),
     { numRuns: 200 }

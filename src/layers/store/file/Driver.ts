@@ -88,7 +88,7 @@ export const connectWith = (dependencies: Dependencies): Connect => {
       return yield* file.replace(number, envelope.write(key, host, entry))
     })
 
-    /** Nobody can read it: it is kept beside the others, and every process goes on without it. */
+    /** Keeps an unreadable entry beside the others; every process goes on without it. */
     const setAside = Effect.fnUntraced(function* (number: number, entry: Entry) {
       if (!(yield* replace(number, entry))) return
       const kept = Option.match(yield* file.setAside(number), {

@@ -3,7 +3,7 @@
  *
  * Each text is a file, named by its number, and never changed. A process that has read number 7 writes a temporary file and
  * links it to the name of number 8: of all processes that have read 7 one succeeds, and the others read again. No lock is
- * held, so nobody waits for a process that was stalled or killed. A process that continues after an hour finds that number 8
+ * held, so no process waits for one that was stalled or killed. A process that continues after an hour finds that number 8
  * was taken or, if that was cleaned away since, that there are higher numbers.
  *
  * @since 0.1.0

@@ -57,7 +57,7 @@ export interface Read {
   readonly entry: LeasedEntry<string>
 }
 
-/** Not by the schema, whose complaint about an impossible version would quote the tokens. */
+/** Not by the schema, whose error about an impossible version would quote the tokens. */
 export const write = (key: string, host: string, { content, failure, lease }: LeasedEntry<string>): string =>
   JSON.stringify({
     format: "nomba-auth/file/1",

@@ -61,7 +61,7 @@ const remainingOf = (since: number, until: number, now: number): Duration.Durati
 const failureText = ({ count, reason, status }: SharedFailure): string =>
   [reason, Option.getOrElse(status, () => "-"), count].join(" ")
 
-/** None if it is something else: a failure that cannot be read holds nobody back. */
+/** None if it is something else: an unreadable failure delays no request. */
 const parseFailure = (text: string | null, now: number): Option.Option<SharedFailure> => {
   const [, reason, status, count, since, until] =
     /^(RateLimited|ServerError) (\d{3}|-) (\d{1,9}) (\d{1,16}) (\d{1,16})$/.exec(text ?? "") ?? []
@@ -121,7 +121,7 @@ const driverOf = ({ codec, commandTimeout, connection, key, leaseTime, run, subs
     })
   })
 
-  /** Nobody can read it: it is kept for 30 days under another key, and every process goes on without it. */
+  /** Keeps an unreadable entry for 30 days under another key; every process goes on without it. */
   const setAside = Effect.fnUntraced(function* ([version, text]: ReadonlyArray<string | null>) {
     const answer = yield* run(scripts.setAside, keys, version ?? "", text ?? "", millis(RETENTION), channel)
     if (Number(answer) === 0) return

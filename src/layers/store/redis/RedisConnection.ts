@@ -194,7 +194,7 @@ const messageOf = (error: unknown): string =>
   Predicate.hasProperty(error, "message") && typeof error.message === "string" ? error.message : ""
 
 /**
- * The driver gave up because the connection was closed, and nobody said why. Its error is told by the message: a minified
+ * The driver gave up because the connection was closed for no known reason. Its error is recognised by the message: a minified
  * bundle renames the class, and with it the `name`.
  */
 export const closedCode = (error: unknown): Option.Option<string> =>

@@ -127,7 +127,7 @@ export const make = (
     const subscribe = Effect.fnUntraced(function* (channel: Channel) {
       const before = subscriber
       yield* command((_) => _.subscribe(channel.name))
-      // Replaced meanwhile: the answer is that of a connection that nobody hears.
+      // Replaced meanwhile: the answer came over a connection that is not in use any more.
       if (before === undefined || before === subscriber) channel.isSubscribed = true
     })
 

@@ -31,7 +31,7 @@ export const read: string = `${functions} return reading('0')`
  * has given up (empty: never), a channel without listeners. Answers like `read`.
  *
  * A user without the right to announce or to write an entry is refused here, before a token request whose session could
- * not be stored or announced. The announcement wakes nobody, and what is written was there before.
+ * not be stored or announced. The announcement wakes no process, and what is written was there before.
  */
 export const acquire: string = `${functions}
 local holder = redis.call('GET', lease)

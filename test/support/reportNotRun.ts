@@ -1,4 +1,4 @@
-/** After the quick tests, the last line says where the others are. */
+/** The last line of `npm test` says which tests it leaves to `npm run test:all`. */
 export default () => () => {
   process.stdout.write(
     "Not run: the tests with real processes, Redis, a browser, compilers and long models. npm run test:all runs them too.\n"
