@@ -228,10 +228,9 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   }
 
   const send = async (caller: Caller, input: string | URL | Request, init: RequestInit | undefined) => {
-    const { init: others, request, signal } = await http.prepare(input, init)
-    const running = await ready(caller, signal)
-    const sent = Effect.provideService(running.client.execute(request), FetchHttpClient.RequestInit, others)
-    return http.toResponse(await run(running, caller, signal, sent), request.method, signal)
+    const prepared = await http.prepare(input, init)
+    const running = await ready(caller, prepared.signal)
+    return run(running, caller, prepared.signal, http.send(running.client, settings.fetch, prepared))
   }
 
   const fetch: Nomba["fetch"] = (input, init) => send(captureCaller(fetch), input, init)

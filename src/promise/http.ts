@@ -1,11 +1,14 @@
-/** From the standard `fetch` to the platform's request, and from its response to a standard `Response`. */
+/** From the standard `fetch` to the platform's request, and back to the `Response` of the standard `fetch`. */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import type * as HttpMethod from "@effect/platform/HttpMethod"
+import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import type { NombaClientService } from "../services/NombaClient.js"
 import { InvalidRequest } from "./errors.js"
-import { fromError } from "./failure.js"
+import { type EngineError, fromError } from "./failure.js"
 import type { NombaRequestOptions } from "./options.js"
 
 /** A request, the signal that ends it, and what else `fetch` is told. */
@@ -24,30 +27,18 @@ export const prepare = async (input: string | URL | Request, init: RequestInit =
     request: make(
       method ?? given?.method ?? "GET",
       given === undefined ? String(input) : given.url,
-      new Headers(headers ?? given?.headers),
-      bodyOf(sent)
+      headers ?? given?.headers,
+      sent === undefined ? HttpBody.empty : HttpBody.raw(sent)
     ),
     signal: signal ?? given?.signal,
     init: rest
   }
 }
 
-const make = (method: string, url: string, headers: Headers, body: HttpBody.HttpBody) => {
+const make = (method: string, url: string, headers: HeadersInit | undefined, body: HttpBody.HttpBody) => {
   const request = HttpClientRequest.make(method.toUpperCase() as HttpMethod.HttpMethod)(url)
-  return HttpClientRequest.setHeaders(HttpClientRequest.setBody(request, body), headers)
-}
-
-/** `fetch` itself names the type of each. A stream can be sent once, so it is not replayed after a 401. */
-const bodyOf = (body: BodyInit | ArrayBuffer | undefined): HttpBody.HttpBody => {
-  if (body === undefined) return HttpBody.empty
-  return body instanceof ReadableStream
-    ? HttpBody.stream(
-        Stream.fromReadableStream<Uint8Array, unknown>(
-          () => body,
-          (error) => error
-        )
-      )
-    : HttpBody.raw(body)
+  const withBody = body._tag === "Empty" ? request : HttpClientRequest.setBody(request, body)
+  return headers === undefined ? withBody : HttpClientRequest.setHeaders(withBody, new Headers(headers))
 }
 
 export const fromOptions = (path: string | URL, options: NombaRequestOptions): Prepared => {
@@ -56,7 +47,7 @@ export const fromOptions = (path: string | URL, options: NombaRequestOptions): P
     request: make(
       method ?? (body === undefined ? "GET" : "POST"),
       withQuery(String(path), query),
-      new Headers(headers),
+      headers,
       body === undefined ? HttpBody.empty : jsonBody(body)
     ),
     signal,
@@ -89,56 +80,33 @@ const toJson = (value: unknown): string | undefined => {
   }
 }
 
-/** A status with which `Response` takes no body. */
-const isBodiless = (status: number): boolean => status === 204 || status === 205 || status === 304
+/**
+ * Sends the request and returns the response of `fetch` itself: a body that is converted to an Effect stream and back takes
+ * several times as long. The caller's signal is handed to `fetch`, which ends the body with it.
+ */
+export const send = (
+  client: NombaClientService,
+  fetch: typeof globalThis.fetch | undefined,
+  { init, request, signal }: Prepared
+): Effect.Effect<Response, EngineError> =>
+  Effect.suspend(() => {
+    let received: Response | undefined
+    const follow: typeof globalThis.fetch = async (url, sent) => {
+      const duplex = sent?.body instanceof ReadableStream ? { duplex: "half" } : {}
+      received = await (fetch ?? globalThis.fetch)(url, { ...init, ...sent, ...duplex, signal: signal ?? null })
+      return received
+    }
+    return Effect.map(Effect.provideService(client.execute(request), FetchHttpClient.Fetch, follow), (response) =>
+      received?.bodyUsed === false ? received : reread(response, received, signal)
+    )
+  })
 
-/** The body is read as the caller reads it. The signal ends it, as it ends the body of the standard `fetch`. */
-export const toResponse = (
-  response: HttpClientResponse.HttpClientResponse,
-  method: string,
+/** The client has read this body, to look for an expired token, and has kept it. */
+const reread = (
+  { stream }: HttpClientResponse.HttpClientResponse,
+  received: Response | undefined,
   signal: AbortSignal | undefined
 ): Response => {
-  const { headers, status } = response
-  const body = isBodiless(status) || method === "HEAD" ? null : bodyStream(response, signal)
-  return new Response(body, { status, headers: { ...headers } })
-}
-
-const bodyStream = (
-  response: HttpClientResponse.HttpClientResponse,
-  signal: AbortSignal | undefined
-): ReadableStream<Uint8Array<ArrayBuffer>> => {
-  const content = response.stream.pipe(
-    Stream.catchAll((error) => (error.reason === "EmptyBody" ? Stream.empty : Stream.fail(fromError(error)))),
-    Stream.toReadableStream
-  ) as ReadableStream<Uint8Array<ArrayBuffer>>
-  if (signal === undefined) return content
-  const reader = content.getReader()
-  let onAbort = (): void => {}
-  const forget = (): void => signal.removeEventListener("abort", onAbort)
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    start: (controller) => {
-      onAbort = () => {
-        controller.error(signal.reason)
-        void reader.cancel()
-      }
-      if (signal.aborted) onAbort()
-      else signal.addEventListener("abort", onAbort, { once: true })
-    },
-    pull: async (controller) => {
-      try {
-        const { done, value } = await reader.read()
-        if (signal.aborted) return
-        if (!done) return controller.enqueue(value)
-        forget()
-        controller.close()
-      } catch (error) {
-        forget()
-        throw error
-      }
-    },
-    cancel: (reason) => {
-      forget()
-      return reader.cancel(reason)
-    }
-  })
+  const body = Stream.mapError(stream, (error) => (signal?.aborted === true ? signal.reason : fromError(error)))
+  return new Response(Stream.toReadableStream(body) as ReadableStream<Uint8Array<ArrayBuffer>>, received)
 }

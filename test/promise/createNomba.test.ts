@@ -1,4 +1,10 @@
+import { once } from "node:events"
+import { createServer, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { setImmediate } from "node:timers/promises"
 import { inspect } from "node:util"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { Schema } from "effect"
 import {
   createNomba,
@@ -71,6 +77,36 @@ const scriptedNomba = (answer: Parameters<typeof scripted>[0], options: NombaOpt
     fetch: script.fetch
   })
   return { nomba, ...script }
+}
+
+/** A client of a server that answers token requests, and everything else with `answer`. */
+const served = async (answer: (response: ServerResponse) => void) => {
+  const closed: Array<Promise<unknown>> = []
+  const server = createServer((request, response) => {
+    if (!request.url?.includes("/auth/token/")) {
+      closed.push(once(response, "close"))
+      return answer(response)
+    }
+    response.setHeader("content-type", "application/json")
+    const data = { access_token: `token-${Math.random()}`, refresh_token: "refresh", expires_in: 1800 }
+    response.end(JSON.stringify({ code: "00", description: "Success", data }))
+  })
+  await once(server.listen(0, "127.0.0.1"), "listening")
+  number += 1
+  const nomba = createNomba({
+    clientId: `client-of-test-${number}`,
+    clientSecret: "c2VjcmV0IG9mIGEgdGVzdA==",
+    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  })
+  return {
+    nomba,
+    closed,
+    [Symbol.asyncDispose]: async () => {
+      await nomba.close()
+      server.closeAllConnections()
+      server.close()
+    }
+  }
 }
 
 const balance = { amount: "250000.00", currency: "NGN" }
@@ -238,34 +274,81 @@ describe("nomba.fetch", () => {
     })
   )
 
-  it("streams the body, and ends it with the reason of the signal", async () => {
-    let send: ReadableStreamDefaultController<Uint8Array> | undefined
-    let cancel = (): void => {}
-    const cancelled = new Promise<void>((resolve) => {
-      cancel = resolve
-    })
+  it("returns the response of fetch itself", async () => {
+    const answer = Response.json({})
+    const { nomba } = scriptedNomba(() => answer)
+    assert.strictEqual(await nomba.fetch("/v1/accounts"), answer)
+    await nomba.close()
+  })
+
+  it("keeps the body of an error that it has searched for an expired token", async () => {
+    const long = "x".repeat(100_000)
+    const answers = ["short", "", long]
     const { nomba } = scriptedNomba(
-      () =>
-        new Response(
-          new ReadableStream<Uint8Array>({
-            start: (controller) => {
-              send = controller
-            },
-            cancel
-          })
-        )
+      () => new Response(answers.shift(), { status: 422, statusText: "Unprocessable", headers: { "x-id": "7" } })
     )
+    for (const text of [...answers]) {
+      const response = await nomba.fetch("/v1/accounts")
+      assert.deepStrictEqual(
+        [response.status, response.statusText, response.headers.get("x-id"), await response.text()],
+        [422, "Unprocessable", "7", text]
+      )
+    }
+    await nomba.close()
+  })
+
+  it("gives fetch the body as it is", async () => {
+    const { nomba, requests } = scriptedNomba(() => Response.json({}))
+    const stream = new ReadableStream<Uint8Array>()
+    for (const body of ["text", new Uint8Array([1]), new Blob(["blob"]), new URLSearchParams("a=1"), stream]) {
+      await nomba.fetch("/v1/accounts", { method: "POST", body })
+      assert.strictEqual(requests.at(-1)?.init.body, body)
+    }
+    // `fetch` refuses a stream without it.
+    assert.strictEqual(Reflect.get(requests.at(-1)?.init ?? {}, "duplex"), "half")
+    await nomba.close()
+  })
+
+  it("streams the body, and ends it with the reason of the signal", async () => {
+    await using server = await served((response) => response.write("first"))
     const leaving = new AbortController()
-    const response = await nomba.fetch("/v1/report", { signal: leaving.signal })
+    const response = await server.nomba.fetch("/v1/report", { signal: leaving.signal })
     const reader = response.body?.getReader() ?? assert.fail("no body")
-    send?.enqueue(new TextEncoder().encode("first"))
     assert.strictEqual(new TextDecoder().decode((await reader.read()).value), "first")
     const next = rejection(reader.read())
     const reason = new Error("enough")
     leaving.abort(reason)
     assert.strictEqual(await next, reason)
-    await cancelled
-    await nomba.close()
+    await server.closed[0]
+  })
+
+  it("cancels the long body of a 401 before it sends the request again", async () => {
+    const answers = [
+      (response: ServerResponse) => response.writeHead(401, { "content-length": "1000000" }).write("first"),
+      (response: ServerResponse) => response.end("second")
+    ]
+    await using server = await served((response) => answers.shift()?.(response))
+    const response = await server.nomba.fetch("/v1/report")
+    assert.strictEqual(await response.text(), "second")
+    await server.closed[0]
+  })
+
+  it("does not end the body when garbage is collected while it arrives", async () => {
+    setFlagsFromString("--expose-gc")
+    const collectGarbage = runInNewContext("gc") as () => void
+    let send = (_: string): void => {}
+    await using server = await served((response) => {
+      response.flushHeaders()
+      send = (text) => response.end(text)
+    })
+    const response = await server.nomba.fetch("/v1/report")
+    const text = response.text()
+    for (let turn = 0; turn < 5; turn++) {
+      collectGarbage()
+      await setImmediate()
+    }
+    send("late")
+    assert.strictEqual(await text, "late")
   })
 
   it("aborts the request when the signal is aborted", async () => {
