@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { type AddressInfo, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { createInterface } from "node:readline"
@@ -34,25 +35,50 @@ const folderOf = (page: string, isInstalling: boolean, { folder, tarball }: Inst
 
 const FIVE_MINUTES = 300_000
 
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, "close")
+  return port
+}
+
+/** Ends a command and what it started. */
+const killGroup = ({ pid }: ChildProcess): void => {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL")
+  } catch {
+    // It has ended.
+  }
+}
+
 const runShell = async (block: Block, cwd: string, env: Variables): Promise<string> => {
   const child = spawn("bash", ["-euo", "pipefail", "-c", block.code], {
     cwd,
     env,
-    timeout: FIVE_MINUTES,
+    detached: true,
     stdio: ["ignore", "pipe", "pipe"]
   })
+  // The whole group: a process that the command left in the background keeps its output open.
+  const limit = setTimeout(() => killGroup(child), FIVE_MINUTES)
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")])
+  clearTimeout(limit)
   // A stream that curl was told to leave.
   const isCut = code === 28 && block.code.includes("--max-time")
   if (code !== 0 && !isCut) throw new Error(`${at(block)} ended with ${code}:\n${block.code}\n${stdout}${stderr}`)
   return stdout
 }
 
+const startInBackground = (block: Block, cwd: string, env: Variables): ChildProcess =>
+  spawn("bash", ["-euo", "pipefail", "-c", block.code], { cwd, env, detached: true, stdio: "ignore" })
+
 /** Starts a sandbox on a free port, and waits for its ready line. */
 const startServer = async (block: Block, cwd: string, env: Variables) => {
   const child = spawn("bash", ["-c", `exec ${block.code.trim()} --port 0`], {
     cwd,
     env,
+    detached: true,
     stdio: ["ignore", "pipe", "ignore"]
   })
   const lines = createInterface(child.stdout)
@@ -84,6 +110,8 @@ const runPage = async (page: string, blocks: ReadonlyArray<Block>, installed: In
   let env: Variables = {
     ...process.env,
     SANDBOX: sandbox.url,
+    // Where the pages' own servers listen, instead of at 3000.
+    PORT: String(await freePort()),
     NOMBA_BASE_URL: sandbox.url,
     NOMBA_CLIENT_ID: clientId,
     NOMBA_CLIENT_SECRET: clientSecret,
@@ -100,7 +128,8 @@ const runPage = async (page: string, blocks: ReadonlyArray<Block>, installed: In
   }
   let printed = ""
   try {
-    for (const block of blocks) {
+    for (const page of blocks) {
+      const block = { ...page, code: page.code.replaceAll("localhost:3000", `localhost:${env["PORT"]}`) }
       if (block.file !== undefined) {
         mkdirSync(dirname(join(cwd, block.file)), { recursive: true })
         writeFileSync(join(cwd, block.file), block.code)
@@ -108,6 +137,8 @@ const runPage = async (page: string, blocks: ReadonlyArray<Block>, installed: In
         const { child, url } = await startServer(block, cwd, env)
         servers.push(child)
         env = { ...env, SANDBOX: url, NOMBA_BASE_URL: url }
+      } else if (block.isBackground) {
+        servers.push(startInBackground(block, cwd, env))
       } else if (block.isOutput) {
         checkOutput(block, printed)
       } else if (block.language === "sh" && block.notRun === undefined) {
@@ -115,7 +146,7 @@ const runPage = async (page: string, blocks: ReadonlyArray<Block>, installed: In
       }
     }
   } finally {
-    for (const server of servers) server.kill("SIGKILL")
+    for (const server of servers) killGroup(server)
     if (isInstalling) rmSync(cwd, { recursive: true, force: true })
   }
 }

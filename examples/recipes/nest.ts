@@ -1,20 +1,15 @@
 import "reflect-metadata"
-import { Controller, Get, Inject, Injectable, Module, type OnApplicationShutdown } from "@nestjs/common"
+import { Controller, Get, Inject, Injectable, Module } from "@nestjs/common"
 import { NestFactory } from "@nestjs/core"
-import { createNomba, type Nomba } from "nomba-auth/promise"
-
-const NOMBA = Symbol("Nomba")
+import type { Nomba } from "nomba-auth/promise"
+import { NOMBA, NombaModule } from "./nombaModule.js"
 
 @Injectable()
-class BalanceService implements OnApplicationShutdown {
+class BalanceService {
   constructor(@Inject(NOMBA) private readonly nomba: Nomba) {}
 
   balance(): Promise<unknown> {
     return this.nomba.request("/v1/accounts/balance")
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    await this.nomba.close()
   }
 }
 
@@ -28,10 +23,7 @@ class BalanceController {
   }
 }
 
-@Module({
-  providers: [{ provide: NOMBA, useFactory: () => createNomba() }, BalanceService],
-  controllers: [BalanceController]
-})
+@Module({ imports: [NombaModule], providers: [BalanceService], controllers: [BalanceController] })
 class AppModule {}
 
 const host = process.env["HOST"] ?? "localhost"

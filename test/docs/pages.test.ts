@@ -176,7 +176,7 @@ describe("the pages", () => {
   })
 
   it("are run by a runner that sees a wrong example", async () => {
-    const block = { page: "page.md", line: 1, language: "ts", isServer: false, isOutput: false }
+    const block = { page: "page.md", line: 1, language: "ts", isServer: false, isBackground: false, isOutput: false }
     const [wrong, right] = await run([
       { ...block, code: 'import { Nomba } from "nomba-auth"\nNomba.nothing()\n' },
       { ...block, line: 2, code: "console.log({ a: 1 })\n" }

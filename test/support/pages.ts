@@ -16,6 +16,8 @@ export interface Block {
   readonly notRun?: string
   /** From `<!-- runs until stopped -->`: a server, for the commands after it. */
   readonly isServer: boolean
+  /** From `<!-- in another terminal -->`: goes on while the commands after it run. */
+  readonly isBackground: boolean
   /** From `<!-- prints -->`: what the command before it prints. */
   readonly isOutput: boolean
 }
@@ -43,6 +45,7 @@ export const blocksOf = (page: string, text = readFileSync(root + page, "utf8"))
       ...(file === undefined ? {} : { file }),
       ...(notRun === undefined ? {} : { notRun }),
       isServer: mark === "runs until stopped",
+      isBackground: mark === "in another terminal",
       isOutput: mark === "prints"
     }
   })
