@@ -1,7 +1,9 @@
+import { readdirSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Schema, TestClock } from "effect"
 import { Sandbox, SandboxError, Switches, type SwitchesInput } from "nomba-auth/sandbox"
 import { descriptions } from "../../src/sandbox/config/Switches.js"
+import { root } from "../support/pages.js"
 import { type Answer, assertRefused, balance, bearer, credentials, issue, login, refresh, revoke } from "./support.js"
 
 const { accountId, clientId } = Sandbox.defaultClient
@@ -39,6 +41,20 @@ describe("the switches", () => {
       assert.isNotEmpty(description, name)
       assert.strictEqual(standard, defaults[name] as typeof standard)
       if (values.length > 0) assert.strictEqual(values[0], standard, `${name}: the default comes first`)
+    }
+  })
+
+  it("are each read by the code that handles requests", () => {
+    const handlers = ["nomba", "resources", "login", "state", "http"].flatMap((folder) =>
+      readdirSync(`${root}src/sandbox/${folder}`, { recursive: true, encoding: "utf8" })
+        .filter((name) => name.endsWith(".ts"))
+        .map((name) => readFileSync(`${root}src/sandbox/${folder}/${name}`, "utf8"))
+    )
+    for (const { name } of descriptions) {
+      assert.isTrue(
+        handlers.some((code) => new RegExp(`\\b${name}\\b`).test(code)),
+        `no handler reads the switch ${name}`
+      )
     }
   })
 
