@@ -23,10 +23,15 @@ const variable = (name: string): string | undefined => {
   return value === undefined || /^[\x21-\x7e]+$/.test(value) ? value : ""
 }
 
+/** An origin, or an origin and a path, as `BaseUrl.ts` would leave it. */
+const isPlain = ({ hash, href, origin, password, pathname, search, username }: URL, url: string): boolean =>
+  url === origin ||
+  (url === href && !pathname.endsWith("/") && [hash, password, search, username].every((_) => _ === ""))
+
 const baseUrl = (): string | undefined => {
   const url = variable("NOMBA_BASE_URL")
   if (url === undefined) return hosts[variable("NOMBA_ENVIRONMENT") ?? "sandbox"]
-  return URL.canParse(url) && new URL(url).origin === url ? url : undefined
+  return URL.canParse(url) && isPlain(new URL(url), url) ? url : undefined
 }
 
 const storeFolder = (): string | undefined => {

@@ -147,7 +147,12 @@ describe("nomba-auth token", () => {
 
 describe("a stored token", () => {
   /** Only the store decides: no request is sent to these hosts. */
-  it.each(Object.entries(BaseUrl.hosts))("is printed without Effect for the environment %s", async (name, url) => {
+  it.each<readonly [string, string, Variables]>([
+    ...Object.entries(BaseUrl.hosts).map(
+      ([name, url]) => [`the environment ${name}`, url, { NOMBA_ENVIRONMENT: name }] as const
+    ),
+    ["a base URL with a path", "http://127.0.0.1:4/nomba", { NOMBA_BASE_URL: "http://127.0.0.1:4/nomba" }]
+  ])("is printed without Effect for %s", async (_, url, place) => {
     const { sandbox, store, variables } = await user()
     const token = await tokenOf(variables)
     const key = readdirSync(store)[0] ?? ""
@@ -158,7 +163,7 @@ describe("a stored token", () => {
       entry.key = keyOf(url)
     })
     cpSync(join(store, key), join(store, createHash("sha256").update(keyOf(url)).digest("hex")), { recursive: true })
-    const of = { ...without(variables, "NOMBA_BASE_URL"), NOMBA_ENVIRONMENT: name }
+    const of = { ...without(variables, "NOMBA_BASE_URL"), ...place }
     assert.strictEqual(resultOf(await run(of, ["token"], { bin: front })).trimEnd(), token)
     assert.strictEqual(await tokenOf(of, "--min-ttl", "60"), token)
   })
