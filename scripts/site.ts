@@ -16,17 +16,20 @@ const run = (command: string, ...args: ReadonlyArray<string>): void => {
 
 /** A folder's `README.md` is its `index.html`, and a picture is found from its own folder. */
 const adapted = (text: string): string =>
-  text.replace(/(\]\((?:[\w./-]*\/)?)README\.md(?=[)#])/g, "$1index.md").replace(/(src|srcset)="(?=docs\/)/g, '$1="./')
+  text
+    .replace(/(\]\((?:[\w./-]*\/)?)README\.md(?=[)#])/g, "$1index.md")
+    .replace(/(src|srcset)="(?=(?:docs|bench)\/)/g, '$1="./')
 
 if (!existsSync(join(site, "node_modules"))) run("npm", "ci")
 rmSync(folder, { recursive: true, force: true })
 run(join(site, "node_modules/.bin/typedoc"))
-for (const page of pages()) {
+for (const page of [...pages(), "bench/RESULTS.md"]) {
   const copy = join(folder, page.replace(/README\.md$/, "index.md"))
   mkdirSync(dirname(copy), { recursive: true })
   writeFileSync(copy, adapted(readFileSync(join(root, page), "utf8")))
 }
 cpSync(join(root, "docs/images"), join(folder, "docs/images"), { recursive: true })
+cpSync(join(root, "bench/results.svg"), join(folder, "bench/results.svg"))
 // What the pages link to and is no page.
 for (const file of ["openapi.json", "test/model/protocol/protocol.pml", "scripts/smoke.mjs"]) {
   cpSync(join(root, file), join(folder, "public", file))

@@ -22,21 +22,50 @@ const looks = ({ call }: RedisServerService) =>
     ["hmget", "set"].map((name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(String(stats))?.[1] ?? 0))
   )
 
+/** How many scripts the server has run. */
+const scripts = ({ call }: RedisServerService) =>
+  Effect.map(call("INFO", "commandstats"), (stats) =>
+    ["eval", "evalsha"].reduce(
+      (sum, name) => sum + Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(String(stats))?.[1] ?? 0),
+      0
+    )
+  )
+
+/** The cache of a client of a sandbox, over this server. */
+const cacheOver = (redis: RedisServerService) =>
+  Effect.gen(function* () {
+    const sandbox = yield* Sandbox.make()
+    const NombaLive = Nomba.layer({ ...Sandbox.defaultClient, baseUrl: sandbox.url }).pipe(
+      Layer.provide(TokenStoreRedis.layer({ url: Redacted.make(redis.url), codec })),
+      Layer.provide(Layer.succeed(HttpClient.HttpClient, sandbox.client))
+    )
+    return Context.get(yield* Layer.build(NombaLive), TokenCache)
+  })
+
 describeRedis("what TokenStoreRedis costs", () => {
   it.scopedLive("is nothing for a token in hand", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
-      const sandbox = yield* Sandbox.make()
-      const NombaLive = Nomba.layer({ ...Sandbox.defaultClient, baseUrl: sandbox.url }).pipe(
-        Layer.provide(TokenStoreRedis.layer({ url: Redacted.make(redis.url), codec })),
-        Layer.provide(Layer.succeed(HttpClient.HttpClient, sandbox.client))
-      )
-      const cache = Context.get(yield* Layer.build(NombaLive), TokenCache)
+      const cache = yield* cacheOver(redis)
       yield* cache.get
       const before = yield* looks(redis)
       assert.notDeepEqual(before, [0, 0])
       for (let hits = 0; hits < 1_000; hits++) yield* cache.get
       assert.deepStrictEqual(yield* looks(redis), before)
+    })
+  )
+
+  it.scopedLive("is six scripts for a renewal, and less than 2 kB for an entry", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisServer()
+      const cache = yield* cacheOver(redis)
+      yield* cache.get
+      const before = yield* scripts(redis)
+      yield* cache.invalidate(yield* cache.get)
+      yield* cache.get
+      assert.strictEqual((yield* scripts(redis)) - before, 6)
+      const [entry = ""] = (yield* redis.call("KEYS", "nomba-auth:*")) as ReadonlyArray<string>
+      assert.isBelow(Number(yield* redis.call("MEMORY", "USAGE", entry)), 2_000)
     })
   )
 
