@@ -80,7 +80,8 @@ export const obtainSession =
   (current: Option.Option<Stored>, lease: Lease): Effect.Effect<Obtained, Failure> => {
     const { auth, needsLogin } = context
 
-    const issue = (otherwise: AuthError) => request(context, lease, "issue", lease.extend, context.issue, otherwise)
+    /** If it can no longer be sent, the renewal has failed for this reason. */
+    const issue = (reason?: AuthError) => request(context, lease, "issue", lease.extend, context.issue, reason)
 
     /** Flags the stored session first, so that no process adopts it or refreshes it again. */
     const replace = (
@@ -94,7 +95,7 @@ export const obtainSession =
         mayBeProcessed ||= !wasNotProcessed(error)
         return Effect.void
       })
-      return Effect.tapError(request(context, lease, operation, lease.beginRefresh, watched, outOfTime), (error) =>
+      return Effect.tapError(request(context, lease, operation, lease.beginRefresh, watched), (error) =>
         Effect.when(lease.cancelRefresh, () => !stored.refreshInFlight && !mayBeProcessed && wasNotSent(error))
       )
     }
@@ -128,7 +129,7 @@ export const obtainSession =
       if (error._tag === "LeaseLost") return Effect.fail(error)
       if (isRefusal(error)) {
         // A login does not help a client that Nomba refuses, or whose request could not be sent.
-        return needsLogin && (rejectsCredentials(error) || wasNotSent(error)) ? Effect.fail(error) : issue(error)
+        return needsLogin && (rejectsCredentials(error) || wasNotSent(error)) ? Effect.fail(error) : issue()
       }
       // The next renewal of a public client tries the same refresh token again: a lost answer is no reason to ask the end
       // user to log in.
@@ -138,10 +139,10 @@ export const obtainSession =
     /** The store lost what this process saw there. What it holds now has been refreshed or ended since. */
     const afterStoreWentBack = Effect.suspend((): Effect.Effect<Obtained, Failure> => {
       const known = context.cached()
-      if (Option.isNone(known)) return issue(outOfTime)
+      if (Option.isNone(known)) return issue()
       const { isServed, stored } = known.value
       // Another process replaced or ended a session that is older than what was seen last.
-      if (stored.version < lease.highestSeen) return issue(outOfTime)
+      if (stored.version < lease.highestSeen) return issue()
       if (isServed) {
         const session = stored.refreshInFlight
           ? new Session({ ...stored.session, refreshToken: Option.none() })
@@ -150,17 +151,17 @@ export const obtainSession =
       }
       return needsLogin && Option.isSome(stored.session.refreshToken)
         ? refresh(stored, stored.session.refreshToken.value)
-        : issue(outOfTime)
+        : issue()
     })
 
     if (lease.wentBack) return afterStoreWentBack
-    if (Option.isNone(current)) return issue(outOfTime)
+    if (Option.isNone(current)) return issue()
     const stored = current.value
     if (context.wasEnded(stored.session) && !needsLogin) return replace(stored, "issue", context.issue)
     const { refreshToken } = stored.session
     return Option.isSome(refreshToken) && (!stored.refreshInFlight || needsLogin)
       ? refresh(stored, refreshToken.value)
-      : issue(outOfTime)
+      : issue()
   }
 
 /** One token request, sent only under the lease and with enough time, and repeated only under the same conditions. */
@@ -170,12 +171,12 @@ const request = (
   operation: "issue" | "refresh",
   permission: Effect.Effect<void, LeaseLost | Unavailable>,
   effect: Effect.Effect<Session, AuthError>,
-  otherwise: AuthError
+  reason?: AuthError
 ): Effect.Effect<Obtained, Failure> =>
   Effect.gen(function* () {
     const canStart = Effect.gen(function* () {
-      if (isDead() || (yield* Deferred.isDone(closing))) return yield* closed
-      if (!hasTime(deadline, now(), Duration.zero, requestTimeout)) return yield* otherwise
+      if (isDead() || (yield* Deferred.isDone(closing))) return yield* reason ?? closed
+      if (!hasTime(deadline, now(), Duration.zero, requestTimeout)) return yield* reason ?? outOfTime
     })
     yield* canStart
     yield* permission

@@ -13,6 +13,7 @@ import {
   makeCache,
   makeConfig,
   makeUpstream,
+  timedOut,
   unreachable
 } from "../../support/upstream.js"
 
@@ -75,6 +76,27 @@ describe("closing the layer", () => {
       yield* Deferred.succeed(gate, undefined)
       yield* Fiber.join(closing)
       assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-2")
+      assert.deepStrictEqual(upstream.operations(), ["issue", "refresh"])
+    })
+  )
+
+  it.scoped("remembers a refresh that failed meanwhile, so that the next layer waits", () =>
+    Effect.gen(function* () {
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const { cache, close } = yield* closable({ upstream, config })
+      yield* cache.get
+      // Nothing is left to serve when the answer is lost, so that this renewal would issue if it might go on.
+      yield* TestClock.adjust(Duration.millis(1_785_000))
+      const [arrived] = yield* gates
+      upstream.script({ arrived, lose: timedOut, latency: 5_000 })
+      yield* cache.get
+      yield* Deferred.await(arrived)
+      const closing = yield* close
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.join(closing)
+      const error = yield* Effect.flip((yield* makeCache({ upstream, config })).get)
+      assert.deepInclude(error, { operation: "refresh", reason: "Timeout" })
       assert.deepStrictEqual(upstream.operations(), ["issue", "refresh"])
     })
   )
