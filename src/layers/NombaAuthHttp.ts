@@ -24,13 +24,14 @@ import * as HttpAttempt from "./auth/HttpAttempt.js"
 import * as TokenRequest from "./auth/TokenRequest.js"
 import * as BaseUrl from "./config/BaseUrl.js"
 import * as GuardedClient from "./http/GuardedClient.js"
+import { oncePerText } from "./processMemory.js"
 
 /**
  * The token operations, each in a span (`NombaAuth.issue` …) with the outcome, the number of attempts and the last status.
  * The `RetryPolicy` is read here, once. Redirects are not followed, and no trace header is sent. If the client beneath
  * repeats a request by itself it is stopped, because a single-use token would be sent twice.
  *
- * Logs a warning if no account id is set and the host is one of Nomba's, which require it.
+ * Logs a warning if no account id is set and the host is one of Nomba's, which require it: once for each client.
  *
  * @since 0.1.0
  * @category constructors
@@ -43,7 +44,7 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
     const client = yield* GuardedClient.applyTransform(guarded, config.transformClient)
     const clientSecret = yield* TokenRequest.makeClientSecret(config)
     const attempt = HttpAttempt.make(config, GuardedClient.singleSend(client), clientSecret.known)
-    const decodeSession = HttpAttempt.makeDecodeSession()
+    const decodeSession = HttpAttempt.makeDecodeSession(config)
     const rules = Classification.rulesOf(config)
     const tryRevokeBodies = TokenRequest.makeTryRevokeBodies()
     yield* warnOfMissingAccountId(config)
@@ -103,10 +104,15 @@ export const layer: Layer.Layer<NombaAuth, never, NombaConfig | HttpClient.HttpC
 
 const warnOfMissingAccountId = (config: NombaConfigService): Effect.Effect<void> =>
   Option.isNone(config.accountId) && BaseUrl.isNombas(config.baseUrl)
-    ? Effect.logWarning(
-        `The account id is not set (NOMBA_ACCOUNT_ID or options.accountId). ${BaseUrl.hostOf(config).target} answers 401 to requests without it.`
+    ? oncePerClient(
+        `${config.baseUrl} ${config.clientId}`,
+        Effect.logWarning(
+          `The account id is not set (NOMBA_ACCOUNT_ID or options.accountId). ${BaseUrl.hostOf(config).target} answers 401 to requests without it.`
+        )
       )
     : Effect.void
+
+const oncePerClient = oncePerText("missing account id")
 
 /**
  * Repeats the attempts of one token operation. The retry policy says whether and after what delay; a wait that the server

@@ -16,7 +16,7 @@ import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
 import * as BaseUrl from "./config/BaseUrl.js"
 import * as Setting from "./config/Setting.js"
 import { only } from "./config/StoreChoice.js"
-import { identityOf } from "./processMemory.js"
+import { identityOf, oncePerText } from "./processMemory.js"
 import * as SessionCodec from "./SessionCodec.js"
 import * as Driver from "./store/redis/Driver.js"
 import type { RedisClient } from "./store/redis/RedisClient.js"
@@ -194,15 +194,23 @@ const settleAll = (
 const warnOfPlaintext = ({ settings, url }: Settled): Effect.Effect<void> =>
   settings.codec !== SessionCodec.plain || BaseUrl.isLoopback(new URL(Redacted.value(url)).hostname)
     ? Effect.void
-    : Effect.logWarning(
-        "Sessions are stored in Redis as plaintext, tokens included. Set NOMBA_TOKEN_STORE_KEYS to encrypt them, or pass `codec: SessionCodec.plain` if nobody else can read this Redis."
+    : oncePerServer(
+        addressOf(url),
+        Effect.logWarning(
+          "Sessions are stored in Redis as plaintext, tokens included. Set NOMBA_TOKEN_STORE_KEYS to encrypt them, or pass `codec: SessionCodec.plain` if nobody else can read this Redis."
+        )
       )
 
+const oncePerServer = oncePerText("plaintext in Redis")
+
 const open = ({ settings, url }: Settled): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
-  Effect.flatMap(RedisConnection.fromUrl(url), (connection) => {
-    const { host, pathname, protocol } = new URL(Redacted.value(url))
-    return build(connection, settings, identityOf(`${protocol} ${host} ${pathname}`))
-  })
+  Effect.flatMap(RedisConnection.fromUrl(url), (connection) => build(connection, settings, identityOf(addressOf(url))))
+
+/** Without the credentials. */
+const addressOf = (url: Redacted.Redacted<string>): string => {
+  const { host, pathname, protocol } = new URL(Redacted.value(url))
+  return `${protocol} ${host} ${pathname}`
+}
 
 const build = (
   connection: RedisConnection.RedisConnection,

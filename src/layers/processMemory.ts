@@ -77,3 +77,47 @@ export const identityOf = (text: string): object => {
   identities.set(text, identity)
   return identity
 }
+
+/** The texts that were added last. */
+export class RecentTexts {
+  readonly #texts = new Set<string>()
+  readonly #most: number
+  constructor(most: number) {
+    this.#most = most
+  }
+  has(text: string): boolean {
+    return this.#texts.has(text)
+  }
+  isEmpty(): boolean {
+    return this.#texts.size === 0
+  }
+  add(text: string): void {
+    this.#texts.delete(text)
+    this.#texts.add(text)
+    for (const oldest of this.#texts) {
+      if (this.#texts.size <= this.#most) break
+      this.#texts.delete(oldest)
+    }
+  }
+  delete(text: string): boolean {
+    return this.#texts.delete(text)
+  }
+}
+
+const WARNINGS_KEPT = 200
+
+/**
+ * Runs an effect once in this process for each text, also if the layer that runs it is built again: for warnings about a
+ * configuration. By clock, and for the latest 200 texts.
+ */
+export const oncePerText = (name: string): ((text: string, effect: Effect.Effect<void>) => Effect.Effect<void>) => {
+  const textsByClock = oncePerProcess(`oncePerText/${name}`, () => new WeakMap<Clock.Clock, RecentTexts>())
+  return (text, effect) =>
+    Effect.clockWith((clock) => {
+      const texts = textsByClock.get(clock) ?? new RecentTexts(WARNINGS_KEPT)
+      textsByClock.set(clock, texts)
+      if (texts.has(text)) return Effect.void
+      texts.add(text)
+      return effect
+    })
+}

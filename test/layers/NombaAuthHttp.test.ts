@@ -247,24 +247,26 @@ describe("the session of a token response", () => {
     })
   )
 
-  it.effect("causes one warning if only this machine's clock can measure its expiry", () =>
-    Effect.gen(function* () {
-      const logs = captureLogs()
-      yield* TestClock.setTime(Date.UTC(2025, 7, 13, 15, 20))
-      const granting = (headers: Record<string, string>) => () =>
-        json(200, { code: "00", data: { access_token: "t", expiresAt: "2025-08-13T15:50:00Z" } }, headers)
-      const answers = [granting({ date: "Wed, 13 Aug 2025 15:20:00 GMT" }), granting({}), granting({})]
-      const warnings = () => logs.lines.filter((line) => line.includes("this machine's clock")).length
-      yield* Effect.gen(function* () {
-        const auth = yield* once(script(...answers))
-        const counts: Array<number> = []
-        for (const _ of answers) {
-          yield* auth.issue
-          counts.push(warnings())
-        }
-        assert.deepStrictEqual(counts, [0, 1, 1])
-      }).pipe(Effect.provide(logs.layer))
-    })
+  it.effect(
+    "causes one warning if only this machine's clock can measure its expiry, also in layers that are built anew",
+    () =>
+      Effect.gen(function* () {
+        const logs = captureLogs()
+        yield* TestClock.setTime(Date.UTC(2025, 7, 13, 15, 20))
+        const granting = (headers: Record<string, string>) => () =>
+          json(200, { code: "00", data: { access_token: "t", expiresAt: "2025-08-13T15:50:00Z" } }, headers)
+        const answers = [granting({ date: "Wed, 13 Aug 2025 15:20:00 GMT" }), granting({}), granting({})]
+        const warnings = () => logs.lines.filter((line) => line.includes("this machine's clock")).length
+        yield* Effect.gen(function* () {
+          const http = script(...answers)
+          const counts: Array<number> = []
+          for (const _ of answers) {
+            yield* Effect.flatMap(once(http), ({ issue }) => issue)
+            counts.push(warnings())
+          }
+          assert.deepStrictEqual(counts, [0, 1, 1])
+        }).pipe(Effect.provide(logs.layer))
+      })
   )
 
   it.effect("is read although the response has deeply nested JSON beside it", () =>

@@ -614,7 +614,7 @@ describe("a missing account id", () => {
       return logged
     })
 
-  it.effect("is one warning when the layer is built, if the host is one of Nomba's", () =>
+  it.effect("is one warning for each client when the layer is first built, if the host is one of Nomba's", () =>
     Effect.gen(function* () {
       const accountId = Option.none()
       for (const host of ["api.nomba.com", "sandbox.nomba.com"]) {
@@ -622,6 +622,12 @@ describe("a missing account id", () => {
           `WARN The account id is not set (NOMBA_ACCOUNT_ID or options.accountId). ${host} answers 401 to requests without it.`
         ])
         assert.deepStrictEqual(yield* warnings({ baseUrl: `https://${host}` }), [])
+        assert.deepStrictEqual(
+          yield* warnings({ accountId, baseUrl: `https://${host}` }),
+          [],
+          "the layer was built again"
+        )
+        assert.lengthOf(yield* warnings({ accountId, baseUrl: `https://${host}`, clientId: `another of ${host}` }), 1)
       }
       for (const host of ["notnomba.com", "nomba.com.evil.example", "localhost:4010"]) {
         assert.deepStrictEqual(yield* warnings({ accountId, baseUrl: `https://${host}` }), [])

@@ -35,6 +35,7 @@ import * as IncomingResponse from "../http/IncomingResponse.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
 import * as OutgoingRequest from "../http/OutgoingRequest.js"
 import { interruptInBackground, measuredSleep, STALLED_FOR, stallTolerantSleep, systemClock } from "../time.js"
+import { oncePerText } from "../processMemory.js"
 import * as Classification from "./Classification.js"
 import { checkAccountId, type TokenRequest } from "./TokenRequest.js"
 
@@ -182,31 +183,34 @@ export type DecodeSession = (
 
 /**
  * Decodes the session of a success. Members that had to be skipped are logged by their paths. That an expiry is measured by
- * this machine's clock is logged once.
+ * this machine's clock is logged once for each server.
  */
-export const makeDecodeSession = (): DecodeSession => {
-  let hasWarnedOfClock = false
-  return (operation) =>
-    ({ headers, json, secrets, sentAt, status }) =>
-      Effect.gen(function* () {
-        const decoded = Responses.decodeSession(json, { sentAt, secrets, date: IncomingResponse.date(headers) })
-        if (Either.isLeft(decoded)) {
-          const requestId = Option.map(IncomingResponse.requestId(headers), (id) => withoutSecrets(id, secrets, 200))
-          return yield* new UnexpectedResponse({
-            operation,
-            status,
-            ...decoded.left,
-            ...present("requestId", requestId)
-          })
-        }
-        const { session, usesOwnClock, warnings } = decoded.right
-        if (warnings.length > 0) yield* Effect.logWarning(`NombaAuth.${operation}: skipped ${warnings.join(", ")}`)
-        if (usesOwnClock && !hasWarnedOfClock) {
-          hasWarnedOfClock = true
-          yield* Effect.logWarning(
+export const makeDecodeSession =
+  ({ baseUrl }: Pick<NombaConfigService, "baseUrl">): DecodeSession =>
+  (operation) =>
+  ({ headers, json, secrets, sentAt, status }) =>
+    Effect.gen(function* () {
+      const decoded = Responses.decodeSession(json, { sentAt, secrets, date: IncomingResponse.date(headers) })
+      if (Either.isLeft(decoded)) {
+        const requestId = Option.map(IncomingResponse.requestId(headers), (id) => withoutSecrets(id, secrets, 200))
+        return yield* new UnexpectedResponse({
+          operation,
+          status,
+          ...decoded.left,
+          ...present("requestId", requestId)
+        })
+      }
+      const { session, usesOwnClock, warnings } = decoded.right
+      if (warnings.length > 0) yield* Effect.logWarning(`NombaAuth.${operation}: skipped ${warnings.join(", ")}`)
+      if (usesOwnClock) {
+        yield* oncePerServer(
+          baseUrl,
+          Effect.logWarning(
             `NombaAuth.${operation}: the response has no Date header, so the expiry is measured by this machine's clock. If that clock is wrong, tokens are used too long or renewed too often.`
           )
-        }
-        return session
-      })
-}
+        )
+      }
+      return session
+    })
+
+const oncePerServer = oncePerText("own clock")

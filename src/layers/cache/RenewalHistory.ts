@@ -11,8 +11,7 @@ import type { AuthError } from "../../schemas/AuthError.js"
 import { rejectsCredentials, statedByNomba } from "../../schemas/ErrorMeaning.js"
 import type { StoreKey } from "../../schemas/StoreKey.js"
 import type { StoreMemory, TokenStoreService } from "../../services/TokenStore.js"
-import { makeProcessMemory } from "../processMemory.js"
-import { RecentTexts } from "./RecentTexts.js"
+import { makeProcessMemory, RecentTexts } from "../processMemory.js"
 import * as RouteGuard from "./RouteGuard.js"
 
 /** An access token that Nomba gave to this process, or that the store held. */

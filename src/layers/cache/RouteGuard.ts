@@ -4,7 +4,7 @@
  */
 import * as Duration from "effect/Duration"
 import type { TokenUse } from "../../services/TokenCache.js"
-import { RecentTexts } from "./RecentTexts.js"
+import { RecentTexts } from "../processMemory.js"
 
 interface Route {
   /** The latest token that was answered with 401. */

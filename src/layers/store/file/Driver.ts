@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Unavailable } from "../../../schemas/AuthError.js"
 import type { StoredContent } from "../../../schemas/Session.js"
+import { oncePerText } from "../../processMemory.js"
 import { hardTimeout, STORE_LIMIT } from "../../time.js"
 import * as LeasedEntry from "../LeasedEntry.js"
 import { anotherVersion, type Connect, type Reading, type SessionCodec, type StoreDriver } from "../StoreDriver.js"
@@ -205,13 +206,18 @@ const makeInLocalTime = ({ host, root }: Dependencies) => {
     const moved = { content: move(content), failure: move(failure), lease: move(lease) }
     if (isFirst && offsets.size > 0) {
       ahead.set(writer, offsets)
-      yield* Effect.logWarning(
-        `The clock of host ${writer} is ahead of this host's (${host}). They share the token store in ${root}, which counts with the clocks of its hosts: use Redis for several hosts.`
+      yield* oncePerHost(
+        `${writer} ${host} ${root}`,
+        Effect.logWarning(
+          `The clock of host ${writer} is ahead of this host's (${host}). They share the token store in ${root}, which counts with the clocks of its hosts: use Redis for several hosts.`
+        )
       )
     }
     return moved
   })
 }
+
+const oncePerHost = oncePerText("clock ahead")
 
 /** The version, whenever it is another one or the lease was freed. */
 const announcements = (

@@ -10,6 +10,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../../schemas/AuthError.js"
+import { oncePerText } from "../../processMemory.js"
 import { stallTolerantTimeout, unrefSleep } from "../../time.js"
 import type { RedisSubscriber } from "./RedisClient.js"
 import { codeOf, type RedisConnection, unavailable } from "./RedisConnection.js"
@@ -44,6 +45,8 @@ interface Channel {
 
 const HEARTBEAT = Duration.seconds(30)
 
+const oncePerServer = oncePerText("announcements not heard")
+
 const CONNECTS_WITHIN = Duration.toMillis("10 seconds")
 
 const FIRST_WAIT = 500
@@ -62,7 +65,6 @@ export const make = (
     let subscriber: RedisSubscriber | undefined
     let isReady = false
     let connectedAt = 0
-    let hasWarned = false
     yield* Effect.addFinalizer(() => Effect.sync(() => subscriber?.disconnect()))
 
     const subscribeAll = (): void => {
@@ -116,12 +118,10 @@ export const make = (
 
     const timedOut = Effect.suspend(() => unavailable(connection, connection.lastFailure()))
 
-    const warnOnce = ({ detail, message }: Unavailable): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        if (hasWarned || detail !== "NOPERM") return Effect.void
-        hasWarned = true
-        return Effect.logWarning(`Announcements of other processes are not heard. ${message}`)
-      })
+    const warnIfForbidden = ({ detail, message }: Unavailable): Effect.Effect<void> =>
+      detail === "NOPERM"
+        ? oncePerServer(message, Effect.logWarning(`Announcements of other processes are not heard. ${message}`))
+        : Effect.void
 
     /** Also the heartbeat's ping: subscribing again changes nothing, and needs no right that a subscriber lacks. */
     const subscribe = Effect.fnUntraced(function* (channel: Channel) {
@@ -157,7 +157,7 @@ export const make = (
         const isBehind = !channel.isSubscribed
         if (isBehind) for (const listener of channel.listeners) listener.isCurrent = false
         const step = Effect.zipRight(isBehind ? subscribe(channel) : Effect.void, tellAll(channel))
-        const isDone = yield* Effect.match(Effect.tapError(step, warnOnce), {
+        const isDone = yield* Effect.match(Effect.tapError(step, warnIfForbidden), {
           onFailure: () => false,
           onSuccess: () => channel.isSubscribed
         })
