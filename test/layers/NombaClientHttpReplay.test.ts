@@ -65,11 +65,30 @@ describe("a 401 to NombaClient", () => {
 
   it.effect("causes two replays at most, also if every renewal adopts a token", () =>
     Effect.gen(function* () {
+      for (const last of ["store", "nomba", "same"] as const) {
+        const http = accepting()
+        const { response, told } = yield* run(http, ["store", "store", last])
+        assert.strictEqual(response.status, 401)
+        assert.deepStrictEqual(yield* response.json, { code: "401", description: "Unauthorized" })
+        assert.deepStrictEqual(bearers(http), ["token-1", "token-2", "token-3"])
+        assert.deepStrictEqual(told, [
+          "invalidate token-1",
+          "session",
+          "invalidate token-2",
+          "session",
+          "invalidate token-3",
+          "session"
+        ])
+      }
+    })
+  )
+
+  it.effect("to two adopted tokens becomes the failure of the renewal after them", () =>
+    Effect.gen(function* () {
       const http = accepting()
-      const { response, told } = yield* run(http, ["store", "store", "store"])
-      assert.strictEqual(response.status, 401)
+      const failure = new Unavailable({ operation: "request", reason: "SessionContested" })
+      assert.strictEqual(yield* Effect.flip(run(http, ["store", "store", failure])), failure)
       assert.deepStrictEqual(bearers(http), ["token-1", "token-2", "token-3"])
-      assert.deepStrictEqual(told, ["invalidate token-1", "session", "invalidate token-2", "session"])
     })
   )
 

@@ -33,7 +33,7 @@ export interface Sender<A extends Attempt, E> {
 
 /**
  * Reports the rejected token and sends the request again with the token that the cache has then: once, and once more if
- * that token was adopted from the store. Returns the last attempt.
+ * that token was adopted from the store. Returns the last attempt. If a renewal fails after a rejection, fails with its error.
  */
 export const recover = Effect.fnUntraced(function* <A extends Attempt, E>(
   cache: TokenCacheService,
@@ -42,7 +42,7 @@ export const recover = Effect.fnUntraced(function* <A extends Attempt, E>(
 ): Effect.fn.Return<A, E | AuthError> {
   let attempt = first
   let mayReuseToken = true
-  let renewals = 0
+  let replays = 0
   while (attempt.isRejected) {
     const remedy = yield* cache.invalidate(attempt.token, attempt.sent)
     if (remedy === "None" || !mayReplay(attempt)) return attempt
@@ -54,11 +54,11 @@ export const recover = Effect.fnUntraced(function* <A extends Attempt, E>(
     }
     const rejected = attempt
     const { origin, session } = yield* Effect.onError(cache.session, () => discard(rejected))
-    if (Equal.equals(session.accessToken, attempt.token)) return attempt
+    if (replays === 2 || Equal.equals(session.accessToken, attempt.token)) return attempt
     yield* discard(attempt)
     attempt = yield* send(session.accessToken)
-    renewals += 1
-    if (renewals === 2 || origin !== "store") return attempt
+    replays += 1
+    if (origin !== "store") return attempt
   }
   return attempt
 })
