@@ -46,7 +46,8 @@ export const oneLine = (text: string, limit: number = MESSAGE_LIMIT): string => 
  * Masks the given secrets, and whatever looks like a JWT, in texts that a server sent: servers echo what they receive, whole
  * or in part. Eight characters of a secret in a row are found (a shorter secret whole), in whatever form: escaped for
  * JSON, a URL or HTML, once or repeatedly, in another case, with white space or control characters in between, reversed,
- * in base64 (either alphabet, any alignment) or in hex. The work is linear in the secrets and bounded for each text.
+ * in base64 (either alphabet, any alignment) or in hex, or in two of these around each other, with escapes inside of each.
+ * The work is linear in the secrets and bounded for each text.
  *
  * @since 0.1.0
  */
@@ -111,42 +112,35 @@ const find = (letters: string, { lengths, texts }: Pieces, found: Found): void =
   }
 }
 
-const findReversed = (letters: string, pieces: Pieces, found: Found): void =>
-  find([...letters].reverse().join(""), pieces, (start, end) => found(letters.length - end, letters.length - start))
+/** How many encodings around each other are undone. */
+const DEPTH = 2
 
 /** A shorter secret would be found by chance in ordinary words, read as base64. */
 const SHORTEST_ENCODED = 4
 
-const findEncoded = (letters: string, pieces: Pieces, found: Found): void => {
+const findAll = (letters: string, pieces: Pieces, depth: number, found: Found): void => {
+  const lowerCase = letters.toLowerCase()
+  find(lowerCase, pieces, found)
+  find([...lowerCase].reverse().join(""), pieces, (start, end) => found(letters.length - end, letters.length - start))
+  if (depth > 0) findEncoded(letters, pieces, depth, found)
+}
+
+const findEncoded = (letters: string, pieces: Pieces, depth: number, found: Found): void => {
   const lengths = new Set([...pieces.lengths].filter((length) => length >= SHORTEST_ENCODED))
   const shortest = Math.min(...lengths)
   for (const { alignments, bits, decode, runs } of encodings) {
     for (const { 0: run, index } of letters.matchAll(runs)) {
       if (run.length * bits < shortest * 8) continue
       for (let skipped = 0; skipped < alignments; skipped++) {
-        const bytes = decode(run.slice(skipped))
-        find(bytes.replace(silent, "").toLowerCase(), { ...pieces, lengths }, (start, end) => {
-          const [first, last] = [unsilenced(bytes, start), unsilenced(bytes, end - 1)]
+        const decoded = spellOut(decode(run.slice(skipped)), (byte) => byte.replace(silent, ""))
+        findAll(decoded.letters, { ...pieces, lengths }, depth - 1, (start, end) => {
           const at = index + skipped
-          found(
-            at + Math.floor((first * 8) / bits),
-            Math.min(at + Math.ceil(((last + 1) * 8) / bits), index + run.length)
-          )
+          const [first = 0, last = 0] = [decoded.starts[start], decoded.ends[end - 1]]
+          found(at + Math.floor((first * 8) / bits), Math.min(at + Math.ceil((last * 8) / bits), index + run.length))
         })
       }
     }
   }
-}
-
-/** Where the letter that is at `index` without the silent ones is with them. */
-const unsilenced = (bytes: string, index: number): number => {
-  let at = 0
-  for (let left = index; at < bytes.length; at++) {
-    if (isSilent.test(bytes[at] ?? "")) continue
-    if (left === 0) break
-    left -= 1
-  }
-  return at
 }
 
 const fromHex = (digits: string): string => (digits.match(/../g) ?? []).map(codeUnit).join("")
@@ -170,10 +164,7 @@ const masked = (whole: string, pieces: Pieces): string => {
   const { ends, letters, starts } = spellOut(text)
   const covered = new Uint8Array(text.length)
   const cover: Found = (start, end) => void covered.fill(1, starts[start], ends[end - 1])
-  const lowerCase = letters.toLowerCase()
-  find(lowerCase, pieces, cover)
-  findReversed(lowerCase, pieces, cover)
-  findEncoded(letters, pieces, cover)
+  findAll(letters, pieces, DEPTH, cover)
   const isCut = text.length < whole.length
   const shown = isCut ? (starts.at(-REMNANT) ?? 0) : text.length
   let result = ""
@@ -204,7 +195,6 @@ const isItsOwnLetters = /^[!-[\]-~]$/
 /** Invisible characters of a text; of its bytes, what escaping adds or line breaking inserts. */
 const invisible = /[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 const silent = /[\\\s\p{Cc}]/gu
-const isSilent = /[\\\s\p{Cc}]/u
 
 const entities: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }
 
@@ -219,8 +209,11 @@ const utf8 = new TextEncoder()
 const bytesOf = (text: string): string =>
   Array.from(utf8.encode(text.replace(invisible, "")), (byte) => String.fromCharCode(byte)).join("")
 
-const undone = ({ decimal, entity, hex, itself, json, url }: Record<string, string | undefined>): string => {
-  if (itself !== undefined) return lettersOf(itself)
+const undone = (
+  { decimal, entity, hex, itself, json, url }: Record<string, string | undefined>,
+  lettersOfItself: (character: string) => string
+): string => {
+  if (itself !== undefined) return lettersOfItself(itself)
   if (url !== undefined) return codeUnit(url).replace(silent, "")
   if (entity !== undefined) return entities[entity.toLowerCase()] ?? ""
   if (json !== undefined) return lettersOf(json.replace(/\\+u(.{4})/g, (_, code) => codeUnit(code)))
@@ -229,12 +222,13 @@ const undone = ({ decimal, entity, hex, itself, json, url }: Record<string, stri
   return ""
 }
 
-const spellOut = (text: string): Plain => {
+/** `lettersOfItself`: what a character that is no escape stands for. */
+const spellOut = (text: string, lettersOfItself: (character: string) => string = lettersOf): Plain => {
   const starts: Array<number> = []
   const ends: Array<number> = []
   let letters = ""
   for (const match of text.matchAll(spellings)) {
-    for (const letter of undone(match.groups ?? {})) {
+    for (const letter of undone(match.groups ?? {}, lettersOfItself)) {
       letters += letter
       starts.push(match.index)
       ends.push(match.index + match[0].length)

@@ -142,12 +142,65 @@ describe("withoutSecrets", () => {
     )
   })
 
+  type Step = (text: string) => string
+  const upperCase: Step = (text) => text.toUpperCase()
+  const codec = fc.constantFrom<Step>(
+    (text) => Buffer.from(text).toString("base64"),
+    (text) => Buffer.from(text).toString("base64url"),
+    (text) => Buffer.from(text).toString("hex"),
+    (text) => upperCase(Buffer.from(text).toString("hex"))
+  )
+  const everyThird =
+    (escape: (unit: string) => string): Step =>
+    (text) =>
+      units(text)
+        .map((unit, index) => (index % 3 === 0 ? escape(unit) : unit))
+        .join("")
+  const escaping = fc.constantFrom<Step>(
+    (text) => text,
+    JSON.stringify,
+    (text) => `{"refresh_token":${JSON.stringify(text)}}`,
+    everyThird(percent),
+    everyThird((unit) => percent(unit).toUpperCase()),
+    everyThird((unit) => encodeURIComponent(percent(unit))),
+    everyThird((unit) => `\\u${hex(unit, 4)}`),
+    everyThird((unit) => `&#x${hex(unit, 2)};`)
+  )
+  const around = fc.stringMatching(/^[a-z ]{0,7}$/)
+
+  it("masks a secret in one encoding or in two around each other, with escapes inside of each, in whole or in part", () => {
+    fc.assert(
+      fc.property(
+        fc.stringMatching(/^[A-Za-z0-9]{14,40}$/),
+        fc.array(fc.tuple(escaping, codec), { minLength: 1, maxLength: 2 }),
+        escaping,
+        around,
+        around,
+        fc.nat(),
+        (secret, steps, last, before, after, cut) => {
+          const encode: Step = (text) => last(steps.reduce((text, [escape, encode]) => encode(escape(text)), text))
+          const part = secret.slice(cut % (secret.length - 12))
+          const echo = encode(`${before}${part}${after}`)
+          fc.pre(echo.length <= 1_000)
+          const masked = withoutSecrets(`# ${echo} #`, [Redacted.make(secret)], 1_100)
+          assert.match(masked, /\*\*\*/)
+          const shown = masked.replace(/[^A-Za-z0-9+/=_-]/g, "").length
+          // Less than four of its letters at either end, which share a digit with what is around it.
+          assert.isBelow(shown, encode(`${before}${after}`).length + encode("12345678").length)
+        }
+      ),
+      { numRuns: 2000 }
+    )
+  })
+
   it("does not take an ordinary text for an encoded secret", () => {
     const secrets = ["q1/W2+e3R4t5Y6u7I8o9P0a1S2d3F4g5H6j7K8l9Z0=", "short", "abcd~"].map((text) => Redacted.make(text))
     for (const text of [
       "Invalid client credentials supplied for tokenized-card-payment",
       "request 2f1c5a52-5d4f-4b3b-9c5e-0f6f0e7d1a11 failed",
-      "0123456789abcdef0123456789abcdef deadbeef"
+      "0123456789abcdef0123456789abcdef deadbeef",
+      Buffer.from("Invalid client credentials supplied for tokenized-card-payment").toString("base64"),
+      Buffer.from(Buffer.from("Invalid client credentials").toString("base64")).toString("hex")
     ]) {
       assert.strictEqual(withoutSecrets(text, secrets), text)
     }
@@ -224,7 +277,11 @@ describe("withoutSecrets", () => {
       "\u0000",
       "é",
       "a",
-      "ab"
+      "ab",
+      "YWJj",
+      "5957",
+      "WVdKalYyRmk=",
+      "JTI1"
     ]
     for (const unit of units) {
       const long = unit.repeat(Math.ceil(2 ** 20 / unit.length))
