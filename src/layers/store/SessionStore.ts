@@ -30,7 +30,15 @@ import {
 } from "../../services/TokenStore.js"
 import { unrefSleep } from "../time.js"
 import * as Announcements from "./Announcements.js"
-import { type Connect, type Entry, MAX_VERSION, type Owner, type Reading, type StoreDriver } from "./StoreDriver.js"
+import {
+  type Connect,
+  damaged,
+  type Entry,
+  MAX_VERSION,
+  type Owner,
+  type Reading,
+  type StoreDriver
+} from "./StoreDriver.js"
 
 /**
  * What a lease lasts beyond one request: time for the steps of the store around it. Not longer, because the waiters of a
@@ -190,6 +198,7 @@ export const make = (
         const before = { ...seen }
         const elapsed = yield* stopwatch
         const reading = yield* step
+        if (Option.exists(reading.entry, ({ version }) => version >= MAX_VERSION)) return yield* damaged
         const age = Math.max(0, elapsed())
         const received = yield* stopwatch
         storeTime = () => reading.now + Math.max(0, received())
@@ -343,12 +352,14 @@ export const make = (
     ) {
       const next = Math.max(view.expectedVersion + 1, seen.version + 1, Math.floor(view.now))
       // After a version that no store can have counted up to, it is counted from the time again.
-      const version = next < MAX_VERSION ? next : Math.max(view.expectedVersion + 1, Math.floor(view.now))
+      const startsAnew = next >= MAX_VERSION
+      const version = startsAnew ? Math.max(view.expectedVersion + 1, Math.floor(view.now)) : next
       const expiresAt = (storeTime() ?? view.now) + Duration.toMillis(content.remaining)
       const isWritten = yield* driver.commit(owner, view.expectedVersion, { ...content, version, expiresAt })
       if (!isWritten) return Option.none<number>()
       unusedFlags.clear()
-      yield* remember({ ...content, version, refreshInFlight: Option.none() })
+      if (startsAnew) Object.assign(seen, nothingSeen())
+      if (version < MAX_VERSION) yield* remember({ ...content, version, refreshInFlight: Option.none() })
       return Option.some(version)
     })
 

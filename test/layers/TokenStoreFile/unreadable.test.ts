@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, HashMap, Logger, Option, Scope } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as SessionStore from "../../../src/layers/store/SessionStore.js"
+import { MAX_VERSION } from "../../../src/layers/store/StoreDriver.js"
 import { Unavailable } from "../../../src/schemas/AuthError.js"
 import {
   adoptAny,
@@ -75,6 +76,8 @@ const setup = (codec: SessionCodec.SessionCodec = SessionCodec.plain) =>
     return { key, open, root, store }
   })
 
+const withVersion = (text: string, version: number): string => text.replace(/"version":\d+/, `"version":${version}`)
+
 const damages: ReadonlyArray<readonly [string, (text: string) => string]> = [
   ["cut off", (text) => text.slice(0, -1)],
   ["empty", () => ""],
@@ -83,7 +86,9 @@ const damages: ReadonlyArray<readonly [string, (text: string) => string]> = [
   ["another key's", (text) => text.replace("contract.example", "elsewhere.example")],
   ["a session of another shape", (text) => text.replace("accessToken", "token")],
   ["no text of a codec", (text) => text.replace("nomba-auth/1", "session")],
-  ["a version that is too large", (text) => text.replace(/"version":\d+/, '"version":9007199254740991')],
+  ...[Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1, MAX_VERSION].map(
+    (version) => [`version ${version}`, (text: string) => withVersion(text, version)] as const
+  ),
   ["the text of another version", (text) => text.replace(/(?<="version":)\d+/, (version) => `${Number(version) + 1}`)],
   ["of a format that was never published", (text) => text.replace("nomba-auth/file/1", "nomba-auth-file-1")]
 ]
@@ -147,6 +152,64 @@ describe("a file that cannot be read", () => {
       })
     )
   )
+})
+
+describe("a file of the last version that counts", () => {
+  it.scopedLive("is read, and versions are counted from the time again after it, in every process", () =>
+    withWarnings((warnings) =>
+      Effect.gen(function* () {
+        const { open, root, store } = yield* setup()
+        edit(root, (text) => withVersion(text, MAX_VERSION - 1))
+        const other = yield* open
+        for (const _ of [store, other])
+          assert.strictEqual((yield* holds(_, sessionOf("held"))).version, MAX_VERSION - 1)
+        // No version is left for the session after it.
+        yield* put(store, sessionOf("lost"))
+        for (const _ of [store, other]) yield* holdsNothing(_)
+        assert.lengthOf(warnings.all, 1)
+        for (const [writer, name] of [
+          [store, "next"],
+          [other, "last"]
+        ] as const) {
+          yield* put(writer, sessionOf(name))
+          for (const _ of [store, other, yield* open]) {
+            const { version } = yield* holds(_, sessionOf(name))
+            assert.isBelow(version, MAX_VERSION - 1_000)
+          }
+        }
+        assert.isFalse((yield* store.readVersioned).wentBack)
+        assert.lengthOf(warnings.all, 1)
+      })
+    )
+  )
+})
+
+describe("a shared failure that a later version of this package wrote", () => {
+  for (const [what, failure] of [
+    ["an unknown reason", { reason: "Maintenance", status: 503, count: 3, since: 0, until: 9e15 }],
+    ["no count", { reason: "ServerError", since: 0, until: 9e15 }],
+    ["a status that is a text", { reason: "ServerError", status: "503", count: 3, since: 0, until: 9e15 }],
+    ["another shape", ["Maintenance"]],
+    ["nothing", null]
+  ] as const) {
+    it.scopedLive(`is ignored, and the session beside it is served and renewed (${what})`, () =>
+      withWarnings((warnings) =>
+        Effect.gen(function* () {
+          const { open, root, store } = yield* setup()
+          edit(root, (text) => JSON.stringify({ ...JSON.parse(text), failure }))
+          const other = yield* open
+          for (const _ of [store, other]) yield* holds(_, sessionOf("held"))
+          assert.isTrue(Option.isNone((yield* other.readVersioned).failure))
+          const { obtain, runs } = yield* makeObtain(sessionOf("next"))
+          assert.isTrue((yield* renew(other, adoptNone, obtain)).saved)
+          assert.strictEqual(runs(), 1)
+          for (const _ of [store, other]) yield* holds(_, sessionOf("next"))
+          assert.isEmpty(asideIn(root))
+          assert.isEmpty(warnings.all)
+        })
+      )
+    )
+  }
 })
 
 /** Another program can read it: it is not damage. */

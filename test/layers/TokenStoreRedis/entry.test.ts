@@ -196,7 +196,9 @@ describeRedis("what TokenStoreRedis holds", (server) => {
     ["version", "abc"],
     ["version", "-1"],
     ["version", "1.5"],
-    ["version", "9007199254740991"],
+    ["version", String(Number.MAX_SAFE_INTEGER)],
+    ["version", String(Number.MAX_SAFE_INTEGER - 1)],
+    ["version", "8640000000000000"],
     ["until", ""],
     ["text", "{}"],
     ["text", 'nomba-session-1 plain {"accessToken":"a"}']

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, FastCheck, Fiber, Logger, LogLevel, Option, Stream, TestClock } from "effect"
 import * as SessionStoreModule from "../../../src/layers/store/SessionStore.js"
-import type { Reading } from "../../../src/layers/store/StoreDriver.js"
+import { MAX_VERSION, type Reading } from "../../../src/layers/store/StoreDriver.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import type { Unavailable } from "../../../src/schemas/AuthError.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
@@ -24,7 +24,15 @@ import {
   unsaved
 } from "../../../src/testing/tokenStore/harness.js"
 import { makeHandClock } from "../../support/storeClock.js"
-import { makeFaults, outOfReach, type StoreFaults } from "../../support/storeFaults.js"
+import {
+  ifFree,
+  makeFaults,
+  nothingLeft,
+  outOfReach,
+  ownerOf,
+  type StoreFaults,
+  writeOf
+} from "../../support/storeFaults.js"
 
 const requestTimeout = Duration.seconds(10)
 
@@ -62,6 +70,28 @@ describe("the lease time", () => {
         )
       })
   )
+})
+
+describe("a version that no store can have counted up to", () => {
+  for (const version of [MAX_VERSION, Number.MAX_SAFE_INTEGER - 1, Number.MAX_SAFE_INTEGER]) {
+    it.scoped(`is damage, although the driver does not say so (${version})`, () =>
+      Effect.gen(function* () {
+        const key = yield* freshKey()
+        const { store } = yield* behindFaults(key)
+        const driver = yield* TokenStoreMemory.connect(key, Duration.seconds(10))
+        yield* driver.acquire(ownerOf("careless"), ifFree)
+        assert.isTrue(yield* driver.commit(ownerOf("careless"), 0, writeOf("held", version, 0)))
+        yield* driver.release(ownerOf("careless"), nothingLeft)
+        const { obtain, runs } = yield* makeObtain(sessionOf("never"))
+        const renewals = [adoptAny, adoptNone].map((adopt) => Effect.asVoid(renew(store, adopt, obtain)))
+        for (const step of [Effect.asVoid(store.readVersioned), ...renewals]) {
+          assert.propertyVal(yield* Effect.flip(step), "reason", "StoreUnreadable")
+        }
+        assert.strictEqual(runs(), 0)
+        assert.isFalse((yield* driver.read).isLeased)
+      })
+    )
+  }
 })
 
 describe("the remaining lifetime", () => {
