@@ -2,7 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { vi } from "vitest"
-import { makeFaultyStore } from "../../support/faults.js"
+import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
+import type { TokenStoreService } from "../../../src/services/TokenStore.js"
+import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
 import { simulated, together } from "../../support/time.js"
 import { getText, makeCache, makeConfig, makeUpstream, type Upstream } from "../../support/upstream.js"
 
@@ -165,12 +167,41 @@ describe("a renewal whose timers are gone", () => {
 })
 
 describe.sequential("a renewal that began under fake timers", () => {
-  const started = (upstream: Upstream) =>
+  const started = (upstream: Upstream, store: TokenStoreService = TokenStoreMemory.make) =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const cache = yield* Scope.extend(makeCache({ upstream }), scope)
+      const cache = yield* Scope.extend(makeCache({ upstream, store }), scope)
       return { cache, close: Scope.close(scope, Exit.void) }
     })
+
+  it("leaves a save in the background that is replaced by the next one, and the session is saved", async () => {
+    const upstream = makeUpstream()
+    const faulty = makeFaultyStore()
+    faulty.before = at("commit")(storeDown)
+    try {
+      vi.useFakeTimers()
+      const { cache, close } = await Effect.runPromise(started(upstream, faulty.store))
+      const first = Effect.runPromise(cache.get)
+      await vi.advanceTimersByTimeAsync(10)
+      await Effect.runPromise(cache.invalidate(await first))
+      // The timers of the save are dropped.
+      vi.useRealTimers()
+      vi.useFakeTimers()
+      await vi.advanceTimersByTimeAsync(62_000)
+      const second = Effect.runPromise(getText(cache))
+      await vi.advanceTimersByTimeAsync(10)
+      assert.strictEqual(await second, "access-2")
+      assert.isFalse((await Effect.runPromise(cache.session)).saved)
+      faulty.before = () => Effect.void
+      await vi.advanceTimersByTimeAsync(2_000)
+      assert.isTrue((await Effect.runPromise(cache.session)).saved)
+      const closing = Effect.runPromise(close)
+      await vi.advanceTimersByTimeAsync(41_000)
+      await closing
+    } finally {
+      vi.useRealTimers()
+    }
+  })
 
   it("is given up after 30 s, and dispose ends", async () => {
     const upstream = makeUpstream()

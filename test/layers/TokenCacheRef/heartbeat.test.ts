@@ -3,12 +3,12 @@ import { afterEach, assert, beforeEach, describe, it, vi } from "vitest"
 import * as Flight from "../../../src/layers/cache/Flight.js"
 
 /** A flight on timers that the test drives, whose work never ends. */
-const never = () => {
+const never = (limit: Duration.DurationInput = "30 seconds") => {
   const runs: Array<Flight.Run> = []
   const flight = Flight.make<never>({
     fork: Effect.runFork,
     now: Date.now,
-    limit: Duration.seconds(30),
+    limit: Duration.decode(limit),
     hasHeartbeat: true,
     work: (run) => {
       runs.push(run)
@@ -52,6 +52,25 @@ describe.sequential("the heartbeat of a renewal", () => {
     await Effect.runPromise(made.flight.start)
     assert.lengthOf(made.runs, 2)
     assert.isFalse(made.runs[1]?.isDead())
+  })
+
+  it("lets a caller who does not wait replace a run without a limit that has lost its timers for a minute", async () => {
+    const made = never(Duration.infinity)
+    const { stop } = await start(made)
+    await vi.advanceTimersByTimeAsync(24 * 3_600_000)
+    await Effect.runPromise(made.flight.start)
+    assert.lengthOf(made.runs, 1)
+    stop()
+    await vi.advanceTimersByTimeAsync(60_000)
+    await Effect.runPromise(made.flight.start)
+    assert.lengthOf(made.runs, 1)
+    await vi.advanceTimersByTimeAsync(1_000)
+    await Effect.runPromise(made.flight.start)
+    assert.lengthOf(made.runs, 2)
+    assert.deepStrictEqual(
+      made.runs.map((run) => run.isDead()),
+      [true, false]
+    )
   })
 
   it("keeps a run alive for its whole limit", async () => {

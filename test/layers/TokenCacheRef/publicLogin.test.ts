@@ -134,6 +134,39 @@ describe("PublicLogin.login", () => {
     })
   )
 
+  it.scoped(
+    "is not needed after a process crashed while it refreshed: the token is served, then the refresh repeated",
+    () =>
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const config = makeConfig()
+        const { login } = yield* makePublicCache({ upstream, config })
+        yield* login(yield* upstream.steal)
+        const faulty = makeFaultyStore()
+        const crashed = yield* faulty.otherProcess(config.storeKey)
+        yield* crashed.acquire(ownerOf("crashed"), ifFree)
+        assert.isTrue(yield* crashed.setRefreshInFlight(ownerOf("crashed"), true))
+        yield* TestClock.adjust("26 seconds")
+
+        const other = yield* makePublicCache({ upstream, config, store: faulty.store })
+        upstream.script({ operation: "refresh", refuse: down })
+        assert.strictEqual(yield* getText(other.cache), "access-1")
+        const { origin, session } = yield* other.cache.session
+        assert.deepStrictEqual([origin, Option.map(session.refreshToken, text)], ["store", Option.some("refresh-1")])
+        assert.deepStrictEqual(upstream.operations(), ["refresh"])
+
+        yield* TestClock.adjust("5 minutes")
+        assert.strictEqual(yield* getText(other.cache), "access-1")
+        assert.deepStrictEqual(upstream.operations(), ["refresh"], "the token is fresh")
+        yield* other.cache.invalidate(yield* other.cache.get)
+        assert.strictEqual(yield* getText(other.cache), "access-2")
+        assert.deepStrictEqual(
+          upstream.calls.map((call) => call.token),
+          ["refresh-1", "refresh-1"]
+        )
+      })
+  )
+
   it.scoped("starts a session after a logout", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
