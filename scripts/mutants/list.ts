@@ -297,6 +297,54 @@ export const mutants: ReadonlyArray<Mutant> = [
     test: `${cache}/publicLogin.test.ts`
   },
   {
+    rule: "the public client",
+    breaks: "send a refresh token again that Nomba has answered",
+    file: "src/layers/cache/obtainSession.ts",
+    from: "if (context.answered.has(token)) return issue(outOfTime)",
+    to: "",
+    test: "test/layers/refreshAnswered.test.ts"
+  },
+  {
+    rule: "the public client",
+    breaks: "drop the newer refresh token of a session that expired on arrival",
+    file: "src/layers/cache/obtainSession.ts",
+    from: "Option.flatMap(granted, (_) => _.refreshToken),",
+    to: "Option.none(),",
+    test: "test/layers/refreshAnswered.test.ts"
+  },
+  {
+    rule: "4 ahead of expiry",
+    breaks: "end a token that is served when its renewal brings one that expired on arrival",
+    file: "src/layers/cache/State.ts",
+    from: "const isTooLate = stored.saved && ",
+    to: "const isTooLate = !stored.saved && ",
+    test: "test/layers/refreshAnswered.test.ts"
+  },
+  {
+    rule: "2 single flight",
+    breaks: "leave a background save without its timers for ever",
+    file: "src/layers/cache/StoreSync.ts",
+    from: "hasHeartbeat: timeline.isSystem",
+    to: "hasHeartbeat: false",
+    test: `${cache}/deadFlight.test.ts`
+  },
+  {
+    rule: "the client",
+    breaks: "hide the failed renewal after two adopted tokens behind a 401",
+    file: "src/layers/http/Recovery.ts",
+    from: 'if (origin !== "store") return attempt',
+    to: 'if (replays === 2 || origin !== "store") return attempt',
+    test: "test/layers/NombaClientHttpReplay.test.ts"
+  },
+  {
+    rule: "the errors",
+    breaks: "look for a secret in one encoding only",
+    file: "src/schemas/SafeText.ts",
+    from: "const DEPTH = 2",
+    to: "const DEPTH = 1",
+    test: "test/schemas/SafeText.test.ts"
+  },
+  {
     rule: "9 logout",
     breaks: "let a renewal that began before a logout put its session back",
     file: "src/layers/cache/State.ts",

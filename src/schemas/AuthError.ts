@@ -187,7 +187,7 @@ export class Expired extends Schema.TaggedError<Expired>("nomba-auth/Expired")("
 
   /** @internal */
   get [meaning](): ErrorMeaning {
-    return { ...noMeaning, isRefusal: true }
+    return { ...noMeaning, isRefusal: true, endsRefreshToken: this.operation === "refresh" }
   }
 }
 
@@ -409,7 +409,12 @@ export class UnexpectedResponse extends Schema.TaggedError<UnexpectedResponse>("
 
   /** @internal */
   get [meaning](): ErrorMeaning {
-    return { ...noMeaning, secondTryMayHelp: this.reason === "AlreadyExpired" && this.operation === "refresh" }
+    const isRefresh = this.operation === "refresh"
+    return {
+      ...noMeaning,
+      secondTryMayHelp: isRefresh && this.reason === "AlreadyExpired",
+      endsRefreshToken: isRefresh && (this.reason === "AlreadyExpired" || this.reason === "NoUsableToken")
+    }
   }
 }
 

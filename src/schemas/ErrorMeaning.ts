@@ -17,6 +17,8 @@ export interface ErrorMeaning {
   readonly isTransient: boolean
   /** The request certainly was not processed, so that a single-use token or code that it carried is still good. */
   readonly wasNotProcessed: boolean
+  /** Nomba answered a refresh so that the refresh token is spent, or was no good: it is not sent again. */
+  readonly endsRefreshToken: boolean
   /** Nomba, or a check of ours, turned down what the request presented. It would again. */
   readonly isRefusal: boolean
   /**
@@ -43,6 +45,7 @@ export interface ErrorMeaning {
 export const noMeaning: ErrorMeaning = {
   isTransient: false,
   wasNotProcessed: false,
+  endsRefreshToken: false,
   isRefusal: false,
   healsByWaiting: false,
   secondTryMayHelp: false,
@@ -67,6 +70,8 @@ export const rejectsCredentials = <E extends Failure>(
 ): error is Extract<E, { readonly _tag: "InvalidCredentials" }> => of(error).rejectsCredentials
 
 export const wasNotProcessed = (error: Failure): boolean => of(error).wasNotProcessed
+
+export const endsRefreshToken = (error: Failure): boolean => of(error).endsRefreshToken
 
 export const isRefusal = (error: Failure): boolean => of(error).isRefusal
 

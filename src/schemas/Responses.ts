@@ -120,6 +120,20 @@ export interface Granted {
 export interface Refused {
   readonly reason: "NoUsableToken" | "AlreadyExpired"
   readonly issues: ReadonlyArray<string>
+  /** What it contains all the same. */
+  readonly granted: UnusableGrant
+}
+
+/**
+ * The tokens of a success that contains no session: a refresh has spent the refresh token before them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UnusableGrant {
+  /** One that had expired on arrival. */
+  readonly accessToken: Option.Option<Redacted.Redacted<string>>
+  readonly refreshToken: Option.Option<Redacted.Redacted<string>>
 }
 
 /**
@@ -140,11 +154,15 @@ export const decodeSession = (body: unknown, facts: ResponseFacts): Either.Eithe
   }
 
   const accessToken = member(data, "access_token")
+  const refreshToken = optional("refresh_token", token)
   if (!isUsable(accessToken)) {
-    return Either.left({ reason: "NoUsableToken", issues: [`data.access_token: ${problemOf(accessToken)}`] })
+    return Either.left({
+      reason: "NoUsableToken",
+      issues: [`data.access_token: ${problemOf(accessToken)}`],
+      granted: { accessToken: Option.none(), refreshToken: Option.map(refreshToken, Redacted.make) }
+    })
   }
 
-  const refreshToken = optional("refresh_token", token)
   const plain = printable([
     ...facts.secrets,
     ...[accessToken, ...Option.toArray(refreshToken)].map((token) => Redacted.make(token))
@@ -166,7 +184,11 @@ export const decodeSession = (body: unknown, facts: ResponseFacts): Either.Eithe
         `Nomba's clock: ${Option.match(server, { onNone: () => "not stated", onSome: (at) => at.toJSON() })}`,
         `this machine's clock: ${local.toJSON()}`,
         ...warnings
-      ]
+      ],
+      granted: {
+        accessToken: Option.some(Redacted.make(accessToken)),
+        refreshToken: Option.map(refreshToken, Redacted.make)
+      }
     }),
     onRight: (stated): Granted => ({
       // A field that is added to Session does not compile until it is decoded here.

@@ -139,7 +139,11 @@ describe("a token response without a usable token", () => {
   ]) {
     it(JSON.stringify(body) ?? "undefined", () => {
       const result = Responses.decodeSession(body, exchange)
-      assert.deepStrictEqual(result, Either.left({ reason: "NoUsableToken", issues: ["data.access_token: missing"] }))
+      const granted = { accessToken: Option.none(), refreshToken: Option.none() }
+      assert.deepStrictEqual(
+        result,
+        Either.left({ reason: "NoUsableToken", issues: ["data.access_token: missing"], granted })
+      )
     })
   }
 
@@ -164,11 +168,24 @@ describe("a token response without a usable token", () => {
         "Nomba's clock: not stated",
         "this machine's clock: 2025-08-13T12:00:00.000Z",
         "data.expiresAt: malformed string"
-      ]
+      ],
+      granted: { accessToken: Option.some(Redacted.make("t")), refreshToken: Option.none() }
     })
     const told = refused({ access_token: "t", expires_in: -5 }, { date: Option.some(0) })
     assert.strictEqual(told.issues[0], "Nomba's clock: 1970-01-01T00:00:00.000Z")
   })
+})
+
+describe("the refresh token of a token response without a usable session", () => {
+  for (const [what, data] of [
+    ["no access token", { refresh_token: "r" }],
+    ["an expired one", { access_token: "t", expires_in: 0, refresh_token: "r" }]
+  ] as const) {
+    it(`is kept (${what})`, () => {
+      assert.deepStrictEqual(refused(data).granted.refreshToken, Option.some(Redacted.make("r")))
+      assert.deepStrictEqual(refused({ ...data, refresh_token: 7 }).granted.refreshToken, Option.none())
+    })
+  }
 })
 
 describe("a token response of any JSON", () => {

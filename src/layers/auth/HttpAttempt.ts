@@ -18,6 +18,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import {
+  type AuthError,
   type InvalidCredentials,
   type InvalidRequest,
   type Operation,
@@ -34,8 +35,8 @@ import * as BaseUrl from "../config/BaseUrl.js"
 import * as IncomingResponse from "../http/IncomingResponse.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
 import * as OutgoingRequest from "../http/OutgoingRequest.js"
-import { interruptInBackground, measuredSleep, STALLED_FOR, stallTolerantSleep, systemClock } from "../time.js"
 import { oncePerText } from "../processMemory.js"
+import { interruptInBackground, measuredSleep, STALLED_FOR, stallTolerantSleep, systemClock } from "../time.js"
 import * as Classification from "./Classification.js"
 import { checkAccountId, type TokenRequest } from "./TokenRequest.js"
 
@@ -177,6 +178,15 @@ const unlessAnswered = (timedOut: TimedOut): Effect.Effect<Effect.Effect<void>, 
     })
   })
 
+const unusableGrants = new WeakMap<AuthError, Responses.UnusableGrant>()
+
+/** The tokens of the response that this error is about. They are kept beside the error, because it must hold no secret. */
+export const unusableGrantOf = (error: AuthError): Option.Option<Responses.UnusableGrant> => {
+  // Inside a span each failure with the error wraps it once more.
+  const original = Cause.originalError(error)
+  return original === error ? Option.fromNullable(unusableGrants.get(error)) : unusableGrantOf(original)
+}
+
 export type DecodeSession = (
   operation: Operation
 ) => (response: SuccessResponse) => Effect.Effect<Session, UnexpectedResponse>
@@ -192,13 +202,11 @@ export const makeDecodeSession =
     Effect.gen(function* () {
       const decoded = Responses.decodeSession(json, { sentAt, secrets, date: IncomingResponse.date(headers) })
       if (Either.isLeft(decoded)) {
+        const { granted, ...problem } = decoded.left
         const requestId = Option.map(IncomingResponse.requestId(headers), (id) => withoutSecrets(id, secrets, 200))
-        return yield* new UnexpectedResponse({
-          operation,
-          status,
-          ...decoded.left,
-          ...present("requestId", requestId)
-        })
+        const error = new UnexpectedResponse({ operation, status, ...problem, ...present("requestId", requestId) })
+        unusableGrants.set(error, granted)
+        return yield* error
       }
       const { session, usesOwnClock, warnings } = decoded.right
       if (warnings.length > 0) yield* Effect.logWarning(`NombaAuth.${operation}: skipped ${warnings.join(", ")}`)

@@ -172,14 +172,15 @@ export const make = (dependencies: Dependencies): Renewal => {
       // A token request that leaves the next one due has not helped, even if the old token can still be served.
       const isNew = renewed.operation === "issue" || renewed.operation === "refresh"
       const helped = isNew ? State.isFresh(cached, now()) : State.isServed(cached, now())
-      if (helped) history.failure = undefined
+      if (helped && progress.unusable === undefined) history.failure = undefined
       else if (!isOvertaken) yield* notHelped(renewed, progress)
     })
 
   const notHelped = (
     renewed: RenewalAttempt.Renewed & { readonly _tag: "Stored" },
-    { isRepeated }: RenewalAttempt.Progress
-  ): UnexpectedResponse => {
+    { isRepeated, unusable }: RenewalAttempt.Progress
+  ): AuthError => {
+    if (unusable !== undefined) return unusable
     const operation = renewed.operation === "refresh" ? "refresh" : "issue"
     return State.isUsable(renewed.stored) || isRepeated
       ? new UnexpectedResponse({ operation, reason: "RenewalIneffective" })

@@ -30,6 +30,8 @@ export interface Progress {
   hasLease: boolean
   /** Nomba answered with an access token that it gave before. */
   isRepeated: boolean
+  /** Nomba spent the refresh token and gave no usable session for it. */
+  unusable: AuthError | undefined
   /** It has waited for the lease, or for the store, until its time was over. */
   hasWaited: boolean
 }
@@ -72,6 +74,7 @@ export const start = (): Progress => ({
   isEnded: false,
   hasLease: false,
   isRepeated: false,
+  unusable: undefined,
   hasWaited: false
 })
 
@@ -144,6 +147,7 @@ export const make = ({
       now,
       requestTimeout: config.requestTimeout,
       spent: history.spentRefreshTokens,
+      answered: history.answeredRefreshTokens,
       isDead,
       onSend,
       wasEnded: (session) => history.tokens.get(Redacted.value(session.accessToken))?.rejection === "early",
@@ -170,6 +174,7 @@ export const make = ({
         onRequest(true)
         const answered = yield* Effect.onError(obtain(found, lease), () => Effect.sync(() => onRequest(false)))
         progress.isRepeated = isRepeated(answered)
+        progress.unusable = answered.unusable
         const obtained = progress.isRepeated ? boundRepeated(answered) : answered
         const { operation, remaining, session } = obtained
         const stored = { session, remaining, version: lease.version, refreshInFlight: false, saved: false }

@@ -30,6 +30,8 @@ export interface RenewalHistory {
   readonly tokens: Map<string, KnownToken>
   /** The last refresh tokens that were sent. */
   readonly spentRefreshTokens: RecentTexts
+  /** Those among them that Nomba has answered: they are spent for certain. */
+  readonly answeredRefreshTokens: RecentTexts
   readonly routes: RouteGuard.RouteGuard
   readonly storeMemory: StoreMemory
 }
@@ -57,6 +59,7 @@ const histories = makeProcessMemory(
     rejections: noRejections,
     tokens: new Map(),
     spentRefreshTokens: new RecentTexts(TOKENS_KEPT),
+    answeredRefreshTokens: new RecentTexts(TOKENS_KEPT),
     routes: RouteGuard.make(),
     storeMemory: {}
   })

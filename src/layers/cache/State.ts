@@ -188,7 +188,11 @@ export const adopt = (state: State, stored: Stored, arrival: Arrival): State => 
   const { cached } = state
   const isSame = cached !== undefined && sameToken(cached.session.accessToken, stored.session.accessToken)
   const highest = Math.max(state.highest, stored.version)
-  if (!isSame) return { ...state, cached: cache(stored, arrival), highest }
+  if (!isSame) {
+    // A session that expired before its answer was complete does not end a token that is still served.
+    const isTooLate = stored.saved && !isUsable(stored) && isServed(cached, arrival.now)
+    return { ...state, cached: isTooLate ? cached : cache(stored, arrival), highest }
+  }
   // A renewal may bring the same token with more time: the JWT lives longer than Nomba said at first.
   const isExtended =
     (arrival.origin === "nomba" || stored.version > cached.version) &&
@@ -209,7 +213,7 @@ export const adopt = (state: State, stored: Stored, arrival: Arrival): State => 
 
 /** Takes the session of a login, which is newer than whatever is in flight. */
 export const logIn = (state: State, stored: Stored, arrival: Arrival): State => ({
-  ...adopt(state, stored, arrival),
+  ...adopt(isUsable(stored) ? state : forget(state), stored, arrival),
   epoch: state.epoch + 1
 })
 

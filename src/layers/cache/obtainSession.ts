@@ -7,11 +7,12 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
-import { isRefusal, rejectsCredentials, wasNotProcessed } from "../../schemas/ErrorMeaning.js"
+import { endsRefreshToken, isRefusal, rejectsCredentials, wasNotProcessed } from "../../schemas/ErrorMeaning.js"
 import { Session } from "../../schemas/Session.js"
 import { AttemptGate, type AttemptGateService, hasTime } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { Lease, LeaseLost, Stored } from "../../services/TokenStore.js"
+import { unusableGrantOf } from "../auth/HttpAttempt.js"
 import type { RenewalHistory } from "./RenewalHistory.js"
 
 /** What one renewal works with. */
@@ -38,6 +39,8 @@ export interface RenewalContext {
    * went back may have lost it.
    */
   readonly spent: RenewalHistory["spentRefreshTokens"]
+  /** Those that Nomba has answered: not even a client whose end user would have to log in sends them again. */
+  readonly answered: RenewalHistory["answeredRefreshTokens"]
   /** Callers can be served without this renewal. */
   readonly hasLiveToken: () => boolean
   /** The session in memory, for a store that went back to an older one. */
@@ -49,6 +52,8 @@ export interface Obtained {
   readonly session: Session
   readonly remaining: Duration.Duration
   readonly operation: "issue" | "refresh" | "restore"
+  /** Nomba has spent the refresh token and given no usable session for it. What is left of the session is kept. */
+  readonly unusable?: AuthError
 }
 
 /** The layer was closed before a request was sent. */
@@ -63,6 +68,8 @@ export const outOfTime = new Unavailable({
 })
 
 type Failure = AuthError | LeaseLost
+
+const isAnswer = (error: Failure): error is AuthError => error._tag !== "LeaseLost" && endsRefreshToken(error)
 
 const wasNotSent = (error: Failure): boolean => error._tag === "LeaseLost" || wasNotProcessed(error)
 
@@ -103,6 +110,8 @@ export const obtainSession =
     const refresh = (stored: Stored, refreshToken: Redacted.Redacted<string>): Effect.Effect<Obtained, Failure> => {
       const token = Redacted.value(refreshToken)
       if (!needsLogin && context.spent.has(token)) return replace(stored, "issue", context.issue)
+      if (context.answered.has(token)) return issue(outOfTime)
+      const readAt = context.now()
       context.spent.add(token)
       return replace(
         stored,
@@ -115,13 +124,46 @@ export const obtainSession =
         )
       ).pipe(
         Effect.tapBoth({
-          onFailure: (error) => Effect.sync(() => isUnsent(error) && context.spent.delete(token)),
-          // Nomba may not rotate its refresh tokens.
+          onFailure: (error) =>
+            Effect.sync(() => {
+              if (isUnsent(error)) context.spent.delete(token)
+              if (isAnswer(error)) context.answered.add(token)
+            }),
           onSuccess: ({ session }) =>
-            Effect.sync(() => Option.exists(session.refreshToken, isText(token)) && context.spent.delete(token))
+            Effect.sync(() => {
+              // Nomba may not rotate its refresh tokens.
+              if (Option.exists(session.refreshToken, isText(token))) context.spent.delete(token)
+              else context.answered.add(token)
+            })
         }),
-        Effect.catchAll(afterRefresh)
+        Effect.catchAll((error) =>
+          needsLogin && isAnswer(error) && !isRefusal(error)
+            ? Effect.succeed(whatIsLeft(stored, context.now() - readAt, error))
+            : afterRefresh(error)
+        )
       )
+    }
+
+    /**
+     * The session of a public client after an answer that spent its refresh token: with the one that the answer contains, if
+     * there is a newer one. Otherwise the end user has to log in.
+     */
+    const whatIsLeft = ({ remaining, session }: Stored, elapsed: number, error: AuthError): Obtained => {
+      const granted = unusableGrantOf(error)
+      const expired = Option.flatMap(granted, (_) => _.accessToken)
+      return {
+        session: new Session({
+          ...session,
+          accessToken: Option.getOrElse(expired, () => session.accessToken),
+          refreshToken: Option.filter(
+            Option.flatMap(granted, (_) => _.refreshToken),
+            (newer) => !Option.exists(session.refreshToken, isText(Redacted.value(newer)))
+          )
+        }),
+        remaining: Option.isSome(expired) ? Duration.zero : Duration.subtract(remaining, Duration.millis(elapsed)),
+        operation: "refresh",
+        unusable: error
+      }
     }
 
     /** The refresh token counts as spent, unless its request certainly was not processed. */
