@@ -21,9 +21,8 @@ export const composeClient = <Cache, E>(
 ): Layer.Layer<NombaAuth | TokenCache | NombaClient | Cache, E, HttpClient.HttpClient | TokenStore> =>
   NombaClientHttp.layer.pipe(
     Layer.provideMerge(cache),
-    Layer.provideMerge(NombaAuthHttp.layer),
+    Layer.provideMerge(Layer.provide(NombaAuthHttp.layer, OutgoingRequest.layerUserAgent)),
     Layer.provide(Layer.effect(NombaConfig, config)),
-    Layer.provide(OutgoingRequest.layerUserAgent),
     Layer.build,
     Layer.scopedContext
   )

@@ -11,6 +11,7 @@ import {
 } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, Redacted, Schema, Stream, TestClock } from "effect"
+import { VERSION } from "../../src/layers/http/OutgoingRequest.js"
 import { InvalidRequest, Unavailable } from "../../src/schemas/AuthError.js"
 import type { NombaConfigService } from "../../src/services/NombaConfig.js"
 import { clientOver } from "../support/client.js"
@@ -19,6 +20,9 @@ import { fake, json, script, text, unreachable } from "../support/http.js"
 import { fixedCache, scriptedCache } from "../support/tokenCache.js"
 
 const ok = () => json(200, { code: "00" })
+
+/** What every request with the first token carries. */
+const common = { authorization: "Bearer token-1", "user-agent": `nomba-auth/${VERSION}` }
 
 describe("a request of NombaClient", () => {
   it.effect("goes to the configured host with the token and the account id", () =>
@@ -29,7 +33,7 @@ describe("a request of NombaClient", () => {
       const [sent] = http.sent
       assert.strictEqual(sent?.url, `${baseUrl}/v1/accounts/balance`)
       assert.deepStrictEqual(sent?.request.urlParams, [["currency", "NGN"]])
-      assert.deepStrictEqual(sent?.headers, { authorization: "Bearer token-1", accountid: accountId, "x-mine": "1" })
+      assert.deepStrictEqual(sent?.headers, { ...common, accountid: accountId, "x-mine": "1" })
     })
   )
 
@@ -56,7 +60,7 @@ describe("a request of NombaClient", () => {
       const http = fake(ok)
       const nomba = yield* clientOver(http)
       yield* nomba.get("/v1/x", { headers: { accountId: "mine", Authorization: "Bearer mine" } })
-      assert.deepStrictEqual(http.sent[0]?.headers, { authorization: "Bearer token-1", accountid: "mine" })
+      assert.deepStrictEqual(http.sent[0]?.headers, { ...common, accountid: "mine" })
     })
   )
 
@@ -65,7 +69,7 @@ describe("a request of NombaClient", () => {
       const http = fake(ok)
       const nomba = yield* clientOver(http, undefined, { accountId: Option.none() })
       yield* nomba.get("/v1/x")
-      assert.deepStrictEqual(http.sent[0]?.headers, { authorization: "Bearer token-1" })
+      assert.deepStrictEqual(http.sent[0]?.headers, common)
     })
   )
 

@@ -35,32 +35,40 @@ import * as OutgoingRequest from "./OutgoingRequest.js"
  * a client with `HttpClient.withTracerDisabledWhen` applied beneath, or one that is not made by the platform: of those
  * only the response can be refused, after the credentials were sent. They must not follow redirects.
  */
-export const make = (client: HttpClient.HttpClient): Effect.Effect<HttpClient.HttpClient> =>
+export const make = (
+  client: HttpClient.HttpClient,
+  accessOf: (fiber: Fiber.RuntimeFiber<unknown, unknown>) => FiberRefsAccess = directAccess
+): Effect.Effect<HttpClient.HttpClient> =>
   Effect.map(requestInitOf(client), (initOfLayer) => {
     const untraced = makeUntraced(initOfLayer)
     return HttpClient.transform(client, (execute, request) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.withFiberRuntime((fiber) => {
           OutgoingRequest.hide(request)
-          const refs = refsOf(fiber)
+          const access = accessOf(fiber)
+          const refs = access.get()
           const before: References = {
             context: fiber.getFiberRef(FiberRef.currentContext),
             isTraced: fiber.getFiberRef(FiberRef.currentTracerEnabled),
             isUntraced: fiber.getFiberRef(HttpClient.currentTracerDisabledWhen)
           }
           const send = (guarded: FiberRefs.FiberRefs, onExit: (exit: ResponseExit) => void) => {
-            setRefs(fiber, guarded)
-            const leave = (exit: ResponseExit): ResponseExit => {
+            const leave = (
+              exit: ResponseExit
+            ): Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError> => {
               onExit(exit)
-              const after = refsOf(fiber)
+              const after = access.get()
               // Other references that the client beneath has set stay.
-              setRefs(fiber, after === guarded ? refs : set(after, fiber.id(), before))
-              return refuseRedirect(exit, request)
+              const restored = after === guarded ? refs : set(after, fiber.id(), before)
+              return access.set(restored, refuseRedirect(exit, request))
             }
-            return Effect.matchCauseEffect(restore(execute), {
-              onFailure: (cause) => leave(Exit.failCause(cause)),
-              onSuccess: (response) => leave(Exit.succeed(response))
-            })
+            return access.set(
+              guarded,
+              Effect.matchCauseEffect(restore(execute), {
+                onFailure: (cause) => leave(Exit.failCause(cause)),
+                onSuccess: (response) => leave(Exit.succeed(response))
+              })
+            )
           }
           if (!before.isTraced || before.isUntraced(request)) {
             const { guarded, release } = untraced(refs, fiber.id(), before.context, request)
@@ -80,18 +88,41 @@ export const make = (client: HttpClient.HttpClient): Effect.Effect<HttpClient.Ht
     )
   })
 
-/** What a fiber has besides its interface. */
+/** Reads a fiber's references, and goes on with others. */
+export interface FiberRefsAccess {
+  readonly get: () => FiberRefs.FiberRefs
+  readonly set: <A, E>(refs: FiberRefs.FiberRefs, next: Effect.Effect<A, E>) => Effect.Effect<A, E>
+}
+
+/** What Effect offers. It copies all references twice for each change. */
+export const publicAccess = (fiber: Fiber.RuntimeFiber<unknown, unknown>): FiberRefsAccess => ({
+  get: () => fiber.getFiberRefs(),
+  set: (refs, next) =>
+    Effect.zipRight(
+      Effect.updateFiberRefs(() => refs),
+      next
+    )
+})
+
+/** The same without a copy, which would cost more than all else here. It needs what is not in the fiber's interface. */
+const directAccess = (fiber: Fiber.RuntimeFiber<unknown, unknown>): FiberRefsAccess => {
+  if (!hasInternals(fiber)) return publicAccess(fiber)
+  return {
+    get: () => fiber._fiberRefs,
+    set: (refs, next) => {
+      fiber.setFiberRefs(refs)
+      return next
+    }
+  }
+}
+
 interface FiberInternals {
-  readonly _fiberRefs?: FiberRefs.FiberRefs
+  readonly _fiberRefs: FiberRefs.FiberRefs
   readonly setFiberRefs: (refs: FiberRefs.FiberRefs) => void
 }
 
-/** `getFiberRefs` and `Effect.updateFiberRefs` copy all references each time, which costs more than all else here. */
-const refsOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): FiberRefs.FiberRefs =>
-  (fiber as unknown as FiberInternals)._fiberRefs ?? fiber.getFiberRefs()
-
-const setRefs = (fiber: Fiber.RuntimeFiber<unknown, unknown>, refs: FiberRefs.FiberRefs): void =>
-  (fiber as unknown as FiberInternals).setFiberRefs(refs)
+const hasInternals = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): fiber is Fiber.RuntimeFiber<A, E> & FiberInternals =>
+  "_fiberRefs" in fiber && "setFiberRefs" in fiber
 
 type ResponseExit = Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>
 

@@ -166,23 +166,23 @@ export type Authorize = (
 ) => Either.Either<Request, UnexpectedResponse>
 
 /**
- * An account id that the request brings itself stays. The headers of one token are kept for the next request, which is
- * likely to carry the same token.
+ * An account id and a `User-Agent` that the request brings itself stay. The headers of one token are kept for the next
+ * request, which is likely to carry the same token.
  */
 export const authorization = (accountId: Option.Option<string>): Authorize => {
   const account = Option.match(accountId, { onNone: () => ({}), onSome: (accountid) => ({ accountid }) })
   const prepare = (token: Redacted.Redacted<string>) =>
     Either.map(bearer(token), (authorization) => ({
-      own: { authorization },
-      all: Headers.fromInput({ ...account, authorization })
+      authorization,
+      all: Headers.fromInput({ ...agent, ...account, authorization })
     }))
   let last: { readonly token: unknown; readonly prepared: ReturnType<typeof prepare> } | undefined
   return (request, url, token) => {
     if (last?.token !== token) last = { token, prepared: prepare(token) }
-    return Either.map(last.prepared, ({ all, own }) => {
-      if (request.headers === Headers.empty) return hidden(request, { url, headers: all })
-      const added = Headers.has(request.headers, "accountid") ? own : all
-      return hidden(request, { url, headers: Headers.setAll(request.headers, added) })
+    return Either.map(last.prepared, ({ all, authorization }) => {
+      const { headers } = request
+      if (headers === Headers.empty) return hidden(request, { url, headers: all })
+      return hidden(request, { url, headers: Headers.set(Headers.merge(all, headers), "authorization", authorization) })
     })
   }
 }
@@ -240,26 +240,17 @@ export const hide = (request: Request): void => {
 /** The version in package.json; a test compares the two. */
 export const VERSION = "0.1.0"
 
-const userAgent = `nomba-auth/${VERSION}`
-
-/** The headers of the last request are kept for the next one, which is likely to carry the same. */
-const addUserAgent = (): ((request: Request) => Request) => {
-  let last: { readonly given: Headers.Headers; readonly all: Headers.Headers } | undefined
-  return (request) => {
-    const given = request.headers
-    if (Headers.has(given, "user-agent")) return request
-    if (last?.given !== given) last = { given, all: Headers.set(given, "user-agent", userAgent) }
-    return hidden(request, { headers: last.all })
-  }
-}
-
 /** A browser sends its own, and asks the server's permission (CORS preflight) before it sends another. */
-const isBrowser = "document" in globalThis || "WorkerGlobalScope" in globalThis
+const agent =
+  "document" in globalThis || "WorkerGlobalScope" in globalThis ? {} : { "user-agent": `nomba-auth/${VERSION}` }
 
-/** Names this library to Nomba. A `User-Agent` that the caller's request, `transformClient` or the client below sets is kept. */
+/** Names this library to Nomba. A `User-Agent` that the request, `transformClient` or the client below sets is kept. */
 export const layerUserAgent: Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient> = Layer.effect(
   HttpClient.HttpClient,
-  Effect.map(HttpClient.HttpClient, (client) =>
-    isBrowser ? client : HttpClient.mapRequestInput(client, addUserAgent())
+  Effect.map(
+    HttpClient.HttpClient,
+    HttpClient.mapRequestInput((request) =>
+      hidden(request, { headers: Headers.merge(Headers.fromInput(agent), request.headers) })
+    )
   )
 )

@@ -1,15 +1,18 @@
 import { HttpClient, HttpClientRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, FiberRef, Option, TestClock, type Tracer } from "effect"
+import { Effect, Exit, Fiber, FiberRef, HashMap, Option, TestClock, type Tracer } from "effect"
 import * as GuardedClient from "../../../src/layers/http/GuardedClient.js"
 import { type Answer, fake, json, type Sent, text, unreachable } from "../../support/http.js"
 import { recordSpans } from "../../support/tracer.js"
 
 const url = "https://nomba.test/v1/x"
 
-const guarded = (respond: (sent: Sent) => Answer = () => json(200, {})) => {
+const guarded = (
+  respond: (sent: Sent) => Answer = () => json(200, {}),
+  accessOf?: typeof GuardedClient.publicAccess
+) => {
   const http = fake(respond)
-  return Effect.map(GuardedClient.make(http.client), (client) => ({ client, http }))
+  return Effect.map(GuardedClient.make(http.client, accessOf), (client) => ({ client, http }))
 }
 
 const parentName = (span: Tracer.Span | undefined): string | undefined =>
@@ -97,7 +100,10 @@ describe("the span of a request", () => {
   )
 })
 
-describe("what a request changes in its fiber", () => {
+describe.each([
+  ["directly", undefined],
+  ["as Effect offers it", GuardedClient.publicAccess]
+] as const)("what a request changes in its fiber, %s", (_, accessOf) => {
   for (const [how, respond] of [
     ["succeeds", () => json(200, {})],
     ["fails", (sent: Sent) => unreachable(sent, undefined)],
@@ -107,7 +113,7 @@ describe("what a request changes in its fiber", () => {
   ] as const) {
     it.effect(`is undone when it ${how}`, () =>
       Effect.gen(function* () {
-        const { client } = yield* guarded(respond)
+        const { client } = yield* guarded(respond, accessOf)
         for (const isTraced of [true, false]) {
           const before = yield* references
           yield* Effect.exit(client.get(url))
@@ -120,8 +126,30 @@ describe("what a request changes in its fiber", () => {
     )
   }
 
+  it.effect("lets the client beneath send what was asked only, and change other references", () =>
+    Effect.gen(function* () {
+      for (const isTraced of [true, false]) {
+        const http = fake(() =>
+          Effect.as(
+            FiberRef.set(FiberRef.currentLogAnnotations, HashMap.make(["beneath", isTraced])),
+            text(302, null, { location: "https://evil.example/" })
+          )
+        )
+        const client = yield* GuardedClient.make(HttpClient.followRedirects(http.client, 3), accessOf)
+        const exit = yield* Effect.exit(Effect.withTracerEnabled(client.get(url), isTraced))
+        assert.isTrue(Exit.isFailure(exit))
+        assert.lengthOf(http.sent, 1)
+        assert.deepStrictEqual(
+          HashMap.get(yield* FiberRef.get(FiberRef.currentLogAnnotations), "beneath"),
+          Option.some(isTraced)
+        )
+      }
+    })
+  )
+
   const references = Effect.all([
     FiberRef.get(FiberRef.currentContext),
+    FiberRef.get(FiberRef.currentTracerEnabled),
     FiberRef.get(HttpClient.currentTracerDisabledWhen),
     FiberRef.get(HttpClient.currentTracerPropagation)
   ])
