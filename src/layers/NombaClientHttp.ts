@@ -12,7 +12,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import { type AuthError, UnexpectedResponse } from "../schemas/AuthError.js"
+import type { AuthError, UnexpectedResponse } from "../schemas/AuthError.js"
 import * as Responses from "../schemas/Responses.js"
 import { NombaClient, type NombaClientService } from "../services/NombaClient.js"
 import { NombaConfig } from "../services/NombaConfig.js"
@@ -141,8 +141,4 @@ const discard = ({ peeked, response }: Attempt): Effect.Effect<void> =>
   peeked === undefined ? IncomingResponse.discard(response) : peeked.cancel
 
 const refuseRedirect = (response: Response): Effect.Effect<never, UnexpectedResponse> =>
-  Effect.zipRight(IncomingResponse.discard(response), Effect.fail(redirected(response.status)))
-
-/** A browser does not tell the status of a redirect. */
-const redirected = (status: number): UnexpectedResponse =>
-  new UnexpectedResponse({ operation: "request", reason: "Redirect", ...(status === 0 ? {} : { status }) })
+  Effect.zipRight(IncomingResponse.discard(response), Effect.fail(GuardedClient.redirected(response.status)))

@@ -26,7 +26,8 @@ import {
   type Remedy,
   SessionEvent,
   TokenCache,
-  type TokenCacheService
+  type TokenCacheService,
+  type TokenUse
 } from "../services/TokenCache.js"
 import { TokenStore } from "../services/TokenStore.js"
 import * as Logout from "./cache/Logout.js"
@@ -235,6 +236,9 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       return State.isServed(cached, now()) ? viewOf(cached) : undefined
     }
 
+    const confirm = (accepted: Redacted.Redacted<string>, use?: TokenUse): void =>
+      history.routes.accepted(accountId, Redacted.value(accepted), use?.sentAt ?? clock.unsafeCurrentTimeMillis(), use)
+
     const cache = TokenCache.of({
       get: Effect.suspend(() => {
         const { cached } = state.current()
@@ -246,15 +250,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       peek: Effect.sync(() => Option.fromNullable(peek())),
       verify: Effect.zipRight(obtain, Effect.asVoid(store.readVersioned)),
       invalidate,
-      confirm: (accepted, use) =>
-        Effect.sync(() =>
-          history.routes.accepted(
-            accountId,
-            Redacted.value(accepted),
-            use?.sentAt ?? clock.unsafeCurrentTimeMillis(),
-            use
-          )
-        ),
+      confirm: (accepted, use) => Effect.sync(() => confirm(accepted, use)),
       logout: inLayer(logout),
       changes: events.stream(() => {
         const { cached } = state.current()
@@ -277,6 +273,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         return cached.session.accessToken
       },
       peek,
+      confirm,
       renewed: renewal.flight.settled,
       listen: renewal.flight.listen
     })

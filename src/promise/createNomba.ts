@@ -13,6 +13,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
@@ -24,9 +25,10 @@ import * as TokenCacheRef from "../layers/TokenCacheRef.js"
 import { NombaClient, type NombaClientService } from "../services/NombaClient.js"
 import * as Cache from "../services/TokenCache.js"
 import { UnexpectedResponse } from "./errors.js"
-import { at, type Caller, captureCaller, closed, type EngineError, fromCause } from "./failure.js"
+import { at, type Caller, captureCaller, closed, type EngineError, fromCause, fromError } from "./failure.js"
 import * as http from "./http.js"
 import { check, type NombaLogger, type NombaOptions, type NombaRequestOptions } from "./options.js"
+import * as StandardFetch from "./StandardFetch.js"
 import { pathsOf, type StandardSchema } from "./StandardSchema.js"
 import { eventOf, type NombaSession, type NombaSessionEvent, viewOf } from "./session.js"
 
@@ -111,7 +113,7 @@ const shared = <A, E>(store: Layer.Layer<A, E>): Layer.Layer<A, E> =>
  * @category constructors
  */
 export const createNomba = (options: NombaOptions = {}): Nomba => {
-  const settings = checkAt(captureCaller(createNomba), options)
+  const settings = attempt(captureCaller(createNomba), () => check(options))
   const runtime = ManagedRuntime.make(
     composeClient(TokenCacheRef.layer, Effect.succeed(settings.config)).pipe(
       Layer.provide(shared(settings.store.layer)),
@@ -227,10 +229,24 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     }
   }
 
+  const standard = StandardFetch.make(settings.config, settings.fetch)
+
   const send = async (caller: Caller, input: string | URL | Request, init: RequestInit | undefined) => {
     const prepared = await http.prepare(input, init)
-    const running = await ready(caller, prepared.signal)
-    return run(running, caller, prepared.signal, http.send(running.client, settings.fetch, prepared))
+    const { signal } = prepared
+    const running = await ready(caller, signal)
+    const { cache, snapshot } = running
+    const url = attempt(caller, () => standard.urlOf(prepared))
+    const token = snapshot.fresh() ?? (await run(running, caller, signal, cache.get))
+    const sending = standard.send(prepared, url, token, false)
+    const first = await abortable(sending, signal).catch((error: EngineError) => {
+      throw signal?.aborted === true ? signal.reason : at(caller, fromError(error))
+    })
+    if (StandardFetch.isAccepted(first)) {
+      snapshot.confirm(token, first.sent)
+      return first.response
+    }
+    return run(running, caller, signal, standard.finish(cache, prepared, url, first))
   }
 
   const fetch: Nomba["fetch"] = (input, init) => send(captureCaller(fetch), input, init)
@@ -240,7 +256,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     path: string | URL,
     options: NombaRequestOptions & { readonly schema?: StandardSchema }
   ): Promise<unknown> => {
-    const { request: prepared, signal } = prepare(caller, path, options)
+    const { request: prepared, signal } = attempt(caller, () => http.fromOptions(path, options))
     const running = await ready(caller, signal)
     const { data, status } = await run(
       running,
@@ -323,19 +339,13 @@ const CROWD = 100
 
 const readData = NombaResponse.result(Schema.Unknown)
 
-const checkAt = (caller: Caller, options: NombaOptions) => {
+/** Runs what may throw an error of this package, whose stack then begins at the caller. */
+const attempt = <A>(caller: Caller, run: () => A): A => {
   try {
-    return check(options)
+    return run()
   } catch (error) {
-    throw error instanceof Error ? at(caller, error) : error
-  }
-}
-
-const prepare = (caller: Caller, path: string | URL, options: NombaRequestOptions): http.Prepared => {
-  try {
-    return http.fromOptions(path, options)
-  } catch (error) {
-    throw error instanceof Error ? at(caller, error) : error
+    const known = Predicate.hasProperty(error, "_tag") ? fromError(error as EngineError) : error
+    throw known instanceof Error ? at(caller, known) : known
   }
 }
 

@@ -1,14 +1,8 @@
-/** From the standard `fetch` to the platform's request, and back to the `Response` of the standard `fetch`. */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+/** The requests that the arguments of `nomba.fetch` and `nomba.request` stand for. */
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import type * as HttpMethod from "@effect/platform/HttpMethod"
-import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
-import type { NombaClientService } from "../services/NombaClient.js"
 import { InvalidRequest } from "./errors.js"
-import { type EngineError, fromError } from "./failure.js"
 import type { NombaRequestOptions } from "./options.js"
 
 /** A request, the signal that ends it, and what else `fetch` is told. */
@@ -78,35 +72,4 @@ const toJson = (value: unknown): string | undefined => {
   } catch {
     return undefined
   }
-}
-
-/**
- * Sends the request and returns the response of `fetch` itself: a body that is converted to an Effect stream and back takes
- * several times as long. The caller's signal is handed to `fetch`, which ends the body with it.
- */
-export const send = (
-  client: NombaClientService,
-  fetch: typeof globalThis.fetch | undefined,
-  { init, request, signal }: Prepared
-): Effect.Effect<Response, EngineError> =>
-  Effect.suspend(() => {
-    let received: Response | undefined
-    const follow: typeof globalThis.fetch = async (url, sent) => {
-      const duplex = sent?.body instanceof ReadableStream ? { duplex: "half" } : {}
-      received = await (fetch ?? globalThis.fetch)(url, { ...init, ...sent, ...duplex, signal: signal ?? null })
-      return received
-    }
-    return Effect.map(Effect.provideService(client.execute(request), FetchHttpClient.Fetch, follow), (response) =>
-      received?.bodyUsed === false ? received : reread(response, received, signal)
-    )
-  })
-
-/** The client has read this body, to look for an expired token, and has kept it. */
-const reread = (
-  { stream }: HttpClientResponse.HttpClientResponse,
-  received: Response | undefined,
-  signal: AbortSignal | undefined
-): Response => {
-  const body = Stream.mapError(stream, (error) => (signal?.aborted === true ? signal.reason : fromError(error)))
-  return new Response(Stream.toReadableStream(body) as ReadableStream<Uint8Array<ArrayBuffer>>, received)
 }

@@ -374,6 +374,47 @@ describe("nomba.fetch", () => {
     await nomba.close()
   })
 
+  it("rejects when the signal is aborted, also if fetch goes on", async () => {
+    const { nomba } = scriptedNomba(() => new Promise<never>(() => {}))
+    const leaving = new AbortController()
+    const left = rejection(nomba.fetch("/v1/slow", { signal: leaving.signal }))
+    await setImmediate()
+    leaving.abort("gone")
+    assert.strictEqual(await left, "gone")
+    await nomba.close()
+  })
+
+  it("keeps the User-Agent and the account id of the request, and no other token", async () => {
+    const { nomba, requests } = scriptedNomba(() => Response.json({}), {
+      accountId: "99999999-8888-4777-8666-555555555555"
+    })
+    await nomba.fetch("/v1/accounts")
+    const headers = { authorization: "Bearer mine", "User-Agent": "shop/1.0", accountId: "sub" }
+    await nomba.fetch("/v1/accounts", { headers })
+    const [plain, own] = requests
+      .filter(({ url }) => url.endsWith("/v1/accounts"))
+      .map(({ init }) => new Headers(init.headers))
+    assert.match(plain?.get("user-agent") ?? "", /^nomba-auth\//)
+    assert.strictEqual(plain?.get("accountid"), "99999999-8888-4777-8666-555555555555")
+    assert.deepStrictEqual(Object.fromEntries(own ?? []), {
+      authorization: plain?.get("authorization") ?? "",
+      "user-agent": "shop/1.0",
+      accountid: "sub"
+    })
+    await nomba.close()
+  })
+
+  it("replays a GET after a 500 that says that the token has expired, and not a POST", async () => {
+    const expired = () => Response.json({ description: "JWT expired at 2026-11-27T09:00:00Z" }, { status: 500 })
+    const answers = [expired(), Response.json({}), expired(), Response.json({})]
+    const { nomba } = scriptedNomba(() => answers.shift() ?? assert.fail("a request too many"))
+    assert.strictEqual((await nomba.fetch("/v1/accounts")).status, 200)
+    const refused = await nomba.fetch("/v1/transfers", { method: "POST", body: "{}" })
+    assert.strictEqual(refused.status, 500)
+    assert.include((await refused.json()).description, "JWT expired")
+    await nomba.close()
+  })
+
   it("rejects with Unavailable that says whether the request can have arrived", async () => {
     const refused = Object.assign(new TypeError("fetch failed"), {
       cause: Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED", syscall: "connect" })

@@ -3,13 +3,15 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import type { CachedSession, TokenCacheService } from "../../services/TokenCache.js"
+import type { CachedSession, TokenCacheService, TokenUse } from "../../services/TokenCache.js"
 
 export interface Snapshot {
   /** The token that `TokenCache.get` would return from memory without anything else to do. */
   readonly fresh: () => Redacted.Redacted<string> | undefined
   /** What `TokenCache.peek` returns. */
   readonly peek: () => CachedSession | undefined
+  /** What `TokenCache.confirm` does. */
+  readonly confirm: (accepted: Redacted.Redacted<string>, use?: TokenUse) => void
   /** Waits until the renewal in flight, if there is one, has ended. */
   readonly renewed: Effect.Effect<void>
   /** Calls back once when the renewal in flight has ended. Returns the function that ends it; undefined if there is none. */

@@ -18,6 +18,7 @@ import * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
+import { UnexpectedResponse } from "../../schemas/AuthError.js"
 import { systemCode } from "./NetworkFailure.js"
 import * as OutgoingRequest from "./OutgoingRequest.js"
 
@@ -270,6 +271,10 @@ const redirect = (
 
 /** Browsers show a redirect that was not followed as 0. A 304 is not a redirect. */
 export const isRedirect = (status: number): boolean => status === 0 || (status >= 300 && status < 400 && status !== 304)
+
+/** A browser does not tell the status of a redirect. */
+export const redirected = (status: number): UnexpectedResponse =>
+  new UnexpectedResponse({ operation: "request", reason: "Redirect", ...(status === 0 ? {} : { status }) })
 
 /** Applies the user's `transformClient`. If it returns another client, that one does not follow redirects either. */
 export const applyTransform = (

@@ -1,0 +1,147 @@
+/**
+ * The standard `fetch` with the rules of `NombaClient`. While the token is good it runs outside of Effect and returns the
+ * response of `fetch` itself: a fiber, and a body that is converted to an Effect stream and back, take longer than a request.
+ */
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { identity } from "effect/Function"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import * as BaseUrl from "../layers/config/BaseUrl.js"
+import * as GuardedClient from "../layers/http/GuardedClient.js"
+import * as IncomingResponse from "../layers/http/IncomingResponse.js"
+import * as NetworkFailure from "../layers/http/NetworkFailure.js"
+import { authorization, checkHeaders, destination, isReplayable, SentRequest } from "../layers/http/OutgoingRequest.js"
+import * as Recovery from "../layers/http/Recovery.js"
+import type { AuthError } from "../schemas/AuthError.js"
+import * as Responses from "../schemas/Responses.js"
+import type { NombaConfigService } from "../services/NombaConfig.js"
+import type { TokenCacheService } from "../services/TokenCache.js"
+import { fromError } from "./failure.js"
+import type { Prepared } from "./http.js"
+
+/** A request as it was sent, and what `fetch` returned. */
+export interface Sent {
+  readonly token: Redacted.Redacted<string>
+  readonly sent: SentRequest
+  readonly response: Response
+}
+
+interface Attempt extends Sent, Recovery.Attempt {
+  readonly sent: SentRequest
+  /** The body, if it was read to look for an expired bearer. */
+  readonly peeked?: IncomingResponse.Peeked
+}
+
+export interface StandardFetch {
+  /** Sends the request once. Rejects with an `AuthError`. */
+  readonly send: (prepared: Prepared, url: string, token: Redacted.Redacted<string>, isReplay: boolean) => Promise<Sent>
+  /** Looks at the first response, and sends the request again with another token if this one was rejected. */
+  readonly finish: (
+    cache: TokenCacheService,
+    prepared: Prepared,
+    url: string,
+    first: Sent
+  ) => Effect.Effect<Response, AuthError>
+  /** The absolute URL. Throws `InvalidRequest`. */
+  readonly urlOf: (prepared: Prepared) => string
+}
+
+/** Whether a response is passed on without another look. */
+export const isAccepted = ({ response }: Sent): boolean =>
+  response.status < 400 && !GuardedClient.isRedirect(response.status)
+
+/** `replaced` is used in place of the global `fetch`. */
+export const make = (config: NombaConfigService, replaced: typeof globalThis.fetch | undefined): StandardFetch => {
+  const resolve = destination(config.baseUrl)
+  const authorize = authorization(config.accountId)
+  const host = BaseUrl.hostOf(config)
+
+  const send: StandardFetch["send"] = async ({ init, request, signal }, url, token, isReplay) => {
+    const { headers } = Either.getOrThrowWith(authorize(request, url, token), identity)
+    const sent = new SentRequest(request, url, Date.now(), isReplay)
+    const body = request.body._tag === "Raw" ? (request.body.body as BodyInit) : null
+    const fetch = replaced ?? globalThis.fetch
+    try {
+      const response = await fetch(url, {
+        ...init,
+        ...(body instanceof ReadableStream ? { duplex: "half" } : {}),
+        method: request.method,
+        headers,
+        body,
+        signal: signal ?? null,
+        redirect: "manual",
+        credentials: "omit"
+      })
+      return { token, sent, response }
+    } catch (error) {
+      throw NetworkFailure.blockedPort("request", host, error) ?? NetworkFailure.fromCause("request", host, error)
+    }
+  }
+
+  const finish: StandardFetch["finish"] = (cache, prepared, url, first) => {
+    const { method } = prepared.request
+    const asPlatform = (response: Response) => HttpClientResponse.fromWeb(prepared.request, response)
+
+    const judge = (sent: Sent): Effect.Effect<Attempt, AuthError> => {
+      const { status } = sent.response
+      if (GuardedClient.isRedirect(status)) {
+        return Effect.zipRight(
+          IncomingResponse.discard(asPlatform(sent.response)),
+          Effect.fail(GuardedClient.redirected(status))
+        )
+      }
+      if (status < 400) return Effect.as(cache.confirm(sent.token, sent.sent), { ...sent, isRejected: false })
+      if (status === 401) return Effect.succeed({ ...sent, isRejected: true })
+      return Effect.gen(function* () {
+        const peeked = yield* IncomingResponse.peek(asPlatform(sent.response))
+        const isRejected = Option.exists(peeked.text, (text) =>
+          Responses.isJwtExpired(IncomingResponse.parseJson(text))
+        )
+        if (!isRejected && Recovery.provesToken(status)) yield* cache.confirm(sent.token, sent.sent)
+        return { ...sent, isRejected, peeked }
+      })
+    }
+
+    const recovered = Effect.flatMap(judge(first), (attempt) =>
+      Recovery.recover<Attempt, AuthError>(cache, attempt, {
+        mayReplay: ({ response }) => isReplayable(prepared.request.body) && Recovery.mayReplay(method, response.status),
+        send: (token) =>
+          Effect.flatMap(
+            Effect.tryPromise({
+              try: () => send(prepared, url, token, true),
+              catch: (error) => error as AuthError
+            }),
+            judge
+          ),
+        discard: ({ peeked, response }) =>
+          peeked === undefined ? IncomingResponse.discard(asPlatform(response)) : peeked.cancel
+      })
+    )
+    return Effect.map(recovered, ({ peeked, response }) =>
+      peeked === undefined || !response.bodyUsed ? response : reread(response, peeked, prepared.signal)
+    )
+  }
+
+  return {
+    send,
+    finish,
+    urlOf: ({ request }) =>
+      Either.getOrThrowWith(
+        Either.flatMap(checkHeaders(request), ({ url }) => resolve(url)),
+        identity
+      )
+  }
+}
+
+/** The response with a body that can be read once more. */
+const reread = (
+  response: Response,
+  { response: kept }: IncomingResponse.Peeked,
+  signal: AbortSignal | undefined
+): Response => {
+  const body = Stream.mapError(kept.stream, (error) => (signal?.aborted === true ? signal.reason : fromError(error)))
+  return new Response(Stream.toReadableStream(body) as ReadableStream<Uint8Array<ArrayBuffer>>, response)
+}
