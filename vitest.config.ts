@@ -26,7 +26,7 @@ const slow = [
   "test/promise/stores",
   "test/promise/workers",
   "test/sandbox/generatedClient",
-  "test/sandbox/life",
+  "test/sandbox/lifecycle",
   "test/scripts",
   "test/support/killWithParent",
   "test/types/missingLayer"

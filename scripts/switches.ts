@@ -6,8 +6,8 @@
  */
 import { parseArgs } from "node:util"
 import { Cause, Effect, Exit, Logger, LogLevel, TestContext } from "effect"
-import { live } from "../test/sandbox/life/life.js"
-import { cover, type Row, replay } from "../test/sandbox/life/rows.js"
+import { runLifecycle } from "../test/sandbox/lifecycle/lifecycle.js"
+import { cover, type Row, replay } from "../test/sandbox/lifecycle/rows.js"
 
 const { values } = parseArgs({
   options: { seed: { type: "string" }, strength: { type: "string", default: "3" }, row: { type: "string" } }
@@ -24,11 +24,13 @@ const start = performance.now()
 let failed = 0
 for (const row of rows) {
   const exit = await Effect.runPromiseExit(
-    Effect.provide(live(row), TestContext.TestContext).pipe(Logger.withMinimumLogLevel(LogLevel.None))
+    Effect.provide(runLifecycle(row), TestContext.TestContext).pipe(Logger.withMinimumLogLevel(LogLevel.None))
   )
   if (Exit.isSuccess(exit)) continue
   failed += 1
-  console.log(`\n${Cause.pretty(exit.cause)}\nto live it again: ${replay(row)}`)
+  console.log(`\n${Cause.pretty(exit.cause)}\nto run it again: ${replay(row)}`)
 }
-console.log(`${rows.length - failed} lived, ${failed} did not (${((performance.now() - start) / 1000).toFixed(1)} s)`)
+console.log(
+  `${rows.length - failed} rows hold, ${failed} do not (${((performance.now() - start) / 1000).toFixed(1)} s)`
+)
 process.exit(failed === 0 ? 0 : 1)

@@ -13,7 +13,7 @@ export const LIFETIME = Duration.minutes(30)
 /** The end of that, in which no token is handed out: one that is rejected then may have expired. */
 const MARGIN = 10_000
 
-interface Grant {
+interface GrantedToken {
   readonly expiresAt: number
   /** Which of Nomba's grants it was. */
   readonly order: number
@@ -65,7 +65,7 @@ export const makeWorld = (isPublic: boolean) => {
   const simulation = makeSimulation(1_760_000_000_000)
   const upstream = makeUpstream()
   upstream.lifetime = LIFETIME
-  const grants = new Map<string, Grant>()
+  const grants = new Map<string, GrantedToken>()
   const spent = new Set<string>()
   const reported = new Map<string, number>()
   /** Tokens that were rejected before their lifetime was over. */

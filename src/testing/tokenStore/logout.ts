@@ -70,12 +70,12 @@ export const logout = (harness: Harness): ReadonlyArray<ContractCase> => {
         yield* same(runs(), 1, "revocations: the holder may have one that the store has not")
         yield* none(current(), "what is revoked")
         yield* holdsNothing(b)
-        let basis = 0
+        let expectedVersion = 0
         const { obtain } = yield* makeObtain(sessionOf("next"), {
-          beforeGate: (lease) => Effect.sync(() => (basis = lease.version))
+          beforeGate: (lease) => Effect.sync(() => (expectedVersion = lease.version))
         })
         yield* renew(b, adoptAny, obtain)
-        yield* ensure(basis > 0, "a tombstone has no version")
+        yield* ensure(expectedVersion > 0, "a tombstone has no version")
       })
     ),
 

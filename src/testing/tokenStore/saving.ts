@@ -31,22 +31,22 @@ import {
 import type { ContractCase } from "./Options.js"
 
 /** Saves, and finds the session written, for every holder. */
-const isWritten = (store: SessionStore, session: Session, basis: number, other: SessionStore) =>
+const isWritten = (store: SessionStore, session: Session, expectedVersion: number, other: SessionStore) =>
   Effect.gen(function* () {
-    const saved = yield* some(yield* store.save(unsaved(session, basis)), "what save answers")
+    const saved = yield* some(yield* store.save(unsaved(session, expectedVersion)), "what save answers")
     yield* sameSession(saved.session, session, "what save answers")
     yield* same(saved.saved, true, "saved")
-    yield* ensure(saved.version > basis, "a version did not rise")
+    yield* ensure(saved.version > expectedVersion, "a version did not rise")
     const stored = yield* holds(other, session)
     yield* same(stored.version, saved.version, "the version that is held")
     return stored
   })
 
 /** Saves, and is answered with the other session, which stays. */
-const isReplaced = (store: SessionStore, session: Session, basis: number, other: SessionStore) =>
+const isReplaced = (store: SessionStore, session: Session, expectedVersion: number, other: SessionStore) =>
   Effect.gen(function* () {
     const before = yield* some(yield* readStored(other), "what the store holds")
-    const saved = yield* some(yield* store.save(unsaved(session, basis)), "what save answers")
+    const saved = yield* some(yield* store.save(unsaved(session, expectedVersion)), "what save answers")
     yield* sameSession(saved.session, before.session, "what save answers")
     yield* same(saved.saved, true, "saved")
     yield* same(saved.version, before.version, "the version that save answers")
@@ -124,15 +124,15 @@ export const saving = (harness: Harness): ReadonlyArray<ContractCase> => {
         yield* put(b, sessionOf("old"))
         const { revoke } = yield* makeRevoke()
         yield* b.logout(revoke)
-        let basis = -1
+        let expectedVersion = -1
         const { arrived, obtain } = yield* makeObtain(sessionOf("never"), {
-          beforeGate: (lease) => Effect.sync(() => (basis = lease.version)),
+          beforeGate: (lease) => Effect.sync(() => (expectedVersion = lease.version)),
           gated: true
         })
         const fiber = yield* Effect.fork(renew(b, adoptAny, obtain))
         yield* arrived
         yield* Fiber.interrupt(fiber)
-        yield* isWritten(a, sessionOf("ours"), basis, b)
+        yield* isWritten(a, sessionOf("ours"), expectedVersion, b)
       })
     ),
 

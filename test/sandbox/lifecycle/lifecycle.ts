@@ -1,7 +1,7 @@
 /**
- * The whole life of a client against a sandbox whose switches stand one way: issue, use, renew, be logged out, recover,
- * revoke. Every caller gets a token, and the number of token calls is the one that the switches make necessary. Only
- * where a rate limit is on may a caller be told to wait.
+ * The lifecycle of a client against a sandbox with one value of each switch: issue, use, renew, be logged out, recover, revoke.
+ * Every caller gets a token, with the fewest token requests that the switches allow. Only under a rate limit may a caller
+ * be told to wait.
  */
 import assert from "node:assert/strict"
 import { Cause, Effect, Exit, Fiber, Layer, Option, Predicate, Redacted, TestClock } from "effect"
@@ -9,7 +9,7 @@ import { type AuthError, Nomba, NombaClient, TokenCache, TokenStoreMemory } from
 import { Sandbox, type SandboxService } from "nomba-auth/sandbox"
 import type { Row } from "./rows.js"
 
-const patience = 8
+const MAX_TRIES = 8
 
 /** Runs to its end while time goes by. */
 const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Exit.Exit<A, E>, never, R> =>
@@ -24,11 +24,11 @@ const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Exit.Exi
     return yield* Effect.dieMessage("no answer within two minutes")
   })
 
-/** A 401 that no renewal could mend yet, because the rate limit holds it back. */
-const isUnmended = (value: unknown): boolean => Predicate.hasProperty(value, "status") && value.status === 401
+/** A 401 that stays, because the rate limit holds the renewal back. */
+const isRejected = (value: unknown): boolean => Predicate.hasProperty(value, "status") && value.status === 401
 
-/** Runs again a minute later where the rate limit held it back, as its caller would. */
-const insist = <A, E extends { readonly _tag: string }, R>(
+/** Runs again a minute later if the rate limit held it back, as its caller would. */
+const retryWhileHeldBack = <A, E extends { readonly _tag: string }, R>(
   row: Row,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<Exit.Exit<A, E>, never, R> =>
@@ -37,9 +37,9 @@ const insist = <A, E extends { readonly _tag: string }, R>(
       const exit = yield* inTime(effect)
       const heldBack = Exit.match(exit, {
         onFailure: (cause) => Option.exists(Cause.failureOption(cause), ({ _tag }) => _tag === "Unavailable"),
-        onSuccess: isUnmended
+        onSuccess: isRejected
       })
-      if (!heldBack || row.rateLimit !== "lowTraffic" || times === patience) return exit
+      if (!heldBack || row.rateLimit !== "lowTraffic" || times === MAX_TRIES) return exit
       yield* TestClock.adjust("61 seconds")
     }
   })
@@ -73,7 +73,7 @@ const another = {
 }
 
 /** Lives one row. It dies with what did not hold. */
-export const live = (row: Row): Effect.Effect<void> =>
+export const runLifecycle = (row: Row): Effect.Effect<void> =>
   Effect.gen(function* () {
     const sandbox = yield* Sandbox
     const { defaultClient } = Sandbox
@@ -89,7 +89,7 @@ export const live = (row: Row): Effect.Effect<void> =>
     ) =>
       Effect.gen(function* () {
         const before = yield* calls(sandbox)
-        const exit = yield* insist(row, effect)
+        const exit = yield* retryWhileHeldBack(row, effect)
         yield* inTime(Effect.void)
         const after = yield* calls(sandbox)
         const made = {

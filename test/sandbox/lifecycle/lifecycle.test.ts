@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, TestClock } from "effect"
 import { Nomba, TokenCache, TokenStoreMemory } from "nomba-auth"
 import { Sandbox } from "nomba-auth/sandbox"
-import { live } from "./life.js"
+import { runLifecycle } from "./lifecycle.js"
 import { cover, factors, replay } from "./rows.js"
 
 const seed = String(Date.now() & 0x7fffffff)
@@ -25,7 +25,7 @@ describe(`a client works under every pair of switch values (seed ${seed}),`, () 
 
   rows.forEach((row, index) => {
     it.effect(`row ${index + 1}`, () =>
-      Effect.tapErrorCause(live(row), () => Effect.logError(`to live it again: ${replay(row)}`))
+      Effect.tapErrorCause(runLifecycle(row), () => Effect.logError(`to run it again: ${replay(row)}`))
     )
   })
 })

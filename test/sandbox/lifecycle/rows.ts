@@ -35,5 +35,5 @@ export const cover = (strength: number, seed: string): ReadonlyArray<Row> => {
   return make(values, { length: strength, sorter: sorters.hash, seed }) as unknown as ReadonlyArray<Row>
 }
 
-/** How to live one row again. */
+/** The command that runs one row again. */
 export const replay = (row: Row): string => `npm run switches -- --row '${JSON.stringify(row)}'`
