@@ -78,7 +78,8 @@ export const makeWorld = (isPublic: boolean) => {
   let lastGranted: Session | undefined
   const store = flakyStore(() => storeIsDown)
   let underWay = 0
-  const received = new Set<number>()
+  /** The session that the cache received last: each one ends those before it. */
+  let latest: number | undefined
   let streak: Streak | undefined
   let lastEnd = Number.NEGATIVE_INFINITY
   let fed: FedCache
@@ -129,12 +130,12 @@ export const makeWorld = (isPublic: boolean) => {
 
   /** The cache has it. */
   const receive = (order: number): void => {
-    received.add(order)
+    latest = order
   }
 
-  /** Whether the cache has had a newer session, whose token nobody has reported. */
+  /** Whether the cache has a newer session, whose token was not reported. */
   const hasBetter = (order: number): boolean =>
-    [...received].some((other) => other > order && !reported.has(`access-${other}`))
+    latest !== undefined && latest > order && !reported.has(`access-${latest}`)
 
   const booked = <E extends AuthError>(call: Effect.Effect<Session, E>): Effect.Effect<Session, E> =>
     Effect.gen(function* () {
@@ -273,6 +274,7 @@ export const makeWorld = (isPublic: boolean) => {
       start(fed.cache.confirm(Redacted.make(token), use))
     },
     logout: () => {
+      latest = undefined
       start(Effect.exit(fed.cache.logout))
     },
     isPublic,
