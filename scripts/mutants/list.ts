@@ -300,7 +300,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the public client",
     breaks: "send a refresh token again that Nomba has answered",
     file: "src/layers/cache/obtainSession.ts",
-    from: "if (context.answered.has(token)) return issue(outOfTime)",
+    from: "if (context.answered.has(token)) return issue()",
     to: "",
     test: "test/layers/refreshAnswered.test.ts"
   },

@@ -164,6 +164,20 @@ describe("a public client whose refresh is answered with a session that it canno
     )
   }
 
+  it.scoped("serves a live token to its end although every renewal brings a session that expired on arrival", () =>
+    Effect.gen(function* () {
+      const answers = Array.from({ length: 100 }, (_, n) => expiredOnArrival(`refresh-${n + 2}`))
+      const { cache, sent } = yield* loggedIn(answers)
+      yield* TestClock.adjust("25 minutes")
+      for (let second = 0; second < 4 * 60; second += 10) {
+        assert.strictEqual(yield* getText(cache), "access-1")
+        yield* TestClock.adjust("10 seconds")
+      }
+      assert.isAbove(sent().length, 2)
+      assert.strictEqual(new Set(sent()).size, sent().length)
+    })
+  )
+
   it.scoped("does not send a refresh token again that Nomba rejected", () =>
     Effect.gen(function* () {
       const { cache, sent } = yield* loggedIn([

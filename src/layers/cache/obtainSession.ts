@@ -110,7 +110,7 @@ export const obtainSession =
     const refresh = (stored: Stored, refreshToken: Redacted.Redacted<string>): Effect.Effect<Obtained, Failure> => {
       const token = Redacted.value(refreshToken)
       if (!needsLogin && context.spent.has(token)) return replace(stored, "issue", context.issue)
-      if (context.answered.has(token)) return issue(outOfTime)
+      if (context.answered.has(token)) return issue()
       const readAt = context.now()
       context.spent.add(token)
       return replace(
