@@ -40,6 +40,7 @@ import * as Nomba from "../layers/Nomba.js"
 import * as NombaConfigOptions from "../layers/NombaConfigOptions.js"
 import type { NombaConfig } from "../services/NombaConfig.js"
 import type { TokenStore } from "../services/TokenStore.js"
+import { optional } from "./CommandLine.js"
 import { UsageError } from "./ExitCode.js"
 import * as Output from "./Output.js"
 import { tokenStore } from "./tokenStore.js"
@@ -48,20 +49,20 @@ export { tokenStore, tokenStoreName } from "./tokenStore.js"
 
 /** The options of every command that talks to Nomba. All other settings are `NOMBA_*` in the environment. */
 export const flags = {
-  clientSecretFile: Options.text("client-secret-file").pipe(
-    Options.withPseudoName("PATH"),
-    Options.withDescription("Read the client secret from this file, which only you may read; - is the standard input."),
-    Options.optional
+  clientSecretFile: optional(
+    Options.text("client-secret-file"),
+    "PATH",
+    "Read the client secret from this file, which only you may read; - is the standard input."
   ),
-  clientSecret: Options.redacted("client-secret").pipe(
-    Options.withPseudoName("SECRET"),
-    Options.withDescription("The client secret. Other users of this machine can see it in the process list."),
-    Options.optional
+  clientSecret: optional(
+    Options.redacted("client-secret"),
+    "SECRET",
+    "The client secret. Other users of this machine can see it in the process list."
   ),
-  subject: Options.text("subject").pipe(
-    Options.withPseudoName("NAME"),
-    Options.withDescription("Use the session of `nomba-auth login --subject NAME`, which needs no client secret."),
-    Options.optional
+  subject: optional(
+    Options.text("subject"),
+    "NAME",
+    "Use the session of `nomba-auth login --subject NAME`, which needs no client secret."
   )
 }
 
@@ -147,24 +148,28 @@ export interface Overrides {
    * 0, because a renewal in the background would end the token that a command has just printed.
    */
   readonly renewAhead?: Duration.DurationInput | undefined
+  /** Sends the token requests. Default: `fetch`, which takes a process that has no other use for it 15 MiB. */
+  readonly httpClient?: Layer.Layer<HttpClient.HttpClient> | undefined
 }
 
 /** An option is read as a variable of its own name, so that messages name the option. */
 const providerOf = (
   secret: Option.Option<GivenSecret>,
   { variables = {} }: Overrides
-): ConfigProvider.ConfigProvider => {
+): Effect.Effect<ConfigProvider.ConfigProvider> => {
   const given = new Map([
     ...Object.entries(variables),
     ...Option.toArray(secret).map(({ origin, value }): [string, string] => [origin, Redacted.value(value)])
   ])
-  return ConfigProvider.orElse(ConfigProvider.fromMap(given), () => ConfigProvider.fromEnv())
+  return Effect.configProviderWith((environment) =>
+    Effect.succeed(ConfigProvider.orElse(ConfigProvider.fromMap(given), () => environment))
+  )
 }
 
 const withProvider =
   (secret: Option.Option<GivenSecret>, overrides: Overrides) =>
   <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
-    Layer.provide(layer, Layer.setConfigProvider(providerOf(secret, overrides)))
+    Layer.provide(layer, Layer.unwrapEffect(Effect.map(providerOf(secret, overrides), Layer.setConfigProvider)))
 
 const configOf = (secret: Option.Option<GivenSecret>, { renewAhead = 0 }: Overrides) => ({
   ...Nomba.defaultConfig,
@@ -182,11 +187,14 @@ export interface Sources {
 
 /** Fails only if the options for the client secret cannot be followed. Reads its file or the standard input. */
 export const sources = (flags: Flags): Effect.Effect<Sources, UsageError> =>
-  Effect.map(secretOf(flags), (secret) => ({
-    config: configOf(secret, {}),
-    provider: providerOf(secret, {}),
-    secretOption: Option.map(secret, ({ origin }) => origin)
-  }))
+  Effect.gen(function* () {
+    const secret = yield* secretOf(flags)
+    return {
+      config: configOf(secret, {}),
+      provider: yield* providerOf(secret, {}),
+      secretOption: Option.map(secret, ({ origin }) => origin)
+    }
+  })
 
 type Failure = UsageError | ConfigError.ConfigError
 
@@ -216,7 +224,7 @@ export const layer = (
         }).pipe(
           Layer.merge(settings(flags, secret, overrides)),
           Layer.provideMerge(tokenStore),
-          Layer.provide(FetchHttpClient.layer),
+          Layer.provide(overrides.httpClient ?? FetchHttpClient.layer),
           withProvider(secret, overrides)
         )
     )

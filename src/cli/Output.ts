@@ -1,6 +1,5 @@
 /** What a command prints: the result alone on stdout, everything that is said to a person on stderr. */
 import { createInterface } from "node:readline"
-import * as Options from "@effect/cli/Options"
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
@@ -9,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import { Expired } from "../schemas/AuthError.js"
+import { flag } from "./CommandLine.js"
 import { Ended, ofSignal, SUCCESS, UNEXPECTED, UsageError } from "./ExitCode.js"
 
 /** Whether to colour what goes to this stream: only a terminal's, and not if `NO_COLOR` is set (no-color.org). */
@@ -39,12 +39,12 @@ export const say = (text: string): Effect.Effect<void> => Effect.sync(() => sayN
 
 /** For a command whose result a person and a program read. */
 export const jsonFlag = {
-  json: Options.boolean("json").pipe(Options.withDescription("Print one line of JSON."))
+  json: flag("json", "Print one line of JSON.")
 }
 
 /** For a command that calls `confirm`. */
 export const yesFlag = {
-  yes: Options.boolean("yes").pipe(Options.withDescription("Do not ask before ending other programs' session."))
+  yes: flag("yes", "Do not ask before ending other programs' session.")
 }
 
 /** Asks the person at the terminal. Ctrl-C ends the command, and the end of the input (Ctrl-D) is no answer. */

@@ -15,7 +15,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as NombaResponse from "../layers/NombaResponse.js"
 import { NombaClient } from "../services/NombaClient.js"
-import { describe } from "./CommandLine.js"
+import { describe, flag, optional, repeated } from "./CommandLine.js"
 import * as Environment from "./Environment.js"
 import * as ExitCode from "./ExitCode.js"
 import * as Output from "./Output.js"
@@ -25,29 +25,19 @@ const flags = {
   path: Args.text({ name: "PATH" }).pipe(
     Args.withDescription("Below the base URL: /v1/accounts/balance. A whole URL below it works too.")
   ),
-  method: Options.text("request").pipe(
-    Options.withAlias("X"),
-    Options.withPseudoName("METHOD"),
-    Options.withDescription("The method. Default: GET, with --data POST."),
-    Options.optional
+  method: optional(
+    Options.text("request").pipe(Options.withAlias("X")),
+    "METHOD",
+    "The method. Default: GET, with --data POST."
   ),
-  data: Options.text("data").pipe(
-    Options.withAlias("d"),
-    Options.withPseudoName("DATA"),
-    Options.withDescription(
-      "The body; @FILE reads a file, @- the standard input. Sent as JSON unless --header says else."
-    ),
-    Options.optional
+  data: optional(
+    Options.text("data").pipe(Options.withAlias("d")),
+    "DATA",
+    "The body; @FILE reads a file, @- the standard input. Sent as JSON unless --header says otherwise."
   ),
-  headers: Options.text("header").pipe(
-    Options.withAlias("H"),
-    Options.withPseudoName("HEADER"),
-    Options.withDescription("A header, `Name: value`; may be repeated."),
-    Options.repeated
-  ),
-  include: Options.boolean("include").pipe(
-    Options.withAlias("i"),
-    Options.withDescription("Print the status and the headers of the response before its body.")
+  headers: repeated(Options.text("header").pipe(Options.withAlias("H")), "HEADER", "A header, `Name: value`."),
+  include: flag("include", "Print the status and the headers of the response before its body.").pipe(
+    Options.withAlias("i")
   )
 }
 
@@ -96,9 +86,12 @@ const headOf = (status: number, headers: Headers.Headers): string =>
     ""
   ].join("\n")
 
-/** A status as the exit code of the error that it would be. */
-const exitCodeOf = (status: number): number => {
-  if (status < 400) return ExitCode.SUCCESS
+/** The exit code of a response: that of the error which its status would be, otherwise which its `code` says. */
+export const exitCodeOf = (status: number, code: Option.Option<string>): number => {
+  if (status < 400) {
+    if (Option.isNone(code)) return ExitCode.SUCCESS
+    return /^[45]\d\d$/.test(code.value) ? exitCodeOf(Number(code.value), code) : ExitCode.USAGE
+  }
   if (status === 401) return ExitCode.EXPIRED
   if (status === 403) return ExitCode.INVALID_CREDENTIALS
   if (status === 408 || status === 429 || status >= 500) return ExitCode.UNAVAILABLE
@@ -145,15 +138,13 @@ export const command = Command.make("curl", flags, (given) =>
     const { headers, status } = response
     if (given.include) yield* Output.write(headOf(status, headers))
     const body = yield* printBody(response)
-    const failure = exitCodeOf(status) === ExitCode.SUCCESS ? yield* codeOf(response, body) : Option.some("")
-    if (Option.isNone(failure)) return
-    const code = failure.value
+    const code = status < 400 ? yield* codeOf(response, body) : Option.none()
+    const exitCode = exitCodeOf(status, code)
+    if (exitCode === ExitCode.SUCCESS) return
     const place = `${request.method} ${given.path.replace(/[?#].*/s, "")}`
-    yield* Output.say(`Nomba answered HTTP ${status}${code === "" ? "" : ` with the code ${code}`} to ${place}`)
-    const isStatus = /^[45]\d\d$/.test(code)
-    yield* new ExitCode.Ended({
-      code: isStatus ? exitCodeOf(Number(code)) : exitCodeOf(status) || ExitCode.USAGE
-    })
+    const withCode = Option.match(code, { onNone: () => "", onSome: (code) => code && ` with the code ${code}` })
+    yield* Output.say(`Nomba answered HTTP ${status}${withCode} to ${place}`)
+    return yield* new ExitCode.Ended({ code: exitCode })
   }).pipe(Effect.provide(Environment.layer(given)))
 ).pipe(
   Command.withDescription(

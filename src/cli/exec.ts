@@ -1,25 +1,23 @@
 /** `nomba-auth exec -- CMD`: a program with access to Nomba for as long as it runs, and without the secret. */
 import * as Command from "@effect/cli/Command"
-import * as Options from "@effect/cli/Options"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import { NombaConfig } from "../services/NombaConfig.js"
 import { TokenCache } from "../services/TokenCache.js"
-import { describe, Program } from "./CommandLine.js"
+import { describe, flag, Program } from "./CommandLine.js"
 import * as ChildProgram from "./childProgram.js"
 import * as Environment from "./Environment.js"
 import { UsageError } from "./ExitCode.js"
-import * as Admission from "./serve/Admission.js"
 import * as Keys from "./serve/Keys.js"
 import * as Proxy from "./serve/Proxy.js"
+import * as Rules from "./serve/Rules.js"
 
 const flags = {
   ...Environment.flags,
-  token: Options.boolean("token").pipe(
-    Options.withDescription("Set NOMBA_ACCESS_TOKEN and run no proxy. The token is not renewed while the program runs.")
-  ),
-  readOnly: Options.boolean("read-only").pipe(Options.withDescription("Let the program send GET requests only."))
+  token: flag("token", "Set NOMBA_ACCESS_TOKEN and run no proxy. The token is not renewed while the program runs."),
+  readOnly: flag("read-only", "Let the program send GET requests only.")
 }
 
 /** What the program must not need, because it has the proxy or a token. */
@@ -36,7 +34,7 @@ const environmentWith = (variables: Readonly<Record<string, string>>): NodeJS.Pr
   ...variables
 })
 
-const getOnly = Either.getOrThrow(Admission.parseRule("GET /**"))
+const getOnly = Either.getOrThrow(Rules.parseRule("GET /**"))
 
 const withProxy = (program: ReadonlyArray<string>, isReadOnly: boolean) =>
   Effect.gen(function* () {
@@ -68,7 +66,7 @@ export const command = Command.make("exec", flags, (given) =>
       return yield* new UsageError({ message: "name the program after --: nomba-auth exec -- CMD" })
     if (!given.token) {
       return yield* withProxy(program, given.readOnly).pipe(
-        Effect.provide(Environment.layer(given, { renewAhead: "5 minutes" }))
+        Effect.provide(Environment.layer(given, { renewAhead: "5 minutes", httpClient: NodeHttpClient.layer }))
       )
     }
     if (given.readOnly) {

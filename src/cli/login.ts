@@ -26,6 +26,7 @@ const flags = {
     Options.withDefault("cli")
   ),
   port: Options.integer("port").pipe(
+    Options.withPseudoName("PORT"),
     Options.withDescription("The port that the browser returns to, on 127.0.0.1. Default: 0, a free one."),
     Options.withDefault(0)
   )

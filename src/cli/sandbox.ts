@@ -10,7 +10,7 @@ import * as Hostname from "../sandbox/config/Hostname.js"
 import { defaultClient, type LoggedRequest, type ServerOptions } from "../sandbox/config/Options.js"
 import { SandboxError } from "../sandbox/config/SandboxError.js"
 import { Sandbox } from "../sandbox/Sandbox.js"
-import { describe, Program } from "./CommandLine.js"
+import { allowedHostsFlag, describe, flag, optional, Program, portFlag, repeated } from "./CommandLine.js"
 import * as ChildProgram from "./childProgram.js"
 import * as ExitCode from "./ExitCode.js"
 import * as Output from "./Output.js"
@@ -25,80 +25,60 @@ const withHint = (error: SandboxError): SandboxError =>
     ? new SandboxError({ reason: error.reason, issues: [...error.issues, "use --port 0 for a free port"] })
     : error
 
-/** An option that may be repeated; none if it is not given. */
-const repeatable = <A>(option: Options.Options<A>): Options.Options<Option.Option<ReadonlyArray<A>>> =>
+/** None if a repeated option is not given, so that the file of --config counts. */
+const ifGiven = <A>(option: Options.Options<Array<A>>): Options.Options<Option.Option<Array<A>>> =>
   Options.map(
-    Options.repeated(option),
-    Option.liftPredicate((values: ReadonlyArray<A>) => values.length > 0)
+    option,
+    Option.liftPredicate((values) => values.length > 0)
   )
 
 const flags = {
-  port: Options.integer("port").pipe(
-    Options.withDescription(`The port; 0 takes a free one. Default: ${PORT}.`),
-    Options.optional
+  port: portFlag(PORT),
+  host: optional(
+    Options.text("host"),
+    "ADDRESS",
+    "The address to listen on. Default: 127.0.0.1, which only this machine can reach."
   ),
-  host: Options.text("host").pipe(
-    Options.withDescription("The address to listen on. Default: 127.0.0.1, which only this machine can reach."),
-    Options.optional
+  allowedHosts: ifGiven(allowedHostsFlag),
+  clientId: optional(Options.text("client-id"), "ID", "The client id. Default: a made-up client, which is printed."),
+  clientSecret: optional(
+    Options.redacted("client-secret"),
+    "SECRET",
+    "The client secret. Other users of this machine can see it in the process list."
   ),
-  allowedHosts: Options.text("allow-host").pipe(
-    Options.withDescription("Extra Host name to accept, such as a container's; may be repeated."),
-    repeatable
+  accountId: optional(Options.text("account-id"), "ID", "The expected accountId header."),
+  redirectUris: ifGiven(
+    repeated(
+      Options.text("redirect-uri"),
+      "URI",
+      "Where a login may return to. Default: /callback on any port of this machine."
+    )
   ),
-  clientId: Options.text("client-id").pipe(
-    Options.withDescription("The client id. Default: a made-up client, which is printed."),
-    Options.optional
+  config: optional(
+    Options.file("config"),
+    "FILE",
+    "A JSON file with clients, resources, seed, host, port, allowedHosts and switches. Flags override it."
   ),
-  clientSecret: Options.redacted("client-secret").pipe(
-    Options.withDescription("The client secret. Other users of this machine can see it in the process list."),
-    Options.optional
+  openapi: optional(
+    Options.file("openapi"),
+    "FILE",
+    "An OpenAPI document (JSON or YAML); its examples answer the calls that are not built in."
   ),
-  accountId: Options.text("account-id").pipe(
-    Options.withDescription("The expected accountId header."),
-    Options.optional
+  tlsCert: optional(Options.file("tls-cert"), "FILE", "A certificate in PEM, to serve HTTPS. Needs --tls-key."),
+  tlsKey: optional(Options.file("tls-key"), "FILE", "The key of the certificate in PEM."),
+  seed: optional(Options.text("seed"), "TEXT", "Makes ids and tokens repeat, and so predictable."),
+  env: flag("env", "Print export lines for a shell to read from a file, instead of the JSON ready line."),
+  writeEnv: optional(
+    Options.text("write-env"),
+    "FILE",
+    "Write the settings of a client to this dotenv file, which only you can read."
   ),
-  redirectUris: Options.text("redirect-uri").pipe(
-    Options.withDescription(
-      "Where a login may return to; may be repeated. Default: /callback on any port of this machine."
-    ),
-    repeatable
-  ),
-  config: Options.file("config").pipe(
-    Options.withDescription(
-      "A JSON file with clients, resources, seed, host, port, allowedHosts and switches. Flags override it."
-    ),
-    Options.optional
-  ),
-  openapi: Options.file("openapi").pipe(
-    Options.withDescription("An OpenAPI document (JSON or YAML); its examples answer the calls that are not built in."),
-    Options.optional
-  ),
-  tlsCert: Options.file("tls-cert").pipe(
-    Options.withDescription("A certificate in PEM, to serve HTTPS. Needs --tls-key."),
-    Options.optional
-  ),
-  tlsKey: Options.file("tls-key").pipe(Options.withDescription("The key of the certificate in PEM."), Options.optional),
-  seed: Options.text("seed").pipe(
-    Options.withDescription("Makes ids and tokens repeat, and so predictable."),
-    Options.optional
-  ),
-  env: Options.boolean("env").pipe(
-    Options.withDescription("Print export lines for a shell to read from a file, instead of the JSON ready line.")
-  ),
-  writeEnv: Options.text("write-env").pipe(
-    Options.withDescription("Write the settings of a client to this dotenv file, which only you can read."),
-    Options.optional
-  ),
-  untilStdinEnds: Options.boolean("until-stdin-ends").pipe(
-    Options.withDescription("Stop when the standard input is closed.")
-  ),
-  keepRunning: Options.boolean("keep-running").pipe(
-    Options.withDescription("Keep running when the parent process has ended. Default: stop.")
-  ),
-  quiet: Options.boolean("quiet").pipe(Options.withDescription("Print only the ready line, and no requests."))
+  untilStdinEnds: flag("until-stdin-ends", "Stop when the standard input is closed."),
+  keepRunning: flag("keep-running", "Keep running when the parent process has ended. Default: stop."),
+  quiet: flag("quiet", "Print only the ready line, and no requests.")
 }
 
-type Flags = Command.Command.ParseConfig<typeof flags>
+export type Flags = Command.Command.ParseConfig<typeof flags>
 
 const given = <Name extends string, A>(name: Name, value: Option.Option<A>): { readonly [_ in Name]?: A } =>
   Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) as { [_ in Name]: A } })
@@ -149,7 +129,8 @@ const openApiOf = Effect.fn("openApiOf")(function* ({ openapi }: Flags) {
   return examples.length > 0 ? { examples } : yield* invalid(`${file}: has no path under /v1/ or /v2/ to answer`)
 })
 
-const optionsOf = Effect.fn("optionsOf")(function* (flags: Flags) {
+/** The options of the sandbox: those of the file of --config, over which flags win. */
+export const optionsOf = Effect.fn("optionsOf")(function* (flags: Flags) {
   const file: ServerOptions = yield* Option.match(flags.config, {
     onNone: () => Effect.succeed({}),
     onSome: SandboxFile.read

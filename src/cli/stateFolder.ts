@@ -4,8 +4,7 @@ import { homedir, tmpdir } from "node:os"
 import { dirname, isAbsolute, join } from "node:path"
 
 /** The default of `TokenStoreFile`, so that programs of the library and this one share a session. */
-const byConvention = (): string => {
-  const { LOCALAPPDATA, XDG_STATE_HOME } = process.env
+const byConvention = ({ LOCALAPPDATA, XDG_STATE_HOME }: NodeJS.ProcessEnv): string => {
   if (process.platform === "darwin") return join(homedir(), "Library", "Application Support", "nomba-auth")
   const [named, ...names] =
     process.platform === "win32" ? [LOCALAPPDATA, "AppData", "Local"] : [XDG_STATE_HOME, ".local", "state"]
@@ -36,9 +35,11 @@ const isUsable = (folder: string): boolean => {
 }
 
 /** The folder, and whether it is a makeshift one, because the user's own is missing or read-only, as in many containers. */
-export const stateFolder = (): { readonly path: string; readonly isTemporary: boolean } => {
+export const stateFolder = (
+  environment: NodeJS.ProcessEnv = process.env
+): { readonly path: string; readonly isTemporary: boolean } => {
   try {
-    const path = byConvention()
+    const path = byConvention(environment)
     if (isAbsolute(path) && isUsable(path)) return { path, isTemporary: false }
   } catch {
     // The system knows no home of this user.

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { TokenCache } from "../services/TokenCache.js"
-import { describe } from "./CommandLine.js"
+import { describe, flag, optional } from "./CommandLine.js"
 import * as Environment from "./Environment.js"
 import { UsageError } from "./ExitCode.js"
 import * as Output from "./Output.js"
@@ -21,16 +21,12 @@ const flags = {
     ),
     Options.withDefault("raw")
   ),
-  minTtl: Options.integer("min-ttl").pipe(
-    Options.withPseudoName("SECONDS"),
-    Options.withDescription(
-      "Renew a token that has fewer seconds left. Default: 60, or a fifth of a shorter lifetime."
-    ),
-    Options.optional
+  minTtl: optional(
+    Options.integer("min-ttl"),
+    "SECONDS",
+    "Renew a token that has fewer seconds left. Default: 60, or a fifth of a shorter lifetime."
   ),
-  noCache: Options.boolean("no-cache").pipe(
-    Options.withDescription("Renew the token first, whatever is left of it. Ends the one that other programs hold.")
-  )
+  noCache: flag("no-cache", "Renew the token first, whatever is left of it. Ends the one that other programs hold.")
 }
 
 /** A session that lasts as long as is asked for, renewed if need be. */

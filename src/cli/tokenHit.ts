@@ -18,8 +18,8 @@ const hosts: Readonly<Record<string, string>> = {
 }
 
 /** A variable: undefined if it is not set, and an empty text if its value is not a plain one. */
-const variable = (name: string): string | undefined => {
-  const value = process.env[name]
+const variable = (environment: NodeJS.ProcessEnv, name: string): string | undefined => {
+  const value = environment[name]
   return value === undefined || /^[\x21-\x7e]+$/.test(value) ? value : ""
 }
 
@@ -28,17 +28,17 @@ const isPlain = ({ hash, href, origin, password, pathname, search, username }: U
   url === origin ||
   (url === href && !pathname.endsWith("/") && [hash, password, search, username].every((_) => _ === ""))
 
-const baseUrl = (): string | undefined => {
-  const url = variable("NOMBA_BASE_URL")
-  if (url === undefined) return hosts[variable("NOMBA_ENVIRONMENT") ?? "sandbox"]
+const baseUrl = (environment: NodeJS.ProcessEnv): string | undefined => {
+  const url = variable(environment, "NOMBA_BASE_URL")
+  if (url === undefined) return hosts[variable(environment, "NOMBA_ENVIRONMENT") ?? "sandbox"]
   return URL.canParse(url) && isPlain(new URL(url), url) ? url : undefined
 }
 
-const storeFolder = (): string | undefined => {
-  const named = variable("NOMBA_TOKEN_STORE")
-  if (process.env["NOMBA_TOKEN_STORE_KEYS"] !== undefined) return undefined
+const storeFolder = (environment: NodeJS.ProcessEnv): string | undefined => {
+  const named = variable(environment, "NOMBA_TOKEN_STORE")
+  if (environment["NOMBA_TOKEN_STORE_KEYS"] !== undefined) return undefined
   if (named === undefined) {
-    const { isTemporary, path } = stateFolder()
+    const { isTemporary, path } = stateFolder(environment)
     return isTemporary ? undefined : path
   }
   const path = named.startsWith("file:/") && !named.startsWith("file://") ? named.slice("file:".length) : ""
@@ -64,12 +64,12 @@ const newestText = (folder: string): string => {
   return readFileSync(join(folder, newest), "utf8")
 }
 
-const hit = (format: Format): string | undefined => {
-  const url = baseUrl()
-  const clientId = variable("NOMBA_CLIENT_ID")
-  const secret = variable("NOMBA_CLIENT_SECRET") ?? variable("NOMBA_PRIVATE_KEY")
+const hit = (format: Format, environment: NodeJS.ProcessEnv): string | undefined => {
+  const url = baseUrl(environment)
+  const clientId = variable(environment, "NOMBA_CLIENT_ID")
+  const secret = variable(environment, "NOMBA_CLIENT_SECRET") ?? variable(environment, "NOMBA_PRIVATE_KEY")
   if (!url || !clientId || !secret || /["\\]/.test(clientId)) return undefined
-  const root = storeFolder()
+  const root = storeFolder(environment)
   if (root === undefined || !isPrivate(root)) return undefined
   const key = keyOf(url, clientId)
   const entry = JSON.parse(newestText(join(root, createHash("sha256").update(key).digest("hex"))))
@@ -86,12 +86,15 @@ const hit = (format: Format): string | undefined => {
 }
 
 /** The token in the format that these arguments ask for; undefined leaves the call to `token.ts`. */
-export const tokenHit = (args: ReadonlyArray<string>): string | undefined => {
+export const tokenHit = (
+  args: ReadonlyArray<string>,
+  environment: NodeJS.ProcessEnv = process.env
+): string | undefined => {
   const [name, value, ...others] = args.length === 0 ? ["--format", "raw"] : args
   const format = formats.find((format) => format === value)
   if (name !== "--format" || format === undefined || others.length > 0) return undefined
   try {
-    return hit(format)
+    return hit(format, environment)
   } catch {
     // No store yet, or a text that only a later version knows.
     return undefined

@@ -5,6 +5,7 @@ import * as Net from "node:net"
 import { buffer } from "node:stream/consumers"
 import { Effect, Layer, Option, Redacted, type Scope } from "effect"
 import * as Keys from "../../src/cli/serve/Keys.js"
+import type * as Listener from "../../src/cli/serve/Listener.js"
 import type { Handled } from "../../src/cli/serve/Metrics.js"
 import * as Proxy from "../../src/cli/serve/Proxy.js"
 import { layerConfig } from "./config.js"
@@ -52,7 +53,7 @@ export interface Proxied {
 export interface Setup extends Partial<Omit<Proxy.Options, "place">> {
   readonly cache?: ScriptedCache
   readonly accountId?: string
-  readonly place?: Proxy.Place
+  readonly place?: Listener.Place
   /** Appended to the server's origin. */
   readonly base?: string
   /** In place of the scripted server. */
@@ -95,7 +96,7 @@ export const proxied = (
     place = { host: "127.0.0.1", port: 0 },
     ...options
   }: Setup = {}
-): Effect.Effect<Proxied, Proxy.ListenError, Scope.Scope> =>
+): Effect.Effect<Proxied, Listener.ListenError, Scope.Scope> =>
   Effect.gen(function* () {
     const received: Array<Received> = []
     const handled: Array<Handled> = []

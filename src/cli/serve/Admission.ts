@@ -1,16 +1,11 @@
-/**
- * Which requests the proxy lets in: from programs of this machine and not from web pages, with a path that everybody reads in
- * the same way, and allowed by the rules.
- */
+/** Which requests the proxy lets in: from programs of this machine and not from web pages, with a key and allowed by the rules. */
+import type { IncomingMessage } from "node:http"
 import * as Either from "effect/Either"
 import * as Hostname from "../../sandbox/config/Hostname.js"
-
-/** Why a request is not passed on. `tag` is the value of the header `x-nomba-auth`. */
-export interface Refusal {
-  readonly status: number
-  readonly tag: "InvalidRequest" | "InvalidKey" | "NotAllowed" | "ForeignPage" | "Closing"
-  readonly description: string
-}
+import type { Exchange } from "./Exchange.js"
+import * as Keys from "./Keys.js"
+import type { Refusal } from "./OwnResponse.js"
+import * as Rules from "./Rules.js"
 
 /** Where a listener can be reached. */
 export interface Listening {
@@ -68,103 +63,113 @@ export const refusePage = (
 
 const foreign = (description: string): Refusal => ({ status: 403, tag: "ForeignPage", description })
 
-const badPath = (problem: string): Either.Either<never, Refusal> =>
-  Either.left({ status: 400, tag: "InvalidRequest", description: `The path ${problem}.` })
-
-/** The path as it is checked and sent, and the query with its question mark. */
-export interface Target {
-  readonly path: string
-  readonly query: string
+/** What the parser takes and another server may read in another way. */
+const refuseMalformed = ({ headers, httpVersion, rawHeaders, url = "" }: IncomingMessage): Refusal | undefined => {
+  const encoding = headers["transfer-encoding"]
+  if (!url.startsWith("/")) return malformed("the path must begin with a slash: absolute URLs are not passed on")
+  if (hostsIn(rawHeaders) !== 1) return malformed("there must be one Host header")
+  if (encoding !== undefined && (encoding.toLowerCase() !== "chunked" || httpVersion === "1.0")) {
+    return malformed("Transfer-Encoding must be chunked")
+  }
+  return undefined
 }
 
-/** A path without an escape, which is its own normal form if it has no dot segment. */
-const isPlain = /^(?:\/[\w~-][\w.~!$&'()*+,=:@-]*)+\/?$/
-
-const segments = /^(?:\/(?:[\w.~!$&'()*+,=:@-]|%[\dA-F]{2})*)+$/
-
-/** What a server may take for a separator after decoding: `/ \ ; ? # %` and control characters. */
-const ambiguous = /%(?:2F|5C|3B|3F|23|25|[01][\dA-F]|7F)/
-
-/**
- * The normal form of a request target: unreserved characters are decoded, other escapes are upper case (RFC 3986 section
- * 6.2.2). Refused is whatever two servers may read in two ways: absolute URLs, dot segments, empty segments, backslashes,
- * path parameters (`;`), escaped separators, double escapes and invalid UTF-8, in every spelling.
- */
-export const normalise = (target: string): Either.Either<Target, Refusal> => {
-  if (!target.startsWith("/")) return badPath("must begin with a slash: absolute URLs are not passed on")
-  const mark = target.indexOf("?")
-  const given = mark < 0 ? target : target.slice(0, mark)
-  const query = mark < 0 ? "" : target.slice(mark)
-  if (query.includes("#") || given.includes("#")) return badPath("must not have a fragment")
-  if (isPlain.test(given)) return Either.right({ path: given, query })
-  const path = given.replace(/%[\da-f]{2}/gi, (escape) => {
-    const letter = String.fromCharCode(Number.parseInt(escape.slice(1), 16))
-    return /[\w.~-]/.test(letter) ? letter : escape.toUpperCase()
-  })
-  if (ambiguous.test(path)) return badPath("has an escaped separator or control character")
-  if (!segments.test(path)) return badPath("has a character that has to be percent-encoded")
-  if (path.includes("//")) return badPath("has an empty segment")
-  if (/\/\.\.?(?:\/|$)/.test(path)) return badPath("has a dot segment")
-  return isUtf8(path) ? Either.right({ path, query }) : badPath("is not UTF-8")
+const hostsIn = (rawHeaders: ReadonlyArray<string>): number => {
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? ""
+    if (name.length === 4 && /^host$/i.test(name)) count += 1
+  }
+  return count
 }
 
-const isUtf8 = (path: string): boolean => {
-  try {
-    decodeURIComponent(path)
-    return true
-  } catch {
-    return false
+const malformed = (problem: string): Refusal => ({
+  status: 400,
+  tag: "InvalidRequest",
+  description: `Not passed on: ${problem}.`
+})
+
+const invalidKey: Refusal = {
+  status: 401,
+  tag: "InvalidKey",
+  description: "The key of this proxy is missing or wrong: send it as x-nomba-key, or as Authorization: Bearer KEY."
+}
+
+const notAMethod: Refusal = {
+  status: 405,
+  tag: "InvalidRequest",
+  description: `The method must be one of ${[...Rules.METHODS].join(", ")}.`
+}
+
+const tokenOperation: Refusal = {
+  status: 403,
+  tag: "NotAllowed",
+  description: "This proxy obtains the token itself: remove the token request from your program."
+}
+
+const notAllowed = (method: string, path: string): Refusal => ({
+  status: 403,
+  tag: "NotAllowed",
+  description: `No rule of --allow or of this key permits ${method} ${path.slice(0, 200)}.`
+})
+
+const leavesBaseUrl: Refusal = {
+  status: 400,
+  tag: "InvalidRequest",
+  description: "The path leaves the configured base URL."
+}
+
+export interface Options {
+  /** `none` lets every caller in, and is for a Unix socket, whose file says who may connect. */
+  readonly keys: ReadonlyArray<Keys.Key> | "none"
+  /** What all keys may do. Default: everything but token operations. */
+  readonly rules?: ReadonlyArray<Rules.Rule> | undefined
+}
+
+/** A request that may be sent. */
+export interface Admitted {
+  /** The absolute URL below the base URL. */
+  readonly url: string
+}
+
+/** Checks a request, and notes its key and its path as soon as they are known. */
+export const make = (
+  { keys, rules }: Options,
+  baseUrl: string,
+  isOwnHost: (header: string) => boolean
+): ((exchange: Exchange) => Refusal | Admitted) => {
+  const resolve = resolver(baseUrl)
+  return (exchange) => {
+    const { caller } = exchange
+    const { headers, method = "" } = caller
+    const refusal = refuseMalformed(caller) ?? refusePage(headers, isOwnHost)
+    if (refusal !== undefined) return refusal
+    const key = keys === "none" ? undefined : Keys.find(keys, headers)
+    if (keys !== "none" && key === undefined) return invalidKey
+    exchange.key = key?.name ?? "-"
+    if (!Rules.METHODS.has(method)) return notAMethod
+    const target = Rules.normalise(caller.url ?? "")
+    if (Either.isLeft(target)) return target.left
+    const { path } = target.right
+    exchange.path = path
+    if (Rules.isTokenOperation(path)) return tokenOperation
+    if (!Rules.permits(rules, method, path) || !Rules.permits(key?.rules, method, path)) return notAllowed(method, path)
+    const url = resolve(target.right)
+    return url === undefined ? leavesBaseUrl : { url }
   }
 }
 
-/**
- * The token operations, which the proxy does itself: a caller's own would end the session of all others, and their responses
- * are tokens.
- */
-export const isTokenOperation = (path: string): boolean => /^\/(?:v\d+\/)?auth(?:\/|$)/i.test(path)
+/** A query that `URL` leaves as it is. */
+const isPlainQuery = /^(?:\?[\w.~:@!$&()*+,;=/?%-]*)?$/
 
-/** Methods of Nomba's API. TRACE echoes credentials, and OPTIONS and CONNECT have no meaning here. */
-export const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
-
-/** What `--allow` permits. */
-export interface Rule {
-  readonly text: string
-  readonly allows: (method: string, path: string) => boolean
-}
-
-/**
- * Reads a rule such as `GET /v1/accounts/**`, otherwise says what is wrong with it. Methods are separated by commas, or `*`;
- * GET includes HEAD. In the path `*` is one segment, and `**` at the end is any number of segments, none included.
- */
-export const parseRule = (text: string): Either.Either<Rule, string> => {
-  const [, methods = "", pattern = ""] = /^\s*(\S+)\s+(\S+)\s*$/.exec(text) ?? []
-  const known = methods.split(",")
-  const wrong = known.find((method) => method !== "*" && !METHODS.has(method))
-  if (pattern === "" || wrong !== undefined) {
-    return Either.left(
-      `must be METHOD /path, such as "GET /v1/accounts/**", with methods of ${[...METHODS].join(", ")}`
-    )
+/** Makes the absolute URL. What was checked is what is sent: the same path below the base URL, otherwise nothing. */
+const resolver = (baseUrl: string): ((target: Rules.Target) => string | undefined) => {
+  const { origin, pathname } = new URL(baseUrl)
+  const prefix = pathname.replace(/\/$/, "")
+  const base = origin + prefix
+  return ({ path, query }) => {
+    if (isPlainQuery.test(query)) return base + path + query
+    const url = new URL(base + path + query)
+    return url.origin === origin && url.pathname === prefix + path ? url.href : undefined
   }
-  const normal = normalise(pattern)
-  if (Either.isLeft(normal)) return Either.left(normal.left.description)
-  if (normal.right.query !== "") return Either.left("cannot check a query: end the path before the ?")
-  const parts = normal.right.path.split("/").slice(1)
-  const isOpen = parts.at(-1) === "**"
-  const fixed = isOpen ? parts.slice(0, -1) : parts
-  if (fixed.some((part) => part.includes("*") && part !== "*")) {
-    return Either.left("may have * in place of a whole segment, and ** as the last one only")
-  }
-  return Either.right({
-    text: `${methods} ${normal.right.path}`,
-    allows: (method, path) => {
-      if (!known.includes("*") && !known.includes(method) && !(method === "HEAD" && known.includes("GET"))) return false
-      const given = path.split("/").slice(1)
-      if (isOpen ? given.length < fixed.length : given.length !== fixed.length) return false
-      return fixed.every((part, index) => (part === "*" ? given[index] !== "" : part === given[index]))
-    }
-  })
 }
-
-/** Whether a list of rules permits a request; no list permits all. */
-export const permits = (rules: ReadonlyArray<Rule> | undefined, method: string, path: string): boolean =>
-  rules === undefined || rules.some(({ allows }) => allows(method, path))

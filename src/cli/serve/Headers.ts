@@ -69,11 +69,6 @@ const remember = (verdict: Verdict): Verdict => {
   }
 }
 
-/** A name with an underscore is another one for servers that take it for a dash. */
-const passesUpstream = remember(
-  (name) => !name.includes("_") && !droppedFromRequests.has(name) && !droppedPrefixes.test(name)
-)
-
 const passesDownstream = remember((name) => !droppedFromResponses.has(name) && !droppedResponsePrefixes.test(name))
 
 /** The names in a `Connection` header, which are hop-by-hop too. */
@@ -90,26 +85,37 @@ export interface Added {
   readonly userAgent: string
 }
 
-/** The headers of a request without a token, as names and values in turn. */
-export const upstreamHeaders = (
-  { headers, rawHeaders }: IncomingMessage,
-  { accountId, authority, userAgent }: Added
-): Array<string> => {
-  const named = namedByConnection(headers.connection)
-  const sent = ["host", authority]
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] ?? ""
-    if (!passesUpstream(name) || named?.has(name.toLowerCase())) continue
-    if (accountId !== undefined && name.toLowerCase() === "accountid") continue
-    sent.push(name, rawHeaders[at + 1] ?? "")
+/**
+ * Makes the headers of a request without a token, as names and values in turn. A name with an underscore is another one for
+ * servers that take it for a dash.
+ */
+export const upstreamHeaders = ({
+  accountId,
+  authority,
+  userAgent
+}: Added): ((request: IncomingMessage) => Array<string>) => {
+  const passes = remember(
+    (name) =>
+      !name.includes("_") &&
+      !droppedFromRequests.has(name) &&
+      !droppedPrefixes.test(name) &&
+      !(accountId !== undefined && name === "accountid")
+  )
+  return ({ headers, rawHeaders }) => {
+    const named = namedByConnection(headers.connection)
+    const sent = ["host", authority]
+    for (let at = 0; at < rawHeaders.length; at += 2) {
+      const name = rawHeaders[at] ?? ""
+      if (passes(name) && !named?.has(name.toLowerCase())) sent.push(name, rawHeaders[at + 1] ?? "")
+    }
+    // A compressed response could hide the token.
+    sent.push("accept-encoding", "identity")
+    if (accountId !== undefined) sent.push("accountId", accountId)
+    if (headers["user-agent"] === undefined) sent.push("user-agent", userAgent)
+    if (headers["content-length"] !== undefined) sent.push("content-length", headers["content-length"])
+    else if (headers["transfer-encoding"] !== undefined) sent.push("transfer-encoding", "chunked")
+    return sent
   }
-  // A compressed response could hide the token.
-  sent.push("accept-encoding", "identity")
-  if (accountId !== undefined) sent.push("accountId", accountId)
-  if (headers["user-agent"] === undefined) sent.push("user-agent", userAgent)
-  if (headers["content-length"] !== undefined) sent.push("content-length", headers["content-length"])
-  else if (headers["transfer-encoding"] !== undefined) sent.push("transfer-encoding", "chunked")
-  return sent
 }
 
 /** The headers of a response without its framing, the token masked, as names and values in turn. */

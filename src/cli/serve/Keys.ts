@@ -3,7 +3,7 @@ import { randomBytes, timingSafeEqual } from "node:crypto"
 import type { IncomingHttpHeaders } from "node:http"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
-import * as Admission from "./Admission.js"
+import * as Rules from "./Rules.js"
 
 /** A key. Its value is in a private buffer, so that nothing shows it when it is printed. */
 export interface Key {
@@ -12,7 +12,7 @@ export interface Key {
   /** Whether this is the key, in a time that does not depend on either. */
   readonly matches: (given: Padded) => boolean
   /** What this key may do beside the rules for all keys. Default: everything. */
-  readonly rules?: ReadonlyArray<Admission.Rule> | undefined
+  readonly rules?: ReadonlyArray<Rules.Rule> | undefined
 }
 
 /** Longer keys are refused. */
@@ -27,7 +27,7 @@ const pad = (key: string, into: Buffer): Padded => {
   return into
 }
 
-export const make = (name: string, key: Redacted.Redacted, rules?: ReadonlyArray<Admission.Rule>): Key => {
+export const make = (name: string, key: Redacted.Redacted, rules?: ReadonlyArray<Rules.Rule>): Key => {
   const padded = pad(Redacted.value(key), Buffer.alloc(LONGEST))
   return { name, matches: (given) => timingSafeEqual(padded, given), rules }
 }
@@ -74,7 +74,7 @@ export const parseFile = (content: string): Either.Either<ReadonlyArray<Key>, Re
   for (const [index, line] of content.split(/\r?\n/).entries()) {
     if (/^\s*(?:#|$)/.test(line)) continue
     const [name = "", key = "", ...rest] = line.trim().split(":")
-    const rules = rest.join(":").trim() === "" ? [] : rest.join(":").split(/,\s+/).map(Admission.parseRule)
+    const rules = rest.join(":").trim() === "" ? [] : rest.join(":").split(/,\s+/).map(Rules.parseRule)
     const made = make(name, Redacted.make(key), rest.length === 0 ? undefined : rules.flatMap(rightOf))
     const problems = [
       /^[\w.-]{1,64}$/.test(name) ? [] : ["the name must be 1 to 64 letters, digits, dots, dashes or underscores"],

@@ -20,6 +20,7 @@ const BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 export class Metrics {
   readonly #requests = new Map<string, number>()
   readonly #renewals = new Map<string, number>()
+  /** Each request in the first bucket that it fits into; the text format counts it in all that follow, too. */
   readonly #buckets = BUCKETS.map(() => 0)
   #count = 0
   #seconds = 0
@@ -29,9 +30,8 @@ export class Metrics {
   record({ isReplayed, key, method, millis, status }: Handled): void {
     add(this.#requests, `key="${key}",method="${method}",status="${status}"`)
     const seconds = millis / 1_000
-    for (const [index, limit] of BUCKETS.entries()) {
-      if (seconds <= limit) this.#buckets[index] = (this.#buckets[index] ?? 0) + 1
-    }
+    const bucket = BUCKETS.findIndex((limit) => seconds <= limit)
+    if (bucket >= 0) this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + 1
     this.#count += 1
     this.#seconds += seconds
     if (isReplayed) this.#replayed += 1
@@ -49,13 +49,17 @@ export class Metrics {
       `# TYPE ${name(what)} ${type}`,
       ...lines.map((line) => `${name(what)}${line}`)
     ]
+    let within = 0
     const labelled = (counts: ReadonlyMap<string, number>) => [...counts].map(([label, count]) => `{${label}} ${count}`)
     return [
       ...family("requests_total", "counter", "Requests by key, method and status.", labelled(this.#requests)),
       ...family("replayed_total", "counter", "Requests that were sent again after a 401.", [` ${this.#replayed}`]),
       ...family("in_flight", "gauge", "Requests that are being handled.", [` ${this.inFlight}`]),
       ...family("request_seconds", "histogram", "Time from the request to the end of its response.", [
-        ...BUCKETS.map((limit, index) => `_bucket{le="${limit}"} ${this.#buckets[index]}`),
+        ...BUCKETS.map((limit, index) => {
+          within += this.#buckets[index] ?? 0
+          return `_bucket{le="${limit}"} ${within}`
+        }),
         `_bucket{le="+Inf"} ${this.#count}`,
         `_sum ${this.#seconds}`,
         `_count ${this.#count}`

@@ -9,7 +9,8 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { TokenCache } from "../../services/TokenCache.js"
 import * as Admission from "./Admission.js"
-import { type ListenError, listen, type Proxy } from "./Proxy.js"
+import { type ListenError, listen, portOf } from "./Listener.js"
+import type { Proxy } from "./Proxy.js"
 
 export interface Options {
   readonly host: string
@@ -62,7 +63,7 @@ export const start = (
     const answer = ({ headers, method = "", url = "" }: Http.IncomingMessage): Answer => {
       isOwnHost ??= Admission.makeHostCheck({
         ...options,
-        port: portOf(server),
+        port: portOf(server, options.port),
         allowedHosts: options.allowedHosts ?? []
       })
       const refusal = Admission.refusePage(headers, isOwnHost)
@@ -96,8 +97,3 @@ export const start = (
       })
     )
   })
-
-const portOf = (server: Http.Server): number => {
-  const address = server.address()
-  return typeof address === "object" && address !== null ? address.port : 0
-}

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import * as Snapshot from "../../layers/cache/Snapshot.js"
 import * as BaseUrl from "../../layers/config/BaseUrl.js"
 import { isRedirect } from "../../layers/http/GuardedClient.js"
 import * as IncomingResponse from "../../layers/http/IncomingResponse.js"
@@ -18,30 +19,9 @@ import * as Responses from "../../schemas/Responses.js"
 import { isHeaderSafe } from "../../schemas/Secrets.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { TokenCacheService } from "../../services/TokenCache.js"
+import type { Gone } from "./Exchange.js"
 import { Mask } from "./Masking.js"
 import type { Upload } from "./Upload.js"
-
-/** Whether the caller has gone, and what ends then. An `AbortSignal` would cost more than all else that is done for a request. */
-export class Gone {
-  #isGone = false
-  #ends: Array<() => void> = []
-
-  get isGone(): boolean {
-    return this.#isGone
-  }
-
-  /** Calls back when the caller goes. */
-  onGone(end: () => void): void {
-    this.#ends.push(end)
-  }
-
-  /** The caller has gone. */
-  go(): void {
-    this.#isGone = true
-    for (const end of this.#ends) end()
-    this.#ends = []
-  }
-}
 
 /** A request without its token. */
 export interface Outgoing {
@@ -91,6 +71,7 @@ export const make = (
     const host = BaseUrl.hostOf(config)
     const { host: authority, hostname, origin, port, protocol } = new URL(config.baseUrl)
     const address = hostname.replace(/^\[|\]$/g, "")
+    const confirm = Snapshot.of(cache)?.confirm ?? ((...args) => Effect.runSync(cache.confirm(...args)))
     let last: { readonly token: Redacted.Redacted<string>; readonly mask: Mask } | undefined
 
     const maskOf = (token: Redacted.Redacted<string>): Mask => {
@@ -169,13 +150,13 @@ export const make = (
       const mask = maskOf(token)
       if (status === 401) return { token, sent: use, request, response, body, mask, start: [], isRejected: true }
       if (status < 400) {
-        Effect.runSync(cache.confirm(token, use))
+        confirm(token, use)
         return { token, sent: use, request, response, body, mask, start: [], isRejected: false }
       }
       const { isWhole, start } = await peek(response, body)
       const text = isWhole ? Option.some(Buffer.concat(start).toString()) : Option.none()
       const isRejected = Option.exists(text, (text) => Responses.isJwtExpired(IncomingResponse.parseJson(text)))
-      if (!isRejected && Recovery.provesToken(status)) Effect.runSync(cache.confirm(token, use))
+      if (!isRejected && Recovery.provesToken(status)) confirm(token, use)
       return { token, sent: use, request, response, body, mask, start, isRejected }
     }
 

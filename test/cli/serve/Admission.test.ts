@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Either } from "effect"
-import { makeHostCheck, normalise, parseRule, refusePage } from "../../../src/cli/serve/Admission.js"
+import { makeHostCheck, refusePage } from "../../../src/cli/serve/Admission.js"
+import { normalise, parseRule } from "../../../src/cli/serve/Rules.js"
 
 const pathOf = (target: string): string | undefined =>
   Either.getOrUndefined(Either.map(normalise(target), ({ path, query }) => path + query))

@@ -10,9 +10,10 @@ import { buffer } from "node:stream/consumers"
 import { brotliCompressSync, gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Either, Exit, Redacted, Scope } from "effect"
-import * as Admission from "../../../src/cli/serve/Admission.js"
+
 import * as Keys from "../../../src/cli/serve/Keys.js"
-import * as Proxy from "../../../src/cli/serve/Proxy.js"
+import * as Listener from "../../../src/cli/serve/Listener.js"
+import * as Rules from "../../../src/cli/serve/Rules.js"
 import { InvalidCredentials, Unavailable, UnexpectedResponse } from "../../../src/schemas/AuthError.js"
 import { accept, type Handle, KEY, type Proxied, proxied } from "../../support/proxied.js"
 import { closedPort } from "../../support/server.js"
@@ -141,7 +142,7 @@ describe("a request", () => {
 
   it.scopedLive("takes what is in the path for one thing: what is checked is what is sent", () =>
     Effect.gen(function* () {
-      const rule = Either.getOrThrow(Admission.parseRule("GET /v1/accounts/**"))
+      const rule = Either.getOrThrow(Rules.parseRule("GET /v1/accounts/**"))
       const { ask, received } = yield* proxied(accept, { rules: [rule] })
       for (const path of [
         "/v1/accounts/../transfers",
@@ -166,8 +167,8 @@ describe("a request", () => {
 
   it.scopedLive("has to pass the rules for all keys and those of its own", () =>
     Effect.gen(function* () {
-      const rules = ["GET /v1/**"].map((text) => Either.getOrThrow(Admission.parseRule(text)))
-      const own = ["* /v1/accounts/**"].map((text) => Either.getOrThrow(Admission.parseRule(text)))
+      const rules = ["GET /v1/**"].map((text) => Either.getOrThrow(Rules.parseRule(text)))
+      const own = ["* /v1/accounts/**"].map((text) => Either.getOrThrow(Rules.parseRule(text)))
       const keys = [
         Keys.make("all", Redacted.make("key-of-everything")),
         Keys.make("accounts", Redacted.make("key-of-the-accounts"), own)
@@ -874,7 +875,7 @@ it.scopedLive("a port that is in use is named", () =>
     const { port } = yield* proxied()
     const second = yield* Effect.either(proxied(accept, { place: { host: "127.0.0.1", port } }))
     const error = Either.getOrThrow(Either.flip(second))
-    assert.instanceOf(error, Proxy.ListenError)
+    assert.instanceOf(error, Listener.ListenError)
     assert.include(error.message, `Port ${port} is already in use on 127.0.0.1`)
   })
 )

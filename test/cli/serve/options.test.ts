@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import { Effect, Either, Option } from "effect"
 import { afterAll, describe } from "vitest"
-import { keysOf, placeOf, rulesOf } from "../../../src/cli/serve.js"
+import { keysOf, placeOf, rulesOf } from "../../../src/cli/serve/flags.js"
 
 const folder = mkdtempSync(join(tmpdir(), "nomba-auth-options-"))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -23,7 +23,7 @@ const none: Flags = {
   writeKey: Option.none(),
   noKey: false,
   allow: [],
-  opsHost: "127.0.0.1",
+  opsHost: Option.none(),
   opsPort: Option.none(),
   sandbox: false,
   quiet: false

@@ -1,0 +1,179 @@
+/** The options of `nomba-auth serve`: where it listens, which keys it takes and what they may do. */
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join, resolve } from "node:path"
+import type * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Hostname from "../../sandbox/config/Hostname.js"
+import { allowedHostsFlag, flag, optional, portFlag, repeated } from "../CommandLine.js"
+import * as Environment from "../Environment.js"
+import { UsageError } from "../ExitCode.js"
+import * as Keys from "./Keys.js"
+import type { Place } from "./Listener.js"
+import type * as Operations from "./Operations.js"
+import * as Rules from "./Rules.js"
+
+const PORT = 4020
+const OPS_PORT = 4021
+const LOOPBACK = "127.0.0.1"
+
+export const flags = {
+  ...Environment.flags,
+  port: portFlag(PORT),
+  host: optional(
+    Options.text("host"),
+    "ADDRESS",
+    "The address to listen on, which needs --key-file unless only this machine reaches it. Default: 127.0.0.1."
+  ),
+  socket: optional(Options.text("socket"), "PATH", "Listen on this Unix socket (mode 0660) and not on a port."),
+  allowedHosts: allowedHostsFlag,
+  keyFile: optional(
+    Options.text("key-file"),
+    "PATH",
+    "The keys of callers: a file of mode 0600 with one name:key or name:key:RULE a line."
+  ),
+  writeKey: optional(
+    Options.text("write-key"),
+    "PATH",
+    "Write the generated key to this file (mode 0600). Default: a file in a new folder."
+  ),
+  noKey: flag("no-key", "Let callers in without a key. Only with --socket, whose file mode says who may connect."),
+  allow: repeated(
+    Options.text("allow"),
+    "RULE",
+    'What callers may do, such as "GET /v1/accounts/**". Default: all but token requests.'
+  ),
+  opsHost: optional(
+    Options.text("ops-host"),
+    "ADDRESS",
+    "The address of /-/live, /-/ready and /-/metrics. Default: 127.0.0.1."
+  ),
+  opsPort: optional(
+    Options.integer("ops-port"),
+    "PORT",
+    `Their port; 0 takes a free one. Default: ${OPS_PORT}, or a free one with --port 0.`
+  ),
+  sandbox: flag("sandbox", "Start a local Nomba API as well, and use it in place of the configured one."),
+  quiet: flag("quiet", "Print no line for each request.")
+}
+
+export type Flags = Command.Command.ParseConfig<typeof flags>
+
+const usage = (message: string): UsageError => new UsageError({ message })
+
+export const placeOf = ({
+  allowedHosts,
+  host,
+  keyFile,
+  noKey,
+  port,
+  socket
+}: Flags): Effect.Effect<Place, UsageError> =>
+  Effect.gen(function* () {
+    if (Option.isSome(socket)) {
+      if (Option.isSome(port) || Option.isSome(host)) return yield* usage("--socket: leave --port and --host out")
+      return { socket: resolve(socket.value) }
+    }
+    if (noKey) return yield* usage("--no-key: needs --socket, because every program of this machine reaches a port")
+    const address = Option.getOrElse(host, () => LOOPBACK)
+    if (Hostname.normalised(address) === undefined)
+      return yield* usage(`--host ${address}: is not an address or a name`)
+    if (!Hostname.isLoopback(address) && Option.isNone(keyFile)) {
+      return yield* usage(`--host ${address}: other machines can reach it: needs --key-file`)
+    }
+    const wanted = Option.getOrElse(port, () => PORT)
+    const issue = Hostname.portIssue(wanted)
+    if (issue !== undefined) return yield* usage(`--port ${wanted}: ${issue}`)
+    return { host: address, port: wanted, allowedHosts }
+  })
+
+export const rulesOf = ({ allow }: Flags): Effect.Effect<ReadonlyArray<Rules.Rule> | undefined, UsageError> =>
+  allow.length === 0
+    ? Effect.succeed(undefined)
+    : Effect.forEach(allow, (text) =>
+        Either.mapLeft(Rules.parseRule(text), (problem) => usage(`--allow ${JSON.stringify(text)}: ${problem}`))
+      )
+
+export interface KeySource {
+  readonly keys: ReadonlyArray<Keys.Key> | "none"
+  readonly keyFile?: string
+  /** The generated key, for a terminal. */
+  readonly generated?: Redacted.Redacted
+}
+
+export const keysOf = ({ keyFile, noKey, writeKey }: Flags): Effect.Effect<KeySource, UsageError, Scope.Scope> =>
+  Effect.gen(function* () {
+    if (noKey) {
+      if (Option.isSome(keyFile)) return yield* usage("--no-key and --key-file: give one of the two")
+      return { keys: "none" as const }
+    }
+    if (Option.isSome(keyFile)) {
+      if (Option.isSome(writeKey)) return yield* usage("--write-key and --key-file: give one of the two")
+      const content = yield* Environment.readSecretFile("--key-file", keyFile.value)
+      const keys = Keys.parseFile(Redacted.value(content))
+      if (Either.isLeft(keys)) return yield* usage(`--key-file ${keyFile.value}: ${keys.left.join("; ")}`)
+      return { keys: keys.right, keyFile: resolve(keyFile.value) }
+    }
+    const fromEnvironment = process.env["NOMBA_PROXY_KEY"]?.trim()
+    if (fromEnvironment !== undefined && fromEnvironment !== "" && Option.isNone(writeKey)) {
+      const issue = Keys.keyIssue(fromEnvironment)
+      if (issue !== undefined) return yield* usage(`NOMBA_PROXY_KEY: ${issue}`)
+      return { keys: [Keys.make("default", Redacted.make(fromEnvironment))] }
+    }
+    const generated = Keys.generate()
+    return {
+      keys: [Keys.make("default", generated)],
+      keyFile: yield* writeKeyFile(Option.getOrUndefined(writeKey), generated),
+      generated
+    }
+  })
+
+/** Replaces what is there in one step, so that no reader finds half a key. The file goes with the proxy. */
+const writeKeyFile = (
+  path: string | undefined,
+  key: Redacted.Redacted
+): Effect.Effect<string, UsageError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.try({
+      try: () => {
+        const target =
+          path === undefined ? join(mkdtempSync(join(runtimeFolder(), "nomba-auth-")), "key") : resolve(path)
+        mkdirSync(dirname(target), { recursive: true, mode: 0o700 })
+        const draft = join(dirname(target), `.${process.pid}-${Date.now()}.key`)
+        writeFileSync(draft, `${Redacted.value(key)}\n`, { flag: "wx", mode: 0o600 })
+        renameSync(draft, target)
+        return target
+      },
+      catch: (error) =>
+        usage(
+          `--write-key ${path ?? ""}: the key cannot be written (${(error as NodeJS.ErrnoException).code}): give a path that can be written to`
+        )
+    }),
+    (target) =>
+      Effect.sync(() =>
+        rmSync(path === undefined ? dirname(target) : target, { force: true, recursive: path === undefined })
+      )
+  )
+
+/** A folder of this user alone if the system has one, which forgets its files at logout. */
+const runtimeFolder = (): string => {
+  const { XDG_RUNTIME_DIR: folder } = process.env
+  try {
+    if (folder !== undefined && statSync(folder).isDirectory()) return folder
+  } catch {
+    // It is named and does not exist, as in a container that was given the variable alone.
+  }
+  return tmpdir()
+}
+
+/** Where probes are answered. */
+export const operationsOf = ({ allowedHosts, opsHost, opsPort, port }: Flags): Operations.Options => ({
+  host: Option.getOrElse(opsHost, () => LOOPBACK),
+  port: Option.getOrElse(opsPort, () => (Option.contains(port, 0) ? 0 : OPS_PORT)),
+  allowedHosts
+})
