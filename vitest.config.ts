@@ -52,7 +52,9 @@ export default defineConfig(({ mode }) => {
       maxConcurrency: isQuick ? 10 : 5,
       testTimeout: 60_000,
       isolate: false,
-      globalSetup: isQuick ? "test/support/reportNotRun.ts" : "test/support/reportMissing.ts",
+      globalSetup: isQuick
+        ? "test/support/reportNotRun.ts"
+        : ["test/support/reportMissing.ts", "test/support/cliFolder.ts"],
       env: { TESTS: isQuick ? "quick" : "all" },
       reporters: isQuick ? [new ShortReporter()] : ["default"],
       setupFiles: ["test/support/equality.ts", "test/support/isolateIt.ts"],

@@ -1,13 +1,12 @@
 /** `nomba-auth doctor`: finds out what is wrong, step by step, and says what to change. */
 import * as Command from "@effect/cli/Command"
-import * as Options from "@effect/cli/Options"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as OutgoingRequest from "../layers/http/OutgoingRequest.js"
 import { oneLine } from "../schemas/SafeText.js"
-import { describe } from "./CommandLine.js"
+import { describe, flag } from "./CommandLine.js"
 import { checksOf, runAll } from "./doctor/checks.js"
 import type { Result } from "./doctor/Finding.js"
 import { gather } from "./doctor/settings.js"
@@ -19,10 +18,9 @@ const flags = {
   ...Environment.flags,
   ...Output.yesFlag,
   ...Output.jsonFlag,
-  login: Options.boolean("login").pipe(
-    Options.withDescription(
-      "Also try the credentials with a token request. It ends the session of every other program with these credentials."
-    )
+  login: flag(
+    "login",
+    "Also try the credentials with a token request. It ends the session of every other program with these credentials."
   )
 }
 
@@ -69,27 +67,31 @@ const nodeProxy = () => {
   }
 }
 
+/** Makes all checks with these flags and this environment, and hands on each result at once. */
+export const examine = <E, R>(
+  given: Environment.Flags & { readonly login: boolean },
+  variables: Readonly<Record<string, string | undefined>>,
+  onResult: (result: Result) => Effect.Effect<void, E, R>
+) =>
+  Effect.gen(function* () {
+    const settings = yield* gather(given, variables)
+    const patient = { settings, variables, node: nodeProxy(), stepTimeout: STEP_TIMEOUT, login: given.login }
+    return yield* runAll(checksOf(patient), onResult)
+  }).pipe(Effect.provide(OutgoingRequest.layerUserAgent.pipe(Layer.provide(FetchHttpClient.layer))))
+
 export const command = Command.make("doctor", flags, (given) =>
   Effect.gen(function* () {
     if (given.login) {
       yield* Output.confirm("A new token ends the session of every other program with these credentials.", given)
     }
-    const settings = yield* gather(given, process.env)
-    const checks = checksOf({
-      settings,
-      variables: process.env,
-      node: nodeProxy(),
-      stepTimeout: STEP_TIMEOUT,
-      login: given.login
-    })
     const isColoured = Output.isColoured(process.stdout)
-    const results = yield* runAll(checks, (result) =>
+    const results = yield* examine(given, process.env, (result) =>
       given.json ? Effect.void : Output.result(lines(result, isColoured))
     )
     if (given.json) yield* Output.result(report(results))
     const code = exitCodeOf(results)
     if (code !== ExitCode.SUCCESS) return yield* new ExitCode.Ended({ code })
-  }).pipe(Effect.provide(OutgoingRequest.layerUserAgent.pipe(Layer.provide(FetchHttpClient.layer))))
+  })
 ).pipe(
   Command.withDescription(
     describe("Find out what is wrong, step by step, and what to change. Without --login it ends nobody's session.", [

@@ -148,11 +148,15 @@ export const clock = (ahead: number): Finding =>
 export const isRefused = (outcome: Answer["outcome"]): boolean =>
   Either.isLeft(outcome) && (outcome.left._tag === "Rejected" || rejectsCredentials(outcome.left))
 
-/** What the answers to the stored token say, with the account id and, if that was rejected, without it. */
+/**
+ * What the answers to the stored token say, with the account id and, if that was rejected, without it. `issued` says when its
+ * session began and which program stored it.
+ */
 export const tokenOutcome = (
   withAccount: Answer["outcome"],
   withoutAccount: Answer["outcome"] | undefined,
-  accountId: string
+  accountId: string,
+  issued = "issued just now"
 ): Finding => {
   if (Either.isRight(withAccount)) return ok("Nomba accepts the stored token")
   const error = withAccount.left
@@ -180,7 +184,7 @@ export const tokenOutcome = (
       )
     : problem(
         ExitCode.EXPIRED,
-        `Nomba rejects the stored token (${description}), although its lifetime is not over`,
-        `another program logs in with these credentials: let it use the same token store, or give it another client id; otherwise the account id (${accountId}) is wrong`
+        `Nomba rejects the stored token (${description}), although its lifetime is not over (${issued})`,
+        `another program has logged in with these credentials since then. It does not use this token store, which therefore cannot name it: let it use this store, or give it another client id; otherwise the account id (${accountId}) is wrong`
       )
 }

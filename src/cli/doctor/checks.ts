@@ -48,6 +48,8 @@ interface Known {
   readonly store?: store.Store
   /** A session whose lifetime is not over. */
   readonly session?: Session
+  /** When it began, and which program stored it. */
+  readonly issued?: string | undefined
 }
 
 interface Outcome {
@@ -183,11 +185,16 @@ const session = ({ settings: { config } }: Patient): Check => ({
         ({ readVersioned }) => readVersioned
       ).pipe(Effect.scoped, Effect.either)
       if (Either.isLeft(state)) return { finding: failed(state.left) }
-      const finding = store.session(state.right, yield* DateTime.now)
+      const now = yield* DateTime.now
+      const writer = yield* store.lastWriter(opened, config.storeKey)
+      const finding = store.session(state.right, now, writer)
       const live = Option.filter(state.right.stored, ({ remaining }) => Duration.greaterThan(remaining, Duration.zero))
       return Option.match(live, {
         onNone: (): Outcome => ({ finding }),
-        onSome: ({ session }) => ({ finding, known: { session } })
+        onSome: (stored) => ({
+          finding,
+          known: { session: stored.session, issued: store.issued(stored, now, writer) }
+        })
       })
     })
 })
@@ -225,7 +232,7 @@ const login = ({ login: isAsked, settings: { config, isPublic } }: Patient): Che
                     "Nomba accepts the credentials, and the new token could not be stored",
                     "see token store; until it is repaired, other programs have to log in again"
                   ),
-              known: { session }
+              known: { session, issued: undefined }
             })
         })
       )
@@ -234,7 +241,7 @@ const login = ({ login: isAsked, settings: { config, isPublic } }: Patient): Che
 
 const token = (patient: Patient): Check => ({
   name: "token",
-  run: ({ cutBy, session }) =>
+  run: ({ cutBy, issued, session }) =>
     Effect.gen(function* () {
       const { settings, stepTimeout } = patient
       const { config } = settings
@@ -249,7 +256,7 @@ const token = (patient: Patient): Check => ({
         })
       const own = yield* ask(accountId)
       const bare = Answer.isRefused(own) && Option.isSome(accountId) ? yield* ask(Option.none()) : undefined
-      return { finding: Answer.tokenOutcome(own, bare, origins.accountId) }
+      return { finding: Answer.tokenOutcome(own, bare, origins.accountId, issued) }
     })
 })
 

@@ -1,7 +1,6 @@
 /** Where each setting comes from, whatever the library says of it. */
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
-import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -47,11 +46,9 @@ const find = (...names: ReadonlyArray<string>): Effect.Effect<Given | undefined>
     )
   ).pipe(Effect.map((found) => Option.getOrUndefined(Option.firstSomeOf(found))))
 
-const withoutOptions = () => ({
-  config: Nomba.defaultConfig,
-  provider: ConfigProvider.fromEnv(),
-  secretOption: Option.none<string>()
-})
+const withoutOptions = Effect.configProviderWith((provider) =>
+  Effect.succeed({ config: Nomba.defaultConfig, provider, secretOption: Option.none<string>() })
+)
 
 const SECRETS = ["NOMBA_CLIENT_SECRET", "NOMBA_PRIVATE_KEY"]
 
@@ -62,7 +59,7 @@ export const gather = (
 ): Effect.Effect<Settings> =>
   Effect.gen(function* () {
     const sources = yield* Effect.either(Environment.sources(flags))
-    const { config: from, provider, secretOption } = Either.getOrElse(sources, withoutOptions)
+    const { config: from, provider, secretOption } = Either.isRight(sources) ? sources.right : yield* withoutOptions
     const isPublic = Option.isSome(flags.subject)
 
     return yield* Effect.gen(function* () {

@@ -1,5 +1,6 @@
 /** The token store: whether this program may use it, and what it holds. */
 import { accessSync, constants, existsSync, rmSync } from "node:fs"
+import { hostname } from "node:os"
 import { dirname, join } from "node:path"
 import type * as ConfigError from "effect/ConfigError"
 import * as DateTime from "effect/DateTime"
@@ -9,11 +10,13 @@ import * as Either from "effect/Either"
 import { constFalse } from "effect/Function"
 import * as Option from "effect/Option"
 import type { StoreKind } from "../../layers/config/StoreChoice.js"
+import * as envelope from "../../layers/store/file/envelope.js"
 import * as Files from "../../layers/store/file/Files.js"
 import * as StoreDirectory from "../../layers/store/file/StoreDirectory.js"
+import * as VersionedFile from "../../layers/store/file/VersionedFile.js"
 import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
 import * as StoreKey from "../../schemas/StoreKey.js"
-import type { SharedFailure, StoreState, TokenStoreService } from "../../services/TokenStore.js"
+import type { SharedFailure, Stored, StoreState, TokenStoreService } from "../../services/TokenStore.js"
 import * as ExitCode from "../ExitCode.js"
 import { type Finding, failed, ok, problem, warning } from "./Finding.js"
 
@@ -131,19 +134,40 @@ const heldBack = ({ reason, wait }: SharedFailure): Finding =>
     "wait"
   )
 
+/**
+ * Which program used the session last, as far as the store tells. A file names the host of its last writer, and no process; an
+ * entry in Redis names neither.
+ */
+export const lastWriter = ({ folder }: Store, key: StoreKey.StoreKey): Effect.Effect<string | undefined> => {
+  if (folder === undefined) return Effect.succeed(undefined)
+  return VersionedFile.make(Files.system, join(folder, StoreDirectory.nameOf(key))).load.pipe(
+    Effect.map(({ text }) => Option.flatMap(text, (text) => Either.getRight(envelope.read(key, text)))),
+    Effect.match({
+      onFailure: () => undefined,
+      onSuccess: Option.match({
+        onNone: () => undefined,
+        onSome: ({ host }) => (host === hostname() ? "a program on this machine" : `a program on the host ${host}`)
+      })
+    })
+  )
+}
+
 /** What the store holds. */
-export const session = ({ failure, isLeased, stored, version }: StoreState, now: DateTime.Utc): Finding => {
-  const renewing = isLeased ? "; another process is renewing it now" : ""
+export const session = (
+  { failure, isLeased, stored, version }: StoreState,
+  now: DateTime.Utc,
+  writer?: string
+): Finding => {
+  const renewing = isLeased ? `; ${writer ?? "another program"} is renewing it now` : ""
   if (Option.isNone(stored)) {
     if (Option.isSome(failure)) return heldBack(failure.value)
     return ok(`${version === 0 ? "none yet" : "none: it was logged out"}; the next call requests a token${renewing}`)
   }
-  const { refreshInFlight, remaining, session } = stored.value
-  const age = about(DateTime.distanceDuration(session.issuedAt, now))
+  const { refreshInFlight, remaining } = stored.value
   if (!Duration.greaterThan(remaining, Duration.zero)) {
     return Option.isSome(failure) ? heldBack(failure.value) : ok(`expired; the next call renews it${renewing}`)
   }
-  const described = `valid for ${about(remaining)}, issued ${age} ago${renewing}`
+  const described = `valid for ${about(remaining)}, ${issued(stored.value, now, isLeased ? undefined : writer)}${renewing}`
   if (Option.isSome(failure)) {
     return warning(`${described}; ${heldBack(failure.value).says}`, "wait: the token is good until then")
   }
@@ -154,3 +178,7 @@ export const session = ({ failure, isLeased, stored, version }: StoreState, now:
       )
     : ok(described)
 }
+
+/** When the session began, and who wrote it: `issued 3m ago, stored by a program on this machine`. */
+export const issued = ({ session }: Stored, now: DateTime.Utc, writer: string | undefined): string =>
+  `issued ${about(DateTime.distanceDuration(session.issuedAt, now))} ago${writer === undefined ? "" : `, stored by ${writer}`}`

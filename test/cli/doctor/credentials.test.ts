@@ -3,7 +3,7 @@ import { chmodSync, existsSync, readdirSync, writeFileSync } from "node:fs"
 import { assert, describe, it } from "vitest"
 import { clientSecret, isLine, setUp, type Variables } from "./examine.js"
 
-const { examine, newPath, run, withSandbox } = setUp()
+const { examine, examineProcess, newPath, run, withSandbox } = setUp()
 
 const id = "5e2c7ab5-dc95-431e-97bd-85319087245a"
 const anotherId = "0b7be75a-7a4b-4c36-9d33-3a5a4d0f5f11"
@@ -33,7 +33,7 @@ describe("doctor without --login", () => {
       const files = readdirSync(folderOf(settings), { recursive: true, encoding: "utf8" })
       const { code, line } = await examine(settings)
       assert.strictEqual(code, 0)
-      isLine(line("session"), "ok", /^valid for 29m \d+s, issued \d+s ago$/)
+      isLine(line("session"), "ok", /^valid for 29m \d+s, issued \d+s ago, stored by a program on this machine$/)
       isLine(line("token"), "ok", "Nomba accepts the stored token")
       isLine(line("login"), "skipped", /^not tried: --login/)
       assert.deepStrictEqual(await sandbox.session(), before)
@@ -50,8 +50,8 @@ describe("doctor without --login", () => {
       isLine(
         line("token"),
         "problem",
-        'Nomba rejects the stored token (HTTP 401, "Unauthorized"), although its lifetime is not over',
-        /^another program logs in with these credentials: let it use the same token store, or give it another client id/
+        /^Nomba rejects the stored token \(HTTP 401, "Unauthorized"\), although its lifetime is not over \(issued \d+s ago, stored by a program on this machine\)$/,
+        /^another program has logged in with these credentials since then\. It does not use this token store, .* or give it another client id/
       )
     }))
 
@@ -137,7 +137,10 @@ describe("doctor --login", () => {
   it("says that the credentials are wrong", () =>
     withSandbox(async (sandbox, settings) => {
       const secret = `${"A".repeat(20)}${clientSecret.slice(20)}`
-      const { code, errors, line, wrong } = await examine({ ...settings, NOMBA_CLIENT_SECRET: secret }, confirmed)
+      const { code, errors, line, wrong } = await examineProcess(
+        { ...settings, NOMBA_CLIENT_SECRET: secret },
+        confirmed
+      )
       assert.deepStrictEqual([code, wrong], [3, ["login"]])
       assert.match(errors, /^nomba-auth: A new token ends[^\n]*\n$/, "the report says the rest")
       isLine(
@@ -310,7 +313,7 @@ describe("the settings", () => {
   it("every value that is missing is named, and so are the variables that nobody reads", () =>
     withSandbox(async (_, settings) => {
       const { NOMBA_BASE_URL = "" } = settings
-      const { code, line } = await examine({ NOMBA_BASE_URL, NOMBA_SECRET: "sesame" })
+      const { code, line } = await examineProcess({ NOMBA_BASE_URL, NOMBA_SECRET: "sesame" })
       assert.strictEqual(code, 2)
       isLine(line("client id"), "problem", "NOMBA_CLIENT_ID is not set", /NOMBA_SECRET is set and is not read$/)
       isLine(
@@ -335,11 +338,8 @@ describe("the settings", () => {
         `from NOMBA_PRIVATE_KEY${described}`
       )
       isLine(await secretLine(others, ["--client-secret-file", file]), "ok", `from --client-secret-file${described}`)
-      isLine(
-        await secretLine(others, ["--client-secret-file", "-"], { input: `${clientSecret}\n` }),
-        "ok",
-        `from --client-secret-file${described}`
-      )
+      const piped = await examineProcess(others, ["--client-secret-file", "-"], { input: `${clientSecret}\n` })
+      isLine(piped.line("client secret"), "ok", `from --client-secret-file${described}`)
       chmodSync(file, 0o644)
       isLine(
         await secretLine(others, ["--client-secret-file", file]),

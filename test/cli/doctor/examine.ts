@@ -1,13 +1,15 @@
-/** Runs the built `nomba-auth doctor` as a child process. */
+/** Runs `nomba-auth doctor`: its checks in this process, or the built command as a child process. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
+import { ConfigProvider, Effect, Logger, Option } from "effect"
 import { type SandboxHandle, type StartOptions, startSandbox } from "nomba-auth/sandbox"
 import { afterAll, assert, beforeAll } from "vitest"
-import { bundle } from "../../../scripts/bundle.js"
+import { examine as examineHere, exitCodeOf, report } from "../../../src/cli/doctor.js"
+import { cliBundle } from "../../support/cliBundle.js"
 
 export interface Line {
   readonly check: string
@@ -30,23 +32,37 @@ export const clientSecret = "qckdiIIlPkLtDNom9YyQKocd/zlFIL9A2ogzm0i912M="
 /** What no run may print: the client secret, a password that tests use, the beginning of an access token. */
 const secrets = [clientSecret, "sesame", "eyJ"]
 
+const holdsNoSecret = (printed: string): void => {
+  for (const secret of secrets) assert.notInclude(printed, secret)
+}
+
+interface Ended {
+  readonly code: number | null
+  readonly output: string
+  readonly errors: string
+}
+
 /** Call it once in a file. */
 export const setUp = () => {
   let folder = ""
   let folders = 0
-  beforeAll(async () => {
+  beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "nomba-auth-doctor-"))
     // Another user of this machine runs it too.
     chmodSync(folder, 0o755)
-    await bundle(join(folder, "bin"))
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   /** A path that nothing is at. */
   const newPath = (): string => join(folder, `path-${++folders}`)
 
-  const run = async (variables: Variables, args: ReadonlyArray<string> = [], { input = "", uid }: Given = {}) => {
-    const child = spawn(process.execPath, [join(folder, "bin", "nomba-auth.js"), "doctor", ...args], {
+  /** The command as a child process. */
+  const run = async (
+    variables: Variables,
+    args: ReadonlyArray<string> = [],
+    { input = "", uid }: Given = {}
+  ): Promise<Ended> => {
+    const child = spawn(process.execPath, [join(await cliBundle(), "nomba-auth.js"), "doctor", ...args], {
       cwd: folder,
       env: { PATH: process.env["PATH"], HOME: join(folder, "home"), TMPDIR: folder, ...variables },
       ...(uid === undefined ? {} : { uid, gid: uid })
@@ -54,21 +70,42 @@ export const setUp = () => {
     child.stdin.end(input)
     const ended = once(child, "exit")
     const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended])
-    for (const secret of secrets) {
-      assert.notInclude(output, secret)
-      assert.notInclude(errors, secret)
-    }
+    holdsNoSecret(output)
+    holdsNoSecret(errors)
     return { code: code as number | null, output, errors }
   }
 
-  /** The report of a run, by the names of its checks. */
-  const examine = async (variables: Variables, args: ReadonlyArray<string> = [], given?: Given) => {
-    const { code, errors, output } = await run(variables, [...args, "--json"], given)
+  const reportOf = ({ code, errors, output }: Ended) => {
     const report: { ok: boolean; exitCode: number; checks: ReadonlyArray<Line> } = JSON.parse(output)
     assert.deepStrictEqual({ ok: report.ok, exitCode: report.exitCode }, { ok: code === 0, exitCode: code })
     const line = (name: string): Line => report.checks.find(({ check }) => check === name) ?? assert.fail(output)
     const wrong = report.checks.filter(({ level }) => level === "problem").map(({ check }) => check)
     return { code, errors, line, wrong, output }
+  }
+
+  /** The report of the command as a child process, by the names of its checks. */
+  const examineProcess = async (variables: Variables, args: ReadonlyArray<string> = [], given?: Given) =>
+    reportOf(await run(variables, [...args, "--json"], given))
+
+  /** The report of the checks, made in this process. It needs a token store of its own. */
+  const examine = async (variables: Variables, args: ReadonlyArray<string> = []) => {
+    assert.property(variables, "NOMBA_TOKEN_STORE")
+    const valueOf = (flag: string) =>
+      Option.fromNullable(args.includes(flag) ? args[args.indexOf(flag) + 1] : undefined)
+    const given = {
+      login: args.includes("--login"),
+      clientSecret: Option.none(),
+      clientSecretFile: valueOf("--client-secret-file"),
+      subject: valueOf("--subject")
+    }
+    const results = await examineHere(given, variables, () => Effect.void).pipe(
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables)))),
+      Effect.provide(Logger.remove(Logger.defaultLogger)),
+      Effect.runPromise
+    )
+    const output = report(results)
+    holdsNoSecret(output)
+    return reportOf({ code: exitCodeOf(results), output, errors: "" })
   }
 
   /** Settings that are right for a server, with a store of their own. */
@@ -89,7 +126,7 @@ export const setUp = () => {
     await use(sandbox, settingsFor(sandbox.url))
   }
 
-  return { run, examine, newPath, settingsFor, withSandbox, folder: () => folder }
+  return { run, examine, examineProcess, newPath, settingsFor, withSandbox, folder: () => folder }
 }
 
 /** What a line of the report says, exactly or by a pattern. */

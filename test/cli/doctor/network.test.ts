@@ -14,7 +14,7 @@ import { exitCodeOf } from "../../../src/cli/doctor.js"
 import { closedPort, type Served, serve, serveTcp } from "../../support/server.js"
 import { isLine, setUp, type Variables } from "./examine.js"
 
-const { examine, settingsFor, withSandbox } = setUp()
+const { examine, examineProcess, settingsFor, withSandbox } = setUp()
 
 const ok = (says: string): Finding => ({ level: "ok", says })
 const warning = (says: string, change: string): Finding => ({ level: "warning", says, change })
@@ -50,7 +50,7 @@ const trusting = (certificate: string): Variables => ({ NODE_EXTRA_CA_CERTS: pem
 describe("the certificate", () => {
   it("is accepted if its authority is in NODE_EXTRA_CA_CERTS", () =>
     withTls("certificate", async (url) => {
-      const { code, line } = await examine({ ...settingsFor(url), ...trusting("certificate") })
+      const { code, line } = await examineProcess({ ...settingsFor(url), ...trusting("certificate") })
       assert.strictEqual(code, 0)
       isLine(line("TLS"), "ok", /^TLSv1\.3, certificate from localhost until 2126-11-02$/)
       isLine(line("answer"), "ok", "Nomba's API answers (HTTP 401 without a token, as it should)")
@@ -69,7 +69,7 @@ describe("the certificate", () => {
 
   it("of another host is named with its hosts", () =>
     withTls("anotherHost", async (url) => {
-      const { code, line } = await examine({ ...settingsFor(url), ...trusting("anotherHost") })
+      const { code, line } = await examineProcess({ ...settingsFor(url), ...trusting("anotherHost") })
       assert.strictEqual(code, 5)
       isLine(
         line("TLS"),
@@ -81,7 +81,7 @@ describe("the certificate", () => {
 
   it("that has expired is named with its day", () =>
     withTls("expired", async (url) => {
-      const { code, line } = await examine({ ...settingsFor(url), ...trusting("expired") })
+      const { code, line } = await examineProcess({ ...settingsFor(url), ...trusting("expired") })
       assert.strictEqual(code, 5)
       isLine(line("TLS"), "problem", "the certificate of 127.0.0.1 expired on 2021-01-01", /^check this machine's date/)
     }))
@@ -89,7 +89,7 @@ describe("the certificate", () => {
   it("is looked at also if Node was told to accept every one", () =>
     withTls("certificate", async (url) => {
       const variables = { NODE_TLS_REJECT_UNAUTHORIZED: "0" }
-      const { code, line } = await examine({ ...settingsFor(url), ...trusting("certificate"), ...variables })
+      const { code, line } = await examineProcess({ ...settingsFor(url), ...trusting("certificate"), ...variables })
       assert.strictEqual(code, 0)
       isLine(line("TLS"), "warning", /makes Node accept every other one too$/, /^remove NODE_TLS/)
       const unknown = await Effect.runPromise(network.tls(stepsTo(url), variables))

@@ -1,20 +1,26 @@
 /** The token store and what it holds. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { hostname } from "node:os"
+import { join } from "node:path"
 import { it as effectIt } from "@effect/vitest"
 import { type ConfigError, DateTime, Duration, Effect, Option, Redacted } from "effect"
 import { assert, describe, it } from "vitest"
 import type { Finding } from "../../../src/cli/doctor/Finding.js"
-import { rights, session } from "../../../src/cli/doctor/store.js"
+import { lastWriter, rights, session } from "../../../src/cli/doctor/store.js"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
+import * as envelope from "../../../src/layers/store/file/envelope.js"
+import * as StoreDirectory from "../../../src/layers/store/file/StoreDirectory.js"
+import * as LeasedEntry from "../../../src/layers/store/LeasedEntry.js"
 import * as TokenStoreFile from "../../../src/layers/TokenStoreFile.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import { Session } from "../../../src/schemas/Session.js"
+import * as StoreKey from "../../../src/schemas/StoreKey.js"
 import type { StoreState } from "../../../src/services/TokenStore.js"
 import { describeRedis } from "../../support/describeRedis.js"
 import { closedPort } from "../../support/server.js"
 import { isLine, type Line, setUp, type Variables } from "./examine.js"
 
-const { examine, folder, newPath, withSandbox } = setUp()
+const { examine, examineProcess, folder, newPath, withSandbox } = setUp()
 
 const confirmed = ["--login", "--yes"]
 
@@ -96,7 +102,9 @@ describe("files", () => {
 
   it.each(rows)("%s", (_, exitCode, variables, level, says, change) =>
     withSandbox(async (_, settings) => {
-      const { code, line } = await examine({ ...settings, ...variables })
+      // The store in memory warns on stderr.
+      const made = variables["NOMBA_TOKEN_STORE"] === "memory" ? examineProcess : examine
+      const { code, line } = await made({ ...settings, ...variables })
       assert.strictEqual(code, exitCode)
       isLine(line("token store"), level, says, change)
     })
@@ -122,7 +130,7 @@ describe("files", () => {
     withSandbox(async (_, settings) => {
       const path = newPath()
       const missing = { ...settings, NOMBA_TOKEN_STORE: `file:${path}` }
-      const { code, line } = await examine(missing, [], { uid: NOBODY })
+      const { code, line } = await examineProcess(missing, [], { uid: NOBODY })
       assert.strictEqual(code, 5)
       isLine(
         line("token store"),
@@ -131,7 +139,7 @@ describe("files", () => {
         `make ${path} for this user with mode 700, or name another folder in NOMBA_TOKEN_STORE`
       )
       mkdirSync(path, { mode: 0o755 })
-      const { line: another } = await examine(missing, [], { uid: NOBODY })
+      const { line: another } = await examineProcess(missing, [], { uid: NOBODY })
       isLine(another("token store"), "problem", /EACCES\.$/, /belongs to another user: name one of your own\.$/)
     })
   )
@@ -142,7 +150,7 @@ describe("files", () => {
       mkdirSync(temporary)
       chmodSync(temporary, 0o1777)
       const { NOMBA_TOKEN_STORE: _store, ...others } = settings
-      const { code, line } = await examine({ ...others, TMPDIR: temporary }, [], { uid: NOBODY })
+      const { code, line } = await examineProcess({ ...others, TMPDIR: temporary }, [], { uid: NOBODY })
       assert.strictEqual(code, 0)
       isLine(
         line("token store"),
@@ -300,7 +308,7 @@ describe("the session in the store", () => {
     [
       "being renewed",
       { ...stored(0), isLeased: true },
-      ok("expired; the next call renews it; another process is renewing it now")
+      ok("expired; the next call renews it; another program is renewing it now")
     ],
     [
       "left in the middle of a refresh",
@@ -337,5 +345,49 @@ describe("the session in the store", () => {
     ]
   ])("%s", (_, state, expected) => {
     assert.deepStrictEqual(session({ ...nothing, ...state }, now), expected)
+  })
+
+  it("is described with the program that stored it, or that is renewing it", () => {
+    const writer = "a program on the host web-1"
+    assert.deepStrictEqual(
+      session({ ...nothing, ...stored("18 minutes") }, now, writer),
+      ok("valid for 18m, issued 12m ago, stored by a program on the host web-1")
+    )
+    assert.deepStrictEqual(
+      session({ ...nothing, ...stored("18 minutes"), isLeased: true }, now, writer),
+      ok("valid for 18m, issued 12m ago; a program on the host web-1 is renewing it now")
+    )
+  })
+})
+
+describe("the program that used the store last", () => {
+  const key = StoreKey.make({
+    baseUrl: "https://api.nomba.com",
+    clientId: "shop",
+    grant: "client_credentials",
+    subject: ""
+  })
+  const writerIn = (text: string | undefined) => {
+    const directory = newPath()
+    if (text !== undefined) {
+      mkdirSync(join(directory, StoreDirectory.nameOf(key)), { recursive: true, mode: 0o700 })
+      writeFileSync(join(directory, StoreDirectory.nameOf(key), "0000000007.json"), text)
+    }
+    return Effect.runPromise(
+      Effect.flatMap(TokenStoreFile.make({ directory }), (service) =>
+        lastWriter({ kind: "file", name: "file", folder: directory, service }, key)
+      )
+    )
+  }
+
+  it("is known by its host", async () => {
+    assert.strictEqual(await writerIn(envelope.write(key, "web-1", LeasedEntry.empty)), "a program on the host web-1")
+    const own = envelope.write(key, hostname(), LeasedEntry.empty)
+    assert.strictEqual(await writerIn(own), "a program on this machine")
+  })
+
+  it("is not known without an entry that can be read", async () => {
+    assert.isUndefined(await writerIn(undefined))
+    assert.isUndefined(await writerIn("{"))
   })
 })
