@@ -3,8 +3,12 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { stripVTControlCharacters } from "node:util"
+import { Option } from "effect"
 import type { StartOptions } from "nomba-auth/sandbox"
 import { assert, describe, it } from "vitest"
+import type { AnyCommand } from "../../src/cli/CommandLine.js"
+import { exitCodeOf } from "../../src/cli/curl.js"
+import { helpOf } from "../../src/cli/help.js"
 import { clientSecret, problemOf, resultOf, useCli, without } from "../support/cli.js"
 
 const { bin, newPath, run, start, user } = useCli()
@@ -204,32 +208,39 @@ describe("nomba-auth curl", () => {
     assert.deepStrictEqual([code, JSON.parse(output).code], [0, "00"])
   })
 
-  it.each([
-    [400, 2],
-    [403, 3],
-    [404, 2],
-    [422, 2],
-    [429, 5],
-    [503, 5]
-  ])("prints the body of HTTP %d and ends with %d", async (status, expected) => {
+  it("prints the body of a failure, says its status and ends with its exit code", async () => {
     const { command, sandbox } = await quietUser()
-    await sandbox.respond({ method: "POST", path: "/v1/things", status, body: { code: "x" } })
+    await sandbox.respond({ method: "POST", path: "/v1/things", status: 429, body: { code: "x" } })
     const { code, errors, output } = await command("curl", "/v1/things?secret=1", "-d", "{}")
-    assert.deepStrictEqual([code, output], [expected, '{"code":"x"}'])
-    assert.strictEqual(errors, `nomba-auth: Nomba answered HTTP ${status} to POST /v1/things\n`)
+    assert.deepStrictEqual([code, output], [5, '{"code":"x"}'])
+    assert.strictEqual(errors, "nomba-auth: Nomba answered HTTP 429 to POST /v1/things\n")
+  })
+
+  it("takes HTTP 200 with a code for a failure", async () => {
+    const { command, sandbox } = await quietUser()
+    await sandbox.respond({ method: "GET", path: "/v1/things", status: 200, body: { code: "401", message: "no" } })
+    const { code, errors, output } = await command("curl", "/v1/things")
+    assert.deepStrictEqual([code, output], [4, '{"code":"401","message":"no"}'])
+    assert.strictEqual(errors, "nomba-auth: Nomba answered HTTP 200 with the code 401 to GET /v1/things\n")
   })
 
   it.each([
-    ["400", 2],
-    ["401", 4],
-    ["503", 5],
-    ["01", 2]
-  ])("takes HTTP 200 with the code %s for a failure", async (code, expected) => {
-    const { command, sandbox } = await quietUser()
-    await sandbox.respond({ method: "GET", path: "/v1/things", status: 200, body: { code, message: "no" } })
-    const ended = await command("curl", "/v1/things")
-    assert.deepStrictEqual([ended.code, ended.output], [expected, JSON.stringify({ code, message: "no" })])
-    assert.strictEqual(ended.errors, `nomba-auth: Nomba answered HTTP 200 with the code ${code} to GET /v1/things\n`)
+    [200, undefined, 0],
+    [400, undefined, 2],
+    [401, undefined, 4],
+    [403, undefined, 3],
+    [404, undefined, 2],
+    [408, undefined, 5],
+    [422, undefined, 2],
+    [429, undefined, 5],
+    [503, undefined, 5],
+    [200, "400", 2],
+    [200, "401", 4],
+    [200, "503", 5],
+    [200, "01", 2],
+    [200, "", 2]
+  ])("ends HTTP %d with the code %s with %d", (status, code, expected) => {
+    assert.strictEqual(exitCodeOf(status, Option.fromNullable(code)), expected)
   })
 
   it.each([
@@ -401,9 +412,31 @@ describe("nomba-auth", () => {
     assert.strictEqual(help, stripVTControlCharacters(help))
     for (const name of names) assert.match(help, new RegExp(`^  ${name} +\\S`, "m"), name)
     for (const name of names) {
-      const own = resultOf(await run({}, [name, "--help"]))
+      const { command }: { command: AnyCommand } = await import(`../../src/cli/${name}.ts`)
+      const own = helpOf(name, command, false)
       assert.match(own, new RegExp(`^Usage: nomba-auth ${name} [\\s\\S]*^Examples:\n {2}nomba-auth ${name}`, "m"))
     }
+  })
+
+  it("explains each flag of the sandbox", async () => {
+    const { command } = await import("../../src/cli/sandbox.js")
+    const help = helpOf("sandbox", command as unknown as AnyCommand, false)
+    const flags = [
+      ...[
+        "port",
+        "host",
+        "client-id",
+        "client-secret",
+        "account-id",
+        "redirect-uri",
+        "allow-host",
+        "config",
+        "openapi"
+      ],
+      ...["tls-cert", "tls-key", "seed", "env", "write-env", "until-stdin-ends", "keep-running", "quiet"]
+    ]
+    for (const flag of flags)
+      assert.match(help, new RegExp(`^  --${flag}(?: [A-Z]+)?$|^  --${flag}(?: [A-Z]+)? {2,}\\S`, "m"))
   })
 
   it("prints its version alone", async () => {

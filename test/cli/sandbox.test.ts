@@ -9,17 +9,25 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { Effect, Option, Redacted } from "effect"
 import { Sandbox } from "nomba-auth/sandbox"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { bundle } from "../../scripts/bundle.js"
-import { introduction, requestLine } from "../../src/cli/sandbox.js"
+import { type Flags, introduction, optionsOf, requestLine } from "../../src/cli/sandbox.js"
+import type { ServerOptions } from "../../src/sandbox/config/Options.js"
 import { authorizePage } from "../support/authorizePage.js"
+import { cliBundle } from "../support/cliBundle.js"
 
 const folder = mkdtempSync(join(tmpdir(), "nomba-auth-cli-"))
 const running = new Set<ChildProcess>()
 const groups: Array<number> = []
 
-beforeAll(() => bundle(join(folder, "bin")))
+let bin = ""
+let front = ""
+beforeAll(async () => {
+  bin = await cliBundle()
+  front = join(bin, "nomba-auth.js")
+})
 afterAll(() => {
   for (const child of running) child.kill("SIGKILL")
   for (const group of groups) {
@@ -33,7 +41,7 @@ afterAll(() => {
 })
 
 const start = (...args: ReadonlyArray<string>) => {
-  const child = spawn(process.execPath, [join(folder, "bin", "nomba-auth.js"), ...args], { cwd: folder })
+  const child = spawn(process.execPath, [front, ...args], { cwd: folder })
   running.add(child)
   const ended = once(child, "exit").then(([code]) => {
     running.delete(child)
@@ -61,6 +69,37 @@ const ready = async (...args: ReadonlyArray<string>) => {
   if (problem !== undefined) throw new Error(problem)
   return { ...started, lines, url: String(JSON.parse(lines[0] ?? "").url) }
 }
+
+const noFlags: Flags = {
+  port: Option.some(0),
+  host: Option.none(),
+  allowedHosts: Option.none(),
+  clientId: Option.none(),
+  clientSecret: Option.none(),
+  accountId: Option.none(),
+  redirectUris: Option.none(),
+  config: Option.none(),
+  openapi: Option.none(),
+  tlsCert: Option.none(),
+  tlsKey: Option.none(),
+  seed: Option.none(),
+  env: false,
+  writeEnv: Option.none(),
+  untilStdinEnds: false,
+  keepRunning: false,
+  quiet: true
+}
+
+/** A sandbox in this process, with the options that the flags of a command line make. */
+const withSandbox = (
+  flags: Partial<Flags>,
+  use: (url: string, options: ServerOptions) => Promise<void>
+): Promise<void> =>
+  Effect.gen(function* () {
+    const options = yield* optionsOf({ ...noFlags, ...flags })
+    const { url } = yield* Sandbox.makeServer(options)
+    yield* Effect.promise(() => use(url, options))
+  }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer), Effect.runPromise)
 
 const issue = (url: string, client_id: string, client_secret: string) =>
   fetch(`${url}/v1/auth/token/issue`, {
@@ -165,40 +204,38 @@ describe("nomba-auth sandbox", () => {
   it("lets persons log in at the client of the flags, back to this machine unless --redirect-uri says where", async () => {
     const local = "http://127.0.0.1:5001/callback"
     const shop = ["https://shop.example/callback", "com.example.shop:/callback"]
-    for (const [args, accepted, refused] of [
-      [["--client-id", "me"], [local], shop],
-      [["--client-id", "me", ...shop.flatMap((uri) => ["--redirect-uri", uri])], shop, [local]]
+    const clientId = Option.some("me")
+    for (const [flags, accepted, refused] of [
+      [{ clientId }, [local], shop],
+      [{ clientId, redirectUris: Option.some(shop) }, shop, [local]]
     ] as const) {
-      const { child, ended, url } = await ready("--quiet", ...args)
-      for (const uri of accepted) assert.include(await authorizePage(url, "me", uri), "Approve", uri)
-      for (const uri of refused) assert.include(await authorizePage(url, "me", uri), "not registered", uri)
-      child.kill("SIGTERM")
-      await ended
+      await withSandbox(flags, async (url) => {
+        for (const uri of accepted) assert.include(await authorizePage(url, "me", uri), "Approve", uri)
+        for (const uri of refused) assert.include(await authorizePage(url, "me", uri), "not registered", uri)
+      })
     }
   })
 
   it("lets persons log in at a client of a file that has no secret", async () => {
     const redirectUris = ["https://shop.example/callback"]
     const file = config("public.json", { clients: [{ clientId: "shop", redirectUris }] })
-    const { child, ended, errors, url } = await ready("--config", file)
-    assert.include(await authorizePage(url, "shop", "https://shop.example/callback"), "Approve")
-    child.kill("SIGTERM")
-    await ended
-    assert.include(await errors, "NOMBA_CLIENT_ID=shop\n\n")
+    await withSandbox({ config: Option.some(file) }, async (url, options) => {
+      assert.include(await authorizePage(url, "shop", "https://shop.example/callback"), "Approve")
+      assert.include(introduction(url, options), "NOMBA_CLIENT_ID=shop\n\n")
+    })
   })
 
   it("can be steered under the names of --allow-host, or of a file, and under no other", async () => {
-    const file = config("names.json", { allowedHosts: ["filed"] })
-    for (const [args, allowed, refused] of [
-      [["--allow-host", "sandbox", "--allow-host", "nomba.test"], ["sandbox", "nomba.test"], ["filed"]],
-      [["--config", file], ["filed"], ["sandbox"]],
-      [["--config", file, "--allow-host", "sandbox"], ["sandbox"], ["filed"]]
+    const filed = Option.some(config("names.json", { allowedHosts: ["filed"] }))
+    for (const [flags, allowed, refused] of [
+      [{ allowedHosts: Option.some(["sandbox", "nomba.test"]) }, ["sandbox", "nomba.test"], ["filed"]],
+      [{ config: filed }, ["filed"], ["sandbox"]],
+      [{ config: filed, allowedHosts: Option.some(["sandbox"]) }, ["sandbox"], ["filed"]]
     ] as const) {
-      const { child, ended, url } = await ready("--quiet", ...args)
-      for (const name of allowed) assert.strictEqual(await statusUnder(url, name), 200, name)
-      for (const name of refused) assert.strictEqual(await statusUnder(url, name), 403, name)
-      child.kill("SIGTERM")
-      await ended
+      await withSandbox(flags, async (url) => {
+        for (const name of allowed) assert.strictEqual(await statusUnder(url, name), 200, name)
+        for (const name of refused) assert.strictEqual(await statusUnder(url, name), 403, name)
+      })
     }
   })
 
@@ -240,8 +277,7 @@ describe("nomba-auth sandbox", () => {
     [["sandbox", "--prot", "1"], "--prot"],
     [["sandbox", "--port", "70000"], "port: must be an integer from 0 to 65535"],
     [["sandbox", "--port", "6000"], "port: browsers and fetch refuse to connect to this port; choose another"],
-    [["sandbox", "--tls-cert", "nomba-auth.js"], "--tls-cert and --tls-key need each other"],
-    [["sandbux"], "sandbox"]
+    [["sandbox", "--tls-cert", "nomba-auth.js"], "--tls-cert and --tls-key need each other"]
   ])("refuses %j with what is wrong and the exit code 2", async (args, said) => {
     const { code, errors, output } = await run(...args)
     assert.strictEqual(code, 2)
@@ -321,9 +357,8 @@ describe("nomba-auth sandbox", () => {
   it("gives a script its settings as the manual shows", async () => {
     const manual = readFileSync(new URL("../../docs/sandbox.md", import.meta.url), "utf8")
     const [, example = ""] = /```sh\n([^`]*--env > [^`]*)```/.exec(manual) ?? []
-    const bin = join(folder, "bin", "nomba-auth.js")
     const use = `${process.execPath} -e 'fetch(process.env.NOMBA_BASE_URL + "/health").then(async (r) => console.log(await r.text()))'`
-    const script = `${example.replace("npx nomba-auth", `${process.execPath} ${bin}`)}\n${use}\nkill $!`
+    const script = `${example.replace("npx nomba-auth", `${process.execPath} ${front}`)}\n${use}\nkill $!`
     const child = spawn("sh", ["-c", script], { cwd: mkdtempSync(join(folder, "script-")) })
     running.add(child)
     assert.strictEqual(await text(child.stdout), '{"status":"ok"}\n')
@@ -373,10 +408,7 @@ describe("nomba-auth sandbox", () => {
     const file = config("one.json", { clients: [{ clientId: "filed", redirectUris: ["com.example:/"] }] })
     const child = spawn(
       process.execPath,
-      [
-        ...[join(folder, "bin", "nomba-auth.js"), "sandbox", "--port", "0", "--quiet", "--config", file],
-        ...["--", process.execPath, "-e", script]
-      ],
+      [front, "sandbox", "--port", "0", "--quiet", "--config", file, "--", process.execPath, "-e", script],
       { env: { ...process.env, ...real } }
     )
     assert.strictEqual(await text(child.stdout), "NOMBA_BASE_URL,NOMBA_CLIENT_ID,NOMBA_TOKEN_STORE\n")
@@ -395,29 +427,20 @@ describe("nomba-auth sandbox", () => {
         { clientId: "b", clientSecret: "secret of b" }
       ]
     })
-    for (const [args, clients] of [
-      [
-        ["--account-id", "given"],
-        ["a/given", "b"]
-      ],
-      [
-        ["--client-id", "b", "--account-id", "given"],
-        ["a/account of a", "b/given"]
-      ],
-      [
-        ["--client-id", "c", "--client-secret", "s"],
-        ["c", "a/account of a", "b"]
-      ]
+    const given = Option.some("given")
+    for (const [flags, clients] of [
+      [{ accountId: given }, ["a/given", "b"]],
+      [{ clientId: Option.some("b"), accountId: given }, ["a/account of a", "b/given"]],
+      [{ clientId: Option.some("c"), clientSecret: Option.some(Redacted.make("s")) }, ["c", "a/account of a", "b"]]
     ] as const) {
-      const { child, ended, errors, url } = await ready("--config", file, ...args)
-      assert.strictEqual((await issue(url, "b", "secret of b")).status, 200)
-      child.kill("SIGTERM")
-      await ended
-      const shown = (await errors).matchAll(/NOMBA_CLIENT_ID=(.*)\n(?: {2}NOMBA_ACCOUNT_ID=(.*)\n)?/g)
-      assert.deepStrictEqual(
-        Array.from(shown, ([, id, account]) => (account === undefined ? id : `${id}/${account}`)),
-        [...clients]
-      )
+      await withSandbox({ ...flags, config: Option.some(file) }, async (url, options) => {
+        assert.strictEqual((await issue(url, "b", "secret of b")).status, 200)
+        const shown = introduction(url, options).matchAll(/NOMBA_CLIENT_ID=(.*)\n(?: {2}NOMBA_ACCOUNT_ID=(.*)\n)?/g)
+        assert.deepStrictEqual(
+          Array.from(shown, ([, id, account]) => (account === undefined ? id : `${id}/${account}`)),
+          [...clients]
+        )
+      })
     }
   })
 
@@ -471,7 +494,7 @@ describe("nomba-auth sandbox", () => {
     const child = spawn(process.execPath, ["-e", starter], {
       detached: true,
       stdio: ["pipe", "pipe", "pipe"],
-      env: { ...withoutNpm, ...env }
+      env: { ...withoutNpm, NODE: process.execPath, FRONT: front, ...env }
     })
     groups.push(Number(child.pid))
     // The pipes close when the last process that holds them has ended.
@@ -481,7 +504,7 @@ describe("nomba-auth sandbox", () => {
 
   const withoutNpm = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("npm_")))
   const fromNpm = { npm_command: "exec", npm_execpath: "/usr/lib/npx", npm_lifecycle_event: "npx" }
-  const sandbox = `${process.execPath} ${join(folder, "bin", "nomba-auth.js")} sandbox --port 0 --quiet`
+  const sandbox = "$NODE $FRONT sandbox --port 0 --quiet"
   const parentEnded = /^nomba-auth: .*has ended.*--keep-running/m
 
   it.each([
@@ -593,14 +616,9 @@ components:
   })
 })
 
-describe("nomba-auth", () => {
-  it("tells its version", async () => {
-    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
-    assert.deepInclude(await run("--version"), { code: 0, output: `${version}\n`, errors: "" })
-  })
-
+describe("the package", () => {
   it("comes with the licence of all that is in it, of Scalar too, which is within another package", () => {
-    const licences = readFileSync(join(folder, "bin", "LICENSES.txt"), "utf8").split(`\n${"-".repeat(80)}\n\n`)
+    const licences = readFileSync(join(bin, "LICENSES.txt"), "utf8").split(`\n${"-".repeat(80)}\n\n`)
     const names = licences.map((licence) => /^(\S+) \d+\.\d+\.\d+/.exec(licence)?.[1])
     assert.includeMembers(names, [
       "effect",
@@ -617,31 +635,5 @@ describe("nomba-auth", () => {
       licences[names.indexOf("@scalar/api-reference")] ?? "",
       /Copyright \(c\) [\s\S]*Scalar[\s\S]*Permission is hereby granted/
     )
-  })
-
-  it("explains itself, and each flag of the sandbox", async () => {
-    assert.include((await run("--help")).output, "sandbox")
-    const { output } = await run("sandbox", "--help")
-    for (const flag of [
-      "port",
-      "host",
-      "client-id",
-      "client-secret",
-      "account-id",
-      "redirect-uri",
-      "allow-host",
-      "config",
-      "openapi",
-      "tls-cert",
-      "tls-key",
-      "seed",
-      "env",
-      "write-env",
-      "until-stdin-ends",
-      "keep-running",
-      "quiet"
-    ]) {
-      assert.include(output, `--${flag}`)
-    }
   })
 })

@@ -1,27 +1,13 @@
 /** The built command line as a child process. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import { type SandboxHandle, type StartOptions, startSandbox } from "nomba-auth/sandbox"
 import { afterAll, assert, beforeAll } from "vitest"
-import { bundle } from "../../scripts/bundle.js"
-
-let built: Promise<string> | undefined
-
-/** The folder of the bundle, which is made once for all files of a worker. Other users of this machine can run it. */
-const build = (): Promise<string> => {
-  built ??= (async () => {
-    const folder = mkdtempSync(join(tmpdir(), "nomba-auth-bin-"))
-    process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
-    chmodSync(folder, 0o755)
-    await bundle(folder)
-    return folder
-  })()
-  return built
-}
+import { cliBundle } from "./cliBundle.js"
 
 export type Variables = Readonly<Record<string, string>>
 
@@ -51,7 +37,7 @@ export const useCli = () => {
   const sandboxes: Array<SandboxHandle> = []
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "nomba-auth-cli-"))
-    bin = await build()
+    bin = await cliBundle()
   })
   afterAll(async () => {
     for (const child of running) child.kill("SIGKILL")
