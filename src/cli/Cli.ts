@@ -1,7 +1,9 @@
 /** The commands of `nomba-auth`. */
 
+import { stripVTControlCharacters } from "node:util"
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import type * as Runtime from "@effect/platform/Runtime"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -125,21 +127,49 @@ const isHelp = (arg: string | undefined): boolean => arg === "--help" || arg ===
 const separated = (args: ReadonlyArray<string>): ReadonlyArray<string> =>
   args.flatMap((arg) => (/^-[XdH]./.test(arg) ? [arg.slice(0, 2), arg.slice(2)] : [arg]))
 
-const main = (argv: ReadonlyArray<string>): Effect.Effect<void, unknown, Services> => {
-  const [, , name = "--help", ...args] = argv
-  if (isHelp(name) || name === "help") return Output.result(help)
-  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
-  const given = name === "curl" ? separated(args) : args
-  return Effect.gen(function* () {
-    if (entry !== undefined && given.some(isHelp)) {
-      const { helpOf } = yield* Effect.promise(() => import("./help.js"))
-      const command = yield* Effect.promise(entry.load)
-      return yield* Output.result(helpOf(name, command, Output.isColoured(process.stdout)))
-    }
-    // All of them for a name that is unknown, so that the message lists them.
-    const root = yield* entry === undefined ? allCommands : rootOf([entry])
-    yield* Command.run(root, { name: "nomba-auth", version })([...argv.slice(0, 2), name, ...given])
+const entryOf = (name: string | undefined): Entry | undefined =>
+  name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined
+
+const helpFor = (name: string, entry: Entry, isColoured: boolean): Effect.Effect<string> =>
+  Effect.gen(function* () {
+    const { helpOf } = yield* Effect.promise(() => import("./help.js"))
+    return helpOf(name, yield* Effect.promise(entry.load), isColoured)
   })
+
+/** Says which argument is wrong, and where the right ones are listed. */
+const usageErrorOf = (
+  { error }: ValidationError.ValidationError,
+  name: string,
+  entry: Entry,
+  args: ReadonlyArray<string>
+): Effect.Effect<never, ExitCode.UsageError> =>
+  Effect.gen(function* () {
+    const { usageProblem } = yield* Effect.promise(() => import("./usageProblem.js"))
+    const said = stripVTControlCharacters(HelpDoc.toAnsiText(error)).trim()
+    const problem = usageProblem(said, args, yield* helpFor(name, entry, false))
+    return yield* new ExitCode.UsageError({ message: `${problem} (nomba-auth ${name} --help)` })
+  })
+
+const main = (argv: ReadonlyArray<string>): Effect.Effect<void, unknown, Services> => {
+  const [, , first = "--help", ...others] = argv
+  const isAskedFor = first === "help" && entryOf(others[0]) !== undefined
+  const [name = "", ...args] = isAskedFor ? [...others, "--help"] : [first, ...others]
+  if (isHelp(name) || name === "help") return Output.result(help)
+  const entry = entryOf(name)
+  const given = name === "curl" ? separated(args) : args
+  const runIn = (root: AnyCommand) =>
+    Command.run(root, { name: "nomba-auth", version })([...argv.slice(0, 2), name, ...given])
+  if (entry === undefined) {
+    return name.startsWith("-")
+      ? Effect.flatMap(allCommands, runIn)
+      : new ExitCode.UsageError({ message: `${name}: there is no such command (nomba-auth --help)` })
+  }
+  if (given.some(isHelp)) {
+    return Effect.flatMap(helpFor(name, entry, Output.isColoured(process.stdout)), Output.result)
+  }
+  return Effect.flatMap(rootOf([entry]), runIn).pipe(
+    Effect.catchIf(ValidationError.isValidationError, (error) => usageErrorOf(error, name, entry, given))
+  )
 }
 
 /** The first signal that asked the process to end. */
@@ -167,7 +197,7 @@ export const run = (argv: ReadonlyArray<string>): void => {
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, onSignal)
   NodeRuntime.runMain(
     main(args).pipe(
-      Effect.tapErrorCause((cause) => Output.sayWhy(cause, ValidationError.isValidationError)),
+      Effect.tapErrorCause((cause) => Output.sayWhy(cause)),
       Effect.provide(
         Layer.mergeAll(
           NodeFileSystem.layer,

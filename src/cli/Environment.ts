@@ -103,7 +103,7 @@ export const readSecret = (name: string, path: string): Effect.Effect<Redacted.R
   Effect.filterOrFail(
     path === "-" ? readSecretStdin(name) : readSecretFile(name, path),
     (secret) => Redacted.value(secret) !== "",
-    () => new UsageError({ message: `${name} ${path}: is empty` })
+    () => new UsageError({ message: `${name} ${path}: ${path === "-" ? "the standard input" : "the file"} is empty` })
   )
 
 interface GivenSecret {
@@ -148,7 +148,7 @@ export interface Overrides {
    * 0, because a renewal in the background would end the token that a command has just printed.
    */
   readonly renewAhead?: Duration.DurationInput | undefined
-  /** Sends the token requests. Default: `fetch`, which takes a process that has no other use for it 15 MiB. */
+  /** Sends the token requests. Default: `fetch`, which takes 10 MiB of a process that has no other use for it. */
   readonly httpClient?: Layer.Layer<HttpClient.HttpClient> | undefined
 }
 

@@ -1,5 +1,8 @@
 /** What a command prints: the result alone on stdout, everything that is said to a person on stderr. */
 import { createInterface } from "node:readline"
+import { stripVTControlCharacters } from "node:util"
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as ValidationError from "@effect/cli/ValidationError"
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
@@ -84,19 +87,8 @@ export const confirm = (
     if (!/^y(?:es)?$/i.test(answer)) return yield* new UsageError({ message: "nothing was done" })
   })
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: ECMA-48 begins every colour with this character.
-const withoutColour = (text: string): string => text.replaceAll(/\u001b\[[\d;]*m/g, "")
-
-/** The messages of `@effect/cli`, which are coloured whatever they go to. */
-const plainConsole = (console: Console.Console): Console.Console => {
-  const plain = (stream: NodeJS.WriteStream, args: ReadonlyArray<unknown>) =>
-    isColoured(stream) ? args : args.map((arg) => (typeof arg === "string" ? withoutColour(arg) : arg))
-  return {
-    ...console,
-    log: (...args) => console.log(...plain(process.stdout, args)),
-    error: (...args) => console.error(...plain(process.stderr, args))
-  }
-}
+/** `@effect/cli` prints what is wrong with a command line, which `sayWhy` says in the words of all other messages. */
+const quietConsole = (console: Console.Console): Console.Console => ({ ...console, error: () => Effect.void })
 
 let isLogged = process.argv.includes("--log-level")
 
@@ -116,7 +108,7 @@ const logger = Logger.make<unknown, void>(({ logLevel: { label }, message }) => 
 
 /** The console and the logger of all commands. */
 export const layer: Layer.Layer<never> = Layer.mergeAll(
-  Layer.unwrapEffect(Effect.map(Effect.console, (console) => Console.setConsole(plainConsole(console)))),
+  Layer.unwrapEffect(Effect.map(Effect.console, (console) => Console.setConsole(quietConsole(console)))),
   Logger.replace(Logger.defaultLogger, logger),
   Logger.minimumLogLevel(LogLevel.Warning)
 )
@@ -128,6 +120,9 @@ const configProblems = (error: ConfigError.ConfigError): ReadonlyArray<string> =
     : [error.message]
 
 const messagesOf = (error: unknown): ReadonlyArray<string> => {
+  if (ValidationError.isValidationError(error)) {
+    return [stripVTControlCharacters(HelpDoc.toAnsiText(error.error)).trim()]
+  }
   if (ConfigError.isConfigError(error)) return configProblems(error)
   if (error instanceof Expired && error.status === undefined && error.code === undefined && error.hint === undefined) {
     return [`${error.message} Run nomba-auth login with the same --subject.`]
@@ -135,13 +130,13 @@ const messagesOf = (error: unknown): ReadonlyArray<string> => {
   return [error instanceof Error ? error.message : String(error)]
 }
 
-/** Says on stderr why a command failed. `@effect/cli` has already said what is wrong with a command line. */
-export const sayWhy = (cause: Cause.Cause<unknown>, isSaid: (error: unknown) => boolean): Effect.Effect<void> => {
+/** Says on stderr why a command failed. */
+export const sayWhy = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   const failure = Cause.failureOrCause(cause)
   if (failure._tag === "Right") {
     return Cause.isInterruptedOnly(cause) ? Effect.void : say(Cause.pretty(failure.right))
   }
   const error = failure.left
-  if (isSaid(error) || error instanceof Ended) return Effect.void
+  if (error instanceof Ended) return Effect.void
   return Effect.forEach(messagesOf(error), say, { discard: true })
 }

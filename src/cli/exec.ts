@@ -63,7 +63,7 @@ export const command = Command.make("exec", flags, (given) =>
   Effect.gen(function* () {
     const program = yield* Program
     if (program.length === 0)
-      return yield* new UsageError({ message: "name the program after --: nomba-auth exec -- CMD" })
+      return yield* new UsageError({ message: "name the program after --: nomba-auth exec -- PROGRAM" })
     if (!given.token) {
       return yield* withProxy(program, given.readOnly).pipe(
         Effect.provide(Environment.layer(given, { renewAhead: "5 minutes", httpClient: NodeHttpClient.layer }))

@@ -51,6 +51,12 @@ const headings: Readonly<Record<string, string>> = {
   OPTIONS: "Options:"
 }
 
+/** What the commands that run a program take after their options. */
+const programs: Readonly<Record<string, string>> = {
+  exec: " -- PROGRAM [ARGUMENTS]",
+  sandbox: " [-- PROGRAM [ARGUMENTS]]"
+}
+
 /** The help of the command. */
 export const helpOf = (name: string, command: AnyCommand, isColoured: boolean): string => {
   const blocks = blocksOf(Command.getHelp(command, CliConfig.make({ showBuiltIns: false })))
@@ -73,7 +79,6 @@ export const helpOf = (name: string, command: AnyCommand, isColoured: boolean): 
     const text = textOf(block.value)
     return text.startsWith("$ ") ? [`  ${text.slice(2)}`] : wrap(text)
   }
-  return [`${heading("Usage:")} nomba-auth ${name} [OPTIONS]${args.join("")}`, "", ...blocks.flatMap(linesOf)].join(
-    "\n"
-  )
+  const usage = `nomba-auth ${name} [OPTIONS]${args.join("")}${programs[name] ?? ""}`
+  return [`${heading("Usage:")} ${usage}`, "", ...blocks.flatMap(linesOf)].join("\n")
 }

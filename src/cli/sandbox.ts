@@ -66,7 +66,7 @@ const flags = {
   ),
   tlsCert: optional(Options.file("tls-cert"), "FILE", "A certificate in PEM, to serve HTTPS. Needs --tls-key."),
   tlsKey: optional(Options.file("tls-key"), "FILE", "The key of the certificate in PEM."),
-  seed: optional(Options.text("seed"), "TEXT", "Makes ids and tokens repeat, and so predictable."),
+  seed: optional(Options.text("seed"), "TEXT", "Make ids and tokens the same in every run."),
   env: flag("env", "Print export lines for a shell to read from a file, instead of the JSON ready line."),
   writeEnv: optional(
     Options.text("write-env"),
@@ -226,7 +226,7 @@ const run = Effect.fn("run")(function* (flags: Flags, program: ReadonlyArray<str
     )
   }
   if (program.length === 0) yield* Console.log(flags.env ? Settings.exportLines(settings) : readyLine(url))
-  if (!flags.quiet) yield* Console.error(introduction(url, options))
+  if (!flags.quiet) process.stderr.write(`${introduction(url, options)}\n`)
   const ends = [
     ...(program.length === 0 ? [] : [ChildProgram.run(program, Settings.environmentWith(settings, process.env))]),
     ...(flags.untilStdinEnds ? [stdinEnd] : [])

@@ -273,7 +273,7 @@ describe("nomba-auth sandbox", () => {
   })
 
   it.each([
-    [["sandbox", "--port", "many"], "not a integer"],
+    [["sandbox", "--port", "many"], "--port many: must be a whole number"],
     [["sandbox", "--prot", "1"], "--prot"],
     [["sandbox", "--port", "70000"], "port: must be an integer from 0 to 65535"],
     [["sandbox", "--port", "6000"], "port: browsers and fetch refuse to connect to this port; choose another"],

@@ -261,7 +261,7 @@ describe("a client secret", () => {
 
   it.each([
     [["--client-secret-file", "/no/such"], "--client-secret-file /no/such: cannot be read (ENOENT)"],
-    [["--client-secret-file", "-"], "--client-secret-file -: is empty"],
+    [["--client-secret-file", "-"], "--client-secret-file -: the standard input is empty"],
     [["--client-secret-file", "-", "--client-secret", "x"], "give one of the two"],
     [["--subject", "me", "--client-secret", "x"], "--subject needs no client secret"]
   ])("is refused in %j", async (args, said) => {

@@ -59,7 +59,7 @@ export const flags = {
     `Their port; 0 takes a free one. Default: ${OPS_PORT}, or a free one with --port 0.`
   ),
   sandbox: flag("sandbox", "Start a local Nomba API as well, and use it in place of the configured one."),
-  quiet: flag("quiet", "Print no line for each request.")
+  quiet: flag("quiet", "Do not print a line for each request.")
 }
 
 export type Flags = Command.Command.ParseConfig<typeof flags>

@@ -1,0 +1,37 @@
+import { assert, describe, it } from "vitest"
+import { usageProblem } from "../../src/cli/usageProblem.js"
+
+const help = `Usage: nomba-auth token [OPTIONS]
+
+Options:
+  --client-secret-file PATH
+                            Read the client secret from this file.
+  --subject NAME            Use the session of this name.
+  -X, --request METHOD      The method.
+  --format raw | json       The format.
+  --min-ttl SECONDS         Renew a token that has fewer seconds left.
+  --yes                     Do not ask.`
+
+describe("what is wrong with a command line", () => {
+  it.each<readonly [string, ReadonlyArray<string>, string]>([
+    ["Received unknown argument: '--formt'", ["--formt", "raw"], "--formt: there is no such option"],
+    ["Received unknown argument: '--subject'", ["--subject"], "--subject: needs a value"],
+    [
+      "Received unknown argument: '--client-secret-file'",
+      ["--client-secret-file"],
+      "--client-secret-file: needs a value"
+    ],
+    ["Received unknown argument: '-X'", ["-X"], "-X: needs a value"],
+    ["Received unknown argument: '--request'", ["--request"], "--request: needs a value"],
+    ["Received unknown argument: '--yes'", ["--yes", "--yes"], "--yes: there is no such option"],
+    ["Received unknown argument: 'extra'", ["extra"], "extra: is one argument too many"],
+    ["'soon' is not a integer", ["--min-ttl", "soon"], "--min-ttl soon: must be a whole number"],
+    ["'soon' is not a integer", ["--min-ttl=soon"], "--min-ttl soon: must be a whole number"],
+    ["Expected one of the following cases: raw, json", ["--format", "xml"], "--format: must be one of raw, json"],
+    ["Expected one of the following cases: bash, zsh", ["tcsh"], "the argument: must be one of bash, zsh"],
+    ["Missing argument <SHELL> with choices bash | zsh", [], "SHELL is missing"],
+    ["something else", [], "something else"]
+  ])("is said of %j", (said, args, expected) => {
+    assert.strictEqual(usageProblem(said, args, help), expected)
+  })
+})
