@@ -54,8 +54,8 @@ export interface Nomba {
   readonly token: (options?: WaitOptions) => Promise<string>
   /**
    * `fetch` with the base URL, the access token and the account id. After a 401 the token is renewed and the request is sent
-   * once more. As with the standard `fetch`, a status is not an error; a redirect, a path outside of the base URL and a
-   * failure to get a token reject.
+   * once more. It returns the response of `fetch` itself, so a status is not an error, and a body that breaks off rejects as
+   * it does there. A redirect, a path outside of the base URL and a failure to get a token reject.
    */
   readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
   /**

@@ -55,7 +55,10 @@ export interface NombaOptions {
    * one process only.
    */
   readonly tokenStore?: NombaStore.NombaStore | undefined
-  /** Replaces the global `fetch`, for instance to use a proxy. It must neither retry nor follow redirects. */
+  /**
+   * Replaces the global `fetch`, for instance to use a proxy. It must neither retry nor follow redirects, and must end the
+   * body of its response when `init.signal` is aborted.
+   */
   readonly fetch?: typeof globalThis.fetch | undefined
   /** Where warnings go. Default: `console`. No message contains a secret. */
   readonly logger?: NombaLogger | undefined
