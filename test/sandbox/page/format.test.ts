@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Sandbox } from "nomba-auth/sandbox"
 import {
+  causeOf,
   duration,
   faultText,
   roundDuration,
@@ -10,7 +11,7 @@ import {
   statusText
 } from "../../../src/sandbox/page/assets/format.js"
 import type { Fault, Request } from "../../../src/sandbox/page/ViewTypes.js"
-import { balance, bearer, credentials, issue, login, refresh, revoke } from "../support.js"
+import { balance, bearer, credentials, issue, login, post, refresh, revoke, send } from "../support.js"
 
 const request: Request = {
   id: 1,
@@ -21,6 +22,14 @@ const request: Request = {
   status: 200,
   outcome: "succeeded",
   took: 3
+}
+
+const exchange = {
+  grant_type: "authorization_code",
+  client_id: credentials.client_id,
+  code: "another",
+  code_verifier: "another",
+  redirect_uri: "http://127.0.0.1/callback"
 }
 
 /** What the page says of the requests that a sandbox logged, the oldest first. */
@@ -65,6 +74,7 @@ describe("sentence", () => {
       yield* balance({})
       yield* issue({ ...credentials, client_secret: "not that" })
       yield* issue("{")
+      yield* issue(exchange)
       const replaced = yield* login
       const revoked = yield* login
       yield* refresh(replaced.refresh)
@@ -80,6 +90,7 @@ describe("sentence", () => {
         "GET /v1/accounts/balance: rejected, the Authorization header is missing",
         "rejected, the client secret is not that of this client_id",
         "rejected, the body is not JSON",
+        "rejected, the authorization code is not from this sandbox, or was forgotten",
         "rejected, a newer session of the client replaced its session",
         "rejected, its session was revoked"
       ])
@@ -175,4 +186,86 @@ describe("shortId", () => {
     assert.strictEqual(shortId("tour"), "tour")
     assert.strictEqual(shortId("5e2c7ab5-dc95-431e-97bd-85319087245a"), "5e2c7ab5…")
   })
+})
+
+describe("causeOf", () => {
+  /** The cause that each rejected request links to, the oldest first. */
+  const linked = Effect.gen(function* () {
+    const { requests } = yield* (yield* Sandbox).view
+    const rejected = requests.map((one) => ({ ...one, at: "" })).filter(({ outcome }) => outcome === "refused")
+    return rejected.map((one) => `${one.status} ${causeOf(one)?.id}`).reverse()
+  })
+
+  it.effect("finds the cause of every 401", () =>
+    Effect.gen(function* () {
+      const { configure, expire } = yield* Sandbox
+      const replaced = yield* login
+      const used = yield* login
+      yield* balance(bearer(replaced.access))
+      yield* refresh(replaced.refresh)
+      yield* refresh(used.refresh)
+      yield* refresh(used.refresh)
+      const revoked = yield* login
+      yield* revoke(revoked.access)
+      yield* balance(bearer(revoked.access))
+      yield* refresh(revoked.refresh)
+      const expired = yield* login
+      yield* expire("access")
+      yield* expire("refresh")
+      yield* balance(bearer(expired.access))
+      yield* refresh(expired.refresh)
+      yield* balance({})
+      yield* balance({ authorization: "Basic eA==" })
+      yield* balance(bearer("eA"))
+      yield* refresh("never issued")
+      yield* issue({ ...credentials, client_id: "another" })
+      yield* issue({ ...credentials, client_secret: "another" })
+      yield* issue(credentials, { accountId: "another" })
+      yield* configure({ accountHeader: "required" })
+      yield* issue()
+      yield* configure({ accountHeader: "optional" })
+      yield* issue(exchange)
+      assert.deepStrictEqual(yield* linked, [
+        "401 cause-replaced",
+        "401 cause-replaced",
+        "401 cause-used",
+        "401 cause-replaced",
+        "401 cause-replaced",
+        "401 cause-expired",
+        "401 cause-expired",
+        "401 cause-missing",
+        "401 cause-missing",
+        "401 cause-other",
+        "401 cause-other",
+        "401 cause-credentials",
+        "401 cause-credentials",
+        "401 cause-account",
+        "401 cause-account",
+        "401 cause-code"
+      ])
+    }).pipe(sandboxed)
+  )
+
+  it.effect("finds none for a request that was rejected for something else", () =>
+    Effect.gen(function* () {
+      const { client, configure, url } = yield* Sandbox
+      const { access } = yield* login
+      yield* post("/v1/nothing", {}, bearer(access))
+      yield* post("/v1/transfers/bank/lookup", { bankCode: "058" }, bearer(access))
+      yield* send(client, `${url}/v1/auth/token/issue`, "GET")
+      yield* configure({ callerAddress: "refused" })
+      yield* issue()
+      yield* configure({ rateLimit: "lowTraffic" })
+      yield* post("/v1/transfers/bank/lookup", {}, bearer(access))
+      yield* post("/v1/transfers/bank/lookup", {}, bearer(access))
+      assert.deepStrictEqual(yield* linked, [
+        "404 undefined",
+        "400 undefined",
+        "405 undefined",
+        "403 undefined",
+        "400 undefined",
+        "429 undefined"
+      ])
+    }).pipe(sandboxed)
+  )
 })

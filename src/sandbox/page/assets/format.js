@@ -46,6 +46,9 @@ const members = {
   body: "the body",
   client_id: "the client id",
   client_secret: "the client secret",
+  code: "the authorization code",
+  code_verifier: "the code verifier",
+  redirect_uri: "the redirect URI",
   refresh_token: "the refresh token",
   token: "the token"
 }
@@ -120,57 +123,64 @@ export const faultText = (target, { answer, latency, left, processed, until }, n
   return `${target}: ${[what.join(", "), times, ends].filter((part) => part !== "").join(", ")}`
 }
 
-/** What to do about a rejection, by a text in its reason. The page lists them, and each rejection links to its own. */
+/** What to do about a rejection, by its reason. The page lists them, and each 401 links to its own. */
 export const causes = /** @type {const} */ ([
   {
     id: "cause-replaced",
-    text: "replaced",
+    reason: /^Authorization: .*replaced|^refresh_token: .*(?:replaced|revoked)/,
     title: "The token was replaced or revoked",
     advice:
       "A client has one session. Another login with the same credentials, a refresh or a revoke ended this token. Share one session between all processes, and renew it on a 401."
   },
   {
     id: "cause-expired",
-    text: "expired",
+    reason: /^(?:Authorization|refresh_token): .*expired/,
     title: "The token has expired",
     advice: "Renew the session before the access token expires, or after the first 401."
   },
   {
     id: "cause-used",
-    text: "used",
+    reason: /^refresh_token: .*used/,
     title: "The refresh token was used before",
     advice: "Each refresh token works once. Store the new one from every refresh response; if it is lost, log in again."
   },
   {
+    id: "cause-code",
+    reason: /^(?:code|code_verifier|redirect_uri|client_id: the code)\b/,
+    title: "The authorization code was not accepted",
+    advice:
+      "A code works once, for 60 seconds, and only with the client id, redirect URI and code verifier of its login. Let the user log in again."
+  },
+  {
     id: "cause-account",
-    text: "accountId",
+    reason: /^accountId: /,
     title: "The accountId header does not fit",
     advice: "Send the id of the parent account in the accountId header of every request."
   },
   {
     id: "cause-credentials",
-    text: "client_",
+    reason: /^client_(?:id|secret): /,
     title: "The client credentials are wrong",
     advice: "Check the client id and the client secret. The dashboard calls the secret Private Key."
   },
   {
     id: "cause-missing",
-    text: "is missing",
-    title: "The Authorization header is missing",
+    reason: /^Authorization: (?:is missing|must be)/,
+    title: "The Authorization header is missing or malformed",
     advice: "Send Authorization: Bearer and the access token with every call."
   },
   {
     id: "cause-other",
-    text: "",
+    reason: /^(?:Authorization|refresh_token|clientId): the token|^refresh_token: is not from/,
     title: "The token is not valid here",
-    advice: "It is not from this sandbox, or the sandbox was restarted or reset. Log in again."
+    advice: "It is not from this sandbox or not of this session, or the sandbox was restarted or reset. Log in again."
   }
 ])
 
 /**
- * The cause of a rejected request.
+ * The cause of a request that was rejected for its tokens, credentials or account.
  *
  * @param {Request} request
  */
 export const causeOf = ({ outcome, why }) =>
-  outcome === "refused" && why !== undefined ? causes.find(({ text }) => why.includes(text)) : undefined
+  outcome === "refused" && why !== undefined ? causes.find(({ reason }) => reason.test(why)) : undefined
