@@ -27,7 +27,7 @@ const dated =
   (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
     "date" in response.headers ? response : HttpServerResponse.setHeader(response, "date", time)
 
-const onlyRead = Envelope.respond(405, { headers: { allow: "GET, HEAD" } })
+const onlyRead = Envelope.methodNotAllowed(["GET", "HEAD"])
 
 const read = (page: Page): SandboxApp =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method }) =>

@@ -177,12 +177,14 @@ describe("an unknown path or method", () => {
       const { access } = yield* login
       for (const method of ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] as const) {
         const answer = yield* send(client, `${url}/v1/auth/token/issue`, method)
-        assertRefused(answer, 405)
+        assertRefused(answer, 405, "the path allows only POST")
         assert.strictEqual(answer.headers["allow"], "POST")
       }
       const answer = yield* send(client, `${url}/v1/accounts/balance`, "POST", { headers: bearer(access) })
-      assertRefused(answer, 405)
+      assertRefused(answer, 405, "the path allows only GET, HEAD")
       assert.strictEqual(answer.headers["allow"], "GET, HEAD")
+      const { requests } = yield* (yield* Sandbox).view
+      assert.strictEqual(requests[0]?.why, "the path allows only GET, HEAD")
     }).pipe(sandbox)
   )
 

@@ -45,6 +45,12 @@ export const respond = (
     options.headers
   )
 
+/** A 405 that says which methods the path has (RFC 9110 section 15.5.6). */
+export const methodNotAllowed = (methods: Iterable<string>): HttpServerResponse.HttpServerResponse => {
+  const allow = Array.from(methods).join(", ")
+  return respond(405, { headers: { allow }, errors: [`the path allows only ${allow}`] })
+}
+
 /** An error whose status is a switch; on a 200 only the code says that it is one. */
 export const refusal = (
   status: number,

@@ -37,9 +37,7 @@ export const find = (
   const methods = routes.get(pathOf(request))
   if (methods === undefined) return { refusal: Envelope.respond(404) }
   const name = methods.get(request.method)
-  return name === undefined
-    ? { refusal: Envelope.respond(405, { headers: { allow: Array.from(methods.keys()).join(", ") } }) }
-    : { name }
+  return name === undefined ? { refusal: Envelope.methodNotAllowed(methods.keys()) } : { name }
 }
 
 export type App = Effect.Effect<

@@ -70,7 +70,7 @@ export const make: Effect.Effect<SandboxApp, never, Emulator | Scope.Scope> = Ef
     }
     const endpoint = methods.get(request.method)
     if (endpoint === undefined) {
-      return ["other", Effect.succeed(Envelope.respond(405, { headers: { allow: [...methods.keys()].join(", ") } }))]
+      return ["other", Effect.succeed(Envelope.methodNotAllowed(methods.keys()))]
     }
     const operation = operationOf(endpoint)
     const checked =

@@ -72,7 +72,7 @@ export const handle = (
     const answered = method === "HEAD" ? "GET" : method
     const { match, methods } = resourceRoutes.find(yield* routes(emulator), answered, pathOf(request))
     if (methods.length === 0) return yield* notFound(emulator)
-    if (match === undefined) return Envelope.respond(405, { headers: { allow: methods.join(", ") } })
+    if (match === undefined) return Envelope.methodNotAllowed(methods)
     const call: Call = {
       clientId,
       accountId: emulator.businessId(clientId),
