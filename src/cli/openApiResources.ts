@@ -31,8 +31,9 @@ const MEDIA_TYPES = [/^application\/json$/, /^application\/([\w.-]+\+)?json\b/, 
 
 const mediaOf = (response: Node): Node => {
   const content = Object.entries(record(response["content"]))
-  const found = MEDIA_TYPES.flatMap((type) => content.filter(([name]) => type.test(name.toLowerCase())))
-  return record(found[0]?.[1])
+  const [found] = MEDIA_TYPES.flatMap((type) => content.filter(([name]) => type.test(name.toLowerCase())))
+  if (found === undefined && content.length > 0) throw new Error("its response is not JSON")
+  return record(found?.[1])
 }
 
 const exampleOf = (document: Node, response: Node): unknown => {
@@ -47,8 +48,9 @@ const exampleOf = (document: Node, response: Node): unknown => {
 /** The first success of an operation. */
 const successOf = (document: Node, operation: Node): { readonly status: number; readonly body: unknown } => {
   const responses = Object.entries(record(operation["responses"]))
-  const [code = "200", response] =
+  const [code, response] =
     responses.find(([name]) => /^2(\d\d|XX)$/i.test(name)) ?? responses.find(([name]) => name === "default") ?? []
+  if (code === undefined) throw new Error("it has no response for a success")
   const status = /^\d+$/.test(code) ? Number(code) : 200
   return { status, body: exampleOf(document, resolve(document, response)) }
 }
@@ -78,6 +80,7 @@ export const openApiResources = (text: string): OpenApiResources => {
   const document = record(parse(text))
   const base = basePath(document)
   const leftOut: Array<string> = []
+  const outside: Array<string> = []
   const example = (method: Resource["method"], path: string, operation: Node): ReadonlyArray<Resource> => {
     try {
       const { body, status } = successOf(document, operation)
@@ -89,7 +92,11 @@ export const openApiResources = (text: string): OpenApiResources => {
   }
   const examples = Object.entries(record(document["paths"])).flatMap(([template, item]) => {
     const path = /^\/v[12]\//.test(template) ? template : `${base}${template}`
-    if (!/^\/v[12]\/[^\s?#]+$/.test(path) || path.startsWith("/v1/auth/")) return []
+    if (path.startsWith("/v1/auth/")) return []
+    if (!/^\/v[12]\/[^\s?#]+$/.test(path)) {
+      outside.push(path)
+      return []
+    }
     const own = path.replace(/\{[^{}]*\}/g, (name) => `{${name.replace(/[^\w-]/g, "")}}`)
     if (!isPattern(own)) {
       leftOut.push(`${path}: has a {name} that is not a whole segment`)
@@ -100,5 +107,9 @@ export const openApiResources = (text: string): OpenApiResources => {
       return Predicate.isRecord(operation) ? example(method, own, operation) : []
     })
   })
+  if (outside.length > 0) {
+    const more = outside.length > 3 ? ` and ${outside.length - 3} more` : ""
+    leftOut.push(`paths outside /v1/ and /v2/: ${outside.slice(0, 3).join(", ")}${more}`)
+  }
   return { examples, leftOut }
 }

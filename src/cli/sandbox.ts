@@ -21,7 +21,7 @@ import * as Settings from "./sandboxSettings.js"
 const PORT = 4010
 
 const withHint = (error: SandboxError): SandboxError =>
-  error.reason === "Listen"
+  error.reason === "Listen" && error.issues.some((issue) => /\((?:EADDRINUSE|EACCES)\)$/.test(issue))
     ? new SandboxError({ reason: error.reason, issues: [...error.issues, "use --port 0 for a free port"] })
     : error
 
@@ -126,7 +126,9 @@ const openApiOf = Effect.fn("openApiOf")(function* ({ openapi }: Flags) {
     catch: () => invalid(`${file}: is not an OpenAPI document in JSON or YAML`)
   })
   for (const why of leftOut) yield* Output.say(`${file}: left out: ${why}`)
-  return examples.length > 0 ? { examples } : yield* invalid(`${file}: has no path under /v1/ or /v2/ to answer`)
+  return examples.length > 0
+    ? { examples }
+    : yield* invalid(`${file}: has no example under /v1/ or /v2/ outside /v1/auth/`)
 })
 
 /** The options of the sandbox: those of the file of --config, over which flags win. */

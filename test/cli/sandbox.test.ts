@@ -272,6 +272,13 @@ describe("nomba-auth sandbox", () => {
     assert.include(errors, `Port ${port} is already in use on 127.0.0.1 (EADDRINUSE); use --port 0 for a free port`)
   })
 
+  it("suggests another port only if the port is what is wrong", async () => {
+    const { code, errors } = await run("sandbox", "--port", "0", "--host", "192.0.2.1")
+    assert.strictEqual(code, 1)
+    assert.include(errors, "192.0.2.1 is not an address of this machine (EADDRNOTAVAIL)")
+    assert.notInclude(errors, "--port 0")
+  })
+
   it.each([
     [["sandbox", "--port", "many"], "--port many: must be a whole number"],
     [["sandbox", "--prot", "1"], "--prot"],
