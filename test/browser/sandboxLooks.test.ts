@@ -38,6 +38,16 @@ const violations = async (page: Page): Promise<ReadonlyArray<string>> => {
   return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)
 }
 
+/** Headers of the counters that take more than one line. */
+const brokenHeaders = (page: Page): Promise<ReadonlyArray<string>> =>
+  page.locator("#counters th").evaluateAll((cells) =>
+    cells.flatMap((cell) => {
+      const text = document.createRange()
+      text.selectNodeContents(cell)
+      return text.getClientRects().length > 1 ? [cell.textContent ?? ""] : []
+    })
+  )
+
 const width = (page: Page): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth)
 
 describeInBrowser("the looks of the sandbox's page", (fresh) => {
@@ -89,6 +99,7 @@ describeInBrowser("the looks of the sandbox's page", (fresh) => {
         for (const pixels of [360, 480, 700, 960, 1000, 1280, 1920]) {
           await page.setViewportSize({ width: pixels, height: 780 })
           assert.strictEqual(await width(page), pixels)
+          assert.deepStrictEqual(await brokenHeaders(page), [])
         }
       })
     })
