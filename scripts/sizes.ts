@@ -33,7 +33,7 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
       console.log(await Effect.runPromise(Effect.provide(program, FetchHttpClient.layer)))`
   },
   "nomba-auth": {
-    limit: 127,
+    limit: 128,
     code: `
       import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
       import * as Effect from "effect/Effect"
@@ -47,21 +47,21 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
       console.log(await Effect.runPromise(Effect.provide(program, NombaLive)))`
   },
   "nomba-auth/promise": {
-    limit: 134,
+    limit: 135,
     code: `
       import { createNomba } from "nomba-auth/promise"
       console.log(await createNomba().request("/v1/x"))`
   },
   "nomba-auth/redis": {
-    limit: 95,
+    limit: 96,
     code: `export { TokenStoreRedis } from "nomba-auth/redis"`
   },
   "nomba-auth/file": {
-    limit: 99,
+    limit: 100,
     code: `export { TokenStoreFile } from "nomba-auth/file"`
   },
   "nomba-auth/testing": {
-    limit: 140,
+    limit: 141,
     code: `export * from "nomba-auth/testing"`
   }
 }
