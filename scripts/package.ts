@@ -7,6 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { at, type Block, blocks as blocksOfPages, root } from "../test/support/pages.js"
+import { modes, subpaths, writeProgram } from "./consumers/types.js"
 import { runCommands } from "./pages.js"
 
 const own = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
@@ -74,24 +75,23 @@ try {
       folder
     )
   })
-  await step("require() of it works", () => {
-    run(
-      "node",
-      ["--no-warnings", "-e", 'if (typeof require("nomba-auth").Nomba.layer !== "function") process.exit(1)'],
-      folder
-    )
-    run(
-      "node",
-      ["--no-warnings", "-e", 'if (typeof require("nomba-auth/promise").createNomba !== "function") process.exit(1)'],
-      folder
-    )
+  await step("require() of each subpath works", () => {
+    for (const path of subpaths) {
+      const asks = `if (Object.keys(require("${path}")).length === 0) process.exit(1)`
+      run("node", ["--no-warnings", "-e", asks], folder)
+    }
   })
 
-  await step("its Redis store needs ioredis beside, and nothing else", () => {
-    const ioredis = `ioredis@${own.devDependencies.ioredis}`
-    run("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", ioredis], folder)
-    const asks = 'import("nomba-auth/redis").then((_) => { if (!_.TokenStoreRedis.layerConfig) process.exit(1) })'
-    run("node", ["-e", asks], folder)
+  await step("its types need no optional peer", () => {
+    writeProgram(folder, modes["Bundler without them"])
+    run(join(bin, "tsc"), ["-p", folder], root)
+  })
+  cpSync(join(root, "scripts/optionalPeers.mjs"), join(folder, "optionalPeers.mjs"))
+  await step("without an optional peer it says what to install, and with it works", () => {
+    const lines = run("node", ["optionalPeers.mjs", "missing"], folder).trim().split("\n")
+    if (lines.length !== 2) throw new Error(`expected two lines of npm install, not ${lines}`)
+    for (const line of lines) run("npm", [...line.split(" ").slice(1), "--no-audit", "--no-fund"], folder)
+    run("node", ["optionalPeers.mjs", "installed"], folder)
   })
 
   const sandboxPeers = [

@@ -172,11 +172,11 @@ const checkUrl = (setting: Setting.Setting<Redacted.Redacted<string>>) =>
     if (!/^\/?\d*$/.test(new URL(value).pathname)) {
       return yield* Setting.invalid(origin, "names a database that is not a number")
     }
-    return setting.value
+    return setting
   })
 
 interface Settled {
-  readonly url: Redacted.Redacted<string>
+  readonly url: Setting.Setting<Redacted.Redacted<string>>
   readonly settings: Driver.Settings
 }
 
@@ -192,10 +192,10 @@ const settleAll = (
   })
 
 const warnOfPlaintext = ({ settings, url }: Settled): Effect.Effect<void> =>
-  settings.codec !== SessionCodec.plain || BaseUrl.isLoopback(new URL(Redacted.value(url)).hostname)
+  settings.codec !== SessionCodec.plain || BaseUrl.isLoopback(new URL(Redacted.value(url.value)).hostname)
     ? Effect.void
     : oncePerServer(
-        addressOf(url),
+        addressOf(url.value),
         Effect.logWarning(
           "Sessions are stored in Redis as plaintext, tokens included. Set NOMBA_TOKEN_STORE_KEYS to encrypt them, or pass `codec: SessionCodec.plain` if nobody else can read this Redis."
         )
@@ -203,8 +203,16 @@ const warnOfPlaintext = ({ settings, url }: Settled): Effect.Effect<void> =>
 
 const oncePerServer = oncePerText("plaintext in Redis")
 
-const open = ({ settings, url }: Settled): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
-  Effect.flatMap(RedisConnection.fromUrl(url), (connection) => build(connection, settings, identityOf(addressOf(url))))
+const open = ({
+  settings,
+  url: { origin, value: url }
+}: Settled): Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const connection = yield* Effect.catchTag(RedisConnection.fromUrl(url), "UnknownException", () =>
+      Setting.invalid(origin, "names a Redis store, which needs the package ioredis: npm install ioredis@5")
+    )
+    return yield* build(connection, settings, identityOf(addressOf(url)))
+  })
 
 /** Without the credentials. */
 const addressOf = (url: Redacted.Redacted<string>): string => {

@@ -17,7 +17,7 @@ type Layered = Layer.Layer<TokenStore, ConfigError.ConfigError>
 /** @internal */
 export type Load = { readonly [Kind in "file" | "redis"]: () => Promise<{ readonly layerConfig: () => Layered }> }
 
-/** Imported when it is named, so that a program without Redis needs no `ioredis`. */
+/** Imported when it is named, so that a program loads only what it uses. */
 const load: Load = {
   file: () => import("../layers/TokenStoreFile.js"),
   redis: () => import("../layers/TokenStoreRedis.js")
@@ -32,16 +32,11 @@ export const layerFrom = (load: Load): Layered =>
       const { kind, setting } = choice.value
       const store = yield* Effect.orElse(
         Effect.tryPromise(() => load[kind]()),
-        () => Setting.invalid(setting.origin, HINTS[kind])
+        () => Setting.invalid(setting.origin, `names a ${kind} store, which needs Node.js`)
       )
       return store.layerConfig()
     })
   )
-
-const HINTS = {
-  file: "names a file store, which needs Node.js",
-  redis: "names a Redis store, which needs the package ioredis: npm install ioredis@5"
-}
 
 /**
  * `memory` or not set: `TokenStoreMemory`. `file:PATH`: `TokenStoreFile`. `redis://…` or `rediss://…`: `TokenStoreRedis`, which needs

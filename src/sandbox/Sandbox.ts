@@ -33,7 +33,10 @@ const make = (options: Options = {}): Effect.Effect<SandboxService, SandboxError
 const server = Effect.tryPromise({
   try: () => import("./http/Server.js"),
   catch: () =>
-    new SandboxError({ reason: "Listen", issues: ["install @effect/platform-node@0.108, which the server needs"] })
+    new SandboxError({
+      reason: "Listen",
+      issues: ["the server needs a package: npm install @effect/platform-node@0.108"]
+    })
 })
 
 const makeServer = (options: ServerOptions = {}): Effect.Effect<SandboxService, SandboxError, Scope.Scope> =>

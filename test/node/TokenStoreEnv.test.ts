@@ -32,15 +32,12 @@ describe("TokenStoreEnv.layer", () => {
     )
   }
 
-  it.live("names the package to install if ioredis is missing", () =>
+  it.live("says that the store needs Node.js if it cannot be loaded", () =>
     Effect.gen(function* () {
-      const missing = layerFrom({
-        file: () => Promise.reject(new Error("no")),
-        redis: () => Promise.reject(new Error("Cannot find package 'ioredis'"))
-      })
-      const exit = yield* build(missing, { NOMBA_TOKEN_STORE: "redis://me:hunter2@redis.example" })
-      assert.include(String(exit), "NOMBA_TOKEN_STORE")
-      assert.include(String(exit), "npm install ioredis@5")
+      const missing = () => Promise.reject(new Error("No such module: node:fs"))
+      const layer = layerFrom({ file: missing, redis: missing })
+      const exit = yield* build(layer, { NOMBA_TOKEN_STORE: "file:/home/hunter2" })
+      assert.include(String(exit), "NOMBA_TOKEN_STORE names a file store, which needs Node.js")
       assert.notInclude(String(exit), "hunter2")
     })
   )

@@ -21,7 +21,7 @@ const open = (
   codec: SessionCodec.SessionCodec = SessionCodec.plain
 ): Effect.Effect<StoreDriver, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const connection = yield* RedisConnection.fromUrl(Redacted.make(url))
+    const connection = yield* Effect.orDie(RedisConnection.fromUrl(Redacted.make(url)))
     const connect = yield* Driver.make(connection, { codec, commandTimeout: Duration.seconds(1) })
     return yield* connect(key, LEASE)
   })

@@ -30,7 +30,7 @@ const owner = ownerOf("owner")
 
 const open = (url: string, key: StoreKey): Effect.Effect<StoreDriver, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const connection = yield* RedisConnection.fromUrl(Redacted.make(url))
+    const connection = yield* Effect.orDie(RedisConnection.fromUrl(Redacted.make(url)))
     const settings = { codec: SessionCodec.plain, commandTimeout: Duration.seconds(1) }
     const connect = yield* Driver.make(connection, settings)
     return yield* connect(key, Duration.seconds(10))

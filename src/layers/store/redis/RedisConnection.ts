@@ -3,13 +3,14 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { Redis } from "ioredis"
+import type { Redis } from "ioredis"
 import { Unavailable } from "../../../schemas/AuthError.js"
 import { present } from "../../../schemas/Responses.js"
 import { systemCode } from "../../http/NetworkFailure.js"
@@ -58,11 +59,18 @@ const LONGEST_WAIT = 2_000
 /** An open connection does not keep a process alive; a command that waits for its answer does. */
 const unreferenced = (client: Redis): Redis => client.on("connect", () => client.stream.unref())
 
-/** A client of our own, which connects when it is first used and reconnects for as long as the scope is open. */
-export const fromUrl = (url: Redacted.Redacted<string>): Effect.Effect<RedisConnection, never, Scope.Scope> =>
+/**
+ * A client of our own, which connects when it is first used and reconnects for as long as the scope is open. `ioredis` is
+ * imported here and not above, so that a program without it can be told what to install. Fails if it cannot be imported.
+ */
+export const fromUrl = (
+  url: Redacted.Redacted<string>
+): Effect.Effect<RedisConnection, Cause.UnknownException, Scope.Scope> =>
   Effect.gen(function* () {
+    // CommonJS: of a bundle that is split into files, `default` is the one export.
+    const ioredis = yield* Effect.tryPromise(() => import("ioredis"))
     const client = yield* Effect.acquireRelease(
-      Effect.sync(() => connect(Redacted.value(url))),
+      Effect.sync(() => connect(ioredis.default.Redis, Redacted.value(url))),
       (client) => Effect.sync(() => client.disconnect())
     )
     let last = Option.none<string>()
@@ -94,9 +102,9 @@ export const fromUrl = (url: Redacted.Redacted<string>): Effect.Effect<RedisConn
     }
   })
 
-const connect = (url: string): Redis =>
+const connect = (Client: typeof Redis, url: string): Redis =>
   unreferenced(
-    new Redis(url, {
+    new Client(url, {
       lazyConnect: true,
       connectTimeout: CONNECT_TIMEOUT,
       keepAlive: KEEP_ALIVE,
