@@ -5,21 +5,27 @@
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { build } from "esbuild"
+import { build, type Plugin } from "esbuild"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
 const packageOf = (file: string): string | undefined => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]
 
-/** Where `@effect/platform` keeps its copy of Scalar, which is a package of its own. */
-const scalar = "node_modules/@effect/platform/dist/esm/internal/httpApiScalar.js"
-
-/** The licence of Scalar, which neither its copy nor `@effect/platform` brings along. */
-const scalarLicence = (): string => {
-  const [, name, version] = /(@scalar\/api-reference)@([\d.]+)/.exec(readFileSync(join(root, scalar), "utf8")) ?? []
-  if (name === undefined) throw new Error(`${scalar} no longer says which Scalar it holds: look at its licence`)
-  const text = readFileSync(join(root, "scripts/licences/scalar.txt"), "utf8").trim()
-  return `${name} ${version}, within @effect/platform\n\n${text}\n`
+/**
+ * `@effect/platform` is installed beside this package as its peer, and has the viewer of the API pages, which is larger than
+ * the rest of the bin: it is read from there when the first API page is opened.
+ */
+const viewer: Plugin = {
+  name: "viewer",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /@effect\/platform\/dist\/esm\/internal\/httpApiScalar\.js$/ }, () => ({
+      contents: `
+        const missing = "To see this page: npm install @effect/platform@0.97"
+        const load = async () =>
+          (await import(new URL("internal/httpApiScalar.js", import.meta.resolve("@effect/platform/HttpApiScalar")))).javascript
+        export const javascript = await load().catch(() => "document.body.textContent = " + JSON.stringify(missing))
+      `
+    }))
 }
 
 const licenceOf = (folder: string): string => {
@@ -31,10 +37,10 @@ const licenceOf = (folder: string): string => {
 
 /** The licences of what is bundled, which ask to travel with it. */
 const licences = (inputs: ReadonlyArray<string>): string =>
-  [
-    ...[...new Set(inputs.flatMap((file) => packageOf(file) ?? []))].sort().map(licenceOf),
-    ...(inputs.includes(scalar) ? [scalarLicence()] : [])
-  ].join(`\n${"-".repeat(80)}\n\n`)
+  [...new Set(inputs.flatMap((file) => packageOf(file) ?? []))]
+    .sort()
+    .map(licenceOf)
+    .join(`\n${"-".repeat(80)}\n\n`)
 
 /** Bundles into the folder, which is emptied first. */
 export const bundle = async (outdir: string): Promise<void> => {
@@ -51,6 +57,7 @@ export const bundle = async (outdir: string): Promise<void> => {
     target: "node20.19",
     minify: true,
     metafile: true,
+    plugins: [viewer],
     legalComments: "none",
     logLevel: "warning",
     define: { NOMBA_AUTH_VERSION: JSON.stringify(version) },
