@@ -3,6 +3,9 @@
  *
  * @since 0.1.0
  */
+
+// A program may be compiled without `lib: ["ESNext.Disposable"]` and without the types of Node.js, which have it too.
+/// <reference lib="esnext.disposable" preserve="true" />
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,7 @@
 /** The sandbox for tests in any runner, and for programs without Effect. */
+
+// A program may be compiled without `lib: ["ESNext.Disposable"]` and without the types of Node.js, which have it too.
+/// <reference lib="esnext.disposable" preserve="true" />
 import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
