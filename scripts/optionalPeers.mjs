@@ -56,7 +56,10 @@ const env = {
 }
 const bin = (...args) =>
   execFileSync("npx", ["--no-install", "nomba-auth", ...args], { encoding: "utf8", env, stdio: "pipe" })
-bin("sandbox", "--port", "0", "--quiet", "--", "node", "-e", "fetch(process.env.NOMBA_BASE_URL + '/health')")
+const viewer = `
+  const response = await fetch(process.env.NOMBA_BASE_URL + "/docs/scalar.js")
+  process.exit((await response.text()).includes("@scalar/api-reference") ? 0 : 1)`
+bin("sandbox", "--port", "0", "--quiet", "--", "node", "--input-type=module", "-e", viewer)
 assert.throws(
   () => bin("status"),
   ({ stderr }) => /Redis at 127\.0\.0\.1:1/.test(stderr) && !/MODULE_NOT_FOUND/.test(stderr)
