@@ -57,6 +57,7 @@ export default defineConfig(({ mode }) => {
         : ["test/support/reportMissing.ts", "test/support/cliFolder.ts"],
       env: { TESTS: isQuick ? "quick" : "all" },
       reporters: isQuick ? [new ShortReporter()] : ["default"],
+      silent: isQuick && "passed-only",
       setupFiles: ["test/support/equality.ts", "test/support/isolateIt.ts"],
       maxWorkers: workers,
       minWorkers: workers,

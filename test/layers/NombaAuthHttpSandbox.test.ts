@@ -29,9 +29,9 @@ const refreshing = (session: Session) => ({
   accessToken: session.accessToken
 })
 
-describe("against the emulator, which was written from the contract alone", () => {
+describe("NombaAuthHttp against the sandbox, which shares no code with it,", () => {
   for (const dialect of ["spec", "live", "both"] satisfies ReadonlyArray<Dialect>) {
-    it.scoped(`a session's life, ${dialect}`, () =>
+    it.scoped(`issues, refreshes and revokes a session, ${dialect}`, () =>
       Effect.gen(function* () {
         const { auth } = yield* against({ dialect, accountHeader: dialect === "spec" ? "ignored" : "required" })
         const first = yield* auth.issue
@@ -50,7 +50,7 @@ describe("against the emulator, which was written from the contract alone", () =
     )
 
     for (const clockOffset of [-36e5 * 5, 36e5 * 5]) {
-      it.scoped(`a server whose clock is ${clockOffset / 36e5} h off, ${dialect}`, () =>
+      it.scoped(`measures the lifetime of a server whose clock is ${clockOffset / 36e5} h off, ${dialect}`, () =>
         Effect.gen(function* () {
           yield* TestClock.setTime(Date.UTC(2026, 0, 1))
           const { auth } = yield* against({ dialect, clockOffset, accessLifetime: "10 minutes" })
@@ -62,7 +62,7 @@ describe("against the emulator, which was written from the contract alone", () =
     }
   }
 
-  it.scoped("a wrong secret, or a wrong account, is refused as credentials", () =>
+  it.scoped("fails with InvalidCredentials for a wrong secret or account", () =>
     Effect.gen(function* () {
       for (const changes of [
         { clientSecret: Effect.succeed(Redacted.make("q1/W2+e3R4t5Y6u7I8o9P0a1S2d3F4g5H6j7K8l9Z0=")) },
@@ -75,7 +75,7 @@ describe("against the emulator, which was written from the contract alone", () =
     })
   )
 
-  it.scoped("a session that somebody else has ended cannot be refreshed or revoked", () =>
+  it.scoped("fails with Expired on refresh and revoke of a session that another login has ended", () =>
     Effect.gen(function* () {
       const { auth, sandbox } = yield* against({})
       const session = yield* auth.issue

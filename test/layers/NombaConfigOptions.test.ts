@@ -61,8 +61,8 @@ const printed = (error: unknown): string =>
     Cause.pretty(Cause.fail(error))
   ].join("\n")
 
-describe("in code", () => {
-  it.effect("what is not set has its default", () =>
+describe("NombaConfigOptions", () => {
+  it.effect("sets the defaults", () =>
     Effect.gen(function* () {
       const config = yield* NombaConfigOptions.make({ clientId, clientSecret: Redacted.make(clientSecret) })
       assert.strictEqual(config.baseUrl, "https://sandbox.nomba.com")
@@ -79,7 +79,7 @@ describe("in code", () => {
     })
   )
 
-  it.effect("the layer gives the service", () =>
+  it.effect("provides the service", () =>
     Effect.gen(function* () {
       const config = yield* NombaConfig
       assert.strictEqual(config.clientId, clientId)
@@ -88,7 +88,7 @@ describe("in code", () => {
     }).pipe(Effect.provide(NombaConfigOptions.layer(options)))
   )
 
-  it.effect("the account id and the margins are no part of the store key, the host is", () =>
+  it.effect("makes a store key of the host, without the account id and the times", () =>
     Effect.gen(function* () {
       const one = yield* inCode({ accountId, renewAhead: 0 })
       const two = yield* inCode({ accountId: clientId, baseUrl: "https://sandbox.nomba.com/v1/" })
@@ -98,7 +98,7 @@ describe("in code", () => {
     })
   )
 
-  it.effect("a base URL wins over an environment", () =>
+  it.effect("prefers a base URL to an environment", () =>
     Effect.gen(function* () {
       const config = yield* inCode({ environment: "production", baseUrl: "https://proxy.example/nomba/v1/" })
       assert.strictEqual(config.baseUrl, "https://proxy.example/nomba")
@@ -107,7 +107,7 @@ describe("in code", () => {
     })
   )
 
-  it.effect("a secret that is an effect is run when it is needed, each time, with its own failure", () =>
+  it.effect("runs a secret that is an effect each time it is needed, with its own failure", () =>
     Effect.gen(function* () {
       let reads = 0
       const failure = new Unavailable({ operation: "issue", reason: "Secret" })
@@ -123,7 +123,7 @@ describe("in code", () => {
     })
   )
 
-  it.effect("a secret that is a plain string is told to be wrapped, and not printed", () =>
+  it.effect("rejects a secret that is a plain string, says how to wrap it, and does not print it", () =>
     Effect.gen(function* () {
       const careless: object = { ...options, clientSecret }
       const error = yield* Effect.flip(NombaConfigOptions.make(careless as NombaConfigOptions.Options))
@@ -134,7 +134,7 @@ describe("in code", () => {
     })
   )
 
-  it.effect("no options at all, or something else, is a ConfigError too", () =>
+  it.effect("fails with ConfigError if there are no options, or anything else in their place", () =>
     Effect.gen(function* () {
       for (const careless of [undefined, null, "x", [], 7] as ReadonlyArray<unknown>) {
         const options = careless as NombaConfigOptions.Options
@@ -153,7 +153,7 @@ describe("in code", () => {
     })
   )
 
-  it.effect("what JavaScript lets through is a ConfigError too", () =>
+  it.effect("fails with ConfigError for a wrong type", () =>
     Effect.gen(function* () {
       const wiped = Redacted.make("gone")
       Redacted.unsafeWipe(wiped)
@@ -182,7 +182,7 @@ describe("in code", () => {
   )
 
   for (const input of ["12 seconds", Duration.millis(1), 10_000] as const) {
-    it.effect(`a request may take ${input}`, () =>
+    it.effect(`accepts a request time-out of ${input}`, () =>
       Effect.gen(function* () {
         assert.deepStrictEqual((yield* inCode({ requestTimeout: input })).requestTimeout, Duration.decode(input))
       })
@@ -190,7 +190,7 @@ describe("in code", () => {
   }
 
   for (const input of [0, -1, Number.NaN, "12001 millis", Number.POSITIVE_INFINITY] as const) {
-    it.effect(`a request may not take ${input}`, () =>
+    it.effect(`rejects a request time-out of ${input}`, () =>
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* problem(inCode({ requestTimeout: input })), [
           "options.requestTimeout",
@@ -200,7 +200,7 @@ describe("in code", () => {
     )
   }
 
-  it.effect("a token may be renewed only when it is needed, but not after that", () =>
+  it.effect("accepts renewAhead of zero, and none below", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual((yield* inCode({ renewAhead: 0 })).renewAhead, Duration.zero)
       assert.strictEqual((yield* problem(inCode({ renewAhead: -1 })))[0], "options.renewAhead")
@@ -209,8 +209,8 @@ describe("in code", () => {
   )
 })
 
-describe("from the environment", () => {
-  it.effect("everything can be said by variables", () =>
+describe("NombaConfigOptions from the environment", () => {
+  it.effect("reads every setting from a variable", () =>
     Effect.gen(function* () {
       const config = yield* inEnvironment({ NOMBA_ENVIRONMENT: "production" })
       assert.strictEqual(config.baseUrl, "https://api.nomba.com")
@@ -225,7 +225,7 @@ describe("from the environment", () => {
     })
   )
 
-  it.effect("the white space around a value goes", () =>
+  it.effect("removes white space around a value", () =>
     Effect.gen(function* () {
       const config = yield* inEnvironment({
         NOMBA_CLIENT_ID: ` ${clientId}\r\n`,
@@ -238,7 +238,7 @@ describe("from the environment", () => {
     })
   )
 
-  it.effect("the secret may go by its dashboard name, but its own name comes first", () =>
+  it.effect("reads the secret from NOMBA_PRIVATE_KEY, unless its own variable is set", () =>
     Effect.gen(function* () {
       const both = yield* inEnvironment({ NOMBA_PRIVATE_KEY: "the other one" })
       assert.strictEqual(both.origins.clientSecret, "NOMBA_CLIENT_SECRET")
@@ -251,14 +251,14 @@ describe("from the environment", () => {
     })
   )
 
-  it.effect("a secret may hold a comma", () =>
+  it.effect("accepts a secret with a comma", () =>
     Effect.gen(function* () {
       const config = yield* inEnvironment({ NOMBA_CLIENT_SECRET: "a1,b2,c3" })
       assert.strictEqual(Redacted.value(yield* config.clientSecret), "a1,b2,c3")
     })
   )
 
-  it.effect("a variable that the config replaces is not read", () =>
+  it.effect("reads no variable that the config replaces", () =>
     Effect.gen(function* () {
       const junk = recordVariables({ NOMBA_CLIENT_ID: "", NOMBA_CLIENT_SECRET: "", NOMBA_ACCOUNT_ID: "\n" })
       const config = yield* Effect.withConfigProvider(
@@ -279,21 +279,21 @@ describe("from the environment", () => {
     })
   )
 
-  it.effect("a base URL in a variable does not replace an environment in code", () =>
+  it.effect("prefers an environment in code to a base URL in a variable", () =>
     Effect.gen(function* () {
       const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:4010" }, { environment: "production" })
       assert.strictEqual(config.baseUrl, "https://api.nomba.com")
     })
   )
 
-  it.effect("a base URL makes the environment's name irrelevant", () =>
+  it.effect("ignores the environment if there is a base URL", () =>
     Effect.gen(function* () {
       const config = yield* inEnvironment({ NOMBA_BASE_URL: "http://localhost:4010", NOMBA_ENVIRONMENT: "live" })
       assert.strictEqual(config.origins.environment, "http://localhost:4010 from NOMBA_BASE_URL")
     })
   )
 
-  it.effect("a missing secret is told by both names that it may go by", () =>
+  it.effect("names both variables if the secret is missing", () =>
     Effect.gen(function* () {
       const config = NombaConfigOptions.makeConfig().pipe(withEnvironment({ NOMBA_CLIENT_ID: clientId }))
       assert.deepStrictEqual(yield* problem(config), [
@@ -303,7 +303,7 @@ describe("from the environment", () => {
     })
   )
 
-  it.effect("all that is wrong is told at once, by both names", () =>
+  it.effect("names all problems at once, each by option and variable", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(
         NombaConfigOptions.makeConfig(replaced({ accountId: " x", requestTimeout: 0 })).pipe(
@@ -323,7 +323,7 @@ describe("from the environment", () => {
   )
 })
 
-describe("a value that cannot be meant", () => {
+describe("a placeholder or malformed value", () => {
   const placeholders = [
     "your_client_id",
     "YOUR-CLIENT-SECRET",
@@ -384,7 +384,7 @@ describe("a value that cannot be meant", () => {
     "'a1b2c3'"
   ]
 
-  it.effect.each([...placeholders, ...inexact])("%j is refused in each place, and named, not printed", (value) =>
+  it.effect.each([...placeholders, ...inexact])("%j is rejected in each place, and named, not printed", (value) =>
     Effect.gen(function* () {
       for (const [option, variable, changes] of [
         ["options.clientId", "NOMBA_CLIENT_ID", { clientId: value }],
@@ -426,7 +426,7 @@ describe("a value that cannot be meant", () => {
     })
   )
 
-  it.effect("an account id must fit in a header", () =>
+  it.effect("is rejected as an account id if a header cannot carry it", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* problem(inCode({ accountId: "zoë" })))[1], "has characters that a header cannot carry")
     })
@@ -498,7 +498,7 @@ describe("a base URL", () => {
     })
   )
 
-  it.prop("normalising twice is normalising once", { url: fc.webUrl({ withQueryParameters: false }) }, ({ url }) => {
+  it.prop("is the same if it is normalised twice", { url: fc.webUrl({ withQueryParameters: false }) }, ({ url }) => {
     const once = BaseUrl.normalise(url)
     if (once._tag === "Right") assert.deepStrictEqual(BaseUrl.normalise(once.right), once)
   })

@@ -18,7 +18,7 @@ import { scriptedCache } from "../support/tokenCache.js"
 
 const START = Date.UTC(2025, 9, 9, 8, 53, 20)
 const TIMEOUT = 10_000
-/** How long an answer that nobody will see is read. */
+/** How long a response is read that is discarded. */
 const DISCARDING = 1_000
 const RUNS = 100
 const tags = ["InvalidRequest", "InvalidCredentials", "Expired", "Unavailable", "UnexpectedResponse"]
@@ -82,7 +82,7 @@ const areBounded = (pulled: ReadonlyArray<number>): void => {
   for (const size of pulled) assert.isAtMost(size, IncomingResponse.LIMIT + PIECE, "much of a body was read")
 }
 
-describe("whatever is answered, it is a success or one of the five errors, in time, and no secret is seen", () => {
+describe("any response gives a success or one of the five errors, in time and without a secret,", () => {
   for (const { operation, run } of operations) {
     it(`to ${operation}`, () => {
       const any = anyAnswer(known[operation])

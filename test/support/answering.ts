@@ -6,7 +6,7 @@ import { type Answer, bytesOf, type End, PIECE } from "./answers.js"
 
 const spaces = new Uint8Array(PIECE).fill(32)
 
-/** How many pieces of a body without an end anybody may ask for. */
+/** How many pieces of a body without an end may be read. */
 const PATIENCE = (4 * IncomingResponse.LIMIT) / PIECE
 
 export interface AnsweringClient {
@@ -77,7 +77,7 @@ const bodyOf = (
     "never ends": Stream.never,
     "goes on for ever": Stream.unfoldEffect(PATIENCE, (left) =>
       left === 0
-        ? Effect.dieMessage("nobody stopped reading")
+        ? Effect.dieMessage("the client did not stop reading")
         : Effect.delay(Effect.succeed(Option.some([spaces, left - 1] as const)), answer.pause)
     ),
     dies: Stream.die(new Error(request.headers["authorization"])),

@@ -1,12 +1,12 @@
-/** Files under a process that dies. */
+/** Files under a process that crashes. */
 import { writeFileSync } from "node:fs"
 import { Deferred, Effect } from "effect"
 import * as Files from "../../src/layers/store/file/Files.js"
 
-/** A process that dies instead of its nth touch of the disk, once it is armed; a write has begun by then. */
-export const makeCrashing = Effect.map(Deferred.make<void>(), (died) => {
+/** A process that crashes at its nth access to the disk, once it is armed; a write has begun by then. */
+export const makeCrashing = Effect.map(Deferred.make<void>(), (crashed) => {
   let left = Number.POSITIVE_INFINITY
-  const mortal =
+  const crashing =
     <Args extends ReadonlyArray<string>, A>(touch: (...args: Args) => Effect.Effect<A, Files.FileFailure>) =>
     (...args: Args): Effect.Effect<A, Files.FileFailure> =>
       Effect.suspend(() => {
@@ -15,22 +15,22 @@ export const makeCrashing = Effect.map(Deferred.make<void>(), (died) => {
         const [path, text] = args
         if (touch === (Files.system.write as unknown) && path !== undefined)
           writeFileSync(path, text?.slice(0, 9) ?? "")
-        return Effect.zipRight(Deferred.succeed(died, undefined), Effect.never)
+        return Effect.zipRight(Deferred.succeed(crashed, undefined), Effect.never)
       })
   const files: Files.Files = {
-    list: mortal(Files.system.list),
-    stat: mortal(Files.system.stat),
-    read: mortal(Files.system.read),
-    write: mortal(Files.system.write),
-    link: mortal(Files.system.link),
-    rename: mortal(Files.system.rename),
-    remove: mortal(Files.system.remove),
-    makeDirectory: mortal(Files.system.makeDirectory),
-    syncDirectory: mortal(Files.system.syncDirectory)
+    list: crashing(Files.system.list),
+    stat: crashing(Files.system.stat),
+    read: crashing(Files.system.read),
+    write: crashing(Files.system.write),
+    link: crashing(Files.system.link),
+    rename: crashing(Files.system.rename),
+    remove: crashing(Files.system.remove),
+    makeDirectory: crashing(Files.system.makeDirectory),
+    syncDirectory: crashing(Files.system.syncDirectory)
   }
   return {
     files,
-    died: Deferred.await(died),
+    crashed: Deferred.await(crashed),
     arm: (touches: number) => {
       left = touches
     }

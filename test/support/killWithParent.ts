@@ -5,7 +5,7 @@ import type { Socket } from "node:net"
 /** Its input ends with whoever holds the other end, a process that was killed included. What ends a whole group spares it. */
 const guard = 'trap "" HUP INT TERM; read -r _; kill -KILL "$1"'
 
-/** Kills the child when this process is gone, also one that stands still or has left nobody to tell it. */
+/** Kills the child when this process is gone, also if either was stalled or this one was killed. */
 export const killWithParent = (child: ChildProcess): void => {
   if (child.pid === undefined) return
   const watching = spawn("sh", ["-c", guard, "guard", String(child.pid)], { stdio: ["pipe", "ignore", "ignore"] })

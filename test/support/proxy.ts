@@ -17,8 +17,8 @@ export interface Proxy {
   readonly delayNext: (request: string, millis: number) => Effect.Effect<void>
   /** Connections that have subscribed until now stay open, and nothing comes through any more. */
   readonly silenceSubscribers: Effect.Effect<void>
-  /** This process stands still for so many milliseconds, as soon as the next answer has been passed on. */
-  readonly standStillAfter: (millis: number) => Effect.Effect<void>
+  /** Stalls this process for so many milliseconds, as soon as the next answer has been passed on. */
+  readonly stallAfter: (millis: number) => Effect.Effect<void>
   /** Begins to listen for the names of requests; the connection breaks once, at the place that is given. */
   readonly listen: (place?: Place) => Effect.Effect<void>
   /** What has been asked since then. */
@@ -156,7 +156,7 @@ export const proxyTo = (
       silenceSubscribers: Effect.sync(() => {
         for (const pair of pairs) if (pair.isSubscriber) pair.isSilent = true
       }),
-      standStillAfter: (millis) =>
+      stallAfter: (millis) =>
         Effect.sync(() => {
           stillFor = millis
         }),

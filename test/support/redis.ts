@@ -14,7 +14,7 @@ import { closedPort } from "./server.js"
 export interface RedisServerService {
   readonly port: number
   readonly url: string
-  /** A command by somebody who may do anything. */
+  /** A command of a user with all rights. */
   readonly call: (command: string, ...args: ReadonlyArray<string | number>) => Effect.Effect<unknown, UnknownException>
   /** `ACL SETUSER`, without the rules about channels where the server has none. */
   readonly setUser: (name: string, ...rules: ReadonlyArray<string>) => Effect.Effect<unknown, UnknownException>
@@ -27,7 +27,7 @@ export interface RedisServerService {
   readonly thaw: Effect.Effect<void>
 }
 
-/** None where it does not come up, for instance because somebody else has taken the port. */
+/** None if it does not start, for instance because another program has taken the port. */
 const start = (
   port: number,
   folder: string,

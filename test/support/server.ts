@@ -53,7 +53,7 @@ export const serve = (
 export const serveTcp = (handle: (socket: Net.Socket) => void): Effect.Effect<Served, never, Scope.Scope> =>
   Effect.suspend(() => listen(Net.createServer(handle), []))
 
-/** A port where nobody listens. */
+/** A closed port. */
 export const closedPort: Effect.Effect<number> = Effect.scoped(
   Effect.map(
     serveTcp(() => {}),

@@ -95,7 +95,7 @@ export interface Simulation {
   readonly sleeping: () => number
 }
 
-/** Where effect keeps the fibers that nobody else keeps, until they end. Those of a killed process never do. */
+/** Where effect keeps root fibers until they end. Those of a killed process never do. */
 const { roots } = GlobalValue.globalValue(Symbol.for("effect/FiberScope/Global"), () => ({
   roots: new Set<Fiber.RuntimeFiber<unknown, unknown>>()
 }))

@@ -1,4 +1,4 @@
-/** A clock that stands still until the test sets it, forwards or back. */
+/** A clock that stops until the test sets it, forwards or back. */
 import { Clock, Effect } from "effect"
 
 export interface HandClock {

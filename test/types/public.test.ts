@@ -101,7 +101,7 @@ describe("the layers", () => {
     expectTypeOf(Nomba.layerConfig).returns.toEqualTypeOf<Client<HttpClient.HttpClient | TokenStore>>()
   })
 
-  it("of a public client give its login besides", () => {
+  it("of a public client also provide its login", () => {
     type PublicClient = Layer.Layer<
       NombaAuth | TokenCache | NombaClient | PublicLogin,
       ConfigError.ConfigError,
@@ -114,7 +114,7 @@ describe("the layers", () => {
     >()
   })
 
-  it("of one service each ask for what they are built on", () => {
+  it("of one service each require what they are built on", () => {
     expectTypeOf(NombaClientHttp.layer).toEqualTypeOf<
       Layer.Layer<NombaClient, never, NombaConfig | TokenCache | HttpClient.HttpClient>
     >()
@@ -234,7 +234,7 @@ describe("the options", () => {
     expectTypeOf<Nomba.PublicConfigOptions>().not.toHaveProperty("clientSecret")
   })
 
-  it("take undefined for what is not said", () => {
+  it("accept undefined for a setting that is left out", () => {
     expectTypeOf<{
       clientId: string
       clientSecret: Redacted.Redacted

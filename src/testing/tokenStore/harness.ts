@@ -229,10 +229,10 @@ export const makeRevoke = <E = never>(
 /** Nomba is out of reach. */
 export const down = new Unavailable({ operation: "issue", reason: "Network", detail: "ECONNREFUSED" })
 
-/** A holder that loses its lease while it lives. */
+/** A holder whose lease can be made to expire. */
 export interface Frail {
   readonly store: SessionStore
-  /** Its right, if it has one, runs out. It does not notice. */
+  /** Its lease, if it has one, expires without its notice. */
   readonly lapse: Effect.Effect<void>
 }
 
@@ -243,12 +243,12 @@ export interface Harness {
   readonly holder: (key: StoreKey.StoreKey) => Effect.Effect<SessionStore, Error, Scope.Scope>
   readonly frail: (key: StoreKey.StoreKey) => Effect.Effect<Frail, Error, Scope.Scope>
   readonly pass: (duration: Duration.DurationInput) => Effect.Effect<void>
-  /** Lets those who are under way come to where they wait. No case depends on it to pass, only to be sharp. */
+  /** Lets running fibers reach the point where they wait. Without it cases pass too, but test less. */
   readonly settle: Effect.Effect<void>
   readonly requestTimeout: Duration.Duration
   /** How long a lease lasts. */
   readonly lease: Duration.Duration
-  /** How long it takes until a frail holder has lost its lease. */
+  /** How long it takes until a `frail` holder has lost its lease. */
   readonly lapse: Duration.Duration
 }
 

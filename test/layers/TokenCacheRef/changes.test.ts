@@ -47,7 +47,7 @@ describe("TokenCache.changes", () => {
     })
   )
 
-  it.scoped("tells each change once, with its reason", () =>
+  it.scoped("publishes each change once, with its reason", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const faulty = makeFaultyStore()
@@ -93,7 +93,7 @@ describe("TokenCache.changes", () => {
     })
   )
 
-  it.scoped("tells a logout here and elsewhere once", () =>
+  it.scoped("publishes a logout of this and of another cache once", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -113,7 +113,7 @@ describe("TokenCache.changes", () => {
     })
   )
 
-  it.scoped("keeps the latest 64 events for a slow subscriber and tells how many it missed", () =>
+  it.scoped("keeps the latest 64 events for a slow subscriber and counts those that it missed", () =>
     Effect.gen(function* () {
       const cache = yield* makeCache({ upstream: makeUpstream() })
       const gate = yield* Deferred.make<void>()
@@ -154,7 +154,7 @@ describe("TokenCache.changes", () => {
     })
   )
 
-  it.scoped("ends at once for who subscribes after the layer closed", () =>
+  it.scoped("ends at once for a subscriber after the layer closed", () =>
     Effect.gen(function* () {
       const cache = yield* Effect.scoped(makeCache({ upstream: makeUpstream() }))
       const all = yield* Stream.runCollect(cache.changes).pipe(during("1 second"))

@@ -9,7 +9,7 @@ interface ScriptedClock {
   readonly clock: Clock.Clock
   /** Both clocks run on. */
   readonly pass: (millis: number) => void
-  /** Somebody sets one of them. */
+  /** One of them is set. */
   readonly set: (change: { readonly wall?: number; readonly monotonic?: number }) => void
 }
 

@@ -203,7 +203,7 @@ describe("the lifetime of a token", () => {
     })
   )
 
-  it.scoped("may end while nobody asks: the refresh token is used", () =>
+  it.scoped("may end without a get: the next one uses the refresh token", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })

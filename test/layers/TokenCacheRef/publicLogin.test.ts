@@ -77,7 +77,7 @@ describe("PublicLogin.login", () => {
     })
   )
 
-  it.scoped("starts a session that is refreshed, until Nomba refuses that and the end user has to log in again", () =>
+  it.scoped("starts a session that is refreshed until Nomba rejects it and the end user has to log in again", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, login } = yield* makePublicCache({ upstream })

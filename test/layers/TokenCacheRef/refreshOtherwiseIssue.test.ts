@@ -53,9 +53,9 @@ const refused: ReadonlyArray<AuthError> = [
 
 const described = (error: AuthError): string => `${error._tag}${error._tag === "Unavailable" ? ` ${error.reason}` : ""}`
 
-describe("a renewal refreshes, otherwise issues", () => {
+describe("a renewal", () => {
   for (const error of doubtful) {
-    it.scoped(`with a live token, the renewal after a lost refresh (${described(error)}) issues`, () =>
+    it.scoped(`issues after a lost refresh while the token is live (${described(error)})`, () =>
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const cache = yield* makeCache({ upstream })
@@ -75,7 +75,7 @@ describe("a renewal refreshes, otherwise issues", () => {
       })
     )
 
-    it.scoped(`without a live token, the same renewal issues after a lost refresh (${described(error)})`, () =>
+    it.scoped(`issues after its own lost refresh without a live token (${described(error)})`, () =>
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const cache = yield* makeCache({ upstream })
@@ -93,7 +93,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     )
   }
 
-  it.scoped("and no cache sends a refresh token again whose answer was lost", () =>
+  it.scoped("sends no refresh token again whose answer was lost, in any cache", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -111,7 +111,7 @@ describe("a renewal refreshes, otherwise issues", () => {
 
   for (const error of unprocessed) {
     it.scoped(
-      `and sends the refresh token again if its request was not processed (${described(error)} ${error.detail})`,
+      `sends the refresh token again if its request was not processed (${described(error)} ${error.detail})`,
       () =>
         Effect.gen(function* () {
           const upstream = makeUpstream()
@@ -132,7 +132,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     )
   }
 
-  it.scoped("and does not issue, without a live token, after a refresh that was not processed", () =>
+  it.scoped("does not issue, without a live token, after a refresh that was not processed", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
@@ -147,7 +147,7 @@ describe("a renewal refreshes, otherwise issues", () => {
   )
 
   for (const error of refused) {
-    it.scoped(`and issues once after a refused refresh (${described(error)})`, () =>
+    it.scoped(`issues once after a rejected refresh (${described(error)})`, () =>
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const cache = yield* makeCache({ upstream })
@@ -166,7 +166,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     )
   }
 
-  it.scoped("and sends the old access token with the refresh", () =>
+  it.scoped("sends the old access token with the refresh", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const seen: Array<string | undefined> = []
@@ -189,7 +189,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and issues once for a session that was ended elsewhere", () =>
+  it.scoped("issues once for a session that was ended elsewhere", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
@@ -205,7 +205,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and does not refresh a session that was ended, although its token is rejected again when it is old", () =>
+  it.scoped("does not refresh a session that was ended, although its token is rejected again when it is old", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
@@ -221,7 +221,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and lets nobody adopt a session that was ended while another is issued", () =>
+  it.scoped("lets no process adopt a session that was ended while another is issued", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -240,7 +240,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and does not refresh an ended session although the next one could not be saved and was ended too", () =>
+  it.scoped("does not refresh an ended session although the next one could not be saved and was ended too", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const faulty = makeFaultyStore()
@@ -254,7 +254,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and does not give a session up for all if Nomba could not be reached", () =>
+  it.scoped("keeps the session if Nomba could not be reached", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -267,7 +267,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and refreshes the session that came after an ended one", () =>
+  it.scoped("refreshes the session that came after an ended one", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
@@ -279,7 +279,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and refreshes if the token was rejected at the end of its lifetime", () =>
+  it.scoped("refreshes if the token was rejected at the end of its lifetime", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
@@ -291,7 +291,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and tries the refresh token of a public client whose access token was rejected", () =>
+  it.scoped("tries the refresh token of a public client whose access token was rejected", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -303,7 +303,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and issues if the session has no refresh token", () =>
+  it.scoped("issues if the session has no refresh token", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const bare = Effect.map(
@@ -318,7 +318,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and issues after a holder crashed during its refresh", () =>
+  it.scoped("issues after a holder crashed during its refresh", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -341,7 +341,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and tries a refresh token of a public client again before the end user has to log in", () =>
+  it.scoped("tries a refresh token of a public client again before the end user has to log in", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -363,7 +363,7 @@ describe("a renewal refreshes, otherwise issues", () => {
   for (const interactive of [true, false]) {
     const client = interactive ? "a public client" : "a client with a secret"
     const next = interactive ? "sends the old one again" : "issues"
-    it.scoped(`and ${client} ${next} after a refresh that brought no new refresh token`, () =>
+    it.scoped(`${client} ${next} after a refresh that brought no new refresh token`, () =>
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const config = makeConfig()
@@ -381,7 +381,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     )
   }
 
-  it.scoped("and tells a public client without a session that the user has to log in", () =>
+  it.scoped("tells a public client without a session that the user has to log in", () =>
     Effect.gen(function* () {
       const cache = yield* makeCache({ upstream: makeUpstream(), interactive: true })
       const error = yield* Effect.flip(cache.get)
@@ -391,7 +391,7 @@ describe("a renewal refreshes, otherwise issues", () => {
   )
 
   it.scoped(
-    "and sends the refresh token only after the store confirmed the refresh-in-flight flag, which spends it only if sent",
+    "sends the refresh token only after the store confirmed the refresh-in-flight flag, which stays only if it was sent",
     () =>
       Effect.gen(function* () {
         const upstream = makeUpstream()
@@ -417,7 +417,7 @@ describe("a renewal refreshes, otherwise issues", () => {
       })
   )
 
-  it.scoped("and lets other processes adopt a session whose flag was set although nothing was sent", () =>
+  it.scoped("lets other processes adopt a session whose flag was set although nothing was sent", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig()
@@ -436,7 +436,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and sends no retry after the lease was lost", () =>
+  it.scoped("sends no retry after the lease was lost", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig({ requestTimeout: Duration.seconds(1) })
@@ -456,7 +456,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and leaves a session flagged if the lease was lost after an issue that may have ended it", () =>
+  it.scoped("leaves a session flagged if the lease was lost after an issue that may have ended it", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const config = makeConfig({ requestTimeout: Duration.seconds(1) })
@@ -478,7 +478,7 @@ describe("a renewal refreshes, otherwise issues", () => {
     })
   )
 
-  it.scoped("and keeps the answer although the caller was interrupted", () =>
+  it.scoped("keeps the answer although the caller was interrupted", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })

@@ -38,7 +38,7 @@ describe("renewing ahead of expiry", () => {
     })
   )
 
-  it("needs no timer: nothing happens unless somebody asks", () => {
+  it("needs no timer: without a get nothing happens", () => {
     const simulation = makeSimulation()
     const upstream = makeUpstream()
     const get = (cache: TokenCacheService) => Exit.getOrElse(simulation.run(getText(cache)), () => "none")

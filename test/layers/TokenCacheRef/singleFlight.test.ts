@@ -65,13 +65,13 @@ describe("TokenCache.get", () => {
   it.scoped("runs the renewal without the caller's context, fiber refs, log level and span", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
-      const mood = yield* FiberRef.make("calm")
+      const callers = yield* FiberRef.make("default")
       const seen: Array<unknown> = []
       const capture = Effect.gen(function* () {
         const context = yield* Effect.context<never>()
         seen.push(
           Context.getOption(context as Context.Context<RequestInit>, FetchHttpClient.RequestInit),
-          yield* FiberRef.get(mood),
+          yield* FiberRef.get(callers),
           yield* FiberRef.get(FiberRef.currentMinimumLogLevel),
           yield* FiberRef.get(FiberRef.currentLogSpan),
           yield* FiberRef.get(FiberRef.currentLogAnnotations),
@@ -87,13 +87,13 @@ describe("TokenCache.get", () => {
         Effect.withSpan("a caller's span"),
         Effect.withLogSpan("a caller's log span"),
         Effect.annotateLogs("caller", "first"),
-        Effect.locally(mood, "upset"),
+        Effect.locally(callers, "the caller's"),
         Logger.withMinimumLogLevel(LogLevel.None),
         Effect.provideService(FetchHttpClient.RequestInit, { signal: abort.signal })
       )
-      const [requestInit, feeling, level, logSpans, annotations, cause, span] = seen
+      const [requestInit, ofCaller, level, logSpans, annotations, cause, span] = seen
       assertNone(requestInit as Option.Option<unknown>)
-      assert.strictEqual(feeling, "calm")
+      assert.strictEqual(ofCaller, "default")
       assert.strictEqual(level, usual)
       assert.deepStrictEqual([...(logSpans as Iterable<unknown>)], [])
       assert.deepStrictEqual([...(annotations as Iterable<unknown>)], [])
@@ -125,11 +125,11 @@ describe("TokenCache.get", () => {
       upstream.always = { latency: "5 seconds" }
       const cache = yield* makeCache({ upstream })
       const hasty = yield* Effect.fork(Effect.timeoutOption(cache.get, "1 second"))
-      const patient = yield* Effect.fork(getText(cache))
+      const waiting = yield* Effect.fork(getText(cache))
       yield* TestClock.adjust("1 second")
       assertNone(yield* Fiber.join(hasty))
       yield* TestClock.adjust("4 seconds")
-      assert.strictEqual(yield* Fiber.join(patient), "access-1")
+      assert.strictEqual(yield* Fiber.join(waiting), "access-1")
       assert.strictEqual(upstream.count(), 1)
     })
   )

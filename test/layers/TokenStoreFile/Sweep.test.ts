@@ -109,10 +109,10 @@ describe("sweep: an expired session", () => {
       for (let touches = 0; ; touches++) {
         const { driver, hand, put, root, sweep } = yield* setup()
         hand.now += 31 * DAY
-        const { arm, died, files } = yield* makeCrashing
+        const { arm, crashed, files } = yield* makeCrashing
         arm(touches)
         const swept = yield* Effect.forkDaemon(sweep(files))
-        const isDone = yield* Effect.raceFirst(Effect.as(died, false), Effect.as(Fiber.await(swept), true))
+        const isDone = yield* Effect.raceFirst(Effect.as(crashed, false), Effect.as(Fiber.await(swept), true))
         if (isDone) {
           assert.isAbove(touches, 10, "it was not killed often enough")
           break

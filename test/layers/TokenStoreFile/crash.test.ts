@@ -47,7 +47,7 @@ const steps: Record<
 
 describe("a process that crashes at any access to the disk", () => {
   for (const [name, { before, crashing, leaves }] of Object.entries(steps)) {
-    it.scopedLive(`during ${name} leaves what can be read, and another takes over`, () =>
+    it.scopedLive(`during ${name} leaves a readable store, and another process takes over`, () =>
       Effect.gen(function* () {
         const seen = new Set<string>()
         for (let touches = 0; ; touches++) {
@@ -62,13 +62,13 @@ describe("a process that crashes at any access to the disk", () => {
           yield* other.release(first, nothingLeft)
           const version = 1
 
-          const { arm, died, files } = yield* makeCrashing
-          const crashed = yield* connect(files)
-          for (const step of before) yield* step(crashed, version)
+          const { arm, crashed, files } = yield* makeCrashing
+          const driver = yield* connect(files)
+          for (const step of before) yield* step(driver, version)
           arm(touches)
-          const life = yield* Effect.forkDaemon(crashing(crashed, version))
-          const lived = yield* Effect.raceFirst(Effect.as(died, false), Effect.as(Fiber.await(life), true))
-          if (lived) {
+          const step = yield* Effect.forkDaemon(crashing(driver, version))
+          const isDone = yield* Effect.raceFirst(Effect.as(crashed, false), Effect.as(Fiber.await(step), true))
+          if (isDone) {
             assert.isAbove(touches, 8, "it was not killed often enough")
             break
           }

@@ -31,7 +31,7 @@ const renewed = (holders: ReadonlyArray<Holder>) =>
   Effect.forEach(holders, (holder) => holder.next("renewed"), { concurrency: "unbounded" })
 
 describe("processes that share a session in files", { timeout: 60_000 }, () => {
-  it.scopedLive("make one of it, however many begin at once", () =>
+  it.scopedLive("issue one session, however many start at once", () =>
     Effect.gen(function* () {
       const { holders } = yield* fleet(8)
       yield* Effect.forEach(holders, (holder) => holder.send({ do: "renew" }))
@@ -46,7 +46,7 @@ describe("processes that share a session in files", { timeout: 60_000 }, () => {
     })
   )
 
-  it.scopedLive("take over from one that is killed while it has the right, and leave none of its files", () =>
+  it.scopedLive("take over from one that is killed while it holds the lease, and remove its files", () =>
     Effect.gen(function* () {
       const { a, b, directory } = yield* two
       yield* a.send({ do: "renew" })
@@ -61,7 +61,7 @@ describe("processes that share a session in files", { timeout: 60_000 }, () => {
     })
   )
 
-  it.scopedLive("refuse the late write of one that was stopped for longer than its right lasts", () =>
+  it.scopedLive("reject the late write of one that was stopped for longer than its lease", () =>
     Effect.gen(function* () {
       const { a, b, start } = yield* two
       yield* a.send({ do: "renew" })
@@ -82,7 +82,7 @@ describe("processes that share a session in files", { timeout: 60_000 }, () => {
     })
   )
 
-  it.scopedLive("let one that was stopped before its call adopt what another made meanwhile", () =>
+  it.scopedLive("let one that was stopped before its request adopt the session that another issued meanwhile", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
       yield* a.send({ do: "renew" })
@@ -100,7 +100,7 @@ describe("processes that share a session in files", { timeout: 60_000 }, () => {
     })
   )
 
-  it.scopedLive("end by themselves, though nothing was closed", () =>
+  it.scopedLive("exit by themselves, although nothing was closed", () =>
     Effect.gen(function* () {
       const program = yield* bundle("fileNeverCloses", yield* temporaryFolder)
       const directory = yield* temporaryFolder

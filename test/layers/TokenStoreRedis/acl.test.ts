@@ -33,7 +33,7 @@ const codec = SessionCodec.plain
 
 type Make = Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope>
 
-/** Without it a lease runs out rather than being freed, or nobody hears of what happens. */
+/** Without it a lease expires and is not freed, or no process gets announcements. */
 const leavesCallersAlone = new Set(["+del", "+hget", "+subscribe"])
 
 describeRedis("the rights of the page about fleets", () => {
@@ -62,7 +62,7 @@ describeRedis("the rights of the page about fleets", () => {
   const connected = <A extends { readonly disconnect: () => void }>(connect: () => A) =>
     Effect.acquireRelease(Effect.sync(connect), (client) => Effect.sync(() => client.disconnect()))
 
-  /** Two holders take a session from each other, hear of it and end it, and Redis refuses nothing. */
+  /** Two holders take a session from each other, get the announcements and end it, and Redis denies nothing. */
   const serve = (redis: RedisServerService, makeA: Make, makeB: Make) =>
     Effect.gen(function* () {
       const key = yield* freshKey()

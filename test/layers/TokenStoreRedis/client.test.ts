@@ -37,16 +37,16 @@ const hear = ({ changes }: SessionStore): Effect.Effect<Queue.Dequeue<number>, n
     return heard
   })
 
-/** What a queue consumer such as BullMQ asks for, and numbers as somebody with large ones wants them. */
-const patient = { maxRetriesPerRequest: null, enableReadyCheck: false, stringNumbers: true }
+/** The options that a queue consumer such as BullMQ sets, and numbers as text. */
+const bullOptions = { maxRetriesPerRequest: null, enableReadyCheck: false, stringNumbers: true }
 
 const atMost = "2 seconds"
 describeContract("TokenStoreRedis keeps the contract over a connection of ioredis 5", {
-  make: ({ port }) => fromClient(() => new Redis(port, "127.0.0.1", patient)),
+  make: ({ port }) => fromClient(() => new Redis(port, "127.0.0.1", bullOptions)),
   atMost
 })
 describeContract("TokenStoreRedis keeps the contract over a connection of ioredis 6", {
-  make: ({ port }) => fromClient(() => new Six.Redis(port, "127.0.0.1", patient)),
+  make: ({ port }) => fromClient(() => new Six.Redis(port, "127.0.0.1", bullOptions)),
   atMost
 })
 
@@ -138,7 +138,7 @@ describeRedis("TokenStoreRedis over a connection that the program has already", 
     })
   )
 
-  it.scopedLive("hears again after an outage, and first what it has missed", () =>
+  it.scopedLive("gets announcements again after an outage, first for what it has missed", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const key = yield* freshKey()

@@ -28,7 +28,7 @@ describe("TokenStoreRedis.layerConfig", () => {
     ` redis://127.0.0.1\n`,
     "redis://127.0.0.1/0?family=6"
   ]) {
-    it.effect(`takes ${JSON.stringify(url)}, and connects to nobody`, () =>
+    it.effect(`takes ${JSON.stringify(url)}, and connects to no server`, () =>
       Effect.gen(function* () {
         assert.isTrue(Either.isRight(yield* outcome(layerConfig, { NOMBA_TOKEN_STORE: url })))
       })
@@ -47,7 +47,7 @@ describe("TokenStoreRedis.layerConfig", () => {
     ["", "is empty"]
   ]
   for (const [value, what] of refused) {
-    it.effect(`refuses ${JSON.stringify(value)} without quoting it`, () =>
+    it.effect(`rejects ${JSON.stringify(value)} without quoting it`, () =>
       refuses(layerConfig, { NOMBA_TOKEN_STORE: value }, what)
     )
     it.effect(`names the variable that says ${JSON.stringify(value)}`, () =>
@@ -57,7 +57,7 @@ describe("TokenStoreRedis.layerConfig", () => {
 
   it.effect("says that nothing is set", () => refuses(layerConfig, {}, "NOMBA_TOKEN_STORE"))
 
-  it.effect("refuses encryption keys that are no good", () =>
+  it.effect("rejects invalid encryption keys", () =>
     refuses(
       layerConfig,
       { NOMBA_TOKEN_STORE: "redis://127.0.0.1", NOMBA_TOKEN_STORE_KEYS: "one:short" },
@@ -65,14 +65,14 @@ describe("TokenStoreRedis.layerConfig", () => {
     )
   )
 
-  it.effect("encrypts where keys are set", () =>
+  it.effect("encrypts if keys are set", () =>
     Effect.gen(function* () {
       const variables = { NOMBA_TOKEN_STORE: "redis://127.0.0.1", NOMBA_TOKEN_STORE_KEYS: `one:${key}` }
       assert.isTrue(Either.isRight(yield* outcome(layerConfig, variables)))
     })
   )
 
-  it.effect("takes what the code says in place of the environment", () =>
+  it.effect("prefers options to the environment", () =>
     Effect.gen(function* () {
       const overridden = TokenStoreRedis.layerConfig({ url: Redacted.make("redis://127.0.0.1"), codec })
       const variables = { NOMBA_TOKEN_STORE: "memory", NOMBA_TOKEN_STORE_KEYS: "one:short" }
@@ -81,7 +81,7 @@ describe("TokenStoreRedis.layerConfig", () => {
   )
 })
 
-describe("TokenStoreRedis.layerConfig without a word about encryption", () => {
+describe("TokenStoreRedis.layerConfig without a setting for encryption", () => {
   const remote = `redis://user:${secret}@redis.example/3`
   const keys = { NOMBA_TOKEN_STORE_KEYS: `one:${key}` }
 
@@ -130,12 +130,12 @@ describe("TokenStoreRedis.layerConfig without a word about encryption", () => {
 describe("TokenStoreRedis.layer", () => {
   const url = Redacted.make("redis://127.0.0.1")
 
-  it.effect("refuses a URL that is not redacted, because it would be printed", () =>
+  it.effect("rejects a URL that is not redacted, because it would be printed", () =>
     refuses(TokenStoreRedis.layer({ url: `redis://user:${secret}@redis.example` as never, codec }), {}, "options.url")
   )
 
   for (const commandTimeout of [0, "2001 millis", "soon", Number.NaN]) {
-    it.effect(`refuses a command time-out of ${commandTimeout}`, () =>
+    it.effect(`rejects a command time-out of ${commandTimeout}`, () =>
       refuses(
         TokenStoreRedis.layer({ url, codec, commandTimeout: commandTimeout as never }),
         {},

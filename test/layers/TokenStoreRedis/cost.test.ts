@@ -43,7 +43,7 @@ const cacheOver = (redis: RedisServerService) =>
   })
 
 describeRedis("what TokenStoreRedis costs", () => {
-  it.scopedLive("is nothing for a token in hand", () =>
+  it.scopedLive("is nothing for a token in memory", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const cache = yield* cacheOver(redis)

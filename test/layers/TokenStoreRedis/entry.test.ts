@@ -45,7 +45,7 @@ const write = (
   ...rest
 })
 
-describeRedis("what TokenStoreRedis holds", (server) => {
+describeRedis("the entry of TokenStoreRedis", (server) => {
   it.scopedLive("is two keys, the entry until 30 days past its expiry, and the lease for its time", () =>
     Effect.gen(function* () {
       const redis = yield* server
@@ -86,7 +86,7 @@ describeRedis("what TokenStoreRedis holds", (server) => {
     })
   )
 
-  it.scopedLive("expires in the future of a clock that was set back with nothing left", () =>
+  it.scopedLive("has no lifetime left if the clock was set back to before its write", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -100,7 +100,7 @@ describeRedis("what TokenStoreRedis holds", (server) => {
     })
   )
 
-  it.scopedLive("is written once by a commit that is sent twice, and by no commit of another", () =>
+  it.scopedLive("is written once by a commit that is sent twice, and by no commit of another owner", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -136,7 +136,7 @@ describeRedis("what TokenStoreRedis holds", (server) => {
       })
   )
 
-  it.scopedLive("has no lease for an acquire that comes after its time", () =>
+  it.scopedLive("gives no lease to an acquire that arrives too late", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const driver = yield* open(redis, yield* freshKey())
@@ -148,7 +148,7 @@ describeRedis("what TokenStoreRedis holds", (server) => {
     })
   )
 
-  it.scopedLive("is left as it is by who takes the lease", () =>
+  it.scopedLive("is not changed by an acquire", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -166,7 +166,7 @@ describeRedis("what TokenStoreRedis holds", (server) => {
     })
   )
 
-  it.scopedLive("is announced when it is written, and nobody is woken when the lease is taken", () =>
+  it.scopedLive("is announced when it is written, and an acquire wakes no process", () =>
     Effect.gen(function* () {
       const driver = yield* open(yield* server, yield* freshKey())
       const heard = yield* Queue.unbounded<number>()
@@ -179,7 +179,7 @@ describeRedis("what TokenStoreRedis holds", (server) => {
     })
   )
 
-  it.scopedLive("does not come to be by a refresh-in-flight flag", () =>
+  it.scopedLive("is not created by a refresh-in-flight flag", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -264,7 +264,7 @@ describeRedis("what TokenStoreRedis holds", (server) => {
     })
   )
 
-  it.scopedLive("is what the codec made, and nothing of the session beside it", () =>
+  it.scopedLive("is the codec's text, and shows nothing else of the session", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()

@@ -40,7 +40,7 @@ const open = (url: string, key: StoreKey): Effect.Effect<StoreDriver, never, Sco
 const put = (driver: StoreDriver, difference = 0) =>
   Effect.zipRight(driver.acquire(owner, ifFree), driver.commit(owner, 0, writeAt(Date.now() + difference)))
 
-describeRedis("what is long on its way between TokenStoreRedis and Redis", (server) => {
+describeRedis("a write of TokenStoreRedis that arrives late", (server) => {
   const writeWhileFrozen = (time: Duration.DurationInput) =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
@@ -60,15 +60,15 @@ describeRedis("what is long on its way between TokenStoreRedis and Redis", (serv
       assert.isAbove(until, asked + REMAINING - 5_000)
     })
 
-  it.scopedLive("gives a session no more time where the write waits in a Redis that is frozen", () =>
+  it.scopedLive("gives a session no more time if the write waits in a Redis that is frozen", () =>
     writeWhileFrozen("400 millis")
   )
 
-  it.scopedLive("gives a session no more time where the write was given up, and is done all the same", () =>
+  it.scopedLive("gives a session no more time if the write timed out and is applied later", () =>
     writeWhileFrozen("1500 millis")
   )
 
-  it.scopedLive("gives a session no more time where the write comes to a Redis whose clock is behind", () =>
+  it.scopedLive("gives a session no more time if the write arrives at a Redis whose clock is behind", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()
@@ -79,7 +79,7 @@ describeRedis("what is long on its way between TokenStoreRedis and Redis", (serv
     })
   )
 
-  it.scopedLive("keeps the entry where the write comes to a Redis whose clock is ahead", () =>
+  it.scopedLive("keeps the entry if the write arrives at a Redis whose clock is ahead", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const key = yield* freshKey()

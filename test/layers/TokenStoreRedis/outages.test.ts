@@ -50,7 +50,7 @@ const eventually = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.retry(effect, { times: 40 }).pipe(Effect.tapErrorCause(Effect.logError))
 
 describeRedis("TokenStoreRedis in an outage", (server) => {
-  it.scopedLive("subscribes again itself, and leaves no rejection of a driver that does so to nobody", () =>
+  it.scopedLive("subscribes again itself, and causes no unhandled rejection in the driver", () =>
     Effect.gen(function* () {
       const { port } = yield* server
       const connected = Effect.sync(() => new Redis(port, "127.0.0.1", { lazyConnect: true }))
@@ -76,14 +76,14 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
     })
   )
 
-  it.scopedLive("fails when nobody listens, and names the system's code", () =>
+  it.scopedLive("fails with the system's code if the port is closed", () =>
     Effect.gen(function* () {
       const store = yield* opened(own(yield* closedPort))
       for (const _ of [1, 2, 3]) yield* fails(readStored(store), "ECONNREFUSED")
     })
   )
 
-  it.scopedLive("fails when the server dies, serves again when it is back, and requests no token meanwhile", () =>
+  it.scopedLive("fails while the server is down, works again when it is back, and requests no token meanwhile", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const store = yield* opened(own(redis.port))
@@ -100,7 +100,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
     })
   )
 
-  it.scopedLive("says nothing of TLS where a server closes connections that it had taken", () =>
+  it.scopedLive("does not mention TLS if a server closes accepted connections", () =>
     Effect.gen(function* () {
       const wire = yield* proxyTo((yield* server).port)
       const store = yield* opened(own(wire.port))
@@ -113,7 +113,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
     })
   )
 
-  it.scopedLive("says nothing of the URL of a client that somebody else made", () =>
+  it.scopedLive("does not mention the URL of a client that the program made", () =>
     Effect.gen(function* () {
       const wire = yield* proxyTo((yield* server).port)
       yield* wire.cut
@@ -128,7 +128,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
     })
   )
 
-  it.scopedLive("fails when the server is frozen, and serves again when it is thawed", () =>
+  it.scopedLive("fails while the server is frozen, and works again afterwards", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const store = yield* opened(own(redis.port))
@@ -143,7 +143,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
     })
   )
 
-  it.scopedLive("leaves no right behind that was asked for while the server was frozen", () =>
+  it.scopedLive("leaves no lease behind that was asked for while the server was frozen", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const store = yield* opened(own(redis.port))
@@ -156,7 +156,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
     })
   )
 
-  it.scopedLive("gives up a connection through which nothing comes, for another", () =>
+  it.scopedLive("replaces a connection through which nothing arrives", () =>
     Effect.gen(function* () {
       const { port } = yield* server
       const wire = yield* proxyTo(port)
@@ -169,7 +169,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
     })
   )
 
-  it.scopedLive("ends within two seconds when the server is frozen, and at once when it never was used", () =>
+  it.scopedLive("closes within two seconds if the server is frozen, and at once if it never was used", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const scope = yield* Scope.make()
@@ -183,7 +183,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
     })
   )
 
-  it.scopedLive("writes nothing when Redis is out of memory, and still frees the right", () =>
+  it.scopedLive("writes nothing if Redis is out of memory, and still frees the lease", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer("--maxmemory-policy", "noeviction")
       const store = yield* opened(own(redis.port))
@@ -204,7 +204,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
     })
   )
 
-  it.scopedLive("names what Redis refuses", () =>
+  it.scopedLive("names the right that Redis denies", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       yield* redis.call("CONFIG", "SET", "requirepass", "secret-password")
@@ -231,7 +231,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
       else client.once(status, () => resume(Effect.void))
     })
 
-  it.scopedLive("ends a command in time on a client that would wait for ever", () =>
+  it.scopedLive("times out a command on a client that would wait for ever", () =>
     Effect.gen(function* () {
       const client = yield* patientClient(yield* closedPort)
       const store = yield* opened(TokenStoreRedis.makeFromClient({ client, codec }))

@@ -48,7 +48,7 @@ describeRedis("the subscriptions of TokenStoreRedis", (server) => {
     })
   )
 
-  it.scopedLive("end when nobody listens any more", () =>
+  it.scopedLive("end with the last subscriber", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const service = yield* make(redis.port)
@@ -64,7 +64,7 @@ describeRedis("the subscriptions of TokenStoreRedis", (server) => {
     })
   )
 
-  it.scoped("move to a new connection when the old one is silent, as behind a balancer that forgot it", () =>
+  it.scoped("move to a new connection if the old one is silent, as behind a load balancer that dropped it", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const wire = yield* proxyTo(redis.port)

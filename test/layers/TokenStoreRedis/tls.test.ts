@@ -45,7 +45,7 @@ const failsWith = (url: string, detail: string, hint: RegExp) =>
   })
 
 describeRedis("TokenStoreRedis over TLS", (server) => {
-  it.scopedLive("keeps a session where the server's certificate is trusted", () =>
+  it.scopedLive("stores a session if the server's certificate is trusted", () =>
     Effect.gen(function* () {
       const port = yield* inFrontOf((yield* server).port)
       const client = yield* Effect.acquireRelease(
@@ -59,20 +59,20 @@ describeRedis("TokenStoreRedis over TLS", (server) => {
     })
   )
 
-  it.scopedLive("says what to do where the certificate is not trusted", () =>
+  it.scopedLive("says what to do if the certificate is not trusted", () =>
     Effect.gen(function* () {
       const port = yield* inFrontOf((yield* server).port)
       yield* failsWith(`rediss://127.0.0.1:${port}`, "DEPTH_ZERO_SELF_SIGNED_CERT", /NODE_EXTRA_CA_CERTS/)
     })
   )
 
-  it.scopedLive("gives up in time where the server speaks no TLS, and waits for more of a command", () =>
+  it.scopedLive("times out if the server speaks no TLS and waits for the rest of a command", () =>
     Effect.gen(function* () {
       yield* failsWith(`rediss://127.0.0.1:${(yield* server).port}`, "ETIMEDOUT", /Cannot connect to Redis/)
     })
   )
 
-  it.scopedLive("says what to do where the server speaks nothing but TLS", () =>
+  it.scopedLive("says what to do if the server speaks only TLS", () =>
     Effect.gen(function* () {
       const port = yield* inFrontOf((yield* server).port)
       yield* failsWith(`redis://127.0.0.1:${port}`, "ECONNRESET", /rediss:\/\//)

@@ -9,8 +9,8 @@ import { describeRedis } from "../../support/describeRedis.js"
 import { proxyTo } from "../../support/proxy.js"
 import { untilOf } from "./contract.js"
 
-describeRedis("a process that stands still over a command", (server) => {
-  it.scopedLive("takes the answer that came meanwhile, and knows how old it is", () =>
+describeRedis("a process that stalls during a Redis command", (server) => {
+  it.scopedLive("takes the answer that arrived meanwhile, and counts its age", () =>
     Effect.gen(function* () {
       const redis = yield* server
       const wire = yield* proxyTo(redis.port)
@@ -20,7 +20,7 @@ describeRedis("a process that stands still over a command", (server) => {
       const store = yield* SessionStore.fromDriver(connect).open(key, Duration.seconds(1))
       yield* put(store, sessionOf("held"))
       const until = yield* untilOf(redis, key)
-      yield* wire.standStillAfter(1_100)
+      yield* wire.stallAfter(1_100)
       const asked = Date.now()
       const { remaining } = Option.getOrThrow(yield* readStored(store))
       assert.isAtMost(Duration.toMillis(remaining), until - asked - 1_000)
