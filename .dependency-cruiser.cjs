@@ -31,7 +31,7 @@ const sandboxDirection = directionIn("src/sandbox", [
 const layersDirection = directionIn(
   "src/layers",
   ["config", "http", "store", "auth", "cache"],
-  "(?:time|processMemory)\\.ts"
+  "(?:time|processMemory|telemetry)\\.ts"
 )
 
 /** The direction of the code: schemas <- services <- layers <- index; the other faces sit beside index. */

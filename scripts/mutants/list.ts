@@ -688,5 +688,29 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: "isShared ? Effect.succeedNone :",
     to: "!isShared ? Effect.succeedNone :",
     test: "test/layers/Nomba.test.ts"
+  },
+  {
+    rule: "signals",
+    breaks: "blame the account id for another program's login",
+    file: "src/layers/cache/EarlyEnd.ts",
+    from: 'return isSame ? explain("another_program")',
+    to: 'return isSame ? explain("account_or_route")',
+    test: "test/layers/cache/EarlyEnd.test.ts"
+  },
+  {
+    rule: "signals",
+    breaks: "show what was left of the session when it was stored",
+    file: "src/layers/telemetry.ts",
+    from: "Object.assign(hook, { get: () => MetricState.gauge(value()) })",
+    to: "hook.update(value())",
+    test: "test/layers/telemetry.test.ts"
+  },
+  {
+    rule: "signals",
+    breaks: "leave a gap in the trace of a caller that waits",
+    file: "src/layers/TokenCacheRef.ts",
+    from: "if (renewing !== undefined) span.addLinks(",
+    to: "if (renewing === undefined) span.addLinks(",
+    test: "test/layers/telemetry.test.ts"
   }
 ]

@@ -4,11 +4,9 @@
  * @since 0.1.0
  */
 import * as HttpClient from "@effect/platform/HttpClient"
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -25,9 +23,11 @@ import * as TokenRequest from "./auth/TokenRequest.js"
 import * as BaseUrl from "./config/BaseUrl.js"
 import * as GuardedClient from "./http/GuardedClient.js"
 import { oncePerText } from "./processMemory.js"
+import * as Telemetry from "./telemetry.js"
 
 /**
- * The token operations, each in a span (`NombaAuth.issue` …) with the outcome, the number of attempts and the last status.
+ * The token operations, each in a span (`NombaAuth.issue` …) with the outcome and the number of attempts. Each attempt has a
+ * span of its own below it.
  * The `RetryPolicy` is read here, once. Redirects are not followed, and no trace header is sent. If the client beneath
  * repeats a request by itself it is stopped, because a single-use token would be sent twice.
  *
@@ -56,14 +56,14 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
     ): Effect.Effect<A, E> =>
       startRetryLoop({ policy, needed: config.requestTimeout, mayRepeat }).pipe(
         Effect.flatMap(run),
-        Effect.onExit((exit) => Effect.annotateCurrentSpan("nomba.outcome", outcome(exit))),
-        Effect.withSpan(`NombaAuth.${name}`, { kind: "client", captureStackTrace: false })
+        Effect.onExit((exit) => Effect.annotateCurrentSpan(Telemetry.outcomeOf(exit))),
+        Effect.withSpan(`NombaAuth.${name}`, { captureStackTrace: false })
       )
 
     const requestSession = <E extends AuthError>(
       rules: Classification.Rules<E>,
       request: Effect.Effect<TokenRequest.TokenRequest, InvalidRequest | Unavailable>
-    ) => Effect.flatMap(attempt(rules, request), decodeSession(rules.operation))
+    ) => attempt(rules, request, decodeSession(rules.operation))
 
     return NombaAuth.of({
       issue: operation("issue", constTrue, ({ run }) =>
@@ -79,8 +79,12 @@ export const make: Effect.Effect<NombaAuthService, never, NombaConfig | HttpClie
         operation("revoke", constTrue, ({ run, waitForNextAttempt }) =>
           tryRevokeBodies(
             (body) =>
-              Effect.asVoid(
-                run(attempt(rules.revoke, TokenRequest.revoke(config.clientId, accessToken, options?.bearer, body)))
+              run(
+                attempt(
+                  rules.revoke,
+                  TokenRequest.revoke(config.clientId, accessToken, options?.bearer, body),
+                  () => Effect.void
+                )
               ),
             waitForNextAttempt(Duration.zero)
           )
@@ -145,8 +149,9 @@ const startRetryLoop = ({ mayRepeat, needed, policy }: RetryOptions): Effect.Eff
       Effect.gen(function* () {
         while (true) {
           attempts += 1
-          yield* Effect.annotateCurrentSpan("nomba.attempts", attempts)
-          const result = yield* Effect.either(attempt)
+          yield* Effect.annotateCurrentSpan(Telemetry.ATTEMPTS, attempts)
+          const facts = attempts === 1 ? {} : { resendCount: attempts - 1 }
+          const result = yield* Effect.either(Effect.provideService(attempt, Telemetry.RequestFacts, facts))
           if (result._tag === "Right") return result.right
           const error: E = result.left
           if (!isTransient(error) || !mayRepeat(error)) return yield* Effect.fail(error)
@@ -171,13 +176,3 @@ const defaultGate = Context.get(Context.empty(), AttemptGate)
 /** The policy's delays as its output, because the gate does the waiting. */
 const delaysOf = (policy: RetryPolicyService): Schedule.Schedule<Duration.Duration, Unavailable> =>
   Schedule.modifyDelay(Schedule.delays(policy), () => Duration.zero)
-
-const outcome = (exit: Exit.Exit<unknown, AuthError>): string =>
-  Exit.match(exit, {
-    onSuccess: () => "ok",
-    onFailure: (cause) =>
-      Option.match(Cause.failureOption(cause), {
-        onSome: (error) => error._tag,
-        onNone: () => (Cause.isInterrupted(cause) ? "interrupted" : "defect")
-      })
-  })

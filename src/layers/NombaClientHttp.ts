@@ -24,6 +24,7 @@ import * as NetworkFailure from "./http/NetworkFailure.js"
 import { authorization, checkHeaders, destination, isReplayable, SentRequest } from "./http/OutgoingRequest.js"
 import * as Recovery from "./http/Recovery.js"
 import { RedactedResponse, requestError, responseError } from "./http/RedactedResponse.js"
+import * as Telemetry from "./telemetry.js"
 
 type Request = HttpClientRequest.HttpClientRequest
 type Response = HttpClientResponse.HttpClientResponse
@@ -73,13 +74,16 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
       request: Request,
       url: string,
       token: Redacted.Redacted<string>,
-      isReplay: boolean
+      resendCount: number
     ): Effect.Effect<Attempt, Failure> =>
       Effect.clockWith((clock) => {
         const authorized = authorize(request, url, token)
         if (Either.isLeft(authorized)) return Effect.fail(authorized.left)
-        const sent = new SentRequest(request, url, clock.unsafeCurrentTimeMillis(), isReplay)
-        return Effect.matchEffect(client.execute(authorized.right), {
+        const sent = new SentRequest(request, url, clock.unsafeCurrentTimeMillis(), resendCount > 0)
+        const response = client.execute(authorized.right)
+        const counted =
+          resendCount === 0 ? response : Effect.provideService(response, Telemetry.RequestFacts, { resendCount })
+        return Effect.matchEffect(counted, {
           onFailure: (error) => Effect.flatMap(toResponse(request, error), (response) => judge(token, sent, response)),
           onSuccess: (response) =>
             GuardedClient.isRedirect(response.status) ? refuseRedirect(response) : judge(token, sent, response)
@@ -104,7 +108,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
     const recover = (request: Request, url: string, first: Attempt): Effect.Effect<Attempt, Failure> =>
       Recovery.recover(cache, first, {
         mayReplay: ({ response }) => isReplayable(request.body) && Recovery.mayReplay(request.method, response.status),
-        send: (token) => send(request, url, token, true),
+        send: (token, resendCount) => send(request, url, token, resendCount),
         discard
       })
 
@@ -112,7 +116,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
       const url = Either.flatMap(checkHeaders(request), ({ url }) => resolve(url))
       if (Either.isLeft(url)) return Effect.fail(url.left)
       return Effect.flatMap(cache.get, (token) =>
-        Effect.flatMap(send(request, url.right, token, false), (attempt) =>
+        Effect.flatMap(send(request, url.right, token, 0), (attempt) =>
           attempt.isRejected
             ? Effect.map(recover(request, url.right, attempt), (attempt) => redacted(request, attempt))
             : Effect.succeed(redacted(request, attempt))

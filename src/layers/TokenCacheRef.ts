@@ -8,6 +8,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -36,6 +37,7 @@ import * as Renewal from "./cache/Renewal.js"
 import * as RenewalHistory from "./cache/RenewalHistory.js"
 import * as Snapshot from "./cache/Snapshot.js"
 import * as State from "./cache/State.js"
+import * as Telemetry from "./telemetry.js"
 import { firstOf, STORE_LIMIT, stallTolerantSleep, timelineOf } from "./time.js"
 
 type Dependencies = NombaAuth | NombaConfig | TokenStore
@@ -57,6 +59,8 @@ const heldWarning = (route: string, accountId: string): string =>
 const suspendedWarning = (route: string, accountId: string, duration: Duration.Duration): string =>
   `${route} answered 401 to two renewed tokens that Nomba accepted for other requests. For ${Duration.toMinutes(duration)} minutes a 401 of this route causes no renewal. Check the account id (${accountId}) and whether it may call this route.`
 
+const resourceOf = (use: TokenUse | undefined): string | undefined => use?.resource ?? use?.route
+
 /** `needsLogin`: a public client, whose end user has to log in to start a session. */
 const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | Scope.Scope> =>
   Effect.gen(function* () {
@@ -69,7 +73,9 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
     const history = yield* RenewalHistory.use(tokenStore, config.storeKey)
     const store = yield* tokenStore.open(config.storeKey, config.requestTimeout, history.storeMemory)
     const fibers = yield* FiberSet.make<unknown, unknown>()
-    const runFork = Runtime.runFork(yield* Effect.runtime<never>())
+    // Callers that wait learn how a fiber failed. Effect would log it once more.
+    const runtime = Runtime.setFiberRef(yield* Effect.runtime<never>(), FiberRef.unhandledErrorLogLevel, Option.none())
+    const runFork = Runtime.runFork(runtime)
     const fork = <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> => {
       const fiber = runFork(effect)
       FiberSet.unsafeAdd(fibers, fiber)
@@ -96,6 +102,37 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
     })
     const accountId = Option.getOrElse(config.accountId, () => "not set")
 
+    /** A caller that has a span sees what it waits for. A caller without one gets no trace of its own. */
+    const traced = <A, E extends AuthError>(
+      what: "renewal" | "store",
+      waiting: Effect.Effect<A, E>
+    ): Effect.Effect<A, E> =>
+      Effect.flatMap(Effect.contextWith(Telemetry.spanOf), (caller) =>
+        caller === undefined
+          ? waiting
+          : Effect.useSpan(
+              "TokenCache.wait",
+              { parent: caller, captureStackTrace: false, attributes: { "nomba.wait.for": what } },
+              (span) =>
+                Effect.onExit(waiting, (exit) =>
+                  Effect.sync(() => {
+                    const renewing = what === "renewal" ? renewal.span() : undefined
+                    if (renewing !== undefined) span.addLinks([Telemetry.linkTo(renewing)])
+                    for (const [key, value] of Object.entries(Telemetry.failureOf(exit))) span.attribute(key, value)
+                  })
+                )
+            )
+      )
+
+    const waitForRenewal = <A, E extends AuthError>(waiting: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+      Effect.suspend(() => {
+        const since = now()
+        return Effect.ensuring(
+          traced("renewal", waiting),
+          Effect.suspend(() => Telemetry.recordWait(now() - since))
+        )
+      })
+
     const obtain: Effect.Effect<State.Cached, AuthError> = Effect.gen(function* () {
       const until = now() + Duration.toMillis(RENEWAL_LIMIT)
       let hasRenewed = false
@@ -111,7 +148,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
             return decision.cached
           }
           case "ReadStore": {
-            yield* renewal.sync.reading.run
+            yield* traced("store", renewal.sync.reading.run)
             break
           }
           case "Fail": {
@@ -121,7 +158,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
           case "Renew": {
             if (hasRenewed) return yield* new UnexpectedResponse({ operation: "issue", reason: "RenewalIneffective" })
             if (now() >= until) return yield* Renewal.givenUp
-            const outcome = yield* Effect.either(renewal.flight.runUntil(until))
+            const outcome = yield* Effect.either(waitForRenewal(renewal.flight.runUntil(until)))
             const after = state.current()
             if (outcome._tag === "Left") {
               // A token that was rejected before the renewal is no answer for those who waited for a better one.
@@ -159,7 +196,17 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       return warn(history.routes.hasAcceptedSince(sentSince) ? contestedWarning : lastingWarning(accountId))
     }
 
-    const reject = (rejected: Redacted.Redacted<string>, random: number): Effect.Effect<void> =>
+    const metricLabels = yield* Effect.metricLabels
+
+    const countEarlyEnd = (cause: Telemetry.EarlyEnd | undefined): void => {
+      if (cause !== undefined) Telemetry.unsafeCountEarlyEnd(cause, metricLabels)
+    }
+
+    const reject = (
+      rejected: Redacted.Redacted<string>,
+      use: TokenUse | undefined,
+      random: number
+    ): Effect.Effect<void> =>
       Effect.gen(function* () {
         const { after, before } = yield* state.update((current) => State.reject(current, rejected))
         if (after === before || before.cached === undefined) return
@@ -175,6 +222,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         })
         yield* Effect.logDebug(`Nomba rejected the access token${early ? " before its lifetime was over" : ""}.`)
         if (!early) return
+        countEarlyEnd(history.earlyEnds.ended(token, resourceOf(use)))
         history.rejections = RenewalHistory.countRejection(history.rejections, at, random)
         yield* warnAboutRejections(at)
       })
@@ -188,6 +236,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
           history.routes.alsoRejected(accountId, Redacted.value(rejected), use)
         } else if (use !== undefined) {
           const { route } = use
+          countEarlyEnd(history.earlyEnds.rejected(Redacted.value(rejected), resourceOf(use)))
           const wait = 3_000 + random * 6_000
           const verdict = history.routes.rejected(accountId, Redacted.value(rejected), use, now(), wait)
           switch (verdict._tag) {
@@ -204,9 +253,16 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
             case "Reject":
           }
         }
-        yield* reject(rejected, random)
+        yield* reject(rejected, use, random)
         return "Renewal" satisfies Remedy
       })
+
+    /** The request that was answered with 401 succeeds with the token that replaced it. */
+    const explainEarlyEnd = (accepted: Redacted.Redacted<string>, use: TokenUse | undefined): void => {
+      const { cached } = state.current()
+      if (cached === undefined || !State.sameToken(cached.session.accessToken, accepted)) return
+      countEarlyEnd(history.earlyEnds.accepted(Redacted.value(accepted), resourceOf(use)))
+    }
 
     const logout = Logout.make({ auth, events, now, state, store })
 
@@ -231,13 +287,24 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       })
     )
 
+    yield* Telemetry.observe({
+      remaining: () => {
+        const { cached } = state.current()
+        const at = now()
+        return State.isServed(cached, at) ? cached.expiresAt - at : undefined
+      },
+      failureBackoff: () => Math.max(0, (history.failure?.until ?? 0) - now()),
+      rejectionBackoff: () => Math.max(0, history.rejections.until - now())
+    })
     const peek = (): CachedSession | undefined => {
       const { cached } = state.current()
       return State.isServed(cached, now()) ? viewOf(cached) : undefined
     }
 
-    const confirm = (accepted: Redacted.Redacted<string>, use?: TokenUse): void =>
+    const confirm = (accepted: Redacted.Redacted<string>, use?: TokenUse): void => {
       history.routes.accepted(accountId, Redacted.value(accepted), use?.sentAt ?? clock.unsafeCurrentTimeMillis(), use)
+      if (history.earlyEnds.isOpen()) explainEarlyEnd(accepted, use)
+    }
 
     const cache = TokenCache.of({
       get: Effect.suspend(() => {
@@ -275,7 +342,13 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       peek,
       confirm,
       renewed: renewal.flight.settled,
-      listen: renewal.flight.listen
+      listen: (resume) => {
+        const since = now()
+        return renewal.flight.listen(() => {
+          Telemetry.unsafeRecordWait(now() - since, metricLabels)
+          resume()
+        })
+      }
     })
     const publicLogin = PublicLogin.of({
       login: (session) => inLayer(renewal.login(session))

@@ -106,7 +106,8 @@ const assemble = (
         const connect = Driver.connectWith({ codec, files: Files.system, root, host: hostname() })
         const sweepOnce = yield* Effect.once(Effect.forkDaemon(StoreDirectory.sweep(Files.system, root)))
         return SessionStore.fromDriver((key, leaseTime) => Effect.zipRight(sweepOnce, connect(key, leaseTime)), {
-          identity: identityOf(`file ${root}`)
+          identity: identityOf(`file ${root}`),
+          kind: "file"
         })
       })
     )

@@ -149,7 +149,7 @@ export const connect: Connect = Effect.fnUntraced(function* (key, leaseTime) {
  * @since 0.1.0
  * @category constructors
  */
-export const make: TokenStoreService = SessionStore.fromDriver(connect, { isShared: false })
+export const make: TokenStoreService = SessionStore.fromDriver(connect, { isShared: false, kind: "memory" })
 
 /**
  * Keeps sessions in this process: until their expiry, and one day longer if they have a refresh token.

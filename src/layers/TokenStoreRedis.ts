@@ -225,4 +225,6 @@ const build = (
   settings: Driver.Settings,
   identity: object
 ): Effect.Effect<TokenStoreService, never, Scope.Scope> =>
-  Effect.map(Driver.make(connection, settings), (connect) => SessionStore.fromDriver(connect, { identity }))
+  Effect.map(Driver.make(connection, settings), (connect) =>
+    SessionStore.fromDriver(connect, { identity, kind: "redis" })
+  )

@@ -64,7 +64,7 @@ const causes = (cause: Cause.Cause<unknown>): ReadonlyArray<Printed> => [
   ["the pretty cause with causes", Cause.pretty(cause, { renderErrorCause: true })]
 ]
 
-const spanPrintings = (span: RecordedSpan): ReadonlyArray<Printed> => [
+export const spanPrintings = (span: RecordedSpan): ReadonlyArray<Printed> => [
   ["a span's name", span.name],
   ["a span's attributes", inspect(span.attributes, { depth: 20, showHidden: true })],
   ["a span's events", inspect(span.events, { depth: 20, showHidden: true })],

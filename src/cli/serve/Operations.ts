@@ -55,7 +55,7 @@ export const start = (
       "/-/metrics": () => ({
         status: 200,
         type: "text/plain; version=0.0.4; charset=utf-8",
-        body: proxyOf()?.metrics.text(Option.getOrUndefined(Effect.runSync(secondsLeft))) ?? ""
+        body: proxyOf()?.metrics.text() ?? ""
       })
     }
 

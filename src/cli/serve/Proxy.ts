@@ -3,7 +3,6 @@ import * as Http from "node:http"
 import type { Socket } from "node:net"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { NombaConfig } from "../../services/NombaConfig.js"
 import { TokenCache } from "../../services/TokenCache.js"
 import * as Admission from "./Admission.js"
@@ -79,9 +78,6 @@ export const start = (options: Options): Effect.Effect<Proxy, ListenError, Scope
         isClosing = true
         return drain(server, limits.drain)
       })
-    )
-    yield* Effect.forkScoped(
-      Stream.runForEach(cache.changes, (event) => Effect.sync(() => metrics.session(event))).pipe(Effect.interruptible)
     )
     return { url, metrics, isClosing: closing }
   })

@@ -13,7 +13,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
-import { constTrue } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -36,6 +35,7 @@ import * as IncomingResponse from "../http/IncomingResponse.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
 import * as OutgoingRequest from "../http/OutgoingRequest.js"
 import { oncePerText } from "../processMemory.js"
+import * as Telemetry from "../telemetry.js"
 import { interruptInBackground, measuredSleep, STALLED_FOR, stallTolerantSleep, systemClock } from "../time.js"
 import * as Classification from "./Classification.js"
 import { checkAccountId, type TokenRequest } from "./TokenRequest.js"
@@ -49,11 +49,12 @@ export interface SuccessResponse {
   readonly secrets: ReadonlyArray<Redacted.Redacted<string>>
 }
 
-/** One attempt, for an operation's rules and its request. */
-export type HttpAttempt = <E>(
+/** One attempt, for an operation's rules, its request, and what is read from its success. */
+export type HttpAttempt = <A, E extends AuthError>(
   rules: Classification.Rules<E>,
-  prepare: Effect.Effect<TokenRequest, InvalidRequest | Unavailable>
-) => Effect.Effect<SuccessResponse, E | InvalidRequest | InvalidCredentials | Unavailable | UnexpectedResponse>
+  prepare: Effect.Effect<TokenRequest, InvalidRequest | Unavailable>,
+  decode: (response: SuccessResponse) => Effect.Effect<A, UnexpectedResponse>
+) => Effect.Effect<A, E | InvalidRequest | InvalidCredentials | Unavailable | UnexpectedResponse>
 
 /**
  * Makes attempts within the configured time-out, `prepare` included. `AttemptGate.beforeSend` is asked last. The client
@@ -67,20 +68,25 @@ export const make = (
   client: HttpClient.HttpClient,
   clientSecret: Effect.Effect<Option.Option<Redacted.Redacted<string>>>
 ): HttpAttempt => {
-  const scoped = client.pipe(HttpClient.withTracerDisabledWhen(constTrue), HttpClient.withScope)
+  const scoped = HttpClient.withScope(client)
   const host = BaseUrl.hostOf(config)
-  return (rules, prepare) =>
+  return (rules, prepare, decode) =>
     Effect.gen(function* () {
       const timedOut = yield* startTimeout(config.requestTimeout)
       yield* checkAccountId(rules.operation, config.accountId)
       const request = yield* prepare
       yield* (yield* AttemptGate).beforeSend
-      const sent = yield* send(scoped, toHttpRequest(config, request), { operation: rules.operation, host, timedOut })
-      const { headers, status } = sent.response
-      yield* Effect.annotateCurrentSpan("http.response.status_code", status)
-      const secrets = [...request.secrets, ...Option.toArray(yield* clientSecret)]
-      const json = yield* Classification.classify({ ...sent, headers, status, secrets }, rules)
-      return { json, headers, status, secrets, sentAt: sent.sentAt }
+      return yield* Effect.gen(function* () {
+        const facts = { ...(yield* Telemetry.RequestFacts), template: request.path }
+        const options = { operation: rules.operation, host, timedOut }
+        const sent = yield* send(scoped, toHttpRequest(config, request), options).pipe(
+          Effect.provideService(Telemetry.RequestFacts, facts)
+        )
+        const { headers, status } = sent.response
+        const secrets = [...request.secrets, ...Option.toArray(yield* clientSecret)]
+        const json = yield* Classification.classify({ ...sent, headers, status, secrets }, rules)
+        return yield* decode({ json, headers, status, secrets, sentAt: sent.sentAt })
+      }).pipe(Effect.onExit((exit) => Telemetry.countTokenRequest(rules.operation, Telemetry.outcomeOf(exit))))
     }).pipe(Effect.scoped, Effect.interruptible, interruptInBackground)
 }
 

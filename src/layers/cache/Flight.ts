@@ -2,11 +2,14 @@
  * One run of some work at a time, joined by all callers. A run that outlives its limit, because its timers or its sockets
  * are gone, is given up: the next caller starts another, and the old one learns that it is dead.
  */
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import type * as Tracer from "effect/Tracer"
+import { spanOf } from "../telemetry.js"
 import { firstOf, stallTolerantSleep, unref, waitAtMost } from "../time.js"
 
 /** One run. */
@@ -15,6 +18,8 @@ export interface Run {
   readonly generation: number
   /** The callers have given it up: it must send nothing more. */
   readonly isDead: () => boolean
+  /** The span of the caller that started it. */
+  readonly caller: Tracer.AnySpan | undefined
 }
 
 /** How work is forked: not from the caller, whose interruption, span and log level are its own. */
@@ -100,7 +105,7 @@ export const make = <E>({
     flight.waiters.clear()
   }
 
-  const launch = (): InFlight<E> => {
+  const launch = (caller: Tracer.AnySpan | undefined): InFlight<E> => {
     generation += 1
     const own: InFlight<E> = {
       startedAt: now(),
@@ -120,7 +125,7 @@ export const make = <E>({
     }
     current = own
     own.fiber = fork(
-      work({ generation, isDead: () => own.isGivenUp }).pipe(
+      work({ generation, isDead: () => own.isGivenUp, caller }).pipe(
         Effect.onExit((exit) => Effect.sync(() => settle(own, Exit.isInterrupted(exit) ? onInterrupt : exit)))
       )
     )
@@ -188,9 +193,10 @@ export const make = <E>({
 
   const runUntil = (until: number): Effect.Effect<boolean, E> =>
     Effect.gen(function* () {
+      const caller = yield* Effect.contextWith(spanOf)
       const joined = current
       if (joined === undefined) {
-        yield* wait(launch(), until)
+        yield* wait(launch(caller), until)
         return true
       }
       const exit = yield* Effect.exit(wait(joined, until))
@@ -211,9 +217,9 @@ export const make = <E>({
     (hasHeartbeat && now() - flight.beatAt > LOST_AFTER)
 
   return {
-    start: Effect.sync(() => {
+    start: Effect.contextWith((context: Context.Context<never>) => {
       if (current !== undefined && isOverdue(current)) giveUp(current)
-      if (current === undefined) launch()
+      if (current === undefined) launch(spanOf(context))
     }),
     run: Effect.suspend(() => runUntil(now() + limitMillis)),
     runUntil,

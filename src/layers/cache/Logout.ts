@@ -50,8 +50,12 @@ export const make = ({ auth, events, now, state, store }: Dependencies): Effect.
       )
     )
 
-  const forget = Effect.map(state.update(State.forget), ({ before }) => {
-    if (before.cached !== undefined) events.publish(SessionEvent.LoggedOut())
+  const forget = Effect.gen(function* () {
+    const { before } = yield* state.update(State.forget)
+    if (before.cached !== undefined) {
+      events.publish(SessionEvent.LoggedOut())
+      yield* Effect.logDebug("Logging out: the session is not used any more.")
+    }
     return before.cached
   })
 

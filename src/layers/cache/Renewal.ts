@@ -1,6 +1,7 @@
 /**
  * Renews the cached session, saves it, and adopts what other processes store.
  */
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -8,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import type * as Tracer from "effect/Tracer"
 import { type AuthError, Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
 import { healsByWaiting, mayComeFromStall, rejectsCredentials, secondTryMayHelp } from "../../schemas/ErrorMeaning.js"
 import type { Session } from "../../schemas/Session.js"
@@ -18,6 +20,7 @@ import type { PublicLoginService } from "../../services/PublicLogin.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import { RenewalHeldBack, type SessionStore, type Stored } from "../../services/TokenStore.js"
 import * as BaseUrl from "../config/BaseUrl.js"
+import * as Telemetry from "../telemetry.js"
 import type { Timeline } from "../time.js"
 import { hardTimeout, STORE_LIMIT, stallCount } from "../time.js"
 import * as Flight from "./Flight.js"
@@ -42,6 +45,8 @@ const leaseTaken = new Unavailable({
 export interface Renewal {
   /** At most one renewal at a time. It ends within 30 s in which the process runs. */
   readonly flight: Flight.Flight<AuthError>
+  /** The span of the latest renewal. */
+  readonly span: () => Tracer.AnySpan | undefined
   readonly sync: StoreSync.StoreSync
   /** Puts the session of a login in the place of whatever is there. */
   readonly login: PublicLoginService["login"]
@@ -65,6 +70,34 @@ export interface Dependencies {
   readonly store: SessionStore
   readonly timeline: Timeline
 }
+
+const triggerOf = (cached: State.Cached | undefined, now: number): Telemetry.Trigger => {
+  if (cached === undefined) return "cold"
+  if (!State.isLive(cached, now)) return "expired"
+  return cached.rejected ? "rejected" : "ahead"
+}
+
+const resultOf = (operation: Obtained["operation"] | undefined): Telemetry.Result => {
+  switch (operation) {
+    case "issue":
+      return "issued"
+    case "refresh":
+      return "refreshed"
+    case "restore":
+    case undefined:
+      return "adopted"
+  }
+}
+
+/** A renewal that ended because the layer was closed has not failed. */
+const isEndOfLayer = (exit: Exit.Exit<unknown, AuthError>): boolean =>
+  Exit.isInterrupted(exit) ||
+  Exit.match(exit, {
+    onSuccess: () => false,
+    onFailure: (cause) => Option.exists(Cause.failureOption(cause), isClosed)
+  })
+
+const isClosed = (error: AuthError): boolean => error._tag === "Unavailable" && error.reason === "Closed"
 
 export const make = (dependencies: Dependencies): Renewal => {
   const { auth, closing, config, events, fork, history, issue, needsLogin, state, store, timeline } = dependencies
@@ -121,7 +154,7 @@ export const make = (dependencies: Dependencies): Renewal => {
 
   const failed = (error: AuthError, progress: RenewalAttempt.Progress): Effect.Effect<void> =>
     Effect.gen(function* () {
-      if (error._tag === "Unavailable" && error.reason === "Closed") return
+      if (isClosed(error)) return
       const count = progress.sharedCount ?? RenewalHistory.failureCount(error, history.failure, 0)
       const wait = RenewalHistory.failureWait(error, count)
       const isServing = State.isServed(current().cached, now())
@@ -144,13 +177,13 @@ export const make = (dependencies: Dependencies): Renewal => {
     run: Flight.Run,
     deadline: number,
     progress: RenewalAttempt.Progress
-  ): Effect.Effect<void, AuthError | RenewalHeldBack> =>
+  ): Effect.Effect<Telemetry.Result | undefined, AuthError | RenewalHeldBack> =>
     Effect.gen(function* () {
       if (yield* Deferred.isDone(closing)) return yield* closed
       requesting = undefined
       if (sync.isSaveDue()) yield* sync.saveOnce.run
       const since = current()
-      if (State.isFresh(since.cached, now())) return
+      if (State.isFresh(since.cached, now())) return undefined
 
       const renewed = yield* attempt({
         since,
@@ -165,7 +198,7 @@ export const make = (dependencies: Dependencies): Renewal => {
           else if (requesting === run.generation) requesting = undefined
         }
       })
-      if (renewed._tag === "Ended") return
+      if (renewed._tag === "Ended") return undefined
       yield* keep(run, renewed.stored, since, renewed.operation, deadline)
       const { cached, epoch, rejections } = current()
       const isOvertaken = epoch !== since.epoch || rejections !== since.rejections || run.isDead()
@@ -174,6 +207,7 @@ export const make = (dependencies: Dependencies): Renewal => {
       const helped = isNew ? State.isFresh(cached, now()) : State.isServed(cached, now())
       if (helped && progress.unusable === undefined) history.failure = undefined
       else if (!isOvertaken) yield* notHelped(renewed, progress)
+      return resultOf(renewed.operation)
     })
 
   const notHelped = (
@@ -234,7 +268,8 @@ export const make = (dependencies: Dependencies): Renewal => {
           Effect.orElseSucceed(() => error)
         )
 
-  const renew = (run: Flight.Run): Effect.Effect<void, AuthError> =>
+  /** Undefined if there was nothing to do. */
+  const renew = (run: Flight.Run): Effect.Effect<Telemetry.Result | undefined, AuthError> =>
     Effect.gen(function* () {
       const stallsBefore = stallCount()
       let progress = RenewalAttempt.start()
@@ -252,7 +287,8 @@ export const make = (dependencies: Dependencies): Renewal => {
         if (wasStalled) result = yield* tryBy(newDeadline())
         else if (mayHelp(result.left)) result = yield* tryBy(deadline)
       }
-      if (result._tag === "Right" || run.isDead()) return
+      if (result._tag === "Right") return result.right
+      if (run.isDead()) return "failed"
       const failure =
         result.left._tag === "RenewalHeldBack" ? result.left : yield* withHoldersFailure(result.left, progress)
       if (!(failure._tag === "Unavailable" && failure.operation === "store")) {
@@ -271,12 +307,40 @@ export const make = (dependencies: Dependencies): Renewal => {
       return yield* error
     })
 
+  let latestSpan: Tracer.AnySpan | undefined
+
+  /** The renewal has a trace of its own, because it serves many callers. A link leads to the one that started it. */
+  const traced = (run: Flight.Run): Effect.Effect<void, AuthError> => {
+    const trigger = triggerOf(current().cached, now())
+    return Effect.contextWith(Telemetry.spanOf).pipe(
+      Effect.flatMap((span) => {
+        latestSpan = span
+        return renew(run)
+      }),
+      Effect.onExit((exit) => {
+        const result = Exit.isSuccess(exit) ? exit.value : isEndOfLayer(exit) ? undefined : "failed"
+        if (result === undefined) return Effect.void
+        return Effect.zipRight(
+          Effect.annotateCurrentSpan({ [Telemetry.RESULT]: result, ...Telemetry.failureOf(exit) }),
+          Telemetry.countRenewal(trigger, result)
+        )
+      }),
+      Effect.withSpan("TokenCache.renew", {
+        root: true,
+        captureStackTrace: false,
+        attributes: { [Telemetry.TRIGGER]: trigger },
+        links: run.caller === undefined ? [] : [Telemetry.linkTo(run.caller)]
+      }),
+      Effect.asVoid
+    )
+  }
+
   const flight = Flight.make<AuthError>({
     fork,
     now,
     limit: RENEWAL_LIMIT,
     hasHeartbeat: timeline.isSystem,
-    work: (run) => Effect.withSpan(renew(run), "TokenCache.renew", { root: true, captureStackTrace: false }),
+    work: traced,
     onInterrupt: Exit.fail(closed),
     onTimeout: Exit.fail(givenUp)
   })
@@ -293,6 +357,7 @@ export const make = (dependencies: Dependencies): Renewal => {
 
   return {
     flight,
+    span: () => latestSpan,
     sync,
     login: Login.make({ closing, history, now, state, store, sync }),
     liftIfCredentialsChanged: Effect.gen(function* () {

@@ -63,6 +63,15 @@ export interface Dependencies {
   readonly timeline: Timeline
 }
 
+const happened: Readonly<Record<Obtained["operation"] | "adopt", string>> = {
+  issue: "Nomba issued a session.",
+  refresh: "Nomba refreshed the session.",
+  restore: "Kept the session that the token store had lost.",
+  adopt: "Adopted the stored session."
+}
+
+const seconds = (millis: number): number => Math.max(0, Math.floor(millis / 1_000))
+
 export const make = ({
   auth,
   config,
@@ -114,19 +123,19 @@ export const make = ({
         change.before.cached !== undefined &&
         State.sameToken(change.before.cached.session.accessToken, cached.session.accessToken)
       if (!isSame) {
-        yield* Effect.logDebug(
-          operation === undefined ? "Adopted the stored session." : `Got a session (${operation}).`
-        )
+        yield* Effect.logDebug(`${happened[operation ?? "adopt"]} It expires in ${seconds(cached.expiresAt - at)} s.`)
         events.publish(eventOf(operation, State.view(cached, at)))
       }
       return change
     })
 
   const endedElsewhere = (version: number): Effect.Effect<void> =>
-    Effect.map(
+    Effect.flatMap(
       update((before) => State.end(before, version)),
       ({ after, before }) => {
-        if (before.cached !== undefined && after.cached === undefined) events.publish(SessionEvent.LoggedOut())
+        if (before.cached === undefined || after.cached !== undefined) return Effect.void
+        events.publish(SessionEvent.LoggedOut())
+        return Effect.logDebug("Another process ended the session.")
       }
     )
 

@@ -19,6 +19,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
 import { UnexpectedResponse } from "../../schemas/AuthError.js"
+import { ERROR_TYPE, RequestFacts } from "../telemetry.js"
 import { systemCode } from "./NetworkFailure.js"
 import * as OutgoingRequest from "./OutgoingRequest.js"
 
@@ -338,29 +339,74 @@ const requestInitOf = (client: HttpClient.HttpClient): Effect.Effect<RequestInit
     return Effect.map(Effect.exit(probe.get("")), () => seen)
   })
 
-/** Named by the user's `HttpClient.SpanNameGenerator`. Like the platform's span, without headers and query. */
+const platformsName = Context.get(Context.empty(), HttpClient.SpanNameGenerator)
+
+/**
+ * A span by OpenTelemetry's conventions for HTTP clients, without headers and query. The user's
+ * `HttpClient.SpanNameGenerator` names it.
+ */
 const startSpan = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Tracer.Span> =>
   Effect.withFiberRuntime((fiber) => {
-    const name = Context.get(fiber.getFiberRef(FiberRef.currentContext), HttpClient.SpanNameGenerator)(request)
+    const context = fiber.getFiberRef(FiberRef.currentContext)
+    const { resendCount, template } = Context.get(context, RequestFacts)
+    const nameOf = Context.get(context, HttpClient.SpanNameGenerator)
+    const byConvention = template === undefined ? request.method : `${request.method} ${template}`
+    const name = nameOf === platformsName ? byConvention : nameOf(request)
     return Effect.map(Effect.makeSpan(name, { kind: "client", captureStackTrace: false }), (span) => {
       const [, origin = "", path = ""] = originAndPath.exec(request.url) ?? []
+      const { host, port } = serverOf(origin)
       span.attribute("http.request.method", request.method)
-      span.attribute("server.address", origin)
-      span.attribute("url.path", path)
+      span.attribute("server.address", host)
+      span.attribute("server.port", port)
+      span.attribute("url.full", `${origin}${path}`)
+      if (template !== undefined) span.attribute("url.template", template)
+      if (resendCount !== undefined) span.attribute("http.request.resend_count", resendCount)
       return span
     })
   })
 
+interface Server {
+  readonly host: string
+  readonly port: number
+}
+
+/** One client has one server, so the last one is kept. */
+let lastServer: readonly [origin: string, server: Server] | undefined
+
+const serverOf = (origin: string): Server => {
+  if (lastServer?.[0] !== origin) lastServer = [origin, parseOrigin(origin)]
+  return lastServer[1]
+}
+
+const parseOrigin = (origin: string): Server => {
+  if (!URL.canParse(origin)) return { host: "", port: 0 }
+  const { hostname, port, protocol } = new URL(origin)
+  return { host: hostname, port: port === "" ? (protocol === "https:" ? 443 : 80) : Number(port) }
+}
+
 const originAndPath = /^([a-z]+:\/\/[^/?#]*)([^?#]*)/
 
-/** Ends the span with the status, or with the kind of failure and its system code. */
+/** Ends the span with the status, or with the kind of failure and its system code. An error status is a failure. */
 const endSpan = (
   span: Tracer.Span,
   exit: Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>,
   clock: Clock.Clock
 ): void => {
-  if (Exit.isSuccess(exit)) span.attribute("http.response.status_code", exit.value.status)
-  const outcome = Exit.isSuccess(exit) ? Exit.void : Exit.failCause(Cause.map(exit.cause, kindOfFailure))
+  const error = Exit.isSuccess(exit) ? undefined : Option.getOrUndefined(Cause.failureOption(exit.cause))
+  const response = Exit.isSuccess(exit) ? exit.value : error?._tag === "ResponseError" ? error.response : undefined
+  const status = response?.status ?? 0
+  if (status > 0) span.attribute("http.response.status_code", status)
+  if (status >= 400) span.attribute(ERROR_TYPE, String(status))
+  else if (error !== undefined)
+    span.attribute(
+      ERROR_TYPE,
+      Option.getOrElse(systemCode(error), () => error.reason)
+    )
+  const outcome = Exit.isFailure(exit)
+    ? Exit.failCause(Cause.map(exit.cause, kindOfFailure))
+    : status >= 400
+      ? Exit.fail(`HTTP ${status}`)
+      : Exit.void
   span.end(clock.unsafeCurrentTimeNanos(), outcome)
 }
 

@@ -7,6 +7,7 @@ import * as Equal from "effect/Equal"
 import type * as Redacted from "effect/Redacted"
 import type { AuthError } from "../../schemas/AuthError.js"
 import type { TokenCacheService, TokenUse } from "../../services/TokenCache.js"
+import * as Telemetry from "../telemetry.js"
 
 /** A request as it was sent, and whether its response says that the token is no longer good. */
 export interface Attempt {
@@ -26,7 +27,8 @@ export const mayReplay = (method: string, status: number): boolean =>
 /** How to go on after a rejected attempt. */
 export interface Sender<A extends Attempt, E> {
   readonly mayReplay: (attempt: A) => boolean
-  readonly send: (token: Redacted.Redacted<string>) => Effect.Effect<A, E>
+  /** `resendCount`: how often the request was sent before. */
+  readonly send: (token: Redacted.Redacted<string>, resendCount: number) => Effect.Effect<A, E>
   /** Frees the connection of a response that is not read. */
   readonly discard: (attempt: A) => Effect.Effect<void>
 }
@@ -43,20 +45,23 @@ export const recover = Effect.fnUntraced(function* <A extends Attempt, E>(
   let attempt = first
   let mayReuseToken = true
   let replays = 0
+  let resends = 0
   while (attempt.isRejected) {
     const remedy = yield* cache.invalidate(attempt.token, attempt.sent)
     if (remedy === "None" || !mayReplay(attempt)) return attempt
     if (remedy === "SameToken" && mayReuseToken) {
       mayReuseToken = false
       yield* discard(attempt)
-      attempt = yield* send(attempt.token)
+      yield* Telemetry.countReplay("same")
+      attempt = yield* send(attempt.token, ++resends)
       continue
     }
     const rejected = attempt
     const { origin, session } = yield* Effect.onError(cache.session, () => discard(rejected))
     if (replays === 2 || Equal.equals(session.accessToken, attempt.token)) return attempt
     yield* discard(attempt)
-    attempt = yield* send(session.accessToken)
+    yield* Telemetry.countReplay(origin === "store" ? "adopted" : "renewed")
+    attempt = yield* send(session.accessToken, ++resends)
     replays += 1
     if (origin !== "store") return attempt
   }

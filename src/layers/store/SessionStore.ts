@@ -28,6 +28,7 @@ import {
   type StoreState,
   type TokenStoreService
 } from "../../services/TokenStore.js"
+import * as Telemetry from "../telemetry.js"
 import { unrefSleep } from "../time.js"
 import * as Announcements from "./Announcements.js"
 import {
@@ -160,6 +161,28 @@ export interface SessionOptions {
   readonly isShared?: boolean | undefined
   /** What this process has seen of the session before. Default: nothing. */
   readonly seen?: Seen | undefined
+  /** What metrics call the store. Default: `custom`. */
+  readonly kind?: StoreKind | undefined
+}
+
+export type StoreKind = "memory" | "file" | "redis" | "custom"
+
+const steps = ["read", "acquire", "extend", "setRefreshInFlight", "commit"] as const
+
+/** Counts the steps that fail. */
+const countErrors = (driver: StoreDriver, kind: StoreKind): StoreDriver => {
+  const counted =
+    (step: (typeof steps)[number]) =>
+    <A>(effect: Effect.Effect<A, Unavailable>): Effect.Effect<A, Unavailable> =>
+      Effect.tapError(effect, (error) => Telemetry.countStoreError(kind, step, error))
+  return {
+    ...driver,
+    read: counted("read")(driver.read),
+    acquire: (owner, options) => counted("acquire")(driver.acquire(owner, options)),
+    extend: (owner) => counted("extend")(driver.extend(owner)),
+    setRefreshInFlight: (owner, inFlight) => counted("setRefreshInFlight")(driver.setRefreshInFlight(owner, inFlight)),
+    commit: (owner, expectedVersion, write) => counted("commit")(driver.commit(owner, expectedVersion, write))
+  }
 }
 
 /**
@@ -169,10 +192,16 @@ export interface SessionOptions {
  * @category constructors
  */
 export const make = (
-  driver: StoreDriver,
-  { isShared = true, seen = nothingSeen() }: SessionOptions = {}
+  uncounted: StoreDriver,
+  { isShared = true, kind = "custom", seen = nothingSeen() }: SessionOptions = {}
 ): Effect.Effect<SessionStore, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const driver = countErrors(uncounted, kind)
+    yield* Telemetry.startStore(kind, steps)
+    const leaseLost = Effect.zipRight(
+      Telemetry.countLease(kind, "lost"),
+      Effect.logDebug("The lease of the session was lost.")
+    )
     const store = yield* newStoreId
     const announced = Announcements.make()
     yield* inBackground(Stream.runForEach(yield* driver.changes, (version) => announced.publish(version)))
@@ -315,7 +344,10 @@ export const make = (
           ),
           ({ held, holder }) =>
             held
-              ? Effect.asSome(Effect.scoped(Effect.zipRight(extendRepeatedly(holder), use(holder))))
+              ? Effect.zipRight(
+                  Telemetry.countLease(kind, "taken"),
+                  Effect.asSome(Effect.scoped(Effect.zipRight(extendRepeatedly(holder), use(holder))))
+                )
               : Effect.sync(() => whileWaiting(holder.view)),
           ({ held, holder }) => (held ? release(holder) : Effect.void)
         ).pipe(Effect.ensuring(Effect.sync(() => running.delete(owner.attempt))))
@@ -333,7 +365,7 @@ export const make = (
           while (true) {
             if (isAbandoned()) return yield* Effect.interrupt
             const answer = yield* Effect.catchIf(attemptOnce(use, whileWaiting, isAbandoned), isLost, () =>
-              Effect.as(Effect.sleep(POLL), Option.none<A>())
+              Effect.zipRight(leaseLost, Effect.as(Effect.sleep(POLL), Option.none<A>()))
             )
             if (Option.isSome(answer)) return answer.value
             if (news === undefined) news = yield* announced.subscribe
@@ -366,6 +398,7 @@ export const make = (
     const commitNew = Effect.fnUntraced(function* (holder: Holder, { remaining, session }: NewSession) {
       const left = yield* countDown(remaining)
       const version = yield* commit(holder, { session: Option.some(session), tombstone: false, remaining }).pipe(
+        Effect.tap((version) => Effect.when(leaseLost, () => Option.isNone(version))),
         Effect.tapError(({ message }) =>
           Effect.logWarning(`A new session could not be written to the store. ${message}`)
         ),
@@ -549,6 +582,8 @@ export interface StoreOptions {
   readonly isShared?: boolean | undefined
   /** The same object for every service that reaches the same sessions. Default: the service. */
   readonly identity?: object | undefined
+  /** What metrics call the store. Default: `custom`. */
+  readonly kind?: StoreKind | undefined
 }
 
 const nothingSeen = (): Seen => ({ version: 0, tombstone: undefined })
@@ -559,7 +594,10 @@ const nothingSeen = (): Seen => ({ version: 0, tombstone: undefined })
  * @since 0.1.0
  * @category constructors
  */
-export const fromDriver = (connect: Connect, { identity, isShared = true }: StoreOptions = {}): TokenStoreService => {
+export const fromDriver = (
+  connect: Connect,
+  { identity, isShared = true, kind = "custom" }: StoreOptions = {}
+): TokenStoreService => {
   return {
     isShared,
     identity,
@@ -567,7 +605,7 @@ export const fromDriver = (connect: Connect, { identity, isShared = true }: Stor
       memory.seen ??= nothingSeen()
       const seen = memory.seen as Seen
       return Effect.flatMap(connect(key, Duration.sum(requestTimeout, LEASE_HEADROOM)), (driver) =>
-        make(driver, { isShared, seen })
+        make(driver, { isShared, kind, seen })
       )
     }
   }

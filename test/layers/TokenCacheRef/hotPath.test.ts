@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Metric, TestClock, Tracer } from "effect"
+import { Effect, TestClock, Tracer } from "effect"
 import { makeFaultyStore } from "../../support/faults.js"
+import { makeMetrics } from "../../support/metrics.js"
 import { getText, makeCache, makeUpstream } from "../../support/upstream.js"
 
 const countingTracer = () => {
@@ -34,16 +35,16 @@ describe("TokenCache.get on a fresh token", () => {
   it.scoped("opens no span and writes no metric", () =>
     Effect.gen(function* () {
       const { spans, tracer } = countingTracer()
-      const cache = yield* Effect.withTracer(makeCache({ upstream: makeUpstream() }), tracer)
-      yield* cache.get
+      const metrics = makeMetrics()
+      const cache = yield* metrics.labelled(Effect.withTracer(makeCache({ upstream: makeUpstream() }), tracer))
+      yield* metrics.labelled(cache.get)
       assert.deepStrictEqual(spans, ["TokenCache.renew"])
-      yield* Effect.withTracer(Effect.replicateEffect(cache.get, 100), tracer)
-      assert.deepStrictEqual(spans, ["TokenCache.renew"])
-      const metrics = (yield* Metric.snapshot).map(({ metricKey }) => metricKey.name)
-      assert.deepStrictEqual(
-        metrics.filter((name) => !name.startsWith("effect_fiber")),
-        []
-      )
+      const before = metrics.values()
+      const hits = Effect.withSpan(Effect.replicateEffect(cache.get, 100), "the caller's")
+      yield* metrics.labelled(Effect.withTracer(hits, tracer))
+      assert.deepStrictEqual(spans, ["TokenCache.renew", "the caller's"])
+      assert.strictEqual(before["renewals cold issued"], 1)
+      assert.deepStrictEqual(metrics.values(), before)
     })
   )
 

@@ -28,18 +28,35 @@ describe("the span of a request", () => {
       const [, spans] = yield* client.execute(request).pipe(Effect.withSpan("the caller's"), recordSpans)
       assert.deepStrictEqual(
         spans.map(({ name }) => name),
-        ["the caller's", "http.client POST"]
+        ["the caller's", "POST"]
       )
       const [, span] = spans
       assert.strictEqual(span?.kind, "client")
       assert.strictEqual(parentName(span), "the caller's")
       assert.deepStrictEqual(Object.fromEntries(span?.attributes ?? []), {
         "http.request.method": "POST",
-        "server.address": "https://nomba.test",
-        "url.path": "/v1/x",
+        "server.address": "nomba.test",
+        "server.port": 443,
+        "url.full": "https://nomba.test/v1/x",
         "http.response.status_code": 200
       })
       assert.deepStrictEqual(span?.status._tag === "Ended" && span.status.exit, Exit.void)
+    })
+  )
+
+  it.effect("fails with an error status, also if the client beneath made it a failure", () =>
+    Effect.gen(function* () {
+      for (const beneath of [(client: HttpClient.HttpClient) => client, HttpClient.filterStatusOk]) {
+        const client = yield* GuardedClient.make(beneath(fake(() => json(404, {})).client))
+        const [, [span]] = yield* recordSpans(Effect.exit(client.get("http://localhost:4010/v1/x")))
+        assert.deepInclude(Object.fromEntries(span?.attributes ?? []), {
+          "server.address": "localhost",
+          "server.port": 4010,
+          "http.response.status_code": 404,
+          "error.type": "404"
+        })
+        assert.isTrue(span?.status._tag === "Ended" && Exit.isFailure(span.status.exit))
+      }
     })
   )
 
@@ -47,7 +64,7 @@ describe("the span of a request", () => {
     Effect.gen(function* () {
       const { client } = yield* guarded(() => Effect.withSpan(Effect.succeed(json(200, {})), "beneath"))
       const [, spans] = yield* recordSpans(client.get(url))
-      assert.strictEqual(parentName(spans.find(({ name }) => name === "beneath")), "http.client GET")
+      assert.strictEqual(parentName(spans.find(({ name }) => name === "beneath")), "GET")
     })
   )
 
@@ -60,6 +77,7 @@ describe("the span of a request", () => {
         span?.status._tag === "Ended" && span.status.exit,
         Exit.fail("RequestError Transport ECONNRESET")
       )
+      assert.strictEqual(span?.attributes.get("error.type"), "ECONNRESET")
     })
   )
 
