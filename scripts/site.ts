@@ -31,7 +31,7 @@ for (const page of [...pages(), "bench/RESULTS.md"]) {
 cpSync(join(root, "docs/images"), join(folder, "docs/images"), { recursive: true })
 cpSync(join(root, "bench/results.svg"), join(folder, "bench/results.svg"))
 // What the pages link to and is no page.
-for (const file of ["openapi.json", "test/model/protocol/protocol.pml", "scripts/smoke.mjs"]) {
+for (const file of ["openapi.json", "docs/grafana.json", "test/model/protocol/protocol.pml", "scripts/smoke.mjs"]) {
   cpSync(join(root, file), join(folder, "public", file))
 }
 run(join(site, "node_modules/.bin/vitepress"), "build")

@@ -25,7 +25,7 @@ export default defineConfig({
       rules.text = (...all) => text(...all).replaceAll("{{", "&#123;&#123;")
     }
   },
-  ignoreDeadLinks: [/\/openapi\.json$/, /\/protocol\.pml$/, /\/smoke\.mjs$/],
+  ignoreDeadLinks: [/\/openapi\.json$/, /\/grafana\.json$/, /\/protocol\.pml$/, /\/smoke\.mjs$/],
   themeConfig: {
     search: { provider: "local" },
     outline: [2, 3],
@@ -66,6 +66,7 @@ export default defineConfig({
             page("Going live", "going-live"),
             page("Token stores", "token-stores"),
             page("Running a fleet", "fleet"),
+            page("Observability", "observability"),
             page("What a fleet survives", "fleet-faults"),
             { text: "Security", link: "/SECURITY" }
           ]
