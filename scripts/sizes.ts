@@ -33,7 +33,7 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
       console.log(await Effect.runPromise(Effect.provide(program, FetchHttpClient.layer)))`
   },
   "nomba-auth": {
-    limit: 128,
+    limit: 131,
     code: `
       import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
       import * as Effect from "effect/Effect"
@@ -47,21 +47,21 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
       console.log(await Effect.runPromise(Effect.provide(program, NombaLive)))`
   },
   "nomba-auth/promise": {
-    limit: 135,
+    limit: 138,
     code: `
       import { createNomba } from "nomba-auth/promise"
       console.log(await createNomba().request("/v1/x"))`
   },
   "nomba-auth/redis": {
-    limit: 96,
+    limit: 97,
     code: `export { TokenStoreRedis } from "nomba-auth/redis"`
   },
   "nomba-auth/file": {
-    limit: 100,
+    limit: 101,
     code: `export { TokenStoreFile } from "nomba-auth/file"`
   },
   "nomba-auth/testing": {
-    limit: 141,
+    limit: 144,
     code: `export * from "nomba-auth/testing"`
   }
 }
