@@ -99,7 +99,8 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
   /** What a caller is told, who began then; `live` is the token that it could be served with. */
   const judge = (path: string, since: number, live: string | undefined, exit: Exit.Exit<Answer, Failure>): void => {
     referee.count("calls")
-    const isServed = live !== undefined && live === nomba.alive()
+    // A route that rejects every token makes the process renew, however good the token is.
+    const isServed = live !== undefined && live === nomba.alive() && path === BALANCE
     const cannotCall = referee.wasImpaired(number, "calling", since)
     const excused = cannotCall || (!isServed && referee.wasImpaired(number, "renewing", since))
     const took = `after ${Math.round(simulation.now() - since)} ms`
