@@ -99,8 +99,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
   /** What a caller is told, who began then; `live` is the token that it could be served with. */
   const judge = (path: string, since: number, live: string | undefined, exit: Exit.Exit<Answer, Failure>): void => {
     referee.count("calls")
-    // A route that rejects every token makes the process renew, however good the token is.
-    const isServed = live !== undefined && live === nomba.alive() && path === BALANCE
+    const isServed = live !== undefined && live === nomba.alive() && live !== rejectedByRoute
     const cannotCall = referee.wasImpaired(number, "calling", since)
     const excused = cannotCall || (!isServed && referee.wasImpaired(number, "renewing", since))
     const took = `after ${Math.round(simulation.now() - since)} ms`
@@ -134,6 +133,8 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
 
   /** When this process first got a 401 for a token. */
   let rejections = new Map<string, number>()
+  /** The last token that a route rejected which rejects every token: the process has to doubt it. */
+  let rejectedByRoute: string | undefined
 
   /** A token was handed out: is it one that has expired, or one that this process knows to be rejected? */
   const judgeUse = (token: string, status: number, path: string): void => {
@@ -146,7 +147,11 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
         referee.blame(`instance ${number} handed out a token ${Math.round(expiredFor)} ms after its expiry`)
       }
     }
-    if (status !== 401 || path !== BALANCE) return
+    if (status !== 401) return
+    if (path !== BALANCE) {
+      rejectedByRoute = token
+      return
+    }
     const first = rejections.get(token)
     if (first === undefined) {
       if (rejections.size > 50) rejections = new Map()
