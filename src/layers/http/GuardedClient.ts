@@ -396,17 +396,21 @@ const endSpan = (
   const response = Exit.isSuccess(exit) ? exit.value : error?._tag === "ResponseError" ? error.response : undefined
   const status = response?.status ?? 0
   if (status > 0) span.attribute("http.response.status_code", status)
-  if (status >= 400) span.attribute(ERROR_TYPE, String(status))
-  else if (error !== undefined)
-    span.attribute(
-      ERROR_TYPE,
-      Option.getOrElse(systemCode(error), () => error.reason)
-    )
-  const outcome = Exit.isFailure(exit)
-    ? Exit.failCause(Cause.map(exit.cause, kindOfFailure))
-    : status >= 400
-      ? Exit.fail(`HTTP ${status}`)
-      : Exit.void
+  const isInterrupted = Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)
+  const type =
+    status >= 400
+      ? String(status)
+      : error !== undefined
+        ? Option.getOrElse(systemCode(error), () => error.reason)
+        : Exit.isFailure(exit) && !isInterrupted
+          ? "defect"
+          : undefined
+  if (type !== undefined) span.attribute(ERROR_TYPE, type)
+  // The cause of a failure and a defect may quote the request.
+  const outcome =
+    isInterrupted || type === undefined
+      ? Exit.asVoid(exit)
+      : Exit.fail(error !== undefined ? kindOfFailure(error) : status >= 400 ? `HTTP ${status}` : type)
   span.end(clock.unsafeCurrentTimeNanos(), outcome)
 }
 

@@ -44,6 +44,15 @@ describe("the span of a request", () => {
     })
   )
 
+  it.effect("does not hold a defect of the client beneath, which may quote the request", () =>
+    Effect.gen(function* () {
+      const { client } = yield* guarded(() => Effect.die("hunter2"))
+      const [, [span]] = yield* recordSpans(Effect.exit(client.get(url)))
+      assert.deepStrictEqual(span?.status._tag === "Ended" && span.status.exit, Exit.fail("defect"))
+      assert.strictEqual(span?.attributes.get("error.type"), "defect")
+    })
+  )
+
   it.effect("fails with an error status, also if the client beneath made it a failure", () =>
     Effect.gen(function* () {
       for (const beneath of [(client: HttpClient.HttpClient) => client, HttpClient.filterStatusOk]) {
