@@ -271,17 +271,20 @@ export const faults = {
       const fault = Effect.gen(function* () {
         fleet.nomba.steal()
         yield* Effect.timeoutOption(fleet.next("commit"), "2 minutes")
-        yield* Effect.sleep("35 seconds")
         const { alive } = fleet.nomba
+        const stored = alive()
+        yield* Effect.sleep("35 seconds")
         const isAround =
-          fleet.store.holds() === alive() &&
+          // Nobody has logged in since.
+          alive() === stored &&
+          fleet.store.holds() === stored &&
           instance.isAlive() &&
           instance.process() === process &&
           // A heartbeat begins when the layer is built.
           fleet.simulation.now() - instance.openedAt() > 35_000
         const isWell = !fleet.referee.wasImpaired(instance.number, "calling", fleet.simulation.now() - MINUTE)
-        if (isAround && isWell && fleet.store.health === "well" && instance.holds() !== alive()) {
-          fleet.referee.blame(`instance ${instance.number} holds ${instance.holds()}, 35 s after ${alive()} was stored`)
+        if (isAround && isWell && fleet.store.health === "well" && instance.holds() !== stored) {
+          fleet.referee.blame(`instance ${instance.number} holds ${instance.holds()}, 35 s after ${stored} was stored`)
         }
         yield* lasts(fleet, 0, 20 * MINUTE)
       })
