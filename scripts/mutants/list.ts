@@ -139,7 +139,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "4 refresh, else start",
     breaks: "begin a call to Nomba without the time for it",
-    file: "src/services/AttemptGate.ts",
+    file: "src/layers/time.ts",
     from: "Duration.sum(Duration.sum(wait, needed), HEADROOM)",
     to: "Duration.sum(wait, Duration.zero)",
     test: `${cache}/singleFlight.test.ts`

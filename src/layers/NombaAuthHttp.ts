@@ -13,7 +13,6 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type { AuthError, InvalidRequest, Unavailable } from "../schemas/AuthError.js"
 import { isTransient, wasNotProcessed, withRetryAfter } from "../schemas/ErrorMeaning.js"
-import { AttemptGate, type WaitForNextAttempt } from "../services/AttemptGate.js"
 import { NombaAuth, type NombaAuthService } from "../services/NombaAuth.js"
 import { NombaConfig, type NombaConfigService } from "../services/NombaConfig.js"
 import { RetryPolicy, type RetryPolicyService } from "../services/RetryPolicy.js"
@@ -125,7 +124,7 @@ const oncePerClient = oncePerText("missing account id")
 interface RetryLoop {
   /** Runs an attempt, and again while the policy and the gate allow it. */
   readonly run: <A, E extends AuthError, R>(attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  readonly waitForNextAttempt: WaitForNextAttempt
+  readonly waitForNextAttempt: HttpAttempt.WaitForNextAttempt
 }
 
 /** Retry options of one operation. */
@@ -140,7 +139,7 @@ interface RetryOptions {
 /** Starts one operation: its policy begins anew, and the gate of the caller's context counts its time. */
 const startRetryLoop = ({ mayRepeat, needed, policy }: RetryOptions): Effect.Effect<RetryLoop> =>
   Effect.gen(function* () {
-    const gate = yield* AttemptGate
+    const gate = yield* HttpAttempt.AttemptGate
     const waitForNextAttempt = yield* gate.start(needed)
     const driver = yield* Schedule.driver(delaysOf(policy))
     let attempts = 0
@@ -171,7 +170,7 @@ const startRetryLoop = ({ mayRepeat, needed, policy }: RetryOptions): Effect.Eff
     return { run, waitForNextAttempt }
   })
 
-const defaultGate = Context.get(Context.empty(), AttemptGate)
+const defaultGate = Context.get(Context.empty(), HttpAttempt.AttemptGate)
 
 /** The policy's delays as its output, because the gate does the waiting. */
 const delaysOf = (policy: RetryPolicyService): Schedule.Schedule<Duration.Duration, Unavailable> =>

@@ -18,7 +18,6 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type AuthError, Expired, UnexpectedResponse } from "../schemas/AuthError.js"
-import { RENEWAL_LIMIT } from "../services/AttemptGate.js"
 import { NombaAuth } from "../services/NombaAuth.js"
 import { NombaConfig } from "../services/NombaConfig.js"
 import { PublicLogin, type PublicLoginService } from "../services/PublicLogin.js"
@@ -38,7 +37,7 @@ import * as RenewalHistory from "./cache/RenewalHistory.js"
 import * as Snapshot from "./cache/Snapshot.js"
 import * as State from "./cache/State.js"
 import * as Telemetry from "./telemetry.js"
-import { firstOf, STORE_LIMIT, stallTolerantSleep, timelineOf } from "./time.js"
+import { firstOf, RENEWAL_LIMIT, STORE_LIMIT, stallTolerantSleep, timelineOf } from "./time.js"
 
 type Dependencies = NombaAuth | NombaConfig | TokenStore
 

@@ -13,7 +13,6 @@ import type { StoredContent } from "../schemas/Session.js"
 import type { StoreKey } from "../schemas/StoreKey.js"
 import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
 import { oncePerProcess } from "./processMemory.js"
-import * as Announcements from "./store/Announcements.js"
 import * as LeasedEntry from "./store/LeasedEntry.js"
 import * as SessionStore from "./store/SessionStore.js"
 import { type Connect, FAILURE_RETENTION, type Reading, type StoreDriver } from "./store/StoreDriver.js"
@@ -21,7 +20,7 @@ import { type Connect, FAILURE_RETENTION, type Reading, type StoreDriver } from 
 interface Slot {
   entry: LeasedEntry.LeasedEntry<StoredContent>
   users: number
-  readonly announced: Announcements.Announcements
+  readonly announced: SessionStore.Announcements
 }
 
 interface Slots {
@@ -127,7 +126,7 @@ const driverOf = (slot: Slot, clock: Clock.Clock, leaseTime: Duration.Duration):
  */
 export const connect: Connect = Effect.fnUntraced(function* (key, leaseTime) {
   const clock = yield* Effect.clock
-  const announced = Announcements.make()
+  const announced = SessionStore.makeAnnouncements()
   return yield* Effect.acquireRelease(
     Effect.sync(() => {
       const slots = slotsOf(clock)

@@ -16,6 +16,16 @@ import type { LazyArg } from "effect/Function"
 import * as Option from "effect/Option"
 import { Unavailable } from "../schemas/AuthError.js"
 
+/** A renewal, with its waits and retries, ends within this time. */
+export const RENEWAL_LIMIT: Duration.Duration = Duration.seconds(30)
+
+/** What must be left beside the request's time-out when a token request begins. */
+export const HEADROOM: Duration.Duration = Duration.seconds(2)
+
+/** Whether a token request may begin after the wait: its time-out and the headroom must fit before the deadline. */
+export const hasTime = (deadline: number, now: number, wait: Duration.Duration, needed: Duration.Duration): boolean =>
+  now + Duration.toMillis(Duration.sum(Duration.sum(wait, needed), HEADROOM)) <= deadline
+
 /** Limit of one read of the token store, and of one attempt to save a session. */
 export const STORE_LIMIT: Duration.Duration = Duration.seconds(5)
 
@@ -261,3 +271,17 @@ export const timelineOf = (clock: Clock.Clock): Timeline => {
   timelines.set(clock, timeline)
   return timeline
 }
+
+/**
+ * The milliseconds since now, by the larger of wall-clock and monotonic time: a clock that is set back stops nothing, and
+ * a machine that slept counts.
+ */
+export const stopwatch: Effect.Effect<() => number> = Effect.map(Effect.clock, (clock) => {
+  const millis = clock.unsafeCurrentTimeMillis()
+  const nanos = clock.unsafeCurrentTimeNanos()
+  return () =>
+    Math.max(clock.unsafeCurrentTimeMillis() - millis, Number(clock.unsafeCurrentTimeNanos() - nanos) / 1_000_000)
+})
+
+export const countDown = (duration: Duration.Duration): Effect.Effect<() => Duration.Duration> =>
+  Effect.map(stopwatch, (elapsed) => () => Duration.subtract(duration, Math.max(0, elapsed())))

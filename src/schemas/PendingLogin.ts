@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { Secret } from "./Secrets.js"
+import { Secret } from "./Session.js"
 
 /** For the type, the transformation and what it is encoded to: any of them would print what it got. */
 const quiet = { message: () => ({ message: "is not a pending login", override: true }) }

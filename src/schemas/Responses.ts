@@ -9,8 +9,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Expiry from "./Expiry.js"
-import { masking, SECRET_LIMIT } from "./SafeText.js"
-import { isHeaderSafe } from "./Secrets.js"
+import { isHeaderSafe, masking, SECRET_LIMIT } from "./SafeText.js"
 import { Session } from "./Session.js"
 
 /**

@@ -1,10 +1,45 @@
 /**
- * Makes text from outside fit for an error message: one line, bounded, and without the secrets of the request.
+ * Which texts can be sent byte for byte, and how text from outside is made fit for an error message: one line, bounded, and
+ * without the secrets of the request.
  *
  * @since 0.1.0
  */
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+
+/**
+ * Whether a token can travel in an `Authorization` header: visible ASCII only (RFC 9110 section 5.5; RFC 6750 section
+ * 2.1 allows less). Anything else would be refused by `fetch` with an error that quotes the token.
+ */
+export const isHeaderSafe = (token: string): boolean => /^[\x21-\x7e]+$/.test(token)
+
+/** What is wrong with a text that is used byte for byte. */
+export const problemOf = (value: string): string | undefined => {
+  if (value.trim() === "") return "is empty"
+  if (value.trim() !== value) return "has white space around it"
+  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(value)) return "has control or invisible characters"
+  if (/^(["'`]).*\1$/.test(value)) return "has quotation marks around it"
+  return placeholders.some((placeholder) => placeholder.test(value))
+    ? "is a placeholder: put the real value there"
+    : undefined
+}
+
+/** What examples, templates and failed substitutions leave behind. */
+const placeholders = [
+  /^(.)\1{2,}$/,
+  /^[x0*._…-]+$/i,
+  /^<.*>$/,
+  /^\[.*\]$/,
+  /^\{.*\}$/,
+  /^\$\{?\w*\}?$/,
+  /^\$\(.*\)$/,
+  /^%\w+%$/,
+  /^(?:undefined|null|none|nil|nan|true|false|todo|tbd|fixme|placeholder|example|sample|dummy|secret|password)$/i,
+  /^(?:change|replace|insert|enter|paste|put|your)[ _-]/i,
+  /[ _-]here$/i,
+  /^(?:changeme|changeit|replaceme)$/i,
+  /^(?:your|my|the)?[ _-]?(?:nomba|client|account|private|secret|api|parent)[ _-]?(?:account[ _-]?|client[ _-]?)?(?:id|secret|key)$/i
+]
 
 /** The longest text, in UTF-16 code units, that an error's `message` may have. */
 export const MESSAGE_LIMIT = 499

@@ -12,10 +12,25 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { AccessToken, Secret } from "./Secrets.js"
+import { isHeaderSafe } from "./SafeText.js"
 
-/** For the type, the transformation and the encoded side: the default message of each would print the value. */
-const quiet = { message: () => ({ message: "is not a session", override: true }) }
+/** A decode message that replaces the default one, which would print the value. */
+const quiet = (message: string) => ({ message: () => ({ message, override: true }) })
+
+/** A non-empty secret. */
+export const Secret: Schema.Redacted<Schema.filter<typeof Schema.String>> = Schema.Redacted(
+  Schema.String.annotations(quiet("is not a string")).pipe(Schema.minLength(1, quiet("is empty")))
+).annotations(quiet("is not a secret"))
+
+/** A token that fits in an `Authorization` header. */
+export const AccessToken: Schema.Redacted<Schema.filter<typeof Schema.String>> = Schema.Redacted(
+  Schema.String.annotations(quiet("is not a string")).pipe(
+    Schema.filter(isHeaderSafe, quiet("has characters that a header cannot carry"))
+  )
+).annotations(quiet("is not an access token"))
+
+/** For the type, the transformation and the encoded side. */
+const notASession = quiet("is not a session")
 
 /**
  * A session with Nomba. One client has one session: issuing another ends this one.
@@ -49,7 +64,7 @@ export class Session extends Schema.Class<Session>("nomba-auth/Session")(
       Schema.withConstructorDefault(() => Option.none())
     )
   },
-  [quiet, quiet, quiet]
+  [notASession, notASession, notASession]
 ) {
   /** `issuedAt` plus `lifetime`: for people to read, on the clock that `clock` names. */
   get expiresAt(): DateTime.Utc {

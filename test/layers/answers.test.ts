@@ -3,7 +3,7 @@ import { Cause, Duration, Effect, Either, Exit, FastCheck as fc, Option, Redacte
 import * as GuardedClient from "../../src/layers/http/GuardedClient.js"
 import * as IncomingResponse from "../../src/layers/http/IncomingResponse.js"
 import type { AuthError } from "../../src/schemas/AuthError.js"
-import { isHeaderSafe } from "../../src/schemas/Secrets.js"
+import { isHeaderSafe } from "../../src/schemas/SafeText.js"
 import { Session } from "../../src/schemas/Session.js"
 import { answering } from "../support/answering.js"
 import { type Answer, anyAnswer, bytesOf, grantedTokens, PIECE } from "../support/answers.js"

@@ -1,9 +1,9 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Either, FastCheck as fc, Option, Redacted, Schema } from "effect"
-import * as Requests from "../../src/schemas/Requests.js"
-import { AccessToken, isHeaderSafe, Secret } from "../../src/schemas/Secrets.js"
-import { Session } from "../../src/schemas/Session.js"
+import { IssueRequest, RefreshRequest } from "../../src/layers/auth/TokenRequest.js"
+import { isHeaderSafe } from "../../src/schemas/SafeText.js"
+import { AccessToken, Secret, Session } from "../../src/schemas/Session.js"
 import * as StoreKey from "../../src/schemas/StoreKey.js"
 
 const marker = "MARKER"
@@ -34,7 +34,7 @@ describe("the message of a schema that rejects a secret", () => {
       assert.notInclude(messageOf(AccessToken, input), marker)
     }
     const body = { grant_type: "client_credentials", client_id: "c", client_secret: [marker] }
-    assert.notInclude(messageOf(Requests.IssueRequest, body), marker)
+    assert.notInclude(messageOf(IssueRequest, body), marker)
   })
 })
 
@@ -104,7 +104,7 @@ describe("the body of a token request", () => {
   it("holds its secrets as plaintext only when it is encoded", () => {
     const body = { grant_type: "refresh_token", refresh_token: Redacted.make(marker) } as const
     assert.notInclude(inspect(body), marker)
-    assert.deepStrictEqual(Schema.encodeSync(Requests.RefreshRequest)(body), {
+    assert.deepStrictEqual(Schema.encodeSync(RefreshRequest)(body), {
       grant_type: "refresh_token",
       refresh_token: marker
     })

@@ -12,6 +12,7 @@ import {
   Redacted,
   type Scope
 } from "effect"
+import { AttemptGate } from "../../src/layers/auth/HttpAttempt.js"
 import * as TokenCacheRef from "../../src/layers/TokenCacheRef.js"
 import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
 import {
@@ -23,7 +24,6 @@ import {
 } from "../../src/schemas/AuthError.js"
 import { Session } from "../../src/schemas/Session.js"
 import * as StoreKey from "../../src/schemas/StoreKey.js"
-import { AttemptGate } from "../../src/services/AttemptGate.js"
 import { NombaAuth, type NombaAuthService } from "../../src/services/NombaAuth.js"
 import { NombaConfig, type NombaConfigService } from "../../src/services/NombaConfig.js"
 import { PublicLogin, type PublicLoginService } from "../../src/services/PublicLogin.js"

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { Duration } from "effect"
 import { assert, it } from "vitest"
 import { parse } from "yaml"
-import { RENEWAL_LIMIT } from "../../../src/services/AttemptGate.js"
+import { RENEWAL_LIMIT } from "../../../src/layers/time.js"
 import { folder } from "./program.js"
 
 it("deployment.yaml gives a renewal its whole time after the wait before SIGTERM", () => {

@@ -1,5 +1,5 @@
 /**
- * One attempt of a token operation: one request, its response, and what the response means.
+ * One attempt of a token operation: when it may be sent, one request, its response, and what the response means.
  */
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpBody from "@effect/platform/HttpBody"
@@ -9,6 +9,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -28,7 +29,6 @@ import * as Responses from "../../schemas/Responses.js"
 import { present } from "../../schemas/Responses.js"
 import { withoutSecrets } from "../../schemas/SafeText.js"
 import type { Session } from "../../schemas/Session.js"
-import { AttemptGate } from "../../services/AttemptGate.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import * as BaseUrl from "../config/BaseUrl.js"
 import * as IncomingResponse from "../http/IncomingResponse.js"
@@ -36,7 +36,15 @@ import * as NetworkFailure from "../http/NetworkFailure.js"
 import * as OutgoingRequest from "../http/OutgoingRequest.js"
 import { oncePerText } from "../processMemory.js"
 import * as Telemetry from "../telemetry.js"
-import { interruptInBackground, measuredSleep, STALLED_FOR, stallTolerantSleep, systemClock } from "../time.js"
+import {
+  hasTime,
+  interruptInBackground,
+  measuredSleep,
+  RENEWAL_LIMIT,
+  STALLED_FOR,
+  stallTolerantSleep,
+  systemClock
+} from "../time.js"
 import * as Classification from "./Classification.js"
 import { checkAccountId, type TokenRequest } from "./TokenRequest.js"
 
@@ -55,6 +63,38 @@ export type HttpAttempt = <A, E extends AuthError>(
   prepare: Effect.Effect<TokenRequest, InvalidRequest | Unavailable>,
   decode: (response: SuccessResponse) => Effect.Effect<A, UnexpectedResponse>
 ) => Effect.Effect<A, E | InvalidRequest | InvalidCredentials | Unavailable | UnexpectedResponse>
+
+/** Asked before an operation is repeated and before each of its requests is sent. */
+export interface AttemptGateService {
+  /** The last step before each request is sent, after everything that it carries was read. Fails if it must not be sent. */
+  readonly beforeSend: Effect.Effect<void, Unavailable>
+  /** Called once for each operation. `needed` is the time-out of one attempt. */
+  readonly start: (needed: Duration.Duration) => Effect.Effect<WaitForNextAttempt>
+}
+
+/**
+ * Waits and succeeds with whether another attempt may begin. Succeeds with `false` at once if the wait would leave too
+ * little time.
+ */
+export type WaitForNextAttempt = (wait: Duration.Duration) => Effect.Effect<boolean>
+
+/**
+ * By default an operation has 30 s in all. A renewal provides its own gate, which knows its deadline, whether its lease is
+ * still held and whether its scope is closing.
+ */
+export class AttemptGate extends Context.Reference<AttemptGate>()("nomba-auth/AttemptGate", {
+  defaultValue: (): AttemptGateService => ({
+    beforeSend: Effect.void,
+    start: Effect.fnUntraced(function* (needed) {
+      const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(RENEWAL_LIMIT)
+      return Effect.fnUntraced(function* (wait) {
+        if (!hasTime(deadline, yield* Clock.currentTimeMillis, wait, needed)) return false
+        yield* Effect.sleep(wait)
+        return true
+      })
+    })
+  })
+}) {}
 
 /**
  * Makes attempts within the configured time-out, `prepare` included. `AttemptGate.beforeSend` is asked last. The client

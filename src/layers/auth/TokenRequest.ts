@@ -13,8 +13,8 @@ import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import { InvalidRequest, type Operation, type RevokeError, Unavailable } from "../../schemas/AuthError.js"
 import { isTransient } from "../../schemas/ErrorMeaning.js"
-import { ExchangeRequest, IssueRequest, RefreshRequest, RevokeRequest } from "../../schemas/Requests.js"
-import { isHeaderSafe, problemOf } from "../../schemas/Secrets.js"
+import { isHeaderSafe, problemOf } from "../../schemas/SafeText.js"
+import { Secret } from "../../schemas/Session.js"
 import type { ExchangeOptions, RefreshOptions } from "../../services/NombaAuth.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import { interruptInBackground, stallTolerantTimeout } from "../time.js"
@@ -233,6 +233,43 @@ const reveal = (input: Text): Option.Option<string> =>
 const text = secret(required)
 const token = secret(header)
 const exactSecret = secret(exact)
+
+// The bodies (spec: `paths./v1/auth/token/*`). Their secrets are redacted until the moment they are encoded.
+
+/** `POST /v1/auth/token/issue` with client credentials. */
+export const IssueRequest = Schema.Struct({
+  grant_type: Schema.Literal("client_credentials"),
+  client_id: Schema.String,
+  client_secret: Secret
+})
+
+/**
+ * `POST /v1/auth/token/issue` with an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.5). Ahead of the
+ * live API, whose pages name PKCE as not yet available.
+ */
+const ExchangeRequest = Schema.Struct({
+  grant_type: Schema.Literal("authorization_code"),
+  client_id: Schema.String,
+  code: Secret,
+  code_verifier: Secret,
+  redirect_uri: Schema.String
+})
+
+/** `POST /v1/auth/token/refresh`. */
+export const RefreshRequest = Schema.Struct({
+  grant_type: Schema.Literal("refresh_token"),
+  refresh_token: Secret
+})
+
+/**
+ * `POST /v1/auth/token/revoke`: the spec wants `token`, the live API `clientId` and `access_token`. One body with all
+ * three satisfies both, unless unknown members are refused.
+ */
+const RevokeRequest = {
+  both: Schema.Struct({ token: Secret, clientId: Schema.String, access_token: Secret }),
+  spec: Schema.Struct({ token: Secret }),
+  live: Schema.Struct({ clientId: Schema.String, access_token: Secret })
+} as const
 
 const encodeIssue = Schema.encodeSync(IssueRequest)
 const encodeRefresh = Schema.encodeSync(RefreshRequest)

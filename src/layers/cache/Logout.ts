@@ -7,11 +7,10 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
 import { withHint } from "../../schemas/ErrorMeaning.js"
-import { HEADROOM, RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import { SessionEvent } from "../../services/TokenCache.js"
 import type { SessionStore } from "../../services/TokenStore.js"
-import { hardTimeout, stallTolerantTimeout } from "../time.js"
+import { HEADROOM, hardTimeout, RENEWAL_LIMIT, stallTolerantTimeout } from "../time.js"
 import * as State from "./State.js"
 
 export interface Dependencies {

@@ -9,10 +9,10 @@ import * as Redacted from "effect/Redacted"
 import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
 import { endsRefreshToken, isRefusal, rejectsCredentials, wasNotProcessed } from "../../schemas/ErrorMeaning.js"
 import { Session } from "../../schemas/Session.js"
-import { AttemptGate, type AttemptGateService, hasTime } from "../../services/AttemptGate.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { Lease, LeaseLost, Stored } from "../../services/TokenStore.js"
-import { unusableGrantOf } from "../auth/HttpAttempt.js"
+import { AttemptGate, type AttemptGateService, unusableGrantOf } from "../auth/HttpAttempt.js"
+import { hasTime } from "../time.js"
 import type { RenewalHistory } from "./RenewalHistory.js"
 
 /** What one renewal works with. */

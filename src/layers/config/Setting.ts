@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import { isHeaderSafe, problemOf } from "../../schemas/Secrets.js"
+import { isHeaderSafe, problemOf } from "../../schemas/SafeText.js"
 
 export interface Setting<A> {
   readonly value: A

@@ -12,7 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { InvalidRequest, UnexpectedResponse } from "../../schemas/AuthError.js"
-import { isHeaderSafe } from "../../schemas/Secrets.js"
+import { isHeaderSafe } from "../../schemas/SafeText.js"
 import type { TokenUse } from "../../services/TokenCache.js"
 
 type Request = HttpClientRequest.HttpClientRequest

@@ -16,7 +16,6 @@ import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../schemas/AuthError.js"
 import type { StoredContent } from "../../schemas/Session.js"
 import { Session } from "../../schemas/Session.js"
-import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import {
   type Lease,
   LeaseLost,
@@ -29,8 +28,7 @@ import {
   type TokenStoreService
 } from "../../services/TokenStore.js"
 import * as Telemetry from "../telemetry.js"
-import { unrefSleep } from "../time.js"
-import * as Announcements from "./Announcements.js"
+import { countDown, RENEWAL_LIMIT, stopwatch, unrefSleep } from "../time.js"
 import {
   type Connect,
   damaged,
@@ -51,7 +49,37 @@ const LEASE_HEADROOM: Duration.Duration = Duration.seconds(3)
 /** Poll interval for lease waiters when no notification arrives, and the backoff after losing a lease. */
 const POLL: Duration.Duration = Duration.millis(250)
 
+const ANNOUNCEMENTS_KEPT = 16
+
 const HEARTBEAT: Duration.Duration = Duration.seconds(30)
+
+/**
+ * Tells subscribers in this process which version was stored. Effect's `PubSub` does it too, but is a tenth of the size of the
+ * whole client.
+ */
+export interface Announcements {
+  readonly publish: (version: number) => Effect.Effect<void>
+  /** What is published until the scope closes. A slow subscriber misses the oldest. */
+  readonly subscribe: Effect.Effect<Queue.Dequeue<number>, never, Scope.Scope>
+  readonly changes: Effect.Effect<Stream.Stream<number>, never, Scope.Scope>
+}
+
+export const makeAnnouncements = (): Announcements => {
+  const subscribers = new Set<Queue.Queue<number>>()
+  const subscribe = Effect.acquireRelease(
+    Effect.tap(Queue.sliding<number>(ANNOUNCEMENTS_KEPT), (queue) => Effect.sync(() => subscribers.add(queue))),
+    (queue) =>
+      Effect.suspend(() => {
+        subscribers.delete(queue)
+        return Queue.shutdown(queue)
+      })
+  )
+  return {
+    publish: (version) => Effect.forEach([...subscribers], (queue) => Queue.offer(queue, version), { discard: true }),
+    subscribe,
+    changes: Effect.map(subscribe, (queue) => Stream.fromQueue(queue))
+  }
+}
 
 /** What this process has seen in a store that may lose its latest writes. */
 export interface Seen {
@@ -89,20 +117,6 @@ interface Holder {
 const isLost = (error: unknown): error is LeaseLost => error instanceof LeaseLost
 
 const never = () => false
-
-/**
- * The milliseconds since now, by the larger of wall-clock and monotonic time: a clock that is set back stops nothing, and
- * a machine that slept counts.
- */
-const stopwatch: Effect.Effect<() => number> = Effect.map(Effect.clock, (clock) => {
-  const millis = clock.unsafeCurrentTimeMillis()
-  const nanos = clock.unsafeCurrentTimeNanos()
-  return () =>
-    Math.max(clock.unsafeCurrentTimeMillis() - millis, Number(clock.unsafeCurrentTimeNanos() - nanos) / 1_000_000)
-})
-
-const countDown = (duration: Duration.Duration): Effect.Effect<() => Duration.Duration> =>
-  Effect.map(stopwatch, (elapsed) => () => Duration.subtract(duration, Math.max(0, elapsed())))
 
 /** Ends with its scope and with its waiter, even if these cannot be interrupted, as when a layer closes. */
 const inBackground = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, Scope.Scope> =>
@@ -203,7 +217,7 @@ export const make = (
       Effect.logDebug("The lease of the session was lost.")
     )
     const store = yield* newStoreId
-    const announced = Announcements.make()
+    const announced = makeAnnouncements()
     yield* inBackground(Stream.runForEach(yield* driver.changes, (version) => announced.publish(version)))
 
     /** The store's time now, as far as its last answer tells. */
@@ -370,7 +384,7 @@ export const make = (
             if (Option.isSome(answer)) return answer.value
             if (news === undefined) news = yield* announced.subscribe
             else {
-              const next = Effect.raceFirst(Queue.takeBetween(news, 1, 16), Effect.sleep(POLL))
+              const next = Effect.raceFirst(Queue.takeBetween(news, 1, ANNOUNCEMENTS_KEPT), Effect.sleep(POLL))
               yield* Effect.scoped(Effect.flatMap(inBackground(next), Fiber.join))
             }
           }

@@ -8,10 +8,10 @@ import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import { RENEWAL_LIMIT } from "../../layers/time.js"
 import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
 import { Session } from "../../schemas/Session.js"
 import * as StoreKey from "../../schemas/StoreKey.js"
-import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
 import type {
   Lease,
   LeaseLost,

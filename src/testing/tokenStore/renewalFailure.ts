@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { RENEWAL_LIMIT } from "../../services/AttemptGate.js"
+import { RENEWAL_LIMIT } from "../../layers/time.js"
 import {
   adoptAny,
   adoptNone,

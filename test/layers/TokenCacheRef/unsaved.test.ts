@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Scope, TestClock } from "effect"
-import { AttemptGate } from "../../../src/services/AttemptGate.js"
+import { AttemptGate } from "../../../src/layers/auth/HttpAttempt.js"
 import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
 import { during, settle } from "../../support/time.js"
 import { down, getText, makeCache, makeConfig, makeUpstream } from "../../support/upstream.js"

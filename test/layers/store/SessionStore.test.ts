@@ -4,9 +4,9 @@ import { Deferred, Duration, Effect, Exit, FastCheck, Fiber, Logger, LogLevel, O
 import * as SessionStoreModule from "../../../src/layers/store/SessionStore.js"
 import { MAX_VERSION, type Reading } from "../../../src/layers/store/StoreDriver.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
+import { HEADROOM, hasTime, RENEWAL_LIMIT } from "../../../src/layers/time.js"
 import type { Unavailable } from "../../../src/schemas/AuthError.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
-import { HEADROOM, hasTime, RENEWAL_LIMIT } from "../../../src/services/AttemptGate.js"
 import type { SessionStore, Stored } from "../../../src/services/TokenStore.js"
 import {
   adoptAny,
