@@ -692,10 +692,10 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     rule: "signals",
     breaks: "blame the account id for another program's login",
-    file: "src/layers/cache/EarlyEnd.ts",
+    file: "src/layers/cache/RouteGuard.ts",
     from: 'return isSame ? explain("another_program")',
     to: 'return isSame ? explain("account_or_route")',
-    test: "test/layers/cache/EarlyEnd.test.ts"
+    test: "test/layers/cache/earlyEnds.test.ts"
   },
   {
     rule: "signals",

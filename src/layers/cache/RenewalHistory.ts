@@ -12,7 +12,6 @@ import { rejectsCredentials, statedByNomba } from "../../schemas/ErrorMeaning.js
 import type { StoreKey } from "../../schemas/StoreKey.js"
 import type { StoreMemory, TokenStoreService } from "../../services/TokenStore.js"
 import { makeProcessMemory, RecentTexts } from "../processMemory.js"
-import * as EarlyEnd from "./EarlyEnd.js"
 import * as RouteGuard from "./RouteGuard.js"
 
 /** An access token that Nomba gave to this process, or that the store held. */
@@ -34,7 +33,7 @@ export interface RenewalHistory {
   /** Those among them that Nomba has answered: they are spent for certain. */
   readonly answeredRefreshTokens: RecentTexts
   readonly routes: RouteGuard.RouteGuard
-  readonly earlyEnds: EarlyEnd.EarlyEnds
+  readonly earlyEnds: RouteGuard.EarlyEnds
   readonly storeMemory: StoreMemory
 }
 
@@ -63,7 +62,7 @@ const histories = makeProcessMemory(
     spentRefreshTokens: new RecentTexts(TOKENS_KEPT),
     answeredRefreshTokens: new RecentTexts(TOKENS_KEPT),
     routes: RouteGuard.make(),
-    earlyEnds: EarlyEnd.make(),
+    earlyEnds: RouteGuard.makeEarlyEnds(),
     storeMemory: {}
   })
 )

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as EarlyEnd from "../../../src/layers/cache/EarlyEnd.js"
+import { makeEarlyEnds } from "../../../src/layers/cache/RouteGuard.js"
 
 type Step = readonly [step: "ended" | "accepted" | "rejected", token: string, resource?: string]
 
 /** What the steps explain, in order. */
 const explained = (...steps: ReadonlyArray<Step>) => {
-  const ends = EarlyEnd.make()
+  const ends = makeEarlyEnds()
   return steps.flatMap(([step, token, resource]) => ends[step](token, resource) ?? [])
 }
 
