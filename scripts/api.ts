@@ -54,8 +54,27 @@ const statementOf = (declaration: ts.Declaration): ts.Node | undefined => {
 const statementsOf = (symbol: ts.Symbol): ReadonlyArray<ts.Node> =>
   (symbol.declarations ?? []).flatMap((declaration) => statementOf(declaration) ?? [])
 
+/** In which order the compiler writes the members of an inferred type depends on what it has checked before. */
+const withSortedMembers: ts.TransformerFactory<ts.Node> = (context) => {
+  const visit = (node: ts.Node): ts.Node => {
+    const visited = ts.visitEachChild(node, visit, context)
+    if (!ts.isTypeLiteralNode(visited)) return visited
+    const nameOf = ({ name }: ts.TypeElement): string =>
+      name !== undefined && (ts.isIdentifier(name) || ts.isStringLiteral(name)) ? name.text : ""
+    const members = [...visited.members].sort((a, b) => nameOf(a).localeCompare(nameOf(b)))
+    return ts.factory.updateTypeLiteralNode(visited, ts.factory.createNodeArray(members))
+  }
+  return visit
+}
+
 const textOf = (node: ts.Node): string =>
-  printer.printNode(ts.EmitHint.Unspecified, node, node.getSourceFile()).replace(/^export (declare )?/, "")
+  printer
+    .printNode(
+      ts.EmitHint.Unspecified,
+      ts.transform(node, [withSortedMembers]).transformed[0] ?? node,
+      node.getSourceFile()
+    )
+    .replace(/^export (declare )?/, "")
 
 /** The symbols that a declaration names. */
 const namesIn = (node: ts.Node): ReadonlyArray<ts.Symbol> => {
