@@ -124,8 +124,10 @@ const rightsIn = (folder: string, { isTemporary = false, name, service }: Store)
 export const notConfigured = (error: ConfigError.ConfigError): string =>
   error._op === "And" || error._op === "Or" ? notConfigured(error.left) : error.message
 
-export const about = (duration: Duration.Duration): string =>
-  Duration.format(Duration.seconds(Math.floor(Duration.toSeconds(duration)))) || "0s"
+export const about = (duration: Duration.Duration): string => {
+  const seconds = Math.floor(Duration.toSeconds(duration))
+  return seconds === 0 ? "0s" : Duration.format(Duration.seconds(seconds))
+}
 
 const heldBack = ({ reason, wait }: SharedFailure): Finding =>
   problem(
