@@ -15,8 +15,8 @@ const answer =
     : command === "token"
       ? (await import("./tokenHit.js")).tokenHit(args)
       : undefined
-// The proxy's young generation grows from 1 to 6 MiB in one step, after which serve.ts lets it grow no further.
-if (command === "serve") (await import("node:v8")).setFlagsFromString("--semi-space-growth-factor=6")
+// The young generation must not grow while the proxy starts: serve.ts lets it grow afterwards, in one step.
+if (command === "serve") (await import("node:v8")).setFlagsFromString("--semi-space-growth-factor=1")
 if (answer === undefined) (await import("./Cli.js")).run(process.argv)
 else
   process.stdout.write(`${answer}\n`, (error) => {

@@ -1,4 +1,5 @@
 /** `nomba-auth serve`: an authenticating reverse proxy for Nomba, for programs in any language. */
+import { PerformanceObserver } from "node:perf_hooks"
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8"
 import * as Command from "@effect/cli/Command"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
@@ -42,21 +43,27 @@ const requestLog = Effect.acquireRelease(
 export const logLine = ({ isReplayed, key, method, millis, path, status }: Handled): string =>
   `key=${key} method=${method} path=${path} status=${status} replayed=${isReplayed} ms=${Math.round(millis)}\n`
 
-/** Of each half of V8's young generation, in bytes, from where `main.ts` lets it begin to grow. Its own limit is 16 MiB. */
-const YOUNG_LIMIT = 6 * 1_024 * 1_024
+/** What each half of V8's young generation begins with, which `main.ts` keeps until here, and the factor of its only growth. */
+const YOUNG = 1_024 * 1_024
+const GROWTH = 6
 
-/** Lets the young generation grow to its limit and no further. V8 has no setting for this that a running process can change. */
+/**
+ * Lets each half of the young generation grow to 6 MiB and no further: V8's own limit is 16 MiB, and a running process cannot
+ * change it. It may grow with each collection, so it is looked at after each.
+ */
 const limitYoungGeneration = Effect.acquireRelease(
   Effect.sync(() => {
-    const timer = setInterval(() => {
+    const observer = new PerformanceObserver(() => {
       const young = getHeapSpaceStatistics().find((space) => space.space_name === "new_space")
-      if (young !== undefined && young.space_size < 2 * YOUNG_LIMIT) return
+      if (young !== undefined && young.space_size < 2 * GROWTH * YOUNG) return
       setFlagsFromString("--semi-space-growth-factor=1")
-      clearInterval(timer)
-    }, 100).unref()
-    return timer
+      observer.disconnect()
+    })
+    observer.observe({ entryTypes: ["gc"] })
+    setFlagsFromString(`--semi-space-growth-factor=${GROWTH}`)
+    return observer
   }),
-  (timer) => Effect.sync(() => clearInterval(timer))
+  (observer) => Effect.sync(() => observer.disconnect())
 )
 
 /** The settings of a sandbox that this process runs. */
