@@ -276,8 +276,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "6 backoff",
     breaks: "warn without naming the rival program",
     file: "src/layers/TokenCacheRef.ts",
-    from: "history.routes.hasAcceptedSince(sentSince) ?",
-    to: "history.routes.hasAcceptedSince(sentSince) && now() < 0 ?",
+    from: "return history.routes.hasAcceptedSince(sentSince)",
+    to: "return history.routes.hasAcceptedSince(sentSince) && now() < 0",
     test: `${cache}/contested.test.ts`
   },
   {

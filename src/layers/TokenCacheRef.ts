@@ -179,10 +179,12 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
 
     const viewOf = (cached: State.Cached): CachedSession => State.view(cached, now())
 
-    /** There is one warning a minute. */
-    const warn = (message: string): Effect.Effect<void> => {
-      if (!RenewalHistory.mayWarn(history.rejections, now())) return Effect.void
-      history.rejections = { ...history.rejections, warnedAt: now() }
+    const warn = (cause: Telemetry.EarlyEnd, message: string): Effect.Effect<void> => {
+      if (!RenewalHistory.mayWarn(history.rejections, cause, now())) return Effect.void
+      history.rejections = {
+        ...history.rejections,
+        warnedAt: { ...history.rejections.warnedAt, [cause]: now() }
+      }
       return Effect.logWarning(message)
     }
 
@@ -192,7 +194,9 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       // The latest token may have been rejected before anything was sent with it: it proves nothing by itself.
       // Requests are dated by the wall clock, which may have been set since the timeline began.
       const sentSince = clock.unsafeCurrentTimeMillis() - (at - since)
-      return warn(history.routes.hasAcceptedSince(sentSince) ? contestedWarning : lastingWarning(accountId))
+      return history.routes.hasAcceptedSince(sentSince)
+        ? warn("another_program", contestedWarning)
+        : warn("account_or_route", lastingWarning(accountId))
     }
 
     const metricLabels = yield* Effect.metricLabels
@@ -247,7 +251,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
               }
               return "None" satisfies Remedy
             case "Held":
-              yield* warn(heldWarning(route, accountId))
+              yield* warn("account_or_route", heldWarning(route, accountId))
               return "None" satisfies Remedy
             case "Reject":
           }

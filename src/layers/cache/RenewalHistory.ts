@@ -12,6 +12,7 @@ import { rejectsCredentials, statedByNomba } from "../../schemas/ErrorMeaning.js
 import type { StoreKey } from "../../schemas/StoreKey.js"
 import type { StoreMemory, TokenStoreService } from "../../services/TokenStore.js"
 import { makeProcessMemory, RecentTexts } from "../processMemory.js"
+import type { EarlyEnd } from "../telemetry.js"
 import * as RouteGuard from "./RouteGuard.js"
 
 /** An access token that Nomba gave to this process, or that the store held. */
@@ -116,10 +117,14 @@ export interface RejectionBackoff {
   readonly recent: ReadonlyArray<number>
   /** The renewal that the latest one causes does not begin before this. */
   readonly until: number
-  readonly warnedAt: number
+  readonly warnedAt: Readonly<Record<EarlyEnd, number>>
 }
 
-export const noRejections: RejectionBackoff = { recent: [], until: 0, warnedAt: Number.NEGATIVE_INFINITY }
+export const noRejections: RejectionBackoff = {
+  recent: [],
+  until: 0,
+  warnedAt: { another_program: Number.NEGATIVE_INFINITY, account_or_route: Number.NEGATIVE_INFINITY }
+}
 
 const WINDOW = 10 * MINUTE
 const FREE = 10
@@ -142,8 +147,9 @@ export const rejectedOftenSince = ({ recent }: RejectionBackoff, now: number): n
   return latest.length >= WARN_FROM ? latest[0] : undefined
 }
 
-/** There is one warning a minute. */
-export const mayWarn = ({ warnedAt }: RejectionBackoff, now: number): boolean => now - warnedAt >= MINUTE
+/** There is one warning a minute of each cause: the first may come before it is known that another program logs in. */
+export const mayWarn = ({ warnedAt }: RejectionBackoff, cause: EarlyEnd, now: number): boolean =>
+  now - warnedAt[cause] >= MINUTE
 
 /** Goes on with what these credentials have failed with, and keeps the failure of the others. */
 export const switchCredentials = (history: RenewalHistory, digest: number): void => {

@@ -207,6 +207,30 @@ describe("two programs with private caches and the same credentials", () => {
   })
 })
 
+describe("a cause that is not known at first", () => {
+  it("is named as soon as it is known, though a warning without it came just before", () => {
+    const logs = captureLogs()
+    simulated(
+      Effect.gen(function* () {
+        const cache = yield* makeCache({ upstream: makeUpstream() })
+        const reject = Effect.gen(function* () {
+          yield* cache.invalidate(yield* cache.get, yield* use())
+          yield* Effect.sleep("1 second")
+        })
+        yield* Effect.repeatN(reject, 2)
+        assert.deepStrictEqual(logs.lines.filter(isWarning).length, 1)
+        assert.match(logs.lines.find(isWarning) ?? "", /Either another program logs in .* or the account id/)
+        yield* cache.confirm(yield* cache.get, yield* use())
+        yield* Effect.sleep("1 second")
+        yield* Effect.repeatN(reject, 1)
+      }).pipe(Effect.provide(logs.layer))
+    )
+    const [, ...later] = logs.lines.filter(isWarning)
+    assert.lengthOf(later, 1)
+    assert.match(later[0] ?? "", /Another program logs in with these credentials/)
+  })
+})
+
 describe("a 401 that does not end after a renewal", () => {
   it("causes few token requests and one warning a minute that names the account id", () => {
     const logs = captureLogs()
