@@ -81,7 +81,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     test: `${cache}/refreshOtherwiseIssue.test.ts`
   },
   {
-    rule: "4 refresh, else start",
+    rule: "5 refresh, otherwise issue",
     breaks: "repeat a refresh whatever became of the first attempt",
     file: "src/layers/NombaAuthHttp.ts",
     from: 'operation("refresh", wasNotProcessed,',
@@ -130,15 +130,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "5 refresh, otherwise issue",
-    breaks: "let the scope kill a request that was sent",
+    breaks: "interrupt a request that was sent when the scope closes",
     file: "src/layers/cache/Renewal.ts",
     from: "requesting !== undefined ? flight.settled : flight.stop",
     to: "requesting !== undefined ? flight.stop : flight.stop",
     test: `${cache}/closing.test.ts`
   },
   {
-    rule: "4 refresh, else start",
-    breaks: "begin a call to Nomba without the time for it",
+    rule: "5 refresh, otherwise issue",
+    breaks: "send a token request without the time for it",
     file: "src/layers/time.ts",
     from: "Duration.sum(Duration.sum(wait, needed), HEADROOM)",
     to: "Duration.sum(wait, Duration.zero)",
@@ -378,7 +378,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "let a late writer of a file pass where its number was cleaned away",
+    breaks: "accept a late write of a file whose number was cleaned up",
     file: "src/layers/store/file/VersionedFile.ts",
     from: "if (newestOf(all) !== next) return false",
     to: "",
@@ -402,7 +402,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "mint without reading again under the right",
+    breaks: "request a session without reading again under the lease",
     file: "src/layers/store/SessionStore.ts",
     from: "if (Option.isSome(adopted)) return yield* answerLater(adopted.value)",
     to: "",
@@ -410,7 +410,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "use a permission that is older than the lease",
+    breaks: "trust a check that is older than the lease",
     file: "src/layers/store/SessionStore.ts",
     from: "elapsed >= 0 && elapsed <= Duration.toMillis(LEASE_HEADROOM)",
     to: "elapsed >= 0 && elapsed <= Number.MAX_VALUE",
@@ -419,7 +419,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "count a permission from the store's answer",
+    breaks: "count a check of the lease from the store's answer",
     file: "src/layers/store/SessionStore.ts",
     from: "sinceAsked = watch\n",
     to: "sinceAsked = yield* stopwatch\n",
@@ -436,7 +436,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "take the last look before the secret is read",
+    breaks: "check the lease before the secret is read instead of after",
     file: "src/layers/auth/HttpAttempt.ts",
     from: "const request = yield* prepare\n      yield* (yield* AttemptGate).beforeSend",
     to: "yield* (yield* AttemptGate).beforeSend\n      const request = yield* prepare",
@@ -453,7 +453,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "interrupt between what Nomba answered and the write",
+    breaks: "let an interruption come between Nomba's answer and the write",
     file: "src/layers/store/SessionStore.ts",
     from: "Effect.flatMap(restore(obtained), (session) => commitNew(holder, session))",
     to: "restore(Effect.flatMap(obtained, (session) => commitNew(holder, session)))",
@@ -461,7 +461,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "give a session more time where the write was long under way to Redis",
+    breaks: "give a session more time if its write to Redis took long",
     file: "src/layers/store/redis/scripts.ts",
     from: "math.min(ARGV[6], since + ARGV[5])",
     to: "since + ARGV[5]",
@@ -470,7 +470,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "give a session more time where another Redis took the place of the one that told its time",
+    breaks: "give a session more time after a failover to another Redis",
     file: "src/layers/store/redis/scripts.ts",
     from: "math.min(ARGV[6], since + ARGV[5])",
     to: "tonumber(ARGV[6])",
@@ -479,7 +479,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "call Nomba for a session that could not be announced",
+    breaks: "request another session if one could not be announced",
     file: "src/layers/store/redis/scripts.ts",
     from: "redis.call('PUBLISH', ARGV[6], '')",
     to: "",
@@ -488,7 +488,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "wake everybody when the lease is taken",
+    breaks: "wake all waiters when the lease is taken",
     file: "src/layers/store/redis/Driver.ts",
     from: ":unheard`",
     to: "`",
@@ -504,7 +504,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "forget that an answer of the store is as old as its way was long",
+    breaks: "forget the time that an answer of the store took",
     file: "src/layers/store/SessionStore.ts",
     from: "const age = Math.max(0, elapsed())",
     to: "const age = Math.min(0, elapsed())",
@@ -513,7 +513,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the store",
-    breaks: "write over a newer session of another",
+    breaks: "write over a newer session of another process",
     file: "src/layers/store/SessionStore.ts",
     from: '? "Replaced" : "Current"',
     to: '? "Current" : "Current"',
@@ -521,7 +521,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "answers",
-    breaks: "give up an answer that arrived during a stall",
+    breaks: "drop an answer that arrived during a stall",
     file: "src/layers/time.ts",
     from: ", Effect.zipRight(pollSockets))",
     to: ")",
@@ -529,7 +529,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "answers",
-    breaks: "lose the whole time-out to one stall",
+    breaks: "let one stall use up the time-out",
     file: "src/layers/time.ts",
     from: "const STEPS = 10",
     to: "const STEPS = 1",
@@ -561,7 +561,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "answers",
-    breaks: "let what a body broke off with reach a log",
+    breaks: "log the error with which a body broke off",
     file: "src/layers/http/IncomingResponse.ts",
     from: "end = endOf(cause)\n        return Stream.empty",
     to: "end = endOf(cause)\n        return Stream.failCause(cause)",
@@ -602,7 +602,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "the client",
-    breaks: "take a 403 or a 429 for a proof of the token",
+    breaks: "take a 403 or a 429 as proof that the token is good",
     file: "src/layers/http/Recovery.ts",
     from: "status < 500 && status !== 401 && status !== 403 && status !== 429",
     to: "status < 500 && status !== 401",

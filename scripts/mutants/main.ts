@@ -1,6 +1,7 @@
 /**
- * Applies each mutant to a copy of the project and runs the test that has to notice it. `npm run mutants` prints a line a
- * mutant and fails when one lives; `npm run mutants -- WORD` runs those whose rule or breakage has the word.
+ * Applies each mutant to a copy of the project and runs the test that has to notice it. `npm run mutants` prints a line for each
+ * mutant and fails if one survives; `npm run mutants -- WORD` runs those whose rule or breakage has the word. Several run at a time,
+ * because many make a test wait for its time-out.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -11,7 +12,7 @@ import { fileURLToPath } from "node:url"
 import { type Mutant, mutants } from "./list.js"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
-const copy = mkdtempSync(join(tmpdir(), "nomba-auth-mutants-"))
+const JOBS = 4
 const word = process.argv[2] ?? ""
 
 interface Outcome {
@@ -26,7 +27,7 @@ interface Report {
 }
 
 /** A mutant may loop without an end, so its test run is a process group of its own, which is killed as a whole. */
-const run = async (args: ReadonlyArray<string>): Promise<void> => {
+const run = async (copy: string, args: ReadonlyArray<string>): Promise<void> => {
   const child = spawn("npx", args, { cwd: copy, stdio: "ignore", detached: true })
   const killAll = (): void => {
     try {
@@ -42,11 +43,20 @@ const run = async (args: ReadonlyArray<string>): Promise<void> => {
 }
 
 /** The first test that fails, if one does. */
-const killerOf = async ({ name, test }: Mutant): Promise<Outcome> => {
+const killerOf = async (copy: string, { name, test }: Mutant): Promise<Outcome> => {
   const report = join(copy, "report.json")
   rmSync(report, { force: true })
-  const args = ["vitest", "run", test, "--bail=1", "--reporter=json", `--outputFile=${report}`]
-  await run(name === undefined ? args : [...args, "-t", name])
+  const args = [
+    "vitest",
+    "run",
+    test,
+    "--bail=1",
+    "--maxWorkers=1",
+    "--minWorkers=1",
+    "--reporter=json",
+    `--outputFile=${report}`
+  ]
+  await run(copy, name === undefined ? args : [...args, "-t", name])
   try {
     const { testResults } = JSON.parse(readFileSync(report, "utf8")) as Report
     const results = testResults.flatMap(({ assertionResults }) => assertionResults)
@@ -57,7 +67,7 @@ const killerOf = async ({ name, test }: Mutant): Promise<Outcome> => {
   }
 }
 
-const tryOut = async (mutant: Mutant): Promise<Outcome> => {
+const tryOut = async (copy: string, mutant: Mutant): Promise<Outcome> => {
   const file = join(copy, mutant.file)
   const source = readFileSync(file, "utf8")
   const places = source.split(mutant.from).length - 1
@@ -67,13 +77,14 @@ const tryOut = async (mutant: Mutant): Promise<Outcome> => {
       file,
       source.replace(mutant.from, () => mutant.to)
     )
-    return await killerOf(mutant)
+    return await killerOf(copy, mutant)
   } finally {
     writeFileSync(file, source)
   }
 }
 
-try {
+const makeCopy = (): string => {
+  const copy = mkdtempSync(join(tmpdir(), "nomba-auth-mutants-"))
   for (const part of [
     "src",
     "test",
@@ -87,16 +98,27 @@ try {
     cpSync(join(root, part), join(copy, part), { recursive: true })
   }
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"))
-  const chosen = mutants.filter(({ breaks, rule }) => `${rule} ${breaks}`.includes(word))
-  let alive = 0
-  for (const mutant of chosen) {
-    const { killer, problem } = await tryOut(mutant)
-    if (killer === undefined) alive += 1
-    console.log(`${killer === undefined ? "ALIVE " : "killed"}  ${mutant.rule}: ${mutant.breaks}`)
-    console.log(`        ${killer ?? problem ?? `${mutant.test} passes`}`)
-  }
-  console.log(`\n${chosen.length - alive} of ${chosen.length} mutants killed`)
-  process.exitCode = alive === 0 && chosen.length > 0 ? 0 : 1
-} finally {
-  rmSync(copy, { recursive: true, force: true })
+  return copy
 }
+
+const chosen = mutants.filter(({ breaks, rule }) => `${rule} ${breaks}`.includes(word))
+const waiting = [...chosen]
+let alive = 0
+
+const work = async (): Promise<void> => {
+  const copy = makeCopy()
+  try {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const { killer, problem } = await tryOut(copy, mutant)
+      if (killer === undefined) alive += 1
+      console.log(`${killer === undefined ? "ALIVE " : "killed"}  ${mutant.rule}: ${mutant.breaks}`)
+      console.log(`        ${killer ?? problem ?? `${mutant.test} passes`}`)
+    }
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+}
+
+await Promise.all(Array.from({ length: Math.min(JOBS, chosen.length) }, work))
+console.log(`\n${chosen.length - alive} of ${chosen.length} mutants killed`)
+process.exitCode = alive === 0 && chosen.length > 0 ? 0 : 1
