@@ -12,7 +12,7 @@ import * as Environment from "./Environment.js"
 import { untilStopped } from "./ExitCode.js"
 import * as Output from "./Output.js"
 import { type Flags, flags, keysOf, operationsOf, placeOf, rulesOf } from "./serve/flags.js"
-import type { Place } from "./serve/Listener.js"
+import type { ListenTarget } from "./serve/Listener.js"
 import type { Handled } from "./serve/Metrics.js"
 import * as Operations from "./serve/Operations.js"
 import * as Proxy from "./serve/Proxy.js"
@@ -83,7 +83,7 @@ const startSandbox = Effect.gen(function* () {
 
 const noSecret = { clientSecret: Option.none(), clientSecretFile: Option.none(), subject: Option.none() }
 
-const serve = (given: Flags, place: Place, rules: ReadonlyArray<Rules.Rule> | undefined) =>
+const serve = (given: Flags, place: ListenTarget, rules: ReadonlyArray<Rules.Rule> | undefined) =>
   Effect.gen(function* () {
     const { generated, keyFile, keys } = yield* keysOf(given)
     const { log } = yield* requestLog

@@ -187,7 +187,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   let lastAnswer: Promise<string> | undefined
 
   /** The answer from memory. One promise serves all hits of a token. */
-  const hit = (): Promise<string> | undefined => {
+  const cachedToken = (): Promise<string> | undefined => {
     const token = engine?.snapshot.fresh()
     if (token === undefined) return undefined
     if (token !== lastToken || lastAnswer === undefined) {
@@ -199,7 +199,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
 
   const token: Nomba["token"] = (options) => {
     if (options?.signal?.aborted === true) return Promise.reject(options.signal.reason)
-    const answer = hit()
+    const answer = cachedToken()
     if (answer !== undefined) return answer
     if (waiting < CROWD || options?.signal !== undefined) return obtain(captureCaller(token), options?.signal)
     if (crowd === undefined) {
@@ -223,7 +223,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
       const renewal = isServed ? undefined : wakeUp(running.snapshot, signal)
       if (renewal !== undefined) {
         await renewal
-        const answer = hit()
+        const answer = cachedToken()
         if (answer !== undefined) return answer
       }
       return await run(running, caller, signal, Effect.map(running.cache.get, Redacted.value))

@@ -23,14 +23,14 @@ export type FromHolder =
       readonly version: number
     }
 
-type Told<Is extends FromHolder["is"]> = Extract<FromHolder, { readonly is: Is }>
+type MessageOf<Is extends FromHolder["is"]> = Extract<FromHolder, { readonly is: Is }>
 
 export interface Holder {
   readonly name: string
   readonly send: (message: ToHolder) => Effect.Effect<void>
   readonly signal: (signal: "SIGKILL" | "SIGSTOP" | "SIGCONT") => Effect.Effect<void>
   /** The next message of this kind that was not returned before. */
-  readonly next: <Is extends FromHolder["is"]>(is: Is) => Effect.Effect<Told<Is>>
+  readonly next: <Is extends FromHolder["is"]>(is: Is) => Effect.Effect<MessageOf<Is>>
   /** All messages so far. */
   readonly told: ReadonlyArray<FromHolder>
 }
@@ -87,12 +87,12 @@ export const startHolder = (
       send: (message) => Effect.sync(() => void child.send(message)),
       signal: (signal) => (signal === "SIGKILL" ? kill(child) : Effect.sync(() => void child.kill(signal))),
       next: <Is extends FromHolder["is"]>(is: Is) =>
-        Effect.async<Told<Is>>((resume) => {
+        Effect.async<MessageOf<Is>>((resume) => {
           const look = () => {
             const index = untaken.findIndex((message) => message.is === is)
             if (index < 0) return
             waiting.delete(look)
-            resume(Effect.succeed(untaken.splice(index, 1)[0] as Told<Is>))
+            resume(Effect.succeed(untaken.splice(index, 1)[0] as MessageOf<Is>))
           }
           waiting.add(look)
           look()

@@ -53,7 +53,7 @@ export interface Proxied {
 export interface Setup extends Partial<Omit<Proxy.Options, "place">> {
   readonly cache?: ScriptedCache
   readonly accountId?: string
-  readonly place?: Listener.Place
+  readonly place?: Listener.ListenTarget
   /** Appended to the server's origin. */
   readonly base?: string
   /** In place of the scripted server. */

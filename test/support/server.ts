@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import * as Net from "node:net"
 import { Deferred, Effect, type Scope } from "effect"
 
-export interface Served {
+export interface StandIn {
   readonly url: string
   readonly port: number
   /** The requests so far, as `METHOD /path`. */
@@ -12,7 +12,7 @@ export interface Served {
   readonly closed: Effect.Effect<void>
 }
 
-const listen = (server: Net.Server, seen: ReadonlyArray<string>): Effect.Effect<Served, never, Scope.Scope> =>
+const listen = (server: Net.Server, seen: ReadonlyArray<string>): Effect.Effect<StandIn, never, Scope.Scope> =>
   Effect.gen(function* () {
     const closed = yield* Deferred.make<void>()
     const sockets = new Set<Net.Socket>()
@@ -38,7 +38,7 @@ const listen = (server: Net.Server, seen: ReadonlyArray<string>): Effect.Effect<
 
 export const serve = (
   handle: (request: IncomingMessage, response: ServerResponse) => void
-): Effect.Effect<Served, never, Scope.Scope> =>
+): Effect.Effect<StandIn, never, Scope.Scope> =>
   Effect.suspend(() => {
     const seen: Array<string> = []
     const server = createServer((request, response) => {
@@ -50,7 +50,7 @@ export const serve = (
   })
 
 /** A server that treats each connection as it likes. */
-export const serveTcp = (handle: (socket: Net.Socket) => void): Effect.Effect<Served, never, Scope.Scope> =>
+export const serveTcp = (handle: (socket: Net.Socket) => void): Effect.Effect<StandIn, never, Scope.Scope> =>
   Effect.suspend(() => listen(Net.createServer(handle), []))
 
 /** A closed port. */

@@ -46,7 +46,7 @@ const withoutAdoption = (service: TokenStoreService): TokenStoreService => ({
 })
 
 /** The report says what the library would log: why a renewal failed, and that an account id is missing. */
-const quietly: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Logger.withMinimumLogLevel(
+const withoutLogs: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Logger.withMinimumLogLevel(
   LogLevel.None
 )
 
@@ -64,7 +64,7 @@ export const login = (
         Layer.succeed(TokenStore, withoutAdoption(service))
       ])
     )
-  ).pipe(quietly)
+  ).pipe(withoutLogs)
 
 /** Another way of trying the credentials, and what it proves if Nomba accepts them so. */
 interface Trial {
@@ -126,4 +126,4 @@ export const whyRefused = (
         ? "add this machine's IP address to the allow-list in the Nomba dashboard; if it is there, check the account id"
         : undefined
     )
-  }).pipe(quietly)
+  }).pipe(withoutLogs)

@@ -38,7 +38,7 @@ export const make = (
   const snapshot = Snapshot.of(cache)
   const run = runner(runtime)
 
-  const outgoingOf = ({ caller, gone, upload }: Exchange, { url }: Admitted): Upstream.Outgoing => {
+  const outgoingOf = ({ caller, gone, upload }: Exchange, { url }: Admitted): Upstream.UpstreamRequest => {
     const { accountid } = caller.headers
     return {
       method: caller.method ?? "",
@@ -52,7 +52,7 @@ export const make = (
 
   const replay = (
     exchange: Exchange,
-    outgoing: Upstream.Outgoing,
+    outgoing: Upstream.UpstreamRequest,
     rejected: Upstream.Attempt
   ): Effect.Effect<Upstream.Attempt, AuthError> =>
     Recovery.recover<Upstream.Attempt, AuthError>(cache, rejected, {
@@ -99,7 +99,7 @@ const runner = (runtime: Runtime.Runtime<never>) => {
 /** Why a rejected request must not be sent again; undefined if it may. */
 const whyNotReplayed = (
   { response }: Upstream.Attempt,
-  { method, upload }: Pick<Upstream.Outgoing, "method" | "upload">
+  { method, upload }: Pick<Upstream.UpstreamRequest, "method" | "upload">
 ): string | undefined => {
   if (!upload.isReplayable) return "the body is larger than 1 MiB and was not held: send the request again"
   return Recovery.mayReplay(method, response.statusCode ?? 0)

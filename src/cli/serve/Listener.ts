@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Hostname from "../../sandbox/config/Hostname.js"
 
 /** A port of an address, or a Unix socket of mode 0660. */
-export type Place =
+export type ListenTarget =
   | { readonly host: string; readonly port: number; readonly allowedHosts?: ReadonlyArray<string> | undefined }
   | { readonly socket: string }
 
@@ -16,7 +16,7 @@ export type Place =
 export class ListenError extends Data.TaggedError("ListenError")<{ readonly message: string }> {}
 
 /** Listens, and returns the URL for callers. On a Unix socket any host name will do. */
-export const listen = (server: Http.Server, place: Place): Effect.Effect<string, ListenError> =>
+export const listen = (server: Http.Server, place: ListenTarget): Effect.Effect<string, ListenError> =>
   Effect.gen(function* () {
     if ("socket" in place) yield* removeStaleSocket(place.socket)
     yield* Effect.async<void, ListenError>((resume) => {
@@ -51,7 +51,7 @@ export const portOf = (server: Http.Server, wanted: number): number => {
   return typeof address === "object" && address !== null ? address.port : wanted
 }
 
-const problemOf = ({ code }: NodeJS.ErrnoException, place: Place): string => {
+const problemOf = ({ code }: NodeJS.ErrnoException, place: ListenTarget): string => {
   if ("socket" in place) return `Cannot listen on ${place.socket}: ${code}.`
   if (code === "EADDRINUSE")
     return `Port ${place.port} is already in use on ${place.host}: use --port 0 for a free port.`

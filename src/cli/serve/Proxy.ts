@@ -8,14 +8,14 @@ import { TokenCache } from "../../services/TokenCache.js"
 import * as Admission from "./Admission.js"
 import { type Exchange, Gone } from "./Exchange.js"
 import * as Forward from "./Forward.js"
-import { drain, type ListenError, listen, type Place, portOf } from "./Listener.js"
+import { drain, type ListenError, type ListenTarget, listen, portOf } from "./Listener.js"
 import { type Handled, Metrics } from "./Metrics.js"
 import * as OwnResponse from "./OwnResponse.js"
 import * as Upload from "./Upload.js"
 import * as Upstream from "./Upstream.js"
 
 export interface Options extends Admission.Options {
-  readonly place: Place
+  readonly place: ListenTarget
   readonly onHandled?: ((handled: Handled) => void) | undefined
   /** In milliseconds. Default: 10 s for the headers, 5 minutes for a whole request, 25 s to finish when the scope closes. */
   readonly limits?: Partial<Limits> | undefined
@@ -110,7 +110,7 @@ const rawRefusals: Readonly<Record<string, readonly [number, string]>> = {
 }
 
 /** The port is known only after the server listens, which is before the first request. */
-const hostCheckOf = (place: Place, server: Http.Server): ((header: string) => boolean) => {
+const hostCheckOf = (place: ListenTarget, server: Http.Server): ((header: string) => boolean) => {
   let check: ((header: string) => boolean) | undefined
   return (header) => {
     check ??= Admission.makeHostCheck(

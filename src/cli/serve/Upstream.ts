@@ -24,7 +24,7 @@ import { Mask } from "./Masking.js"
 import type { Upload } from "./Upload.js"
 
 /** A request without its token. */
-export interface Outgoing {
+export interface UpstreamRequest {
   readonly method: string
   /** The absolute URL below the base URL. */
   readonly url: string
@@ -51,7 +51,7 @@ export interface Upstream {
   /** Host and port, as the `Host` header names them. */
   readonly authority: string
   /** Rejects with `Unavailable` or `UnexpectedResponse`. */
-  readonly send: (outgoing: Outgoing, token: Redacted.Redacted<string>, isReplay: boolean) => Promise<Attempt>
+  readonly send: (outgoing: UpstreamRequest, token: Redacted.Redacted<string>, isReplay: boolean) => Promise<Attempt>
 }
 
 /** As Node's `fetch`: shorter than any server keeps an idle connection, so that few requests meet one that was closed. */
@@ -80,7 +80,7 @@ export const make = (
     }
 
     const open = (
-      outgoing: Outgoing,
+      outgoing: UpstreamRequest,
       bearer: string,
       isFresh: boolean
     ): Promise<readonly [Http.ClientRequest, Http.IncomingMessage]> =>

@@ -14,7 +14,7 @@ import { allowedHostsFlag, flag, optional, portFlag, repeated } from "../Command
 import * as Environment from "../Environment.js"
 import { UsageError } from "../ExitCode.js"
 import * as Keys from "./Keys.js"
-import type { Place } from "./Listener.js"
+import type { ListenTarget } from "./Listener.js"
 import type * as Operations from "./Operations.js"
 import * as Rules from "./Rules.js"
 
@@ -73,7 +73,7 @@ export const placeOf = ({
   noKey,
   port,
   socket
-}: Flags): Effect.Effect<Place, UsageError> =>
+}: Flags): Effect.Effect<ListenTarget, UsageError> =>
   Effect.gen(function* () {
     if (Option.isSome(socket)) {
       if (Option.isSome(port) || Option.isSome(host)) return yield* usage("--socket: leave --port and --host out")

@@ -44,11 +44,11 @@ export const login = (harness: Harness): ReadonlyArray<ContractCase> => {
         yield* put(a, sessionOf("good"))
         yield* logIn("over-good")
 
-        const dying = yield* makeObtain(sessionOf("never"), {
+        const crashed = yield* makeObtain(sessionOf("never"), {
           beforeGate: (lease) => lease.beginRefresh,
           afterGate: () => Effect.fail(down)
         })
-        yield* Effect.exit(renew(a, adoptNone, dying.obtain))
+        yield* Effect.exit(renew(a, adoptNone, crashed.obtain))
         yield* logIn("over-marked")
 
         const proved = yield* makeRevoke()

@@ -11,7 +11,7 @@ import * as answer from "../../../src/cli/doctor/answer.js"
 import { type Finding, failed } from "../../../src/cli/doctor/Finding.js"
 import * as network from "../../../src/cli/doctor/network.js"
 import { exitCodeOf } from "../../../src/cli/doctor.js"
-import { closedPort, type Served, serve, serveTcp } from "../../support/server.js"
+import { closedPort, type StandIn, serve, serveTcp } from "../../support/server.js"
 import { isLine, setUp, type Variables } from "./examine.js"
 
 const { examine, examineProcess, settingsFor, withSandbox } = setUp()
@@ -40,7 +40,7 @@ const withTls = async (certificate: string, use: (url: string) => Promise<void>)
   }
 }
 
-const withServer = (served: Effect.Effect<Served, never, Scope.Scope>, use: (served: Served) => Promise<void>) =>
+const withServer = (served: Effect.Effect<StandIn, never, Scope.Scope>, use: (served: StandIn) => Promise<void>) =>
   Effect.runPromise(Effect.scoped(Effect.flatMap(served, (served) => Effect.promise(() => use(served)))))
 
 const stepsTo = (url: string): network.Steps => ({ url: new URL(url), stepTimeout: Duration.seconds(5) })
