@@ -61,11 +61,14 @@ const resetConnection = ({ truncated }: ConnectionReset) =>
     return Effect.never
   })
 
+/** Node's 5 s end a connection just as a client uses it that a debugger or a busy machine has stopped: the call fails. */
+const KEEP_ALIVE = 65_000
+
 const create = ({ tls }: Listening): Effect.Effect<ReturnType<typeof createServer>, SandboxError> =>
   tls === undefined
-    ? Effect.sync(() => createServer())
+    ? Effect.sync(() => createServer({ keepAliveTimeout: KEEP_ALIVE }))
     : Effect.try({
-        try: () => createTlsServer({ cert: tls.cert, key: Redacted.value(tls.key) }),
+        try: () => createTlsServer({ keepAliveTimeout: KEEP_ALIVE, cert: tls.cert, key: Redacted.value(tls.key) }),
         catch: () => new SandboxError({ reason: "Options", issues: ["tls: must be a certificate and its key, in PEM"] })
       })
 
