@@ -335,7 +335,8 @@ export const faults = {
         yield* Effect.sleep("45 seconds")
         const { alive, remaining } = fleet.nomba
         const isServable = remaining() > 30 * SECOND && fleet.store.holds() === alive()
-        if (isServable && instance.isAlive() && instance.holds() !== alive()) {
+        const readsStore = !fleet.referee.wasImpaired(instance.number, "storing", fleet.simulation.now() - MINUTE)
+        if (isServable && readsStore && instance.isAlive() && instance.holds() !== alive()) {
           fleet.referee.blame(
             `instance ${instance.number} joined and holds ${instance.holds()}, not the live ${alive()}`
           )
