@@ -226,7 +226,7 @@ export const report = (results: Results): string => {
     ],
     [
       "A cold start",
-      `All callers ask at once, and nobody has a token. @azure/msal-node, openid-client and the cache without a single flight send one token request for each caller, so 10,000 of them would measure the token server. \`nomba-auth\` is\n10,000 fibers of one runtime.\n\n${herdTable(results)}${Object.keys(results.scale).length === 0 ? "" : `\n\n${scaleTable(results)}`}`
+      `All callers ask at once, and none has a token yet. @azure/msal-node, openid-client and the cache without a single flight send one token request for each caller, so 10,000 of them would measure the token server. \`nomba-auth\` is\n10,000 fibers of one runtime.\n\n${herdTable(results)}${Object.keys(results.scale).length === 0 ? "" : `\n\n${scaleTable(results)}`}`
     ],
     [
       "What happens",

@@ -9,7 +9,7 @@ import * as Redacted from "effect/Redacted"
 
 /**
  * Whether a token can travel in an `Authorization` header: visible ASCII only (RFC 9110 section 5.5; RFC 6750 section
- * 2.1 allows less). Anything else would be refused by `fetch` with an error that quotes the token.
+ * 2.1 allows less). For any other character, `fetch` throws an error that quotes the token.
  */
 export const isHeaderSafe = (token: string): boolean => /^[\x21-\x7e]+$/.test(token)
 

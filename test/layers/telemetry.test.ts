@@ -101,7 +101,7 @@ describe("metrics", () => {
     )
   )
 
-  it.effect("count a renewal ahead of expiry, for which nobody waits, and one after it", () =>
+  it.effect("count a renewal ahead of expiry, which no caller waits for, and one after expiry", () =>
     observed(({ nomba, values }) =>
       Effect.gen(function* () {
         yield* nomba.get(BALANCE)

@@ -275,7 +275,7 @@ export const faults = {
         const stored = alive()
         yield* Effect.sleep("35 seconds")
         const isAround =
-          // Nobody has logged in since.
+          // No other program has logged in since.
           alive() === stored &&
           fleet.store.holds() === stored &&
           instance.isAlive() &&
