@@ -10,16 +10,13 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import type { AuthError, UnexpectedResponse } from "../schemas/AuthError.js"
-import * as Responses from "../schemas/Responses.js"
+import type { AuthError } from "../schemas/AuthError.js"
 import { NombaClient, type NombaClientService } from "../services/NombaClient.js"
 import { NombaConfig } from "../services/NombaConfig.js"
 import { TokenCache } from "../services/TokenCache.js"
 import * as BaseUrl from "./config/BaseUrl.js"
 import * as GuardedClient from "./http/GuardedClient.js"
-import * as IncomingResponse from "./http/IncomingResponse.js"
 import * as NetworkFailure from "./http/NetworkFailure.js"
 import { authorization, checkHeaders, destination, isReplayable, SentRequest } from "./http/OutgoingRequest.js"
 import * as Recovery from "./http/Recovery.js"
@@ -29,13 +26,6 @@ import * as Telemetry from "./telemetry.js"
 type Request = HttpClientRequest.HttpClientRequest
 type Response = HttpClientResponse.HttpClientResponse
 type Failure = HttpClientError.HttpClientError | AuthError
-
-/** A request as it was sent, and what came back. */
-interface Attempt extends Recovery.Attempt {
-  readonly response: Response
-  /** The body, if the response's own was read to look for an expired bearer. */
-  readonly peeked?: IncomingResponse.Peeked
-}
 
 /**
  * The client of Nomba's resources.
@@ -57,7 +47,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
     const authorize = authorization(config.accountId)
     const host = BaseUrl.hostOf(config)
 
-    /** A status is not a failure here, even if the client beneath makes it one. */
+    /** A status is not a failure here, even if the underlying client makes it one. */
     const toResponse = (request: Request, error: HttpClientError.HttpClientError): Effect.Effect<Response, Failure> => {
       if (error._tag === "RequestError") {
         return Effect.fail(NetworkFailure.blockedPort("request", host, error) ?? requestError(request, error, host))
@@ -65,9 +55,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
       if (error.reason !== "StatusCode") {
         return Effect.fail(responseError(new RedactedResponse(request, error.response), error))
       }
-      return GuardedClient.isRedirect(error.response.status)
-        ? refuseRedirect(error.response)
-        : Effect.succeed(error.response)
+      return Effect.succeed(error.response)
     }
 
     const send = (
@@ -75,7 +63,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
       url: string,
       token: Redacted.Redacted<string>,
       resendCount: number
-    ): Effect.Effect<Attempt, Failure> =>
+    ): Effect.Effect<Recovery.Judged, Failure> =>
       Effect.clockWith((clock) => {
         const authorized = authorize(request, url, token)
         if (Either.isLeft(authorized)) return Effect.fail(authorized.left)
@@ -83,33 +71,18 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
         const response = client.execute(authorized.right)
         const counted =
           resendCount === 0 ? response : Effect.provideService(response, Telemetry.RequestFacts, { resendCount })
+        const judge = (response: Response) => Recovery.judge(cache, token, sent, response)
         return Effect.matchEffect(counted, {
-          onFailure: (error) => Effect.flatMap(toResponse(request, error), (response) => judge(token, sent, response)),
-          onSuccess: (response) =>
-            GuardedClient.isRedirect(response.status) ? refuseRedirect(response) : judge(token, sent, response)
+          onFailure: (error) => Effect.flatMap(toResponse(request, error), judge),
+          onSuccess: judge
         })
       })
 
-    /** Tells the cache that the token was accepted, if the response proves it, and looks for an expired bearer. */
-    const judge = (token: Redacted.Redacted<string>, sent: SentRequest, response: Response): Effect.Effect<Attempt> => {
-      const { status } = response
-      if (status < 400) return Effect.as(cache.confirm(token, sent), { token, sent, response, isRejected: false })
-      if (status === 401) return Effect.succeed({ token, sent, response, isRejected: true })
-      return Effect.gen(function* () {
-        const peeked = yield* IncomingResponse.peek(response)
-        const isRejected = Option.exists(peeked.text, (text) =>
-          Responses.isJwtExpired(IncomingResponse.parseJson(text))
-        )
-        if (!isRejected && Recovery.provesToken(status)) yield* cache.confirm(token, sent)
-        return { token, sent, response, isRejected, peeked }
-      })
-    }
-
-    const recover = (request: Request, url: string, first: Attempt): Effect.Effect<Attempt, Failure> =>
+    const recover = (request: Request, url: string, first: Recovery.Judged): Effect.Effect<Recovery.Judged, Failure> =>
       Recovery.recover(cache, first, {
         mayReplay: ({ response }) => isReplayable(request.body) && Recovery.mayReplay(request.method, response.status),
         send: (token, resendCount) => send(request, url, token, resendCount),
-        discard
+        discard: Recovery.discard
       })
 
     const execute = (request: Request): Effect.Effect<Response, Failure> => {
@@ -138,11 +111,5 @@ export const layer: Layer.Layer<NombaClient, never, NombaConfig | TokenCache | H
   make
 )
 
-const redacted = (request: Request, { peeked, response }: Attempt): Response =>
+const redacted = (request: Request, { peeked, response }: Recovery.Judged): Response =>
   new RedactedResponse(request, response, peeked?.response)
-
-const discard = ({ peeked, response }: Attempt): Effect.Effect<void> =>
-  peeked === undefined ? IncomingResponse.discard(response) : peeked.cancel
-
-const refuseRedirect = (response: Response): Effect.Effect<never, UnexpectedResponse> =>
-  Effect.zipRight(IncomingResponse.discard(response), Effect.fail(GuardedClient.redirected(response.status)))

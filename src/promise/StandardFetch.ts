@@ -6,17 +6,15 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { identity } from "effect/Function"
-import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as BaseUrl from "../layers/config/BaseUrl.js"
 import * as GuardedClient from "../layers/http/GuardedClient.js"
-import * as IncomingResponse from "../layers/http/IncomingResponse.js"
+import type * as IncomingResponse from "../layers/http/IncomingResponse.js"
 import * as NetworkFailure from "../layers/http/NetworkFailure.js"
 import { authorization, checkHeaders, destination, isReplayable, SentRequest } from "../layers/http/OutgoingRequest.js"
 import * as Recovery from "../layers/http/Recovery.js"
 import type { AuthError } from "../schemas/AuthError.js"
-import * as Responses from "../schemas/Responses.js"
 import type { NombaConfigService } from "../services/NombaConfig.js"
 import type { TokenCacheService } from "../services/TokenCache.js"
 import { fromError } from "./failure.js"
@@ -29,10 +27,8 @@ export interface Sent {
   readonly response: Response
 }
 
-interface Attempt extends Sent, Recovery.Attempt {
-  readonly sent: SentRequest
-  /** The body, if it was read to look for an expired bearer. */
-  readonly peeked?: IncomingResponse.Peeked
+interface Attempt extends Recovery.Judged {
+  readonly original: Response
 }
 
 export interface StandardFetch {
@@ -83,27 +79,12 @@ export const make = (config: NombaConfigService, replaced: typeof globalThis.fet
 
   const finish: StandardFetch["finish"] = (cache, prepared, url, first) => {
     const { method } = prepared.request
-    const asPlatform = (response: Response) => HttpClientResponse.fromWeb(prepared.request, response)
 
-    const judge = (sent: Sent): Effect.Effect<Attempt, AuthError> => {
-      const { status } = sent.response
-      if (GuardedClient.isRedirect(status)) {
-        return Effect.zipRight(
-          IncomingResponse.discard(asPlatform(sent.response)),
-          Effect.fail(GuardedClient.redirected(status))
-        )
-      }
-      if (status < 400) return Effect.as(cache.confirm(sent.token, sent.sent), { ...sent, isRejected: false })
-      if (status === 401) return Effect.succeed({ ...sent, isRejected: true })
-      return Effect.gen(function* () {
-        const peeked = yield* IncomingResponse.peek(asPlatform(sent.response))
-        const isRejected = Option.exists(peeked.text, (text) =>
-          Responses.isJwtExpired(IncomingResponse.parseJson(text))
-        )
-        if (!isRejected && Recovery.provesToken(status)) yield* cache.confirm(sent.token, sent.sent)
-        return { ...sent, isRejected, peeked }
-      })
-    }
+    const judge = ({ response, sent, token }: Sent): Effect.Effect<Attempt, AuthError> =>
+      Effect.map(
+        Recovery.judge(cache, token, sent, HttpClientResponse.fromWeb(prepared.request, response)),
+        (judged) => ({ ...judged, original: response })
+      )
 
     const recovered = Effect.flatMap(judge(first), (attempt) =>
       Recovery.recover<Attempt, AuthError>(cache, attempt, {
@@ -116,12 +97,11 @@ export const make = (config: NombaConfigService, replaced: typeof globalThis.fet
             }),
             judge
           ),
-        discard: ({ peeked, response }) =>
-          peeked === undefined ? IncomingResponse.discard(asPlatform(response)) : peeked.cancel
+        discard: Recovery.discard
       })
     )
-    return Effect.map(recovered, ({ peeked, response }) =>
-      peeked === undefined || !response.bodyUsed ? response : reread(response, peeked, prepared.signal)
+    return Effect.map(recovered, ({ original, peeked }) =>
+      peeked === undefined || !original.bodyUsed ? original : reread(original, peeked, prepared.signal)
     )
   }
 

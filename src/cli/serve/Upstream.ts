@@ -15,7 +15,6 @@ import * as NetworkFailure from "../../layers/http/NetworkFailure.js"
 import { SentRequest } from "../../layers/http/OutgoingRequest.js"
 import * as Recovery from "../../layers/http/Recovery.js"
 import { Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
-import * as Responses from "../../schemas/Responses.js"
 import { isHeaderSafe } from "../../schemas/SafeText.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import type { TokenCacheService } from "../../services/TokenCache.js"
@@ -118,7 +117,7 @@ export const make = (
         sent.on("close", () => fail(undefined))
         sent.on("response", (response) => {
           isAnswered = true
-          // While a renewal runs, nobody listens to a response that may break.
+          // While a renewal runs, the response may break, and it has no other listener.
           response.on("error", () => {})
           resolve([sent, response])
         })
@@ -155,7 +154,7 @@ export const make = (
       }
       const { isWhole, start } = await peek(response, body)
       const text = isWhole ? Option.some(Buffer.concat(start).toString()) : Option.none()
-      const isRejected = Option.exists(text, (text) => Responses.isJwtExpired(IncomingResponse.parseJson(text)))
+      const isRejected = Recovery.isExpiredBearer(text)
       if (!isRejected && Recovery.provesToken(status)) confirm(token, use)
       return { token, sent: use, request, response, body, mask, start, isRejected }
     }
