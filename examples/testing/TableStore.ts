@@ -1,10 +1,9 @@
-import { Clock, Duration, Effect, Option, PubSub, Schema, Stream } from "effect"
-import { Session, type SharedFailure, type StoreKey, TokenStoreDriver, Unavailable } from "nomba-auth"
+import { Clock, Duration, Effect, Option, PubSub, Stream } from "effect"
+import { SessionCodec, type SharedFailure, type StoreKey, TokenStoreDriver, type Unavailable } from "nomba-auth"
 
 interface Row {
   readonly version: number
-  readonly session: Option.Option<string>
-  readonly tombstone: boolean
+  readonly text: string
   readonly refreshInFlight: Option.Option<TokenStoreDriver.Owner>
   readonly since: number
   readonly expiry: number
@@ -24,12 +23,8 @@ export const makeDatabase = Effect.map(PubSub.unbounded<readonly [StoreKey, numb
   channel
 }))
 
-const unreadable = new Unavailable({ operation: "store", reason: "StoreUnreadable" })
-
-// Plaintext: encrypt it if others can read the table.
-const Text = Schema.parseJson(Session)
-const encode = Schema.encodeSync(Text)
-const decode = (text: string) => Effect.mapError(Schema.decode(Text)(text), () => unreadable)
+/** Later versions of nomba-auth read this text. It is plaintext: use `SessionCodec.encrypted` if others can read the table. */
+const codec = SessionCodec.plain
 
 /** The steps, each of which a database carries out as one transaction by its own clock. */
 export const connect =
@@ -66,7 +61,13 @@ export const connect =
       Effect.gen(function* () {
         const row = rows.get(key)
         const last = failures.get(key)
-        const session = row && (yield* Effect.transposeOption(Option.map(row.session, decode)))
+        const entry = row && {
+          ...(yield* codec.decode({ key, version: row.version }, row.text)),
+          version: row.version,
+          refreshInFlight: row.refreshInFlight,
+          // A clock that was set back to before the write must not give a session more time.
+          remaining: Duration.millis(now < row.since ? 0 : Math.max(0, row.expiry - now))
+        }
         return {
           now,
           isLeased: isLeased(now),
@@ -74,14 +75,7 @@ export const connect =
             ...failure,
             wait: Duration.millis(Math.max(0, until - now))
           })),
-          entry: Option.map(
-            Option.fromNullable(row && session && { ...row, session }),
-            ({ expiry, since, ...entry }) => ({
-              ...entry,
-              // A clock that was set back to before the write must not give a session more time.
-              remaining: Duration.millis(now < since ? 0 : Math.max(0, expiry - now))
-            })
-          )
+          entry: Option.fromNullable(entry)
         }
       })
 
@@ -107,25 +101,16 @@ export const connect =
           return isOurs
         }),
       commit: (owner, expectedVersion, { expiresAt, remaining, session, tombstone, version }) =>
-        Effect.tap(
+        Effect.flatMap(codec.encode({ key, version }, { session, tombstone }), (text) =>
           transaction((now) => {
             const stored = rows.get(key)?.version ?? 0
             if (!isHeldBy(owner, now) || stored !== expectedVersion || version <= stored) return false
             const expiry = Math.min(expiresAt, now + Duration.toMillis(remaining))
-            const refreshInFlight = Option.none()
-            rows.set(key, {
-              version,
-              session: Option.map(session, encode),
-              tombstone,
-              refreshInFlight,
-              since: now,
-              expiry
-            })
+            rows.set(key, { version, text, refreshInFlight: Option.none(), since: now, expiry })
             failures.delete(key)
             return true
-          }),
-          (isWritten) => Effect.when(announce, () => isWritten)
-        ),
+          })
+        ).pipe(Effect.tap((isWritten) => Effect.when(announce, () => isWritten))),
       release: (owner, { cancelRefresh, failure }) =>
         Effect.tap(
           transaction((now) => {

@@ -1,5 +1,5 @@
 import { it } from "@effect/vitest"
-import { Effect, Option, TestClock } from "effect"
+import { Effect, TestClock } from "effect"
 import { TokenStoreDriver } from "nomba-auth"
 import { faultyTokenStore, tokenStoreContract } from "nomba-auth/testing"
 import { connect, makeDatabase } from "./TableStore.js"
@@ -16,7 +16,7 @@ const contract = tokenStoreContract({
   corrupt: (key) =>
     Effect.sync(() => {
       const row = database.rows.get(key)
-      if (row !== undefined) database.rows.set(key, { ...row, session: Option.some("?") })
+      if (row !== undefined) database.rows.set(key, { ...row, text: "?" })
     }),
   // A failover to a stale replica, or a restored dump.
   snapshot: (key) =>

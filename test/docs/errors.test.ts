@@ -129,7 +129,7 @@ const unavailable: Record<typeof UnavailableReason.Type, Scenario> = {
     const database = yield* makeDatabase
     const store = TokenStoreDriver.layer(connect(database))
     yield* token.pipe(Effect.provide(client(() => session(), { store })), Effect.orDie)
-    for (const [key, row] of database.rows) database.rows.set(key, { ...row, session: Option.some("?") })
+    for (const [key, row] of database.rows) database.rows.set(key, { ...row, text: "?" })
     return yield* failing(() => session(), { store })
   }),
   StoreCodec: Effect.gen(function* () {
