@@ -112,7 +112,7 @@ describe("callerAddress", () => {
   )
 })
 
-describe("deadRefreshToken", () => {
+describe("invalidRefreshToken", () => {
   it.effect("404 looks as it was seen live", () =>
     Effect.gen(function* () {
       const answer = yield* refresh("nothing")
@@ -123,6 +123,6 @@ describe("deadRefreshToken", () => {
         errors: ["refresh_token: is not from this sandbox, or was forgotten"],
         status: false
       })
-    }).pipe(under({ deadRefreshToken: 404 }))
+    }).pipe(under({ invalidRefreshToken: 404 }))
   )
 })

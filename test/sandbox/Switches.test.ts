@@ -303,10 +303,10 @@ for (const status of [401, 403, 400, 200] as const) {
     )
   })
 
-  describe(`deadRefreshToken ${status}`, () => {
+  describe(`invalidRefreshToken ${status}`, () => {
     switched(
       "answers a refresh token that is no good for any reason, and nothing else",
-      { deadRefreshToken: status },
+      { invalidRefreshToken: status },
       Effect.gen(function* () {
         const { counts, expire, revoke } = yield* Sandbox
         assertAnswered(yield* refresh("bogus"), "02")

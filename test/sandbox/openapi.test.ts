@@ -71,12 +71,12 @@ const everything = Effect.gen(function* () {
   }
   yield* say(paths.issue, issue(credentials, { accountId: "another" }))
   for (const status of [401, 403, 400] as const) {
-    yield* configure({ badCredentials: status, deadRefreshToken: status })
+    yield* configure({ badCredentials: status, invalidRefreshToken: status })
     yield* say(paths.issue, issue({ ...credentials, client_secret: "wrong" }))
     yield* say(paths.issue, issue({ ...credentials, client_id: "nobody" }))
     yield* say(paths.refresh, refresh("bogus"))
   }
-  yield* configure({ refreshBearer: "required", deadRefreshToken: 401, revokeUnknownMembers: "refused" })
+  yield* configure({ refreshBearer: "required", invalidRefreshToken: 401, revokeUnknownMembers: "refused" })
   const second = yield* login
   yield* say(paths.refresh, refresh(second.refresh))
   yield* say(paths.refresh, refresh(second.refresh, bearer(issued.json.data.access_token)))

@@ -21,7 +21,6 @@ const yesOrNo = (description: string) => Schema.Boolean.annotations({ descriptio
 
 const statuses = [401, 403, 400, 200] as const
 
-/** Each switch with its values. */
 const values = {
   dialect: oneOf(
     ["both", "spec", "live"],
@@ -77,7 +76,7 @@ const values = {
     statuses,
     "The status for wrong client credentials. 200: the code 01 in the body is the only sign of the failure."
   ),
-  deadRefreshToken: oneOf(
+  invalidRefreshToken: oneOf(
     [...statuses, 404],
     "The status for an invalid refresh token. 200: the code 02 in the body is the only sign. 404: Refresh Token not found, as Nomba was seen to answer."
   ),
@@ -132,7 +131,7 @@ export const Switches = Schema.Struct({
   bearerScheme: withDefault(values.bearerScheme, "any"),
   expiredToken: withDefault(values.expiredToken, 401),
   badCredentials: withDefault(values.badCredentials, 401),
-  deadRefreshToken: withDefault(values.deadRefreshToken, 401),
+  invalidRefreshToken: withDefault(values.invalidRefreshToken, 401),
   accessLifetime: withDefault(values.accessLifetime, Duration.toMillis("30 minutes")),
   refreshLifetime: withDefault(values.refreshLifetime, Duration.toMillis("24 hours")),
   clockOffset: withDefault(values.clockOffset, 0),

@@ -90,7 +90,7 @@ const refresh = Effect.fnUntraced(function* (emulator: EmulatorService, headers:
       return yield* bearerMiddleware.accountRefusal(switches, problem ?? "wrong")
     }
     default:
-      return yield* invalidRefreshToken(switches.deadRefreshToken, refreshRefusals[refreshed.left])
+      return yield* invalidRefreshToken(switches.invalidRefreshToken, refreshRefusals[refreshed.left])
   }
 })
 
