@@ -308,7 +308,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the public client",
     breaks: "drop the newer refresh token of a session that expired on arrival",
     file: "src/layers/cache/obtainSession.ts",
-    from: "Option.flatMap(granted, (_) => _.refreshToken),",
+    from: "Option.flatMap(unusable, (_) => _.refreshToken),",
     to: "Option.none(),",
     test: "test/layers/refreshAnswered.test.ts"
   },

@@ -44,7 +44,7 @@ describe("the file of --config", () => {
 
   it.effect("may be empty of choices", () => started("{}"))
 
-  it.effect("takes a client without a secret, and where its persons come back to", () =>
+  it.effect("takes a client without a secret, and where its end users come back to", () =>
     Effect.gen(function* () {
       const clients = [{ clientId: "a", redirectUris: ["http://127.0.0.1/callback"] }]
       const options = yield* read(JSON.stringify({ clients }))

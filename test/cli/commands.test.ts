@@ -288,7 +288,7 @@ describe("nomba-auth login", () => {
     return { ...(await ended), answer, plain, sandbox }
   }
 
-  it("stores the session of a person who logs in, and other commands use it with --subject", async () => {
+  it("stores the session of an end user who logs in, and other commands use it with --subject", async () => {
     const { answer, code, errors, output, plain, sandbox } = await login("approve")
     assert.deepStrictEqual([code, answer.status, JSON.parse(output).session.state], [0, 200, "valid"], errors)
     assert.include(errors, "other commands use this session with --subject 'me'")
@@ -303,7 +303,7 @@ describe("nomba-auth login", () => {
     assert.include(problemOf(await run(plain, ["issue", "--yes", "--subject", "me"]), 2), "nomba-auth login")
   })
 
-  it("ends with 4 if the person denies it", async () => {
+  it("ends with 4 if the end user denies it", async () => {
     const { code, errors, output } = await login("deny")
     assert.deepStrictEqual([code, output], [4, ""])
     assert.include(errors, "The login was denied")

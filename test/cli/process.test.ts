@@ -70,7 +70,7 @@ describe("a signal", () => {
     assert.strictEqual((await sandbox.counts()).issue.requests, 1)
   })
 
-  it("SIGTERM ends a login that nobody finishes, and frees its port", async () => {
+  it("SIGTERM ends a login that is not finished, and frees its port", async () => {
     const { variables } = await user()
     const { child, ended } = start(variables, ["login"])
     const said = await says(child.stderr, /redirect_uri=\S+callback/)

@@ -150,7 +150,7 @@ describe("nomba-auth sandbox", () => {
     assert.include(await errors, `NOMBA_BASE_URL=${url}\n`)
   })
 
-  it("closes on SIGINT although somebody watches its events, and frees its port", async () => {
+  it("closes on SIGINT although a client watches its events, and frees its port", async () => {
     const { child, ended, url } = await ready("--quiet")
     const events = await fetch(`${url}/_sandbox/events`, { headers: { accept: "text/event-stream" } })
     assert.strictEqual(events.status, 200)
@@ -201,7 +201,7 @@ describe("nomba-auth sandbox", () => {
     assert.notInclude(await errors, "mine")
   })
 
-  it("lets persons log in at the client of the flags, back to this machine unless --redirect-uri says where", async () => {
+  it("lets end users log in at the client of the flags, back to this machine unless --redirect-uri says where", async () => {
     const local = "http://127.0.0.1:5001/callback"
     const shop = ["https://shop.example/callback", "com.example.shop:/callback"]
     const clientId = Option.some("me")
@@ -216,7 +216,7 @@ describe("nomba-auth sandbox", () => {
     }
   })
 
-  it("lets persons log in at a client of a file that has no secret", async () => {
+  it("lets end users log in at a client of a file that has no secret", async () => {
     const redirectUris = ["https://shop.example/callback"]
     const file = config("public.json", { clients: [{ clientId: "shop", redirectUris }] })
     await withSandbox({ config: Option.some(file) }, async (url, options) => {

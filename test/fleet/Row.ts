@@ -83,7 +83,7 @@ export const agree = (
         workers.map((_) => Effect.option(_.get)),
         { concurrency: "unbounded" }
       )
-      const live = yield* upstream.live
+      const live = yield* upstream.liveToken
       return tokens.every((token) => Option.isSome(token) && token.value === live)
     })
     must(yield* until(agreed), `${when}, not all processes have the live session`)

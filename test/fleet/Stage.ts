@@ -27,7 +27,7 @@ export interface Worker {
 /** The Nomba that a fleet talks to. */
 export interface Upstream extends Omit<Ledger, "note"> {
   /** The live access token. */
-  readonly live: Effect.Effect<string | undefined>
+  readonly liveToken: Effect.Effect<string | undefined>
   /** When its session was granted, in milliseconds since 1970; 0 if there is none. */
   readonly issuedAt: Effect.Effect<number>
   /** Issues and refreshes that arrived, whatever their outcome. */
@@ -42,7 +42,7 @@ export interface Upstream extends Omit<Ledger, "note"> {
     readonly refused: number
   }>
   /** Another program logs in with the same credentials. */
-  readonly steal: Effect.Effect<void>
+  readonly loginElsewhere: Effect.Effect<void>
   /** The next response to this request is so many milliseconds late; the request is processed before. */
   readonly delayNext: (call: "issue" | "refresh", millis: number) => Effect.Effect<void>
 }

@@ -101,7 +101,7 @@ export const makeUpstream = (accessLifetime: number): Effect.Effect<RealUpstream
     return {
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       ...ledger,
-      live: Effect.map(sandbox.session(), (session) =>
+      liveToken: Effect.map(sandbox.session(), (session) =>
         Option.getOrUndefined(Option.map(session, (_) => Redacted.value(_.accessToken)))
       ),
       issuedAt: Effect.map(sandbox.session(), (session) =>
@@ -121,7 +121,7 @@ export const makeUpstream = (accessLifetime: number): Effect.Effect<RealUpstream
         revoked,
         refused: refresh.refused
       })),
-      steal: Effect.orDie(Effect.asVoid(sandbox.steal())),
+      loginElsewhere: Effect.orDie(Effect.asVoid(sandbox.steal())),
       delayNext: (call, millis) => Effect.orDie(sandbox.fault(call, { latency: millis }))
     }
   })

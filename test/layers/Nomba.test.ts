@@ -429,11 +429,11 @@ describe("the User-Agent of Nomba.layer", () => {
   const agents = (
     call: Effect.Effect<unknown, unknown, NombaClient | TokenCache>,
     options: Partial<Nomba.Options> = {},
-    beneath: (client: HttpClient.HttpClient) => HttpClient.HttpClient = identity
+    underlying: (client: HttpClient.HttpClient) => HttpClient.HttpClient = identity
   ) =>
     Effect.gen(function* () {
       const upstream = fake(() => json(200, granted))
-      const http = Layer.succeed(HttpClient.HttpClient, beneath(upstream.client))
+      const http = Layer.succeed(HttpClient.HttpClient, underlying(upstream.client))
       const client = inMemory({ ...options, clientId: globalThis.crypto.randomUUID() })
       yield* call.pipe(Effect.provide(client), Effect.provide(http))
       return upstream.sent.map(({ headers }) => headers["user-agent"])

@@ -276,7 +276,7 @@ describe("metrics", () => {
       const cache = yield* makeCache({ upstream, config, store: faulty.store })
       yield* cache.get
       yield* TestClock.adjust("25 minutes")
-      upstream.script({ operation: "refresh", refuse: unreachable, repeatAfter: "8 seconds" })
+      upstream.script({ operation: "refresh", failUnprocessed: unreachable, repeatAfter: "8 seconds" })
       faulty.before = atStep("extend")(Effect.sleep("5 seconds"))
       yield* Effect.fork(cache.get)
       yield* TestClock.adjust("7 seconds")

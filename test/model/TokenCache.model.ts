@@ -26,11 +26,11 @@ const recovers = (world: World): void => {
   world.setRepeatsTokens(false)
   world.simulation.pass("6 minutes")
   const first = answerOf(world)
-  if (first !== world.upstream.alive()) {
+  if (first !== world.upstream.liveToken()) {
     world.report(first)
     world.simulation.pass("61 seconds")
     if (world.isPublic) world.login()
-    demand(answerOf(world) === world.upstream.alive(), "the cache did not recover when all faults had ended")
+    demand(answerOf(world) === world.upstream.liveToken(), "the cache did not recover when all faults had ended")
   }
   world.close()
   demand(world.broken.length === 0, world.broken.join("; "))

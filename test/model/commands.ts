@@ -28,10 +28,10 @@ const command = (
 
 const failures = { unreachable, timedOut, down, wrongSecret, garbage }
 
-const faults = Object.entries(failures).map(([name, refuse]) =>
+const faults = Object.entries(failures).map(([name, failUnprocessed]) =>
   fc.constant(
     command(`upstream fails: ${name}`, ({ upstream }, model) => {
-      upstream.always = { refuse }
+      upstream.always = { failUnprocessed }
       model.isDown = true
     })
   )
@@ -94,7 +94,7 @@ export const commands = (isPublic: boolean): ReadonlyArray<fc.Arbitrary<Command>
         world.get()
         world.simulation.pass(10_000)
         const next = world.lastToken()
-        if (next !== undefined && next === world.upstream.alive()) world.confirm(next)
+        if (next !== undefined && next === world.upstream.liveToken()) world.confirm(next)
       })
     )
   ),
@@ -112,7 +112,7 @@ export const commands = (isPublic: boolean): ReadonlyArray<fc.Arbitrary<Command>
     })
   ),
   fc.constant(
-    command("the next answer is lost", ({ upstream }) => upstream.script({ lose: timedOut, latency: 5_000 }))
+    command("the next answer is lost", ({ upstream }) => upstream.script({ failProcessed: timedOut, latency: 5_000 }))
   ),
   fc
     .boolean()
@@ -121,7 +121,9 @@ export const commands = (isPublic: boolean): ReadonlyArray<fc.Arbitrary<Command>
         setRepeatsTokens(repeats)
       )
     ),
-  fc.constant(command("another program logs in", ({ start, upstream }) => void start(Effect.asVoid(upstream.steal)))),
+  fc.constant(
+    command("another program logs in", ({ start, upstream }) => void start(Effect.asVoid(upstream.startSession)))
+  ),
   fc.nat(20).map((index) => command(`interrupt caller ${index}`, ({ interrupt }) => interrupt(index))),
   fc.constant(
     command(

@@ -2,8 +2,8 @@
  * A fleet of processes that share one session through one store, in simulated time, with faults drawn from a seed.
  *
  * Whatever happens: neither the store's version nor its session goes back, no refresh token is sent twice, and a caller
- * is told of a 401 only when somebody else logged in between the renewal and the replay, or when its process could not
- * renew. After each fault every process comes to hold the session that is alive, and it has cost no more token calls than
+ * is told of a 401 only when another program logged in between the renewal and the replay, or when its process could not
+ * renew. After each fault every process comes to hold the live session, and it has cost no more token calls than
  * it may cost real processes.
  */
 import { Effect, Utils } from "effect"
@@ -99,19 +99,19 @@ export const simulateFleet = async ({ hours, instances: size, only, progress, se
   const convergences: Record<string, Array<number>> = {}
 
   const isConverged = (): boolean =>
-    nomba.alive() !== undefined &&
-    store.holds() === nomba.alive() &&
-    fleet.instances.every((instance) => instance.holds() === nomba.alive())
+    nomba.liveToken() !== undefined &&
+    store.holds() === nomba.liveToken() &&
+    fleet.instances.every((instance) => instance.holds() === nomba.liveToken())
 
   const converge = (after: string, wait = 0): Effect.Effect<void> =>
     Effect.gen(function* () {
       const since = simulation.now()
       while (!isConverged()) {
         if (simulation.now() - since > CONVERGENCE_LIMIT + wait) {
-          const astray = fleet.instances.filter((instance) => instance.holds() !== nomba.alive())
+          const astray = fleet.instances.filter((instance) => instance.holds() !== nomba.liveToken())
           const where = astray.map(({ holds, number }) => `${number} holds ${holds()}`).join(", ")
           return referee.blame(
-            `no convergence after ${after}: alive is ${nomba.alive()}, the store holds ${store.holds()}; ${where}`
+            `no convergence after ${after}: the live token is ${nomba.liveToken()}, the store holds ${store.holds()}; ${where}`
           )
         }
         yield* Effect.sleep("250 millis")

@@ -80,14 +80,14 @@ const points: ReadonlyArray<Point> = [
   "release"
 ]
 
-/** Someone who renews, at some point of that; a renewal is provoked by a theft, or waited for. */
+/** A process at some point of a renewal, which another login causes, or which comes by itself. */
 const holder = (fleet: Fleet): Effect.Effect<Option.Option<Instance>> =>
   Effect.gen(function* () {
     const point = fleet.dice.pick(points)
-    if (fleet.dice.chance(0.5)) fleet.nomba.steal()
+    if (fleet.dice.chance(0.5)) fleet.nomba.loginElsewhere()
     const instance = yield* Effect.timeoutOption(fleet.next(point), "27 minutes")
     if (fleet.dice.chance(0.5)) yield* lasts(fleet, 0, 200)
-    fleet.referee.note(`somebody is at the point "${point}"`)
+    fleet.referee.note(`a process is at the point "${point}"`)
     return Option.filter(instance, (_) => _.isAlive())
   })
 
@@ -120,7 +120,7 @@ const tokenRequestsAre =
       "renewing",
       Effect.gen(function* () {
         fleet.nomba.conditions = { ...good, affected: "token requests", ...conditions(fleet) }
-        if (fleet.dice.chance(0.7)) fleet.nomba.steal()
+        if (fleet.dice.chance(0.7)) fleet.nomba.loginElsewhere()
         yield* lasts(fleet, 5 * SECOND, most)
         fleet.nomba.conditions = good
       }),
@@ -132,7 +132,7 @@ const commitMeets =
   (fleet) =>
     Effect.gen(function* () {
       fleet.store.nextCommit = fate
-      if (fleet.dice.chance(0.5)) fleet.nomba.steal()
+      if (fleet.dice.chance(0.5)) fleet.nomba.loginElsewhere()
       yield* Effect.timeoutOption(fleet.next("commit"), "27 minutes")
       yield* Effect.sleep("35 seconds")
       fleet.store.nextCommit = undefined
@@ -152,17 +152,17 @@ const startTogether = (fleet: Fleet, starts: number): Effect.Effect<void> =>
 export const coldStart: Fault = (fleet) => startTogether(fleet, CALLS_PER_COLD_START)
 
 export const faults = {
-  theft: (fleet) => Effect.sync(fleet.nomba.steal),
+  theft: (fleet) => Effect.sync(fleet.nomba.loginElsewhere),
   "theft soon after a renewal": (fleet) =>
     Effect.sync(() => {
-      fleet.nomba.stealAfterNextGrant = fleet.dice.between(0, 500)
-      fleet.nomba.steal()
+      fleet.nomba.loginElsewhereAfterNextIssue = fleet.dice.between(0, 500)
+      fleet.nomba.loginElsewhere()
     }),
   "theft soon after an unheard renewal": (fleet) =>
     Effect.gen(function* () {
       fleet.store.weather = { ...fleet.store.weather, announcementLost: 1 }
-      fleet.nomba.stealAfterNextGrant = fleet.dice.between(200, 1_000)
-      fleet.nomba.steal()
+      fleet.nomba.loginElsewhereAfterNextIssue = fleet.dice.between(200, 1_000)
+      fleet.nomba.loginElsewhere()
       yield* Effect.sleep("2 minutes")
       fleet.store.weather = { ...fleet.store.weather, announcementLost: 0 }
     }),
@@ -184,7 +184,7 @@ export const faults = {
       "everybody",
       Effect.gen(function* () {
         fleet.store.weather = { ...fleet.store.weather, requestLost: 0.2, answerLost: 0.2, late: 0.2 }
-        if (fleet.dice.chance(0.5)) fleet.nomba.steal()
+        if (fleet.dice.chance(0.5)) fleet.nomba.loginElsewhere()
         yield* lasts(fleet, MINUTE, 30 * MINUTE)
         fleet.store.weather = calm
       })
@@ -201,7 +201,7 @@ export const faults = {
   "the store comes back empty": (fleet) =>
     Effect.gen(function* () {
       fleet.store.wipe()
-      if (fleet.dice.chance(0.5)) fleet.nomba.steal()
+      if (fleet.dice.chance(0.5)) fleet.nomba.loginElsewhere()
       yield* Effect.timeoutOption(fleet.next("commit"), "27 minutes")
     }),
   "one instance without the store": (fleet) =>
@@ -227,7 +227,7 @@ export const faults = {
       for (const instance of fleet.instances) instance.kill()
       fleet.referee.count("kills", fleet.instances.length)
       yield* Effect.sleep("30 seconds")
-      const isAdoptable = fleet.store.holds() === fleet.nomba.alive()
+      const isAdoptable = fleet.store.holds() === fleet.nomba.liveToken()
       if (isAdoptable && fleet.store.remaining() > 6 * MINUTE) yield* startTogether(fleet, 0)
       else {
         fleet.store.wipe()
@@ -240,13 +240,13 @@ export const faults = {
   "the store goes back": (fleet) =>
     Effect.gen(function* () {
       if (fleet.dice.chance(0.5)) {
-        fleet.nomba.steal()
+        fleet.nomba.loginElsewhere()
         yield* Effect.timeoutOption(fleet.next("commit"), "2 minutes")
-        // Everybody hears of the new session, so that everybody knows better than the store.
+        // Every process hears of the new session, so that each knows better than the store.
         yield* Effect.sleep("75 seconds")
       }
       const known = fleet.store.holds()
-      const isLive = known !== undefined && known === fleet.nomba.alive() && fleet.nomba.remaining() > 6 * MINUTE
+      const isLive = known !== undefined && known === fleet.nomba.liveToken() && fleet.nomba.remaining() > 6 * MINUTE
       if (!fleet.store.goBack() || !isLive) return
       const thefts = fleet.nomba.counts.thefts
       yield* Effect.sleep("45 seconds")
@@ -269,14 +269,14 @@ export const faults = {
       const process = instance.process()
       fleet.store.deaf.add(process)
       const fault = Effect.gen(function* () {
-        fleet.nomba.steal()
+        fleet.nomba.loginElsewhere()
         yield* Effect.timeoutOption(fleet.next("commit"), "2 minutes")
-        const { alive } = fleet.nomba
-        const stored = alive()
+        const { liveToken } = fleet.nomba
+        const stored = liveToken()
         yield* Effect.sleep("35 seconds")
         const isAround =
           // No other program has logged in since.
-          alive() === stored &&
+          liveToken() === stored &&
           fleet.store.holds() === stored &&
           instance.isAlive() &&
           instance.process() === process &&
@@ -302,7 +302,7 @@ export const faults = {
         instance.number,
         Effect.gen(function* () {
           fleet.store.foreign.add(process)
-          if (fleet.dice.chance(0.7)) fleet.nomba.steal()
+          if (fleet.dice.chance(0.7)) fleet.nomba.loginElsewhere()
           yield* lasts(fleet, MINUTE, 20 * MINUTE)
           fleet.store.foreign.delete(process)
         })
@@ -311,7 +311,7 @@ export const faults = {
   "closed and opened in one tick": (fleet) =>
     Effect.gen(function* () {
       const instance = anyone(fleet)
-      if (fleet.dice.chance(0.5)) fleet.nomba.steal()
+      if (fleet.dice.chance(0.5)) fleet.nomba.loginElsewhere()
       yield* lasts(fleet, 0, MINUTE)
       instance.reopen()
       yield* lasts(fleet, 0, SECOND)
@@ -333,12 +333,12 @@ export const faults = {
         yield* lasts(fleet, SECOND, 30 * SECOND)
         instance.start()
         yield* Effect.sleep("45 seconds")
-        const { alive, remaining } = fleet.nomba
-        const isServable = remaining() > 30 * SECOND && fleet.store.holds() === alive()
+        const { liveToken, remaining } = fleet.nomba
+        const isServable = remaining() > 30 * SECOND && fleet.store.holds() === liveToken()
         const readsStore = !fleet.referee.wasImpaired(instance.number, "storing", fleet.simulation.now() - MINUTE)
-        if (isServable && readsStore && instance.isAlive() && instance.holds() !== alive()) {
+        if (isServable && readsStore && instance.isAlive() && instance.holds() !== liveToken()) {
           fleet.referee.blame(
-            `instance ${instance.number} joined and holds ${instance.holds()}, not the live ${alive()}`
+            `instance ${instance.number} joined and holds ${instance.holds()}, not the live ${liveToken()}`
           )
         }
         fleet.nomba.conditions = good

@@ -87,7 +87,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
   const call = (client: NombaClient["Type"], own: Process, path: string): Effect.Effect<void> =>
     Effect.suspend(() => {
       const since = simulation.now()
-      const isServed = held === nomba.alive() && nomba.remaining() > 15_000 && !isMistaken
+      const isServed = held === nomba.liveToken() && nomba.remaining() > 15_000 && !isMistaken
       const token = isServed ? held : undefined
       return client.get(path).pipe(
         Effect.timeout(PATIENCE),
@@ -99,7 +99,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
   /** What a caller is told, who began then; `live` is the token that it could be served with. */
   const judge = (path: string, since: number, live: string | undefined, exit: Exit.Exit<Answer, Failure>): void => {
     referee.count("calls")
-    const isServed = live !== undefined && live === nomba.alive() && live !== rejectedByRoute
+    const isServed = live !== undefined && live === nomba.liveToken() && live !== rejectedByRoute
     const cannotCall = referee.wasImpaired(number, "calling", since)
     const excused = cannotCall || (!isServed && referee.wasImpaired(number, "renewing", since))
     const took = `after ${Math.round(simulation.now() - since)} ms`

@@ -63,12 +63,12 @@ export interface Nomba {
   /** The same for another program with the same credentials: each session that it starts is a theft. */
   readonly rivalClientFor: (process: Process) => HttpClient.HttpClient
   conditions: Conditions
-  /** Someone outside the fleet logs in with the same credentials. */
-  readonly steal: () => void
+  /** A program outside the fleet logs in with the same credentials. */
+  readonly loginElsewhere: () => void
   /** A theft this long after the next session was granted. */
-  stealAfterNextGrant: number | undefined
-  /** The access token of the session that is alive. */
-  readonly alive: () => string | undefined
+  loginElsewhereAfterNextIssue: number | undefined
+  /** The access token of the live session. */
+  readonly liveToken: () => string | undefined
   /** What is left of it, in milliseconds. */
   readonly remaining: () => number
   /** When it was granted, by this Nomba's clock; 0 where there is none. */
@@ -168,7 +168,7 @@ export const makeNomba = (
     }
   }
 
-  const steal = (): void => {
+  const loginElsewhere = (): void => {
     counts.thefts += 1
     lastTheft = simulation.now()
     apply(SandboxState.steal(grant()))
@@ -176,8 +176,9 @@ export const makeNomba = (
 
   const granted = (session: Sessions.Session): object => {
     granting = session
-    if (nomba.stealAfterNextGrant !== undefined) simulation.after(nomba.stealAfterNextGrant, steal)
-    nomba.stealAfterNextGrant = undefined
+    if (nomba.loginElsewhereAfterNextIssue !== undefined)
+      simulation.after(nomba.loginElsewhereAfterNextIssue, loginElsewhere)
+    nomba.loginElsewhereAfterNextIssue = undefined
     return {
       code: "00",
       data: {
@@ -355,9 +356,9 @@ export const makeNomba = (
       conditions = next
       changedAt = simulation.now()
     },
-    steal,
-    stealAfterNextGrant: undefined,
-    alive: () => Option.getOrUndefined(current())?.tokenId,
+    loginElsewhere,
+    loginElsewhereAfterNextIssue: undefined,
+    liveToken: () => Option.getOrUndefined(current())?.tokenId,
     remaining: () => Option.match(current(), { onNone: () => 0, onSome: ({ expiresAt }) => expiresAt - now() }),
     issuedAt: () => Option.match(current(), { onNone: () => 0, onSome: (_) => _.issuedAt }),
     lastTheft: () => lastTheft,

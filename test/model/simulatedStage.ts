@@ -109,11 +109,11 @@ const stageIn = (simulation: Simulation, dice: Dice): Stage => ({
       return {
         upstream: {
           ...ledger,
-          live: Effect.sync(nomba.alive),
+          liveToken: Effect.sync(nomba.liveToken),
           issuedAt: Effect.sync(nomba.issuedAt),
           tokenCalls: Effect.sync(() => nomba.counts.tokenCalls),
           counts: Effect.sync(() => ({ ...nomba.sandbox(), refused: nomba.counts.refused })),
-          steal: Effect.sync(nomba.steal),
+          loginElsewhere: Effect.sync(nomba.loginElsewhere),
           delayNext: (call, millis) => Effect.sync(() => nomba.delays.set(call, millis))
         },
         store: storeOf(store),

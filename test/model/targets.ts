@@ -134,7 +134,7 @@ export const repeatedToken = (seed: number, after: "expiry" | "a 401"): Promise<
     await passSlowly(stage, MINUTE)
     nomba.conditions = { ...good, repeatsTokens: true }
     const before = program.tokenRequests.length
-    if (after === "a 401") nomba.steal()
+    if (after === "a 401") nomba.loginElsewhere()
     // The first renewal is due 5 minutes before the token expires.
     else await passSlowly(stage, LIFETIME - 6 * MINUTE)
     const minutes = 10

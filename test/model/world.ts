@@ -169,7 +169,7 @@ export const makeWorld = (isPublic: boolean) => {
           "a refresh token was sent again after an answer that may have been processed"
         )
         const bearer = options.accessToken === undefined ? "" : Redacted.value(options.accessToken)
-        check(isPublic || !ended.has(bearer), "a session that somebody had ended was refreshed")
+        check(isPublic || !ended.has(bearer), "a session that had been ended was refreshed")
         return Effect.onExit(booked(upstream.auth.refresh(options)), (exit) =>
           Effect.sync(() => {
             const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
@@ -283,7 +283,7 @@ export const makeWorld = (isPublic: boolean) => {
       simulation.pass(1)
       const fiber = start(
         Effect.gen(function* () {
-          const session = yield* upstream.steal
+          const session = yield* upstream.startSession
           const order = record(session, yield* Clock.currentTimeMillis)
           yield* fed.login(session)
           receive(order)

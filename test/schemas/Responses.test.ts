@@ -7,15 +7,15 @@ const exchange: Responses.ResponseFacts = { sentAt: Date.UTC(2025, 7, 13, 12), d
 const decode = (data: unknown, changes: Partial<Responses.ResponseFacts> = {}) =>
   Responses.decodeSession({ code: "00", data }, { ...exchange, ...changes })
 
-const granted = (data: unknown, changes?: Partial<Responses.ResponseFacts>): Responses.Granted =>
+const decoded = (data: unknown, changes?: Partial<Responses.ResponseFacts>): Responses.DecodedSession =>
   Either.getOrThrowWith(decode(data, changes), (refused) => new Error(refused.issues.join()))
 
-const refused = (data: unknown, changes?: Partial<Responses.ResponseFacts>): Responses.Refused =>
-  Either.getOrThrowWith(Either.flip(decode(data, changes)), () => new Error("granted"))
+const unusable = (data: unknown, changes?: Partial<Responses.ResponseFacts>): Responses.UnusableResponse =>
+  Either.getOrThrowWith(Either.flip(decode(data, changes)), () => new Error("decoded"))
 
 describe("a session decoded from a token response", () => {
   it("needs nothing but an access token", () => {
-    const { session, warnings } = granted({ access_token: "t" })
+    const { session, warnings } = decoded({ access_token: "t" })
     assert.strictEqual(Redacted.value(session.accessToken), "t")
     assert.deepStrictEqual(session.refreshToken, Option.none())
     assert.deepStrictEqual(session.lifetime, Duration.minutes(30))
@@ -26,7 +26,7 @@ describe("a session decoded from a token response", () => {
 
   for (const absent of [undefined, null, ""]) {
     it(`${JSON.stringify(absent)} means absent, without a warning`, () => {
-      const { session, warnings } = granted({
+      const { session, warnings } = decoded({
         access_token: "t",
         refresh_token: absent,
         token_type: absent,
@@ -59,7 +59,7 @@ describe("a session decoded from a token response", () => {
     ["businessId", "x".repeat(101), "string"]
   ] as const) {
     it(`data.${path} that is ${JSON.stringify(value).slice(0, 30)} is skipped with a warning that does not show it`, () => {
-      const { session, warnings } = granted({ access_token: "t", [path]: value })
+      const { session, warnings } = decoded({ access_token: "t", [path]: value })
       assert.deepStrictEqual(warnings, [`data.${path}: malformed ${kind}`])
       assert.deepStrictEqual(session.lifetime, Duration.minutes(30))
     })
@@ -76,14 +76,14 @@ describe("a session decoded from a token response", () => {
   ] as const) {
     it(`expires_in ${JSON.stringify(value)} is ${seconds} s`, () => {
       assert.strictEqual(
-        Duration.toSeconds(granted({ access_token: "t", expires_in: value }).session.lifetime),
+        Duration.toSeconds(decoded({ access_token: "t", expires_in: value }).session.lifetime),
         seconds
       )
     })
   }
 
   it("takes the soonest expiry of those that are stated", () => {
-    const { session } = granted(
+    const { session } = decoded(
       { access_token: "t", expires_in: 3600, expiresAt: "2025-08-13T12:20:00Z" },
       { date: Option.some(Date.UTC(2025, 7, 13, 12)) }
     )
@@ -96,14 +96,14 @@ describe("a session decoded from a token response", () => {
   })
 
   it("may have tokens of 16 KiB each", () => {
-    const { session, warnings } = granted({ access_token: "a".repeat(16_384), refresh_token: "r".repeat(16_384) })
+    const { session, warnings } = decoded({ access_token: "a".repeat(16_384), refresh_token: "r".repeat(16_384) })
     assert.lengthOf(Redacted.value(session.accessToken), 16_384)
     assert.isTrue(Option.isSome(session.refreshToken))
     assert.deepStrictEqual(warnings, [])
   })
 
   it("has no field that contains a secret of the request", () => {
-    const { session, warnings } = granted(
+    const { session, warnings } = decoded(
       {
         access_token: "the-token",
         refresh_token: "the-refresh",
@@ -119,8 +119,8 @@ describe("a session decoded from a token response", () => {
 
   it("is read from own members only", () => {
     const data = Object.create({ access_token: "inherited" })
-    assert.deepStrictEqual(refused(data).issues, ["data.access_token: missing"])
-    assert.deepStrictEqual(refused(JSON.parse('{"__proto__":{"access_token":"t"}}')).reason, "NoUsableToken")
+    assert.deepStrictEqual(unusable(data).issues, ["data.access_token: missing"])
+    assert.deepStrictEqual(unusable(JSON.parse('{"__proto__":{"access_token":"t"}}')).reason, "NoUsableToken")
   })
 })
 
@@ -139,10 +139,10 @@ describe("a token response without a usable token", () => {
   ]) {
     it(JSON.stringify(body) ?? "undefined", () => {
       const result = Responses.decodeSession(body, exchange)
-      const granted = { accessToken: Option.none(), refreshToken: Option.none() }
+      const tokens = { accessToken: Option.none(), refreshToken: Option.none() }
       assert.deepStrictEqual(
         result,
-        Either.left({ reason: "NoUsableToken", issues: ["data.access_token: missing"], granted })
+        Either.left({ reason: "NoUsableToken", issues: ["data.access_token: missing"], tokens })
       )
     })
   }
@@ -156,12 +156,12 @@ describe("a token response without a usable token", () => {
       ["with space", "has characters that a header cannot carry"],
       ["x".repeat(16_385), "longer than 16384 characters"]
     ] as const) {
-      assert.deepStrictEqual(refused({ access_token: token }).issues, [`data.access_token: ${problem}`])
+      assert.deepStrictEqual(unusable({ access_token: token }).issues, [`data.access_token: ${problem}`])
     }
   })
 
   it("names both clocks and the skipped members if the token has already expired", () => {
-    const expired = refused({ access_token: "t", expires_in: 0, expiresAt: "junk" })
+    const expired = unusable({ access_token: "t", expires_in: 0, expiresAt: "junk" })
     assert.deepStrictEqual(expired, {
       reason: "AlreadyExpired",
       issues: [
@@ -169,9 +169,9 @@ describe("a token response without a usable token", () => {
         "this machine's clock: 2025-08-13T12:00:00.000Z",
         "data.expiresAt: malformed string"
       ],
-      granted: { accessToken: Option.some(Redacted.make("t")), refreshToken: Option.none() }
+      tokens: { accessToken: Option.some(Redacted.make("t")), refreshToken: Option.none() }
     })
-    const told = refused({ access_token: "t", expires_in: -5 }, { date: Option.some(0) })
+    const told = unusable({ access_token: "t", expires_in: -5 }, { date: Option.some(0) })
     assert.strictEqual(told.issues[0], "Nomba's clock: 1970-01-01T00:00:00.000Z")
   })
 })
@@ -182,8 +182,8 @@ describe("the refresh token of a token response without a usable session", () =>
     ["an expired one", { access_token: "t", expires_in: 0, refresh_token: "r" }]
   ] as const) {
     it(`is kept (${what})`, () => {
-      assert.deepStrictEqual(refused(data).granted.refreshToken, Option.some(Redacted.make("r")))
-      assert.deepStrictEqual(refused({ ...data, refresh_token: 7 }).granted.refreshToken, Option.none())
+      assert.deepStrictEqual(unusable(data).tokens.refreshToken, Option.some(Redacted.make("r")))
+      assert.deepStrictEqual(unusable({ ...data, refresh_token: 7 }).tokens.refreshToken, Option.none())
     })
   }
 })

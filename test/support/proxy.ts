@@ -1,4 +1,4 @@
-/** A way to a server of this machine that can be slow, silent or cut. */
+/** A way to a server of this machine that can be slow, silent or disconnected. */
 import * as Net from "node:net"
 import { Effect, type Scope } from "effect"
 import { serveTcp } from "./server.js"
@@ -6,9 +6,9 @@ import { stallFor } from "./stallFor.js"
 
 export interface Proxy {
   readonly port: number
-  /** Breaks every connection, and refuses new ones by breaking them too. */
-  readonly cut: Effect.Effect<void>
-  readonly mend: Effect.Effect<void>
+  /** Breaks every connection, also each new one, until `reconnect`. */
+  readonly disconnect: Effect.Effect<void>
+  readonly reconnect: Effect.Effect<void>
   /** While silent, connections stay open and nothing comes through that was not on its way. */
   readonly silent: (isSilent: boolean) => Effect.Effect<void>
   /** How late everything is, each way, in milliseconds. */
@@ -53,7 +53,7 @@ export const proxyTo = (
 ): Effect.Effect<Proxy, never, Scope.Scope> =>
   Effect.gen(function* () {
     const pairs = new Set<Pair>()
-    let isCut = false
+    let isDisconnected = false
     let isSilent = false
     let latency = 0
     let stillFor = 0
@@ -97,7 +97,7 @@ export const proxyTo = (
     }
 
     const { port: own } = yield* serveTcp((client) => {
-      if (isCut) return void client.destroy()
+      if (isDisconnected) return void client.destroy()
       const server = Net.connect(port, "127.0.0.1")
       const pair: Pair = { client, server, isSubscriber: false, isSilent: false, held: undefined }
       let answerIsLost = false
@@ -134,12 +134,12 @@ export const proxyTo = (
 
     return {
       port: own,
-      cut: Effect.sync(() => {
-        isCut = true
+      disconnect: Effect.sync(() => {
+        isDisconnected = true
         pairs.forEach(destroy)
       }),
-      mend: Effect.sync(() => {
-        isCut = false
+      reconnect: Effect.sync(() => {
+        isDisconnected = false
       }),
       silent: (_) =>
         Effect.sync(() => {

@@ -32,22 +32,22 @@ import { TokenStore, type TokenStoreService } from "../../src/services/TokenStor
 
 export type Operation = "issue" | "refresh" | "revoke"
 
-/** What happens to one call, in this order: it arrives, it is processed, its answer is held back and replaced. */
+/** What happens to one call, in this order: it arrives, it is processed, its answer is delayed and replaced. */
 export interface Script {
   readonly operation?: Operation
   /** What has to be done before the request can be sent, as reading a secret. */
   readonly prepare?: Effect.Effect<unknown>
-  /** Done when the call has arrived and, unless it is refused, has been processed. */
+  /** Done when the call has arrived and, unless it fails unprocessed, has been processed. */
   readonly arrived?: Deferred.Deferred<void>
   /** Opened by the test before the answer is sent. */
   readonly gate?: Deferred.Deferred<void>
   readonly latency?: Duration.DurationInput
-  /** The answer to a call that was not processed. */
-  readonly refuse?: AuthError
-  /** After such an answer the call is repeated with this delay, if the attempt gate lets it. */
+  /** The call is not processed, and this is its answer. */
+  readonly failUnprocessed?: AuthError
+  /** After `failUnprocessed` the call is repeated with this delay, if the attempt gate lets it. */
   readonly repeatAfter?: Duration.DurationInput
-  /** The answer to a call that was processed, in the place of the real one. */
-  readonly lose?: AuthError
+  /** The call is processed, and this is its answer. */
+  readonly failProcessed?: AuthError
 }
 
 export interface Call {
@@ -83,10 +83,10 @@ export interface Upstream {
   readonly count: (operation?: Operation) => number
   /** The operations in the order of their calls. */
   readonly operations: () => ReadonlyArray<Operation>
-  /** The access token of the one session that is alive. */
-  readonly alive: () => string | undefined
-  /** Someone else logs in with the same credentials; or a person does, whose session is put into a cache later. */
-  readonly steal: Effect.Effect<Session>
+  /** The access token of the live session. */
+  readonly liveToken: () => string | undefined
+  /** Starts a session that no cache requested: of another program, or of an end user, which a test passes to a cache later. */
+  readonly startSession: Effect.Effect<Session>
   /** The most calls that were under way at the same time. */
   readonly mostAtOnce: () => number
 }
@@ -99,7 +99,7 @@ export const makeUpstream = (): Upstream => {
   let underWay = 0
   let mostAtOnce = 0
 
-  const grant = (now: number): Session => {
+  const issue = (now: number): Session => {
     serial += 1
     live = { access: `access-${serial}`, refresh: `refresh-${serial}` }
     return new Session({
@@ -124,31 +124,39 @@ export const makeUpstream = (): Upstream => {
     process: (now: number) => A | AuthError
   ): Effect.Effect<A, AuthError> =>
     Effect.gen(function* () {
-      const { arrived, gate, latency, lose, prepare = Effect.void, refuse, repeatAfter } = scriptFor(operation)
+      const {
+        arrived,
+        gate,
+        latency,
+        failProcessed,
+        prepare = Effect.void,
+        failUnprocessed,
+        repeatAfter
+      } = scriptFor(operation)
       yield* prepare
       yield* (yield* AttemptGate).beforeSend
       const now = yield* Clock.currentTimeMillis
       calls.push({ operation, at: now, token })
       mostAtOnce = Math.max(mostAtOnce, ++underWay)
       const answer = yield* Effect.gen(function* () {
-        const processed = refuse ?? process(now)
+        const processed = failUnprocessed ?? process(now)
         if (arrived !== undefined) yield* Deferred.succeed(arrived, undefined)
         if (gate !== undefined) yield* Deferred.await(gate)
         if (latency !== undefined) yield* Effect.sleep(latency)
-        return lose ?? processed
+        return failProcessed ?? processed
       }).pipe(Effect.ensuring(Effect.sync(() => (underWay -= 1))))
-      if (refuse !== undefined && repeatAfter !== undefined) {
-        const passage = yield* Effect.flatMap(AttemptGate, (_) => _.start(REQUEST_TIMEOUT))
-        if (yield* passage(Duration.decode(repeatAfter))) return yield* handle(operation, token, process)
+      if (failUnprocessed !== undefined && repeatAfter !== undefined) {
+        const waitForNextAttempt = yield* Effect.flatMap(AttemptGate, (_) => _.start(REQUEST_TIMEOUT))
+        if (yield* waitForNextAttempt(Duration.decode(repeatAfter))) return yield* handle(operation, token, process)
       }
       return answer instanceof Error ? yield* answer : answer
     })
 
   const auth = {
-    issue: Effect.catchTag(handle("issue", undefined, grant), "Expired", Effect.die),
+    issue: Effect.catchTag(handle("issue", undefined, issue), "Expired", Effect.die),
     refresh: ({ refreshToken }: { readonly refreshToken: Redacted.Redacted<string> }) =>
       handle("refresh", Redacted.value(refreshToken), (now) =>
-        live?.refresh === Redacted.value(refreshToken) ? grant(now) : new Expired({ operation: "refresh", status: 401 })
+        live?.refresh === Redacted.value(refreshToken) ? issue(now) : new Expired({ operation: "refresh", status: 401 })
       ),
     revoke: (token: Redacted.Redacted<string>) =>
       handle("revoke", Redacted.value(token), () => {
@@ -169,8 +177,8 @@ export const makeUpstream = (): Upstream => {
     forget: () => void scripts.splice(0),
     count: (operation) => calls.filter((call) => operation === undefined || call.operation === operation).length,
     operations: () => calls.map((call) => call.operation),
-    alive: () => live?.access,
-    steal: Effect.map(Clock.currentTimeMillis, grant),
+    liveToken: () => live?.access,
+    startSession: Effect.map(Clock.currentTimeMillis, issue),
     mostAtOnce: () => mostAtOnce
   }
   return upstream

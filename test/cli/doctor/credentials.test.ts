@@ -310,7 +310,7 @@ describe("the settings", () => {
       isLine(line("environment"), "warning", /leaves out the \/v1 at its end$/, /^remove \/v1 from NOMBA_BASE_URL/)
     }))
 
-  it("every value that is missing is named, and so are the variables that nobody reads", () =>
+  it("every value that is missing is named, and so are the variables that are not read", () =>
     withSandbox(async (_, settings) => {
       const { NOMBA_BASE_URL = "" } = settings
       const { code, line } = await examineProcess({ NOMBA_BASE_URL, NOMBA_SECRET: "sesame" })

@@ -214,7 +214,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("is not answered with CORS headers, whoever asks", () =>
+  it.scopedLive("is not answered with CORS headers, for any origin", () =>
     Effect.gen(function* () {
       const { ask } = yield* proxied((_, response) => {
         response.setHeader("access-control-allow-origin", "*")
@@ -642,7 +642,7 @@ describe("a response", () => {
     })
   )
 
-  it.scopedLive("101 that nobody asked for is a 502", () =>
+  it.scopedLive("an unrequested 101 is a 502", () =>
     Effect.gen(function* () {
       const { ask } = yield* proxied((incoming) => {
         incoming.socket.end("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")

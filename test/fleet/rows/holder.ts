@@ -74,15 +74,15 @@ const stopped = (moment: Moment, call: Call): Row => ({
       if (moment !== "after its final check") yield* holder.stop
       yield* Effect.all(others.map(begin), { concurrency: "unbounded" })
       yield* agree(set, others, "while the holder was paused")
-      const alive = yield* set.upstream.live
+      const liveToken = yield* set.upstream.liveToken
       const meanwhile = yield* tokenCalls
       yield* holder.continue
       if (moment !== "during the token request" && moment !== "after its final check") yield* holder.goOn
       yield* Fiber.join(renewal)
       const isLate = (yield* tokenCalls) > meanwhile
-      const isAlive = (yield* set.upstream.live) === alive
+      const isStillValid = (yield* set.upstream.liveToken) === liveToken
       set.must(
-        isAlive || moment === "after its final check",
+        isStillValid || moment === "after its final check",
         "it ended the session that the other processes had started meanwhile"
       )
       const statuses = yield* Effect.all([holder, ...others].map((_) => _.call))
@@ -93,7 +93,7 @@ const stopped = (moment: Moment, call: Call): Row => ({
       yield* agree(set, [holder, ...others], "in the end")
       const sent = yield* tokenCalls
       set.costs(sent, mostCalls[moment])
-      const end = isAlive ? "the other processes' session stayed valid" : "the other processes' session was ended"
+      const end = isStillValid ? "the other processes' session stayed valid" : "the other processes' session was ended"
       const late =
         moment !== "after its final check" ? "" : isLate ? "its request went out late; " : "its request was not sent; "
       return yield* set.end(3, `${late}${end}`)

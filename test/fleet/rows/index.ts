@@ -3,7 +3,7 @@
 import type { Row } from "../Row.js"
 import type { RealSetting } from "../realStage.js"
 import { coldStarts } from "./coldStart.js"
-import { cuts } from "./cuts.js"
+import { disconnects } from "./disconnects.js"
 import { holders } from "./holder.js"
 import { logouts } from "./logout.js"
 import { nombaDown } from "./nombaDown.js"
@@ -31,6 +31,6 @@ export const rows: ReadonlyArray<Row<RealSetting>> = [
   ...stalls,
   ...unusableStores,
   ...redisFaults,
-  ...cuts,
+  ...disconnects,
   privateCaches
 ]

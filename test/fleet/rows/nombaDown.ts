@@ -141,7 +141,7 @@ const startsLate = (stage: RealStage, store: StoreKind, failure: TokenFailure) =
     const second = yield* set.one(set.use(store))
     const { failure: failed, message, took, token } = yield* second.tryGet
     set.must(failed === undefined, `the new process failed with ${failed}: ${message}`)
-    set.must(token === undefined || token === (yield* upstream.live), "the new process served another token")
+    set.must(token === undefined || token === (yield* upstream.liveToken), "the new process served another token")
     const status = yield* Effect.merge(second.call)
     set.must(status === "200", `its request ended with ${status}`)
     const { broken } = yield* set.end(2, "")

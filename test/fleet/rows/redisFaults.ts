@@ -52,7 +52,7 @@ const writesBack: Row<RealSetting> = {
       const set = yield* scene(stage)
       yield* goBack(set)
       const before = yield* set.upstream.tokenCalls
-      const live = String(yield* set.upstream.live)
+      const live = String(yield* set.upstream.liveToken)
       const began = yield* Clock.currentTimeMillis
       const isRestored = Effect.gen(function* () {
         const [entry] = (yield* set.redis.call("KEYS", "nomba-auth:*}")) as ReadonlyArray<string>
@@ -83,7 +83,7 @@ const lateAcquire: Row<RealSetting> = {
       yield* late.stop
       yield* Effect.sleep(3_500)
       const [took, token] = yield* Effect.timed(Effect.merge(other.outlive))
-      set.must(token === (yield* set.upstream.live), `the other process got ${token}`)
+      set.must(token === (yield* set.upstream.liveToken), `the other process got ${token}`)
       set.must(Duration.lessThan(took, "2 seconds"), `the other process waited ${seconds(took)} for its token`)
       yield* late.continue
       const outcome = yield* Fiber.join(renewal)
@@ -97,7 +97,7 @@ const lateAcquire: Row<RealSetting> = {
 /** Whether it has the live token in memory soon, which it can only have heard of. */
 const hears = (set: Scene<RealSetting>, worker: RealWorker, within: Duration.DurationInput) =>
   Effect.gen(function* () {
-    const live = yield* set.upstream.live
+    const live = yield* set.upstream.liveToken
     const isHeard = Effect.map(worker.peek, (token) => token === live)
     return yield* until(isHeard, within)
   })

@@ -29,7 +29,7 @@ const duringRenewal = (stage: RealStage, { lasts, requestTimeout, store }: Stall
     yield* Effect.sleep("100 millis")
     yield* worker.stop
     yield* Effect.sleep(lasts)
-    const answered = yield* upstream.live
+    const answered = yield* upstream.liveToken
     yield* worker.continue
     const calls = yield* Effect.all(
       Array.from({ length: CALLS }, () => Effect.merge(worker.call)),

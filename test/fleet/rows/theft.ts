@@ -18,10 +18,10 @@ const theft = (thefts: number): Row => ({
       const { issued: before } = yield* upstream.counts
       const callsBefore = yield* upstream.tokenCalls
       yield* load(workers, 200)
-      const recovered = until(Effect.map(upstream.live, (live) => upstream.areAnsweredWith(live, workers.length)))
+      const recovered = until(Effect.map(upstream.liveToken, (live) => upstream.areAnsweredWith(live, workers.length)))
       const recoveries: Array<Duration.Duration> = []
       for (let stolen = 0; stolen < thefts; stolen++) {
-        yield* upstream.steal
+        yield* upstream.loginElsewhere
         const [took] = yield* Effect.timed(recovered)
         recoveries.push(took)
         // The requests that the last login overtook are replayed before the next one.

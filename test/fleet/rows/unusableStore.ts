@@ -58,7 +58,7 @@ const downAfterRejection: Row<RealSetting> = {
       const worker = yield* set.one()
       yield* agree(set, [worker], "before")
       yield* set.store.kill
-      yield* set.upstream.steal
+      yield* set.upstream.loginElsewhere
       yield* failsWithReason(set, worker, /Redis at 127\.0\.0\.1/)
       yield* set.store.restart
       const recovered = until(Effect.map(Effect.merge(worker.call), (status) => status === "200"))

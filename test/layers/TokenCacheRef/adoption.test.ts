@@ -71,7 +71,7 @@ describe("adopting a stored session", () => {
         yield* two.get
         for (let minute = 0; minute < 24 * 60; minute++) {
           yield* Effect.sleep("1 minute")
-          for (const cache of [one, two]) assert.strictEqual(yield* getText(cache), upstream.alive())
+          for (const cache of [one, two]) assert.strictEqual(yield* getText(cache), upstream.liveToken())
           yield* Effect.sleep(0)
         }
         assert.isAtMost(upstream.count(), 1 + Math.ceil((24 * 60) / 25))
@@ -127,7 +127,7 @@ describe("adopting a stored session", () => {
       assert.strictEqual(yield* getText(one), "access-2")
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(yield* getText(one), "access-3")
-      assert.strictEqual(upstream.alive(), "access-3")
+      assert.strictEqual(upstream.liveToken(), "access-3")
     })
   )
 
@@ -349,7 +349,7 @@ describe("adopting a stored session", () => {
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.join(late)
       assert.strictEqual(yield* getText(two), "access-2")
-      assert.strictEqual(upstream.alive(), "access-2")
+      assert.strictEqual(upstream.liveToken(), "access-2")
     })
   )
 
@@ -357,14 +357,14 @@ describe("adopting a stored session", () => {
     Effect.gen(function* () {
       const { one, two, upstream } = yield* pair
       const first = yield* one.get
-      yield* upstream.steal
+      yield* upstream.startSession
       assert.strictEqual(yield* one.invalidate(first), "Renewal")
       const second = yield* one.get
-      yield* upstream.steal
+      yield* upstream.startSession
       assert.strictEqual(yield* one.invalidate(second), "Renewal")
-      assert.strictEqual(yield* getText(one), upstream.alive())
+      assert.strictEqual(yield* getText(one), upstream.liveToken())
       yield* settle
-      assert.strictEqual(yield* getText(two), upstream.alive())
+      assert.strictEqual(yield* getText(two), upstream.liveToken())
     })
   )
 })

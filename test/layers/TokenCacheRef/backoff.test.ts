@@ -45,7 +45,7 @@ describe("the backoff after a failed renewal", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: down }
+        upstream.always = { failUnprocessed: down }
         yield* askFor(125, yield* makeCache({ upstream }))
         assert.deepStrictEqual(secondsOf(upstream), [0, 1, 3, 7, 15, 31, 61, 91, 121])
       })
@@ -55,7 +55,7 @@ describe("the backoff after a failed renewal", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         yield* askFor(1_000, yield* makeCache({ upstream }))
         assert.deepStrictEqual(secondsOf(upstream), [0, 10, 30, 70, 150, 310, 610, 910])
       })
@@ -78,7 +78,7 @@ describe("the backoff after a failed renewal", () => {
       simulated(
         Effect.gen(function* () {
           const upstream = makeUpstream()
-          upstream.always = { refuse: error }
+          upstream.always = { failUnprocessed: error }
           yield* askFor(160, yield* makeCache({ upstream }))
           assert.deepStrictEqual(secondsOf(upstream), seconds)
         })
@@ -89,7 +89,7 @@ describe("the backoff after a failed renewal", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.script({ refuse: stating(429, "1 day") })
+        upstream.script({ failUnprocessed: stating(429, "1 day") })
         const cache = yield* makeCache({ upstream })
         const error = yield* Effect.flip(cache.get)
         assert.strictEqual(error._tag === "Unavailable" && error.reason, "RateLimited")
@@ -105,7 +105,7 @@ describe("the backoff after a failed renewal", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: down }
+        upstream.always = { failUnprocessed: down }
         const cache = yield* makeCache({ upstream })
         assert.isTrue(Equal.equals(yield* Effect.flip(cache.get), down))
         yield* Effect.sleep("400 millis")
@@ -122,7 +122,7 @@ describe("the backoff after a failed renewal", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { latency: "100 millis", refuse: down }
+        upstream.always = { latency: "100 millis", failUnprocessed: down }
         const cache = yield* makeCache({ upstream })
         yield* together(200, Effect.repeatN(Effect.zipRight(Effect.exit(cache.get), Effect.sleep("20 seconds")), 29))
         assert.isAtMost(upstream.count(), 5 + 600 / 30)
@@ -136,9 +136,9 @@ describe("the backoff after a failed renewal", () => {
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const cache = yield* makeCache({ upstream })
-        upstream.script({ refuse: down }, { refuse: down })
+        upstream.script({ failUnprocessed: down }, { failUnprocessed: down })
         yield* askFor(5, cache)
-        upstream.always = { refuse: unreachable }
+        upstream.always = { failUnprocessed: unreachable }
         yield* reject(cache)
         yield* askFor(4, cache)
         assert.deepStrictEqual(secondsOf(upstream), [0, 1, 3, 5, 6, 8])
@@ -150,10 +150,10 @@ describe("the backoff after a failed renewal", () => {
       Effect.gen(function* () {
         const upstream = makeUpstream()
         upstream.script(
-          { refuse: unreachable },
-          { refuse: unreachable },
-          { refuse: wrongSecret },
-          { refuse: unreachable }
+          { failUnprocessed: unreachable },
+          { failUnprocessed: unreachable },
+          { failUnprocessed: wrongSecret },
+          { failUnprocessed: unreachable }
         )
         yield* askFor(16, yield* makeCache({ upstream }))
         assert.deepStrictEqual(secondsOf(upstream), [0, 1, 3, 13, 14])
@@ -167,7 +167,7 @@ describe("the backoff after a failed renewal", () => {
         const cache = yield* makeCache({ upstream })
         yield* cache.get
         yield* Effect.sleep("25 minutes")
-        upstream.always = { refuse: garbage }
+        upstream.always = { failUnprocessed: garbage }
         for (let second = 0; second < 289; second++) {
           assert.strictEqual(yield* getText(cache), "access-1")
           yield* Effect.sleep("1 second")
@@ -180,7 +180,7 @@ describe("the backoff after a failed renewal", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         const faulty = makeFaultyStore()
         const cache = yield* makeCache({ upstream, store: faulty.store })
         yield* Effect.exit(cache.get)
@@ -195,7 +195,7 @@ describe("the backoff after a failed renewal", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         const faulty = makeFaultyStore()
         const cache = yield* makeCache({ upstream, store: faulty.store })
         yield* Effect.exit(cache.get)
@@ -215,7 +215,7 @@ describe("the backoff after a failed renewal", () => {
         const deaf = makeFaultyStore()
         deaf.hasAnnouncements = false
         const cache = yield* makeCache({ upstream, config, store: deaf.store })
-        upstream.script({ refuse: wrongSecret })
+        upstream.script({ failUnprocessed: wrongSecret })
         yield* Effect.exit(cache.get)
         assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-1")
         yield* Effect.sleep("1 second")
@@ -232,7 +232,7 @@ describe("the backoff after a failed renewal", () => {
         const config = makeConfig()
         const cache = yield* makeCache({ upstream, config })
         const other = yield* makeCache({ upstream, config, store: otherProcess() })
-        upstream.script({ refuse: wrongSecret })
+        upstream.script({ failUnprocessed: wrongSecret })
         yield* Effect.exit(cache.get)
         yield* other.get
         yield* Effect.sleep(0)
@@ -245,7 +245,7 @@ describe("the backoff after a failed renewal", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         const cache = yield* makeCache({ upstream })
         yield* Effect.exit(cache.get)
         yield* cache.logout
@@ -259,7 +259,12 @@ describe("the backoff after a failed renewal", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.script({ refuse: down }, { refuse: down }, { refuse: down }, { refuse: wrongSecret })
+        upstream.script(
+          { failUnprocessed: down },
+          { failUnprocessed: down },
+          { failUnprocessed: down },
+          { failUnprocessed: wrongSecret }
+        )
         yield* askFor(10, yield* makeCache({ upstream }))
       }).pipe(Effect.provide(logs.layer))
     )
@@ -282,7 +287,7 @@ describe("the renewal of a rejected token", () => {
         const upstream = makeUpstream()
         const cache = yield* makeCache({ upstream })
         yield* reject(cache)
-        upstream.always = { refuse: unreachable, latency: "5 seconds" }
+        upstream.always = { failUnprocessed: unreachable, latency: "5 seconds" }
         const errors = yield* together(10, Effect.flip(cache.get))
         assert.isTrue(errors.every(Equal.equals(unreachable)))
         for (let second = 0; second < 60; second++) {
@@ -318,7 +323,7 @@ describe("the renewal of a rejected token", () => {
         const upstream = makeUpstream()
         const cache = yield* makeCache({ upstream })
         yield* reject(cache)
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         assert.strictEqual((yield* Effect.flip(cache.get))._tag, "InvalidCredentials")
         yield* Effect.sleep("4 seconds")
         const error = yield* Effect.flip(cache.get)
@@ -361,7 +366,7 @@ describe("the renewal of a rejected token", () => {
         const upstream = makeUpstream()
         const cache = yield* makeCache({ upstream })
         yield* reject(cache)
-        upstream.always = { refuse: unreachable }
+        upstream.always = { failUnprocessed: unreachable }
         for (let step = 0; step < 60; step++) {
           yield* Effect.exit(cache.get)
           yield* Effect.ignore(reject(cache))
@@ -374,7 +379,7 @@ describe("the renewal of a rejected token", () => {
         // Nine of the ten free rejections are left.
         for (let step = 0; step < 9; step++) {
           yield* reject(cache)
-          assert.strictEqual(yield* getText(cache), upstream.alive())
+          assert.strictEqual(yield* getText(cache), upstream.liveToken())
         }
       })
     ))

@@ -85,7 +85,7 @@ describe("TokenCache.changes", () => {
       yield* cache.invalidate(Redacted.make("access-4"))
       assert.deepStrictEqual(yield* events(), ["Rejected"])
 
-      upstream.script({ refuse: down }, { refuse: down })
+      upstream.script({ failUnprocessed: down }, { failUnprocessed: down })
       yield* Effect.exit(cache.get)
       assert.deepStrictEqual(yield* events(), ["RenewalFailed Unavailable 1000"])
       yield* Effect.exit(cache.get)

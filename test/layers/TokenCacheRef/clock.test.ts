@@ -90,7 +90,7 @@ describe("TokenCache.get after a clock was set", () => {
             pass(1_000)
             yield* cache.confirm(token, { route: "GET /v1/banks", sentAt: yield* Clock.currentTimeMillis })
             pass(1_000)
-            yield* upstream.steal
+            yield* upstream.startSession
             yield* cache.invalidate(token, { route: "GET /v1/banks", sentAt: yield* Clock.currentTimeMillis })
           })
         )
@@ -141,7 +141,7 @@ describe("TokenCache.get after a clock was set", () => {
     Effect.gen(function* () {
       const { get, pass, set, upstream } = yield* started
       pass(minutes(30))
-      upstream.always = { refuse: unreachable }
+      upstream.always = { failUnprocessed: unreachable }
       yield* Effect.exit(get)
       const failed = upstream.count()
       set({ wall: minutes(-60) })

@@ -89,7 +89,7 @@ describe("closing the layer", () => {
       // Nothing is left to serve when the answer is lost, so that this renewal would issue if it might go on.
       yield* TestClock.adjust(Duration.millis(1_785_000))
       const [arrived] = yield* gates
-      upstream.script({ arrived, lose: timedOut, latency: 5_000 })
+      upstream.script({ arrived, failProcessed: timedOut, latency: 5_000 })
       yield* cache.get
       yield* Deferred.await(arrived)
       const closing = yield* close
@@ -184,7 +184,7 @@ describe("closing the layer", () => {
       const { cache, close } = yield* closable({ upstream, config })
       yield* cache.get
       yield* TestClock.adjust("25 minutes")
-      upstream.script({ operation: "refresh", refuse: unreachable, repeatAfter: "5 seconds" })
+      upstream.script({ operation: "refresh", failUnprocessed: unreachable, repeatAfter: "5 seconds" })
       const get = yield* Effect.fork(cache.get)
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(yield* close)
@@ -214,7 +214,12 @@ describe("closing the layer", () => {
       yield* cache.get
       yield* TestClock.adjust("1 hour")
       const [arrived, gate] = yield* gates
-      upstream.script({ operation: "refresh", arrived, gate, lose: new Expired({ operation: "refresh", status: 401 }) })
+      upstream.script({
+        operation: "refresh",
+        arrived,
+        gate,
+        failProcessed: new Expired({ operation: "refresh", status: 401 })
+      })
       const get = yield* Effect.fork(cache.get)
       yield* Deferred.await(arrived)
       const closing = yield* close
@@ -280,7 +285,7 @@ describe("closing the layer", () => {
       const other = yield* makeCache({ upstream, config })
       yield* other.logout
       yield* settle
-      assert.strictEqual(upstream.alive(), "access-1")
+      assert.strictEqual(upstream.liveToken(), "access-1")
       faulty.before = () => Effect.void
       const [arrived, gate] = yield* gates
       upstream.script({ operation: "revoke", arrived, gate })
@@ -290,7 +295,7 @@ describe("closing the layer", () => {
       assert.isUndefined(yield* ended(closing))
       yield* Deferred.succeed(gate, undefined)
       yield* Fiber.join(closing)
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
     })
   )
 
@@ -302,10 +307,10 @@ describe("closing the layer", () => {
       const two = yield* closable({ upstream, config })
       yield* one.cache.get
       yield* Fiber.join(yield* one.close)
-      assert.strictEqual(upstream.alive(), "access-1")
+      assert.strictEqual(upstream.liveToken(), "access-1")
       assert.strictEqual(yield* getText(two.cache), "access-1")
       yield* Fiber.join(yield* two.close)
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
     })
   )
 
@@ -341,7 +346,7 @@ describe("TokenCache.get after its layer was closed", () => {
   it.scoped("fails at once during a backoff, without reading the store again and again", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
-      upstream.always = { refuse: down }
+      upstream.always = { failUnprocessed: down }
       const faulty = makeFaultyStore()
       const { cache, close } = yield* closable({ upstream, store: faulty.store })
       yield* Effect.exit(cache.get)

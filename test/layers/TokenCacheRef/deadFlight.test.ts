@@ -73,7 +73,7 @@ describe("a renewal whose timers are gone", () => {
         const before = yield* Clock.currentTimeMillis
         assert.strictEqual(yield* get, "access-2")
         assert.isAtMost((yield* Clock.currentTimeMillis) - before, 1_000)
-        assert.strictEqual(upstream.alive(), "access-2")
+        assert.strictEqual(upstream.liveToken(), "access-2")
       })
     ))
 
@@ -161,7 +161,7 @@ describe("a renewal whose timers are gone", () => {
         yield* get
         yield* Effect.sleep("1 second")
         assert.notStrictEqual(yield* get, "access-1")
-        assert.strictEqual(yield* get, upstream.alive())
+        assert.strictEqual(yield* get, upstream.liveToken())
       })
     ))
 })

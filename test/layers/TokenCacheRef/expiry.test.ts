@@ -52,7 +52,10 @@ describe("the lifetime of a token", () => {
       const faulty = makeFaultyStore()
       faulty.before = at("read")(Effect.sleep("5 seconds"))
       const cache = yield* makeCache({ upstream, store: faulty.store })
-      upstream.script({ refuse: unreachable, repeatAfter: "3 seconds", latency: "1 second" }, { latency: "2 seconds" })
+      upstream.script(
+        { failUnprocessed: unreachable, repeatAfter: "3 seconds", latency: "1 second" },
+        { latency: "2 seconds" }
+      )
       yield* during("11 seconds")(cache.get)
       assert.strictEqual(yield* remaining(cache), minutes(30) - 2_000)
     })
@@ -209,7 +212,7 @@ describe("the lifetime of a token", () => {
       const cache = yield* makeCache({ upstream })
       yield* cache.get
       yield* TestClock.adjust("10 days")
-      upstream.script({ refuse: down }, { refuse: down })
+      upstream.script({ failUnprocessed: down }, { failUnprocessed: down })
       assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Unavailable")
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* getText(cache), "access-2")

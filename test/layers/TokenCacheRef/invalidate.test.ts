@@ -38,7 +38,7 @@ describe("TokenCache.invalidate", () => {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
       const token = yield* cache.get
-      yield* upstream.steal
+      yield* upstream.startSession
       upstream.always = { latency: "1 second" }
       const request = Effect.gen(function* () {
         const remedy = yield* cache.invalidate(token)

@@ -39,7 +39,7 @@ const strict = (upstream: Upstream, config: () => NombaConfigService) => ({
     issue: Effect.gen(function* () {
       const { accountId, clientSecret } = config()
       const isRight = Redacted.value(yield* clientSecret) === "right" && Option.contains(accountId, "right account")
-      if (!isRight) upstream.script({ operation: "issue", refuse: wrongSecret })
+      if (!isRight) upstream.script({ operation: "issue", failUnprocessed: wrongSecret })
       return yield* upstream.auth.issue
     })
   }
@@ -54,7 +54,7 @@ describe("a layer that is built for each request", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         const config = makeConfig()
         yield* Effect.repeatN(request({ upstream, config }), 99)
         assert.strictEqual(upstream.count(), 1)
@@ -65,7 +65,7 @@ describe("a layer that is built for each request", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         const config = makeConfig()
         for (let count = 0; count < 60; count++) {
           yield* request({ upstream, config: { ...config } })
@@ -82,7 +82,7 @@ describe("a layer that is built for each request", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         const config = makeConfig()
         for (let count = 0; count < 120; count++) {
           const accountId = Option.some(count % 2 === 0 ? "one" : "two")
@@ -98,7 +98,7 @@ describe("a layer that is built for each request", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         const config = makeConfig()
         const identity = {}
         for (let count = 0; count < 60; count++) {
@@ -114,7 +114,7 @@ describe("a layer that is built for each request", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: down }
+        upstream.always = { failUnprocessed: down }
         yield* requests(60, { upstream, config: makeConfig() })
         assert.deepStrictEqual(
           upstream.calls.map((call) => Math.floor(call.at / 1_000)),
@@ -165,7 +165,7 @@ describe("a layer that is built for each request", () => {
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const config = makeConfig()
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         yield* requests(60, { upstream, config })
         // The third failure holds the next one back for 40 s; a fourth would for 80 s.
         yield* Effect.sleep("598 seconds")
@@ -185,7 +185,7 @@ describe("a layer that is built for each request", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         const config = makeConfig()
         yield* request({ upstream, config })
         yield* request({ upstream, config: makeConfig() })
@@ -230,7 +230,7 @@ describe("a secret that is read at each issue", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         let isReadable = true
         const secret = Effect.suspend(() =>
           isReadable
@@ -250,7 +250,7 @@ describe("a secret that is read at each issue", () => {
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         let hangs = false
         const config = makeConfig({
           clientSecret: Effect.suspend(() => (hangs ? Effect.never : Effect.succeed(Redacted.make("wrong"))))

@@ -30,7 +30,7 @@ describe("TokenCache.logout", () => {
       const cache = yield* makeCache({ upstream })
       yield* cache.get
       yield* cache.logout
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
       assert.strictEqual(yield* getText(cache), "access-2")
       assert.strictEqual(yield* getText(cache), "access-2")
       assert.deepStrictEqual(upstream.operations(), ["issue", "revoke", "issue"])
@@ -71,11 +71,11 @@ describe("TokenCache.logout", () => {
         const config = makeConfig()
         const [one, other] = [yield* makeCache({ upstream, config }), yield* makeCache({ upstream, config })]
         assert.strictEqual(yield* getText(one), yield* getText(other))
-        upstream.script({ operation: "revoke", refuse: answer })
+        upstream.script({ operation: "revoke", failUnprocessed: answer })
         const error = yield* Effect.flip(one.logout)
         assert.strictEqual(error._tag, answer._tag)
         assert.match(error.message, causes)
-        assert.strictEqual(upstream.alive(), "access-1")
+        assert.strictEqual(upstream.liveToken(), "access-1")
         yield* settle
 
         const cold = yield* makeCache({ upstream, config })
@@ -93,11 +93,11 @@ describe("TokenCache.logout", () => {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
       yield* cache.get
-      upstream.script({ operation: "revoke", refuse: timedOut })
+      upstream.script({ operation: "revoke", failUnprocessed: timedOut })
       yield* Effect.flip(cache.logout)
-      assert.strictEqual(upstream.alive(), "access-1")
+      assert.strictEqual(upstream.liveToken(), "access-1")
       yield* cache.logout
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
       assert.deepStrictEqual(
         upstream.calls.slice(1).map(({ operation, token }) => [operation, token]),
         [
@@ -109,7 +109,7 @@ describe("TokenCache.logout", () => {
       assert.strictEqual(upstream.count("revoke"), 2)
 
       yield* cache.get
-      yield* upstream.steal
+      yield* upstream.startSession
       const error = yield* Effect.flip(cache.logout)
       assert.strictEqual(error._tag, "Expired")
       assert.match(error.message, causes)
@@ -121,7 +121,7 @@ describe("TokenCache.logout", () => {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
       yield* cache.get
-      yield* upstream.steal
+      yield* upstream.startSession
       yield* TestClock.adjust("30 minutes")
       yield* cache.logout
       assert.strictEqual(upstream.count("revoke"), 1)
@@ -172,11 +172,11 @@ describe("TokenCache.logout", () => {
       const late = yield* Effect.flip(cache.logout).pipe(during("30 seconds"))
       assert.include(late.message, "Nothing was changed")
       assert.strictEqual(yield* getText(cache), "access-1")
-      assert.strictEqual(upstream.alive(), "access-1")
+      assert.strictEqual(upstream.liveToken(), "access-1")
 
       faulty.before = () => Effect.void
       yield* cache.logout
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
     })
   )
 
@@ -205,7 +205,7 @@ describe("TokenCache.logout", () => {
       assert.isFalse((yield* cache.session).saved)
       faulty.before = () => Effect.void
       yield* cache.logout
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
       assert.deepStrictEqual(
         upstream.calls.filter(({ operation }) => operation === "revoke").map(({ token }) => token),
         ["access-2"]
@@ -221,11 +221,11 @@ describe("TokenCache.logout", () => {
       faulty.before = at("commit")(storeDown)
       yield* cache.get
       faulty.before = () => Effect.void
-      upstream.script({ operation: "revoke", refuse: down })
+      upstream.script({ operation: "revoke", failUnprocessed: down })
       assert.match((yield* Effect.flip(cache.logout)).message, causes)
-      assert.strictEqual(upstream.alive(), "access-1")
+      assert.strictEqual(upstream.liveToken(), "access-1")
       yield* cache.logout
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
     })
   )
 
@@ -237,11 +237,11 @@ describe("TokenCache.logout", () => {
       faulty.before = at("commit")(storeDown)
       yield* cache.get
       faulty.before = () => Effect.void
-      upstream.script({ operation: "revoke", refuse: down })
+      upstream.script({ operation: "revoke", failUnprocessed: down })
       yield* Effect.flip(cache.logout)
       assert.strictEqual(yield* getText(cache), "access-2")
       yield* cache.logout
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
       assert.deepStrictEqual(upstream.operations(), ["issue", "revoke", "issue", "revoke"])
     })
   )
@@ -266,7 +266,7 @@ describe("TokenCache.logout", () => {
       yield* Fiber.await(logout)
       yield* Fiber.interrupt(get)
       assert.strictEqual(upstream.calls.filter(({ token }) => token === "access-2").length, 1)
-      assert.notStrictEqual(upstream.alive(), "access-2")
+      assert.notStrictEqual(upstream.liveToken(), "access-2")
     })
   )
 
@@ -287,11 +287,11 @@ describe("TokenCache.logout", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(logout)
       const got = yield* Fiber.join(get)
-      const alive = upstream.alive()
+      const alive = upstream.liveToken()
       assert.include(["access-2", "access-3"], got)
       assert.include([undefined, "access-3"], alive)
       assert.deepStrictEqual(new Set([yield* getText(one), yield* getText(other)]), new Set(["access-3"]))
-      assert.strictEqual(upstream.alive(), "access-3")
+      assert.strictEqual(upstream.liveToken(), "access-3")
     })
   )
 
@@ -312,7 +312,7 @@ describe("TokenCache.logout", () => {
       yield* Deferred.succeed(gate, undefined)
       yield* Fiber.join(logout)
       yield* TestClock.adjust("1 minute")
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
       assert.deepStrictEqual(upstream.operations(), ["issue", "revoke"])
       assert.strictEqual(yield* getText(other), "access-2")
       assert.strictEqual(yield* getText(one), "access-2")
@@ -400,7 +400,7 @@ describe("TokenCache.logout", () => {
       yield* Deferred.succeed(gate, undefined)
       yield* settle
       yield* Fiber.join(closing)
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
       assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-2")
     })
   )
@@ -415,7 +415,7 @@ describe("TokenCache.logout", () => {
       upstream.always = { latency: "1 second" }
       yield* Effect.all([one.logout, other.logout, one.logout], { concurrency: "unbounded" }).pipe(during("5 seconds"))
       assert.strictEqual(upstream.count("revoke"), 1)
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
     })
   )
 
@@ -428,9 +428,9 @@ describe("TokenCache.logout", () => {
       const caller = yield* Effect.fork(getText(cache))
       yield* Deferred.await(arrived)
       yield* cache.logout
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
       yield* Deferred.succeed(gate, undefined)
-      assert.strictEqual(yield* Fiber.join(caller), upstream.alive())
+      assert.strictEqual(yield* Fiber.join(caller), upstream.liveToken())
     })
   )
 })

@@ -34,7 +34,7 @@ describe("PublicLogin.login", () => {
       const upstream = makeUpstream()
       const { cache, login } = yield* makePublicCache({ upstream })
       for (let tries = 0; tries < 5; tries++) yield* Effect.flip(cache.get)
-      yield* login(yield* upstream.steal)
+      yield* login(yield* upstream.startSession)
       assert.strictEqual(yield* getText(cache), "access-1")
       const { origin, remaining, saved } = yield* cache.session
       assert.deepStrictEqual({ origin, saved }, { origin: "nomba", saved: true })
@@ -50,10 +50,10 @@ describe("PublicLogin.login", () => {
       const { cache, login } = yield* makePublicCache({ upstream, store: faulty.store })
       const gate = yield* Deferred.make<void>()
       faulty.before = at("acquire")(Deferred.await(gate))
-      const first = yield* Effect.fork(login(yield* upstream.steal))
+      const first = yield* Effect.fork(login(yield* upstream.startSession))
       yield* settle
       faulty.before = at("read")(storeDown)
-      yield* login(yield* upstream.steal)
+      yield* login(yield* upstream.startSession)
       yield* Deferred.succeed(gate, undefined)
       yield* Fiber.join(first)
       assert.strictEqual(yield* getText(cache), "access-2")
@@ -66,10 +66,10 @@ describe("PublicLogin.login", () => {
       const config = makeConfig()
       const here = yield* makePublicCache({ upstream, config })
       const otherProcess = yield* makePublicCache({ upstream, config })
-      yield* here.login(yield* upstream.steal)
+      yield* here.login(yield* upstream.startSession)
       yield* settle
       assert.strictEqual(yield* getText(otherProcess.cache), "access-1")
-      yield* here.login(yield* upstream.steal)
+      yield* here.login(yield* upstream.startSession)
       yield* settle
       assert.strictEqual(yield* getText(here.cache), "access-2")
       assert.strictEqual(yield* getText(otherProcess.cache), "access-2")
@@ -81,17 +81,17 @@ describe("PublicLogin.login", () => {
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, login } = yield* makePublicCache({ upstream })
-      yield* login(yield* upstream.steal)
+      yield* login(yield* upstream.startSession)
       yield* TestClock.adjust("30 minutes")
       assert.strictEqual(yield* getText(cache), "access-2")
       assert.deepStrictEqual(upstream.operations(), ["refresh"])
 
-      yield* upstream.steal
+      yield* upstream.startSession
       yield* TestClock.adjust("30 minutes")
       const error = yield* Effect.flip(cache.get)
       assert.strictEqual(error._tag, "Expired")
       assert.include(error.message, "the user has to log in")
-      yield* login(yield* upstream.steal)
+      yield* login(yield* upstream.startSession)
       assert.strictEqual(yield* getText(cache), "access-4")
     })
   )
@@ -102,9 +102,9 @@ describe("PublicLogin.login", () => {
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const { cache, login } = yield* makePublicCache({ upstream })
-        yield* login(yield* upstream.steal)
+        yield* login(yield* upstream.startSession)
         yield* TestClock.adjust("1 hour")
-        upstream.always = { refuse: wrongSecret }
+        upstream.always = { failUnprocessed: wrongSecret }
         assert.strictEqual((yield* Effect.flip(cache.get))._tag, "InvalidCredentials")
         yield* TestClock.adjust("9 seconds")
         assert.strictEqual((yield* Effect.flip(cache.get))._tag, "InvalidCredentials")
@@ -124,9 +124,9 @@ describe("PublicLogin.login", () => {
       ] as const) {
         const upstream = makeUpstream()
         const { cache, login } = yield* makePublicCache({ upstream })
-        yield* login(yield* upstream.steal)
+        yield* login(yield* upstream.startSession)
         yield* TestClock.adjust("30 minutes")
-        upstream.script({ operation: "refresh", refuse: failure })
+        upstream.script({ operation: "refresh", failUnprocessed: failure })
         assert.propertyVal(yield* Effect.flip(cache.get), "reason", reason)
         yield* TestClock.adjust("1 second")
         assert.strictEqual(yield* getText(cache), "access-2", "the refresh token was not tried again")
@@ -141,7 +141,7 @@ describe("PublicLogin.login", () => {
         const upstream = makeUpstream()
         const config = makeConfig()
         const { login } = yield* makePublicCache({ upstream, config })
-        yield* login(yield* upstream.steal)
+        yield* login(yield* upstream.startSession)
         const faulty = makeFaultyStore()
         const crashed = yield* faulty.otherProcess(config.storeKey)
         yield* crashed.acquire(ownerOf("crashed"), ifFree)
@@ -149,7 +149,7 @@ describe("PublicLogin.login", () => {
         yield* TestClock.adjust("26 seconds")
 
         const other = yield* makePublicCache({ upstream, config, store: faulty.store })
-        upstream.script({ operation: "refresh", refuse: down })
+        upstream.script({ operation: "refresh", failUnprocessed: down })
         assert.strictEqual(yield* getText(other.cache), "access-1")
         const { origin, session } = yield* other.cache.session
         assert.deepStrictEqual([origin, Option.map(session.refreshToken, text)], ["store", Option.some("refresh-1")])
@@ -172,16 +172,16 @@ describe("PublicLogin.login", () => {
       const upstream = makeUpstream()
       const config = makeConfig()
       const { cache, login } = yield* makePublicCache({ upstream, config })
-      yield* login(yield* upstream.steal)
+      yield* login(yield* upstream.startSession)
       yield* cache.logout
       assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Expired")
-      yield* login(yield* upstream.steal)
+      yield* login(yield* upstream.startSession)
       assert.strictEqual(yield* getText(cache), "access-2")
 
-      const unproved = { operation: "revoke", refuse: down } as const
+      const unproved = { operation: "revoke", failUnprocessed: down } as const
       upstream.script(unproved)
       yield* Effect.flip(cache.logout)
-      yield* login(yield* upstream.steal)
+      yield* login(yield* upstream.startSession)
       const another = yield* makePublicCache({ upstream, config })
       assert.strictEqual(yield* getText(another.cache), "access-3")
       yield* another.cache.logout
@@ -196,13 +196,13 @@ describe("PublicLogin.login", () => {
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, login } = yield* makePublicCache({ upstream })
-      yield* login(yield* upstream.steal)
+      yield* login(yield* upstream.startSession)
       const arrived = yield* Deferred.make<void>()
       const gate = yield* Deferred.make<void>()
       upstream.script({ operation: "revoke", arrived, gate })
       const logout = yield* Effect.fork(cache.logout)
       yield* Deferred.await(arrived)
-      const second = yield* Effect.fork(login(yield* upstream.steal))
+      const second = yield* Effect.fork(login(yield* upstream.startSession))
       yield* settle
       yield* Deferred.succeed(gate, undefined)
       yield* Fiber.join(logout)
@@ -220,14 +220,14 @@ describe("PublicLogin.login", () => {
       const here = yield* makePublicCache({ upstream, config })
       const otherProcess = yield* makePublicCache({ upstream, config })
       for (const renewing of [here, otherProcess]) {
-        yield* here.login(yield* upstream.steal)
+        yield* here.login(yield* upstream.startSession)
         yield* TestClock.adjust("30 minutes")
         const arrived = yield* Deferred.make<void>()
         const gate = yield* Deferred.make<void>()
         upstream.script({ operation: "refresh", arrived, gate })
         const get = yield* Effect.fork(renewing.cache.get)
         yield* Deferred.await(arrived)
-        const session = yield* upstream.steal
+        const session = yield* upstream.startSession
         const login = yield* Effect.fork(here.login(session))
         yield* TestClock.adjust("3 seconds")
         assert.isUndefined(yield* ended(login), "the lease was not waited for")
@@ -251,7 +251,7 @@ describe("PublicLogin.login", () => {
         const config = makeConfig()
         const faulty = makeFaultyStore()
         const { cache, login } = yield* makePublicCache({ upstream, config, store: faulty.store })
-        yield* login(yield* upstream.steal)
+        yield* login(yield* upstream.startSession)
         yield* TestClock.adjust("30 minutes")
         const arrived = yield* Deferred.make<void>()
         const gate = yield* Deferred.make<void>()
@@ -260,7 +260,7 @@ describe("PublicLogin.login", () => {
         yield* Deferred.await(arrived)
         yield* TestClock.adjust("1 second")
         faulty.before = at("read", "acquire", ...(fails === "commit" ? (["commit"] as const) : []))(storeDown)
-        yield* login(yield* upstream.steal)
+        yield* login(yield* upstream.startSession)
         assert.isFalse((yield* cache.session).saved)
         yield* Deferred.succeed(gate, undefined)
         yield* settle
@@ -270,7 +270,7 @@ describe("PublicLogin.login", () => {
         assert.isTrue((yield* cache.session).saved)
         const otherProcess = yield* makePublicCache({ upstream, config })
         for (const one of [cache, otherProcess.cache]) assert.strictEqual(yield* getText(one), "access-3")
-        assert.strictEqual(upstream.alive(), "access-3")
+        assert.strictEqual(upstream.liveToken(), "access-3")
       })
     )
   }
@@ -279,11 +279,11 @@ describe("PublicLogin.login", () => {
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const { cache, login } = yield* makePublicCache({ upstream })
-      const both = yield* Effect.fork(Effect.zipRight(login(yield* upstream.steal), cache.logout))
+      const both = yield* Effect.fork(Effect.zipRight(login(yield* upstream.startSession), cache.logout))
       yield* settle
       yield* Fiber.join(both)
       assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Expired")
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
     })
   )
 
@@ -302,11 +302,11 @@ describe("PublicLogin.login", () => {
       const grace = makeUpstream()
       const first = yield* makePublicCache({ upstream: ada, config: config("ada") })
       const second = yield* makePublicCache({ upstream: grace, config: config("grace") })
-      yield* first.login(yield* ada.steal)
+      yield* first.login(yield* ada.startSession)
       yield* settle
       assert.strictEqual((yield* Effect.flip(second.cache.get))._tag, "Expired")
-      yield* grace.steal
-      yield* second.login(yield* grace.steal)
+      yield* grace.startSession
+      yield* second.login(yield* grace.startSession)
       yield* settle
       assert.strictEqual(yield* getText(first.cache), "access-1")
       assert.strictEqual(yield* getText(second.cache), "access-2")
@@ -323,7 +323,7 @@ describe("PublicLogin.login", () => {
         const faulty = makeFaultyStore()
         const { cache, login } = yield* makePublicCache({ upstream, config, store: faulty.store })
         faulty.before = at(step)(storeDown)
-        yield* login(yield* upstream.steal)
+        yield* login(yield* upstream.startSession)
         const held = yield* cache.session
         assert.strictEqual(text(held.session.accessToken), "access-1")
         assert.isFalse(held.saved)
@@ -342,15 +342,15 @@ describe("PublicLogin.login", () => {
       const upstream = makeUpstream()
       const faulty = makeFaultyStore()
       const { cache, login } = yield* makePublicCache({ upstream, store: faulty.store })
-      yield* login(yield* upstream.steal)
+      yield* login(yield* upstream.startSession)
       yield* cache.logout
       yield* settle
       faulty.before = () => storeDown
-      yield* login(yield* upstream.steal)
+      yield* login(yield* upstream.startSession)
       faulty.before = () => Effect.void
       yield* TestClock.adjust("1 minute")
       assert.isTrue((yield* cache.session).saved)
-      assert.strictEqual(upstream.alive(), "access-2")
+      assert.strictEqual(upstream.liveToken(), "access-2")
     })
   )
 
@@ -359,19 +359,19 @@ describe("PublicLogin.login", () => {
       const upstream = makeUpstream()
       const config = makeConfig()
       const otherProcess = yield* makePublicCache({ upstream, config })
-      yield* otherProcess.login(yield* upstream.steal)
+      yield* otherProcess.login(yield* upstream.startSession)
       yield* otherProcess.cache.logout
       const faulty = makeFaultyStore()
       faulty.hasAnnouncements = false
       const { cache, login } = yield* makePublicCache({ upstream, config, store: faulty.store })
       faulty.before = at("commit")(Effect.delay(storeDown, "40 seconds"))
-      yield* during("31 seconds")(login(yield* upstream.steal))
+      yield* during("31 seconds")(login(yield* upstream.startSession))
       assert.isFalse((yield* cache.session).saved)
       yield* TestClock.adjust("10 seconds")
       faulty.before = () => Effect.void
       yield* TestClock.adjust("1 minute")
       assert.isTrue((yield* cache.session).saved)
-      assert.strictEqual(upstream.alive(), "access-2")
+      assert.strictEqual(upstream.liveToken(), "access-2")
     })
   )
 
@@ -384,18 +384,18 @@ describe("PublicLogin.login", () => {
         faulty.hasAnnouncements = false
         const here = yield* makePublicCache({ upstream, config, store: faulty.store })
         const otherProcess = yield* makePublicCache({ upstream, config })
-        yield* otherProcess.login(yield* upstream.steal)
+        yield* otherProcess.login(yield* upstream.startSession)
         assert.strictEqual(yield* getText(here.cache), "access-1")
         faulty.before = () => storeDown
-        yield* here.login(yield* upstream.steal)
+        yield* here.login(yield* upstream.startSession)
         yield* TestClock.adjust("2 seconds")
         if (after === "logout") yield* Effect.exit(otherProcess.cache.logout)
-        else yield* otherProcess.login(yield* upstream.steal)
+        else yield* otherProcess.login(yield* upstream.startSession)
         faulty.before = () => Effect.void
         yield* TestClock.adjust("1 minute")
         if (after === "logout") {
           assert.strictEqual((yield* Effect.flip(here.cache.get))._tag, "Expired")
-          assert.isUndefined(upstream.alive(), "the session that was dropped is alive at Nomba")
+          assert.isUndefined(upstream.liveToken(), "the session that was dropped is alive at Nomba")
         } else assert.strictEqual(yield* getText(here.cache), "access-3")
       }
     })
@@ -409,7 +409,7 @@ describe("PublicLogin.login", () => {
       const other = yield* makeFaultyStore().otherProcess(config.storeKey)
       yield* other.acquire(ownerOf("another"), ifFree)
       yield* other.extend(ownerOf("another")).pipe(Effect.delay("10 seconds"), Effect.forever, Effect.forkScoped)
-      yield* during("31 seconds")(login(yield* upstream.steal))
+      yield* during("31 seconds")(login(yield* upstream.startSession))
       const { remaining, saved } = yield* cache.session
       assert.isFalse(saved)
       assert.isAtMost(Duration.toSeconds(remaining), 30 * 60 - 30, "the wait was forgotten")
@@ -425,7 +425,7 @@ describe("PublicLogin.login", () => {
       const faulty = makeFaultyStore()
       const { cache, login } = yield* makePublicCache({ upstream, store: faulty.store })
       faulty.before = at("acquire")(Effect.sleep("1 second"))
-      const fiber = yield* Effect.fork(login(yield* upstream.steal))
+      const fiber = yield* Effect.fork(login(yield* upstream.startSession))
       yield* settle
       yield* Fiber.interrupt(fiber)
       yield* TestClock.adjust("2 seconds")
@@ -441,11 +441,11 @@ describe("PublicLogin.login", () => {
       const scope = yield* Scope.make()
       const { login } = yield* Scope.extend(makePublicCache({ upstream, config, store: faulty.store }), scope)
       faulty.before = at("commit")(Effect.sleep("1 second"))
-      const fiber = yield* Effect.fork(login(yield* upstream.steal))
+      const fiber = yield* Effect.fork(login(yield* upstream.startSession))
       yield* settle
       yield* during("2 seconds")(Scope.close(scope, Exit.void))
       yield* Fiber.join(fiber)
-      const error = yield* Effect.flip(login(yield* upstream.steal))
+      const error = yield* Effect.flip(login(yield* upstream.startSession))
       assert.propertyVal(error, "reason", "Closed")
       const later = yield* makePublicCache({ upstream, config })
       assert.strictEqual(yield* getText(later.cache), "access-1")
@@ -458,7 +458,7 @@ describe("PublicLogin.login", () => {
       const { cache, login } = yield* makePublicCache({ upstream })
       const told = yield* Effect.fork(Stream.runCollect(Stream.take(cache.changes, 2)))
       yield* settle
-      yield* login(yield* upstream.steal)
+      yield* login(yield* upstream.startSession)
       yield* settle
       const [before, after] = Chunk.toReadonlyArray(yield* Fiber.join(told))
       assert.deepStrictEqual(before, SessionEvent.Current({ session: Option.none() }))

@@ -61,7 +61,7 @@ describe("a renewal", () => {
         const cache = yield* makeCache({ upstream })
         yield* cache.get
         yield* TestClock.adjust("25 minutes")
-        upstream.script({ operation: "refresh", lose: error })
+        upstream.script({ operation: "refresh", failProcessed: error })
         assert.strictEqual(yield* getText(cache), "access-1")
         yield* settle
         assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1"])
@@ -81,12 +81,12 @@ describe("a renewal", () => {
         const cache = yield* makeCache({ upstream })
         yield* cache.get
         yield* TestClock.adjust("1 hour")
-        upstream.script({ operation: "refresh", lose: error })
+        upstream.script({ operation: "refresh", failProcessed: error })
         assert.strictEqual(yield* getText(cache), "access-3")
         assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue"])
 
         yield* TestClock.adjust("1 hour")
-        upstream.script({ operation: "refresh", lose: error })
+        upstream.script({ operation: "refresh", failProcessed: error })
         assert.strictEqual(yield* getText(cache), "access-5")
         assert.deepStrictEqual(spentTwice(upstream), [])
       })
@@ -100,7 +100,7 @@ describe("a renewal", () => {
       const cache = yield* makeCache({ upstream, config })
       yield* cache.get
       yield* TestClock.adjust("25 minutes")
-      upstream.script({ operation: "refresh", lose: timedOut })
+      upstream.script({ operation: "refresh", failProcessed: timedOut })
       yield* cache.get
       yield* settle
       const cold = yield* makeCache({ upstream, config, store: otherProcess() })
@@ -119,7 +119,7 @@ describe("a renewal", () => {
           const cache = yield* makeCache({ upstream, config })
           yield* cache.get
           yield* TestClock.adjust("25 minutes")
-          upstream.script({ operation: "refresh", refuse: error })
+          upstream.script({ operation: "refresh", failUnprocessed: error })
           assert.strictEqual(yield* getText(cache), "access-1")
           yield* settle
           yield* TestClock.adjust("1 second")
@@ -138,7 +138,7 @@ describe("a renewal", () => {
       const cache = yield* makeCache({ upstream })
       yield* cache.get
       yield* TestClock.adjust("1 hour")
-      upstream.script({ operation: "refresh", refuse: unreachable })
+      upstream.script({ operation: "refresh", failUnprocessed: unreachable })
       assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Unavailable")
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* getText(cache), "access-2")
@@ -153,7 +153,7 @@ describe("a renewal", () => {
         const cache = yield* makeCache({ upstream })
         yield* cache.get
         yield* TestClock.adjust("25 minutes")
-        upstream.script({ operation: "refresh", refuse: error }, { operation: "issue", refuse: down })
+        upstream.script({ operation: "refresh", failUnprocessed: error }, { operation: "issue", failUnprocessed: down })
         assert.strictEqual(yield* getText(cache), "access-1")
         yield* settle
         assert.deepStrictEqual(sent(upstream), ["issue", "refresh refresh-1", "issue"])
@@ -194,9 +194,9 @@ describe("a renewal", () => {
       const upstream = makeUpstream()
       const cache = yield* makeCache({ upstream })
       const rejected = yield* cache.get
-      yield* upstream.steal
+      yield* upstream.startSession
       yield* cache.invalidate(rejected)
-      upstream.script({ operation: "issue", refuse: down })
+      upstream.script({ operation: "issue", failUnprocessed: down })
       assert.strictEqual((yield* Effect.flip(cache.get))._tag, "Unavailable")
       assert.strictEqual(yield* getText(cache), "access-1")
       yield* TestClock.adjust("1 hour")
@@ -211,7 +211,7 @@ describe("a renewal", () => {
       const cache = yield* makeCache({ upstream })
       const rejected = yield* cache.get
       yield* cache.invalidate(rejected)
-      upstream.script({ operation: "issue", refuse: down })
+      upstream.script({ operation: "issue", failUnprocessed: down })
       yield* Effect.flip(cache.get)
       assert.strictEqual(yield* getText(cache), "access-1")
       yield* TestClock.adjust("1795 seconds")
@@ -260,7 +260,7 @@ describe("a renewal", () => {
       const config = makeConfig()
       const cache = yield* makeCache({ upstream, config })
       yield* cache.invalidate(yield* cache.get)
-      upstream.script({ operation: "issue", refuse: unreachable })
+      upstream.script({ operation: "issue", failUnprocessed: unreachable })
       yield* Effect.flip(cache.get)
       assert.strictEqual(yield* getText(yield* makeCache({ upstream, config, store: otherProcess() })), "access-1")
       assert.deepStrictEqual(sent(upstream), ["issue", "issue"])
@@ -349,7 +349,7 @@ describe("a renewal", () => {
       yield* first.get
       yield* TestClock.adjust("25 minutes")
       const publicClient = yield* makeCache({ upstream, config, interactive: true })
-      upstream.script({ operation: "refresh", refuse: timedOut })
+      upstream.script({ operation: "refresh", failUnprocessed: timedOut })
       assert.strictEqual(yield* getText(publicClient), "access-1")
       yield* settle
       yield* TestClock.adjust("1 second")
@@ -428,7 +428,7 @@ describe("a renewal", () => {
       faulty.after = at("setRefreshInFlight")(storeDown)
       yield* cache.get
       yield* settle
-      upstream.always = { refuse: down }
+      upstream.always = { failUnprocessed: down }
       const cold = yield* makeCache({ upstream, config, store: otherProcess() })
       assert.strictEqual(yield* getText(cold), "access-1")
       yield* settle
@@ -444,7 +444,7 @@ describe("a renewal", () => {
       const cache = yield* makeCache({ upstream, config, store: faulty.store })
       yield* cache.get
       yield* TestClock.adjust("25 minutes")
-      upstream.script({ operation: "refresh", refuse: unreachable, repeatAfter: "8 seconds" })
+      upstream.script({ operation: "refresh", failUnprocessed: unreachable, repeatAfter: "8 seconds" })
       faulty.before = at("extend")(Effect.sleep("5 seconds"))
       yield* Effect.fork(cache.get)
       yield* TestClock.adjust("7 seconds")
@@ -463,7 +463,7 @@ describe("a renewal", () => {
       const faulty = makeFaultyStore()
       const cache = yield* makeCache({ upstream, config, store: faulty.store })
       yield* cache.invalidate(yield* cache.get)
-      upstream.script({ operation: "issue", refuse: down, repeatAfter: "8 seconds" })
+      upstream.script({ operation: "issue", failUnprocessed: down, repeatAfter: "8 seconds" })
       faulty.before = at("extend")(Effect.sleep("5 seconds"))
       yield* Effect.fork(cache.get)
       yield* TestClock.adjust("7 seconds")

@@ -117,7 +117,7 @@ describe("early rejections", () => {
           const token = yield* cache.get
           yield* Effect.sleep("9500 millis")
           yield* cache.invalidate(token)
-          assert.strictEqual(yield* getText(cache), upstream.alive())
+          assert.strictEqual(yield* getText(cache), upstream.liveToken())
         }
       })
     ))
@@ -164,7 +164,7 @@ describe("two programs with private caches and the same credentials", () => {
             seconds,
             Effect.zipRight(
               jittered,
-              call({ cache, route: "GET /v1/accounts/balance", isAccepted: (token) => token === upstream.alive() })
+              call({ cache, route: "GET /v1/accounts/balance", isAccepted: (token) => token === upstream.liveToken() })
             )
           )
         })
@@ -262,7 +262,7 @@ describe("a route that always answers 401 beside healthy traffic", () => {
         call({ cache, route: "GET /v1/accounts/*", resource: `GET /v1/accounts/${id}`, isAccepted })
       return {
         bad: (id = "bad") => account(id, () => false),
-        good: account("good", (token) => token === upstream.alive()),
+        good: account("good", (token) => token === upstream.liveToken()),
         cache,
         config,
         upstream
@@ -328,7 +328,7 @@ describe("a route that always answers 401 beside healthy traffic", () => {
           yield* beside(good, every, (at) => Effect.map(bad(idAt(at)), (outcome) => assert.strictEqual(outcome, 401)))
           assert.isAtMost(upstream.count(), due(3_600) + 5)
           // A session that really ends is noticed by the ids that have worked.
-          yield* upstream.steal
+          yield* upstream.startSession
           yield* Effect.sleep("1500 millis")
           assert.strictEqual(yield* good, 200)
         }).pipe(Effect.provide(logs.layer), Effect.withRandom(Random.make(`${every}`)))
@@ -360,7 +360,7 @@ describe("a route that always answers 401 beside healthy traffic", () => {
         Effect.gen(function* () {
           const upstream = makeUpstream()
           const cache = yield* makeCache({ upstream })
-          const isAlive = (token: string) => token === upstream.alive()
+          const isAlive = (token: string) => token === upstream.liveToken()
           for (let at = 0; at < 3_600; at += 20) {
             if (at % every === 0) yield* call({ cache, route: "GET /v1/banks", isAccepted: isAlive })
             yield* call({ cache, route: "GET /v1/transfers/:id", isAccepted: () => false })
@@ -382,7 +382,7 @@ describe("a route that always answers 401 beside healthy traffic", () => {
         const upstream = makeUpstream()
         upstream.always = { latency: "40 millis" }
         const cache = yield* makeCache({ upstream })
-        yield* Effect.fork(Effect.forever(Effect.zipRight(upstream.steal, Effect.sleep("1 second"))))
+        yield* Effect.fork(Effect.forever(Effect.zipRight(upstream.startSession, Effect.sleep("1 second"))))
         const outcomes: Array<Outcome> = []
         for (let count = 0; count < 3_000; count++) {
           // A third of the resources is asked for once, so no replay of theirs can show that they are good.
@@ -391,7 +391,7 @@ describe("a route that always answers 401 beside healthy traffic", () => {
             cache,
             route: "GET /v1/transfers/*",
             resource,
-            isAccepted: (token) => token === upstream.alive(),
+            isAccepted: (token) => token === upstream.liveToken(),
             latency: Effect.flatMap(Random.nextIntBetween(5, 200), (millis) => Effect.sleep(millis))
           }).pipe(
             Effect.map((outcome) => outcomes.push(outcome)),
@@ -415,7 +415,7 @@ describe("a route that always answers 401 beside healthy traffic", () => {
         const upstream = makeUpstream()
         upstream.lifetime = "24 hours"
         const cache = yield* makeCache({ upstream })
-        const isAlive = (token: string) => token === upstream.alive()
+        const isAlive = (token: string) => token === upstream.liveToken()
         for (let minute = 0; minute < 240; minute++) {
           yield* call({ cache, route: "GET /healthy", isAccepted: isAlive })
           yield* Effect.sleep("30 seconds")
@@ -438,7 +438,7 @@ describe("a route that always answers 401 beside healthy traffic", () => {
       Effect.gen(function* () {
         const upstream = makeUpstream()
         const cache = yield* makeCache({ upstream })
-        const isAlive = (token: string) => token === upstream.alive()
+        const isAlive = (token: string) => token === upstream.liveToken()
         let isBroken = true
         const broken = call({ cache, route: "GET /broken", isAccepted: (token) => !isBroken && isAlive(token) })
         for (let second = 0; second < 60; second++) {
@@ -448,7 +448,7 @@ describe("a route that always answers 401 beside healthy traffic", () => {
         }
         isBroken = false
         assert.strictEqual(yield* broken, 200)
-        yield* upstream.steal
+        yield* upstream.startSession
         assert.strictEqual(yield* broken, 200)
       })
     ))

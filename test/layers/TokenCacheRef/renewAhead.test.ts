@@ -64,7 +64,7 @@ describe("renewing ahead of expiry", () => {
       const upstream = makeUpstream()
       const cache = yield* Effect.provide(makeCache({ upstream }), layer)
       yield* cache.get
-      upstream.always = { refuse: wrongSecret }
+      upstream.always = { failUnprocessed: wrongSecret }
       yield* TestClock.adjust("25 minutes")
       for (let minute = 0; minute < 4; minute++) {
         assert.strictEqual(yield* getText(cache), "access-1")
@@ -86,7 +86,7 @@ describe("renewing ahead of expiry", () => {
       yield* cache.get
       yield* TestClock.adjust("25 minutes")
       const [arrived, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-      upstream.script({ refuse: down, arrived, gate })
+      upstream.script({ failUnprocessed: down, arrived, gate })
       yield* cache.get
       yield* Deferred.await(arrived)
       const callers = yield* Effect.fork(together(10, getText(cache)))
@@ -186,7 +186,7 @@ describe("renewing ahead of expiry", () => {
         upstream.lifetime = "2 seconds"
         const cache = yield* makeCache({ upstream })
         for (let step = 0; step < 600; step++) {
-          assert.strictEqual(yield* getText(cache), upstream.alive())
+          assert.strictEqual(yield* getText(cache), upstream.liveToken())
           yield* Effect.sleep("100 millis")
         }
         assert.isAtMost(upstream.count(), Math.ceil(60_000 / 1_600))

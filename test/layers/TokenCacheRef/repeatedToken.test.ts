@@ -162,7 +162,7 @@ describe("TokenCache.get in a new process if Nomba repeats the expired token tha
     simulated(
       Effect.gen(function* () {
         const upstream = makeUpstream()
-        const session = yield* upstream.steal
+        const session = yield* upstream.startSession
         const auth = { ...upstream.auth, issue: Effect.succeed(session), refresh: () => Effect.succeed(session) }
         const config = makeConfig()
         const process = () => makeCache({ upstream: { auth }, config, store: makeFaultyStore().store })

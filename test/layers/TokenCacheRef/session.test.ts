@@ -29,7 +29,7 @@ describe("TokenCache.session", () => {
   it.scoped("fails as get does", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
-      upstream.always = { refuse: down }
+      upstream.always = { failUnprocessed: down }
       const cache = yield* makeCache({ upstream })
       const [one, other] = yield* Effect.all([Effect.flip(cache.session), Effect.flip(cache.get)])
       assert.strictEqual(one._tag, "Unavailable")
@@ -107,7 +107,7 @@ describe("TokenCache.verify", () => {
   it.scoped("fails as get does", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
-      upstream.always = { refuse: down }
+      upstream.always = { failUnprocessed: down }
       const error = yield* Effect.flip((yield* makeCache({ upstream })).verify)
       assert.strictEqual(error._tag === "Unavailable" && error.reason, "ServerError")
     })

@@ -58,7 +58,7 @@ describe("eight processes without a live token", () => {
       simulated(
         Effect.gen(function* () {
           const { processes, upstream } = yield* makeFleet(8)
-          upstream.always = { latency: "4 seconds", refuse: error }
+          upstream.always = { latency: "4 seconds", failUnprocessed: error }
           const outcomes = yield* Effect.forEach(processes, failing, { concurrency: "unbounded" })
           assert.strictEqual(upstream.count(), 1)
           for (const { error, took } of outcomes) {
@@ -73,7 +73,7 @@ describe("eight processes without a live token", () => {
     simulated(
       Effect.gen(function* () {
         const { newcomer, processes, upstream } = yield* makeFleet(1)
-        upstream.always = { refuse: limited }
+        upstream.always = { failUnprocessed: limited }
         yield* Effect.forEach(processes, failing)
         yield* Effect.sleep("10 seconds")
         const { error, took } = yield* failing(yield* newcomer)
@@ -88,7 +88,7 @@ describe("eight processes without a live token", () => {
     simulated(
       Effect.gen(function* () {
         const { processes, upstream } = yield* makeFleet(8)
-        upstream.always = { refuse: down }
+        upstream.always = { failUnprocessed: down }
         for (let step = 0; step < 100; step++) {
           for (const cache of processes) yield* Effect.exit(cache.get)
           yield* Effect.sleep("1 second")
@@ -101,14 +101,14 @@ describe("eight processes without a live token", () => {
     simulated(
       Effect.gen(function* () {
         const { newcomer, processes, upstream } = yield* makeFleet(3)
-        upstream.script({ refuse: down }, { refuse: down }, { refuse: down })
+        upstream.script({ failUnprocessed: down }, { failUnprocessed: down }, { failUnprocessed: down })
         for (let step = 0; step < 8; step++) {
           for (const cache of processes) yield* Effect.exit(cache.get)
           yield* Effect.sleep("1 second")
         }
         assert.deepStrictEqual(secondsOf(upstream), [0, 1, 3, 7])
         yield* Effect.sleep("1 hour")
-        upstream.always = { refuse: down }
+        upstream.always = { failUnprocessed: down }
         const cold = yield* newcomer
         for (let step = 0; step < 4; step++) {
           yield* Effect.exit(cold.get)
@@ -133,7 +133,7 @@ describe("eight processes without a live token", () => {
         const deaf = makeFaultyStore()
         deaf.hasAnnouncements = false
         const cache = yield* makeCache({ upstream, config, store: deaf.store })
-        upstream.script({ refuse: limited })
+        upstream.script({ failUnprocessed: limited })
         yield* Effect.exit(cache.get)
         const driver = yield* deaf.otherProcess(config.storeKey)
         const owner = ownerOf("another")
@@ -159,7 +159,7 @@ describe("eight processes without a live token", () => {
           assert.isDefined(one)
           assert.isDefined(other)
           if (one === undefined || other === undefined) return
-          upstream.script({ refuse: error })
+          upstream.script({ failUnprocessed: error })
           yield* Effect.exit(one.get)
           assert.strictEqual(yield* getText(other), "access-1")
         })
@@ -170,7 +170,7 @@ describe("eight processes without a live token", () => {
     simulated(
       Effect.gen(function* () {
         const { processes, upstream } = yield* makeFleet(8)
-        upstream.always = { latency: "20 seconds", refuse: down }
+        upstream.always = { latency: "20 seconds", failUnprocessed: down }
         const fibers = yield* Effect.forEach(processes, (cache) => Effect.fork(failing(cache)))
         for (const { error, took } of yield* Effect.forEach(fibers, Fiber.join)) {
           assert.isTrue(isReason(error, "ServerError"), error.message)
@@ -188,7 +188,7 @@ describe("a new process while Nomba answers 503", () => {
         const { newcomer, processes, upstream } = yield* makeFleet(1)
         for (const cache of processes) yield* cache.get
         yield* Effect.sleep("25 minutes")
-        upstream.always = { refuse: down, latency: "4 seconds" }
+        upstream.always = { failUnprocessed: down, latency: "4 seconds" }
         const cold = yield* newcomer
         for (let second = 0; second < 289; second++) {
           assert.strictEqual(yield* Effect.timeout(getText(cold), "1 millis"), "access-1")
@@ -207,7 +207,7 @@ describe("a new process while Nomba answers 503", () => {
         const { newcomer, processes, upstream } = yield* makeFleet(1)
         for (const cache of processes) yield* cache.get
         yield* Effect.sleep("26 minutes")
-        upstream.always = { refuse: down }
+        upstream.always = { failUnprocessed: down }
         for (const cache of processes) yield* cache.get
         yield* Effect.sleep(0)
         const cold = yield* newcomer

@@ -137,7 +137,7 @@ describe("TokenCache.get", () => {
   it.scoped("gives the failure of one renewal to all who waited", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
-      upstream.always = { latency: "1 second", refuse: down }
+      upstream.always = { latency: "1 second", failUnprocessed: down }
       const cache = yield* makeCache({ upstream })
       const errors = yield* together(100, Effect.flip(cache.get)).pipe(during("1 second"))
       assert.isTrue(errors.every(Equal.equals(down)))
@@ -297,7 +297,7 @@ describe("TokenCache.get", () => {
   it.scoped("retries only while enough time is left for an answer", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()
-      upstream.always = { refuse: unreachable, repeatAfter: "4500 millis" }
+      upstream.always = { failUnprocessed: unreachable, repeatAfter: "4500 millis" }
       const cache = yield* makeCache({ upstream })
       assert.isTrue(Equal.equals(yield* Effect.flip(cache.get).pipe(during("30 seconds")), unreachable))
       assert.deepStrictEqual(
@@ -311,7 +311,7 @@ describe("TokenCache.get", () => {
     Effect.gen(function* () {
       const upstream = makeUpstream()
       const slow = makeFaultyStore()
-      upstream.script({ refuse: unreachable, repeatAfter: "16 seconds" })
+      upstream.script({ failUnprocessed: unreachable, repeatAfter: "16 seconds" })
       const cache = yield* makeCache({ upstream, store: slow.store })
       const get = yield* Effect.fork(Effect.flip(cache.get))
       yield* TestClock.adjust("15 seconds")

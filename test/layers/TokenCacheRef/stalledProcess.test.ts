@@ -74,7 +74,7 @@ describe.sequential("a process that stalls during a renewal", () => {
           return Effect.sleep("50 millis")
         })
         let stalls = 1
-        if (where === "Nomba") upstream.script({ prepare: stall, refuse: timedOut })
+        if (where === "Nomba") upstream.script({ prepare: stall, failUnprocessed: timedOut })
         else {
           faulty.before = (step) =>
             step === "read" && stalls-- > 0 ? Effect.zipRight(stall, storeTimedOut) : Effect.void
@@ -105,7 +105,7 @@ describe.sequential("a process that stalls during a renewal", () => {
         stallFor(1_500)
         return Effect.sleep("50 millis")
       })
-      upstream.always = { prepare: stall, refuse: timedOut }
+      upstream.always = { prepare: stall, failUnprocessed: timedOut }
       const cache = yield* makeCache({ upstream })
       yield* Effect.fork(stallTolerantSleep("1 second"))
       yield* Effect.yieldNow()

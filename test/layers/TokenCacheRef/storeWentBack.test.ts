@@ -83,7 +83,7 @@ describe("a store that went back to before a refresh", () => {
     simulated(
       Effect.gen(function* () {
         const { again, upstream } = yield* rebuilt((cache) => Effect.zipRight(Effect.sleep("25 minutes"), cache.get))
-        assert.strictEqual(yield* getText(again), upstream.alive())
+        assert.strictEqual(yield* getText(again), upstream.liveToken())
         assert.lengthOf(
           upstream.calls.filter(({ token }) => token === "refresh-1"),
           1
@@ -152,7 +152,7 @@ describe("a store that went back to before a refresh", () => {
         const cold = yield* another
         assert.strictEqual(yield* getText(cold), "access-1")
         yield* cold.invalidate(yield* cold.get)
-        assert.strictEqual(yield* getText(cold), upstream.alive())
+        assert.strictEqual(yield* getText(cold), upstream.liveToken())
       })
     ))
 })
@@ -218,7 +218,7 @@ describe("a public client whose store went back", () => {
         const upstream = makeUpstream()
         const store = makeRewindableStore()
         const { cache, login } = yield* makePublicCache({ upstream, store: store.process() })
-        yield* login(yield* upstream.steal)
+        yield* login(yield* upstream.startSession)
         const before = store.snapshot()
         yield* Effect.sleep("25 minutes")
         yield* cache.get
@@ -230,7 +230,7 @@ describe("a public client whose store went back", () => {
           upstream.calls.map(({ token }) => token),
           ["refresh-1", "refresh-2"]
         )
-        assert.strictEqual(text((yield* cache.session).session.accessToken), upstream.alive())
+        assert.strictEqual(text((yield* cache.session).session.accessToken), upstream.liveToken())
       })
     ))
 })
@@ -263,7 +263,7 @@ describe("a session that is written back after a refresh that may have been proc
         const empty = store.snapshot()
         assert.strictEqual(yield* getText(cache), "access-1")
         yield* Effect.sleep("25 minutes")
-        upstream.script({ refuse: timedOut })
+        upstream.script({ failUnprocessed: timedOut })
         assert.strictEqual(yield* getText(cache), "access-1")
         yield* Effect.sleep("1 millis")
         store.rewindTo(empty)

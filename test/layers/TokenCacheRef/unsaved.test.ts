@@ -149,10 +149,10 @@ describe("a session that the store did not take", () => {
       faulty.before = at("acquire")(storeDown)
       yield* (yield* makeCache({ upstream, config })).logout
       yield* settle
-      assert.strictEqual(upstream.alive(), "access-1")
+      assert.strictEqual(upstream.liveToken(), "access-1")
       faulty.before = () => Effect.void
       yield* TestClock.adjust("30 seconds")
-      assert.isUndefined(upstream.alive())
+      assert.isUndefined(upstream.liveToken())
       assert.strictEqual(yield* getText(cache), "access-2")
       assert.deepStrictEqual(upstream.operations(), ["issue", "revoke", "issue"])
     })
@@ -207,7 +207,7 @@ describe("a holder that was stuck until its lease ran out", () => {
   it.scoped("does not replace the session that has ended its own", () =>
     Effect.gen(function* () {
       const { gate, get, late, other, upstream } = yield* stuck(false)
-      assert.strictEqual(upstream.alive(), "access-2")
+      assert.strictEqual(upstream.liveToken(), "access-2")
       yield* Deferred.succeed(gate, undefined)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* Fiber.join(get), "access-2")
@@ -221,10 +221,10 @@ describe("a holder that was stuck until its lease ran out", () => {
   it.scoped("keeps its session if that has ended the other one", () =>
     Effect.gen(function* () {
       const { gate, get, late, other, upstream } = yield* stuck(true)
-      assert.strictEqual(upstream.alive(), "access-1")
+      assert.strictEqual(upstream.liveToken(), "access-1")
       yield* Deferred.succeed(gate, undefined)
       yield* TestClock.adjust("1 second")
-      assert.strictEqual(upstream.alive(), "access-2")
+      assert.strictEqual(upstream.liveToken(), "access-2")
       assert.strictEqual(yield* Fiber.join(get), "access-2")
       assert.strictEqual(yield* getText(late), "access-2")
       assert.strictEqual(yield* getText(other), "access-2")
@@ -241,7 +241,7 @@ describe("a holder that was stuck until its lease ran out", () => {
       yield* Deferred.succeed(gate, undefined)
       yield* TestClock.adjust("1 second")
       const got = yield* Fiber.join(get)
-      assert.strictEqual(got, upstream.alive())
+      assert.strictEqual(got, upstream.liveToken())
       assert.include(
         upstream.calls.filter(({ operation }) => operation === "revoke").map(({ token }) => token),
         "access-2"
@@ -262,7 +262,7 @@ describe("closing the layer", () => {
       yield* cache.get
       faulty.before = at("commit")(Effect.sleep("4 seconds"))
       yield* Scope.close(scope, yield* Effect.exit(Effect.void)).pipe(Effect.uninterruptible, during("4 seconds"))
-      upstream.always = { refuse: down }
+      upstream.always = { failUnprocessed: down }
       assert.strictEqual(yield* getText(yield* makeCache({ upstream, config })), "access-1")
     })
   )

@@ -105,10 +105,10 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
       const wire = yield* proxyTo((yield* server).port)
       const store = yield* opened(own(wire.port))
       yield* put(store, sessionOf("held"))
-      yield* wire.cut
+      yield* wire.disconnect
       // Between one attempt to connect and the next the driver is silent for longer than a read waits.
       for (const _ of [1, 2, 3]) assert.isUndefined((yield* fails(readStored(store), "ECONNRESET")).hint)
-      yield* wire.mend
+      yield* wire.reconnect
       yield* eventually(holds(store, sessionOf("held")))
     })
   )
@@ -116,7 +116,7 @@ describeRedis("TokenStoreRedis in an outage", (server) => {
   it.scopedLive("does not mention the URL of a client that the program made", () =>
     Effect.gen(function* () {
       const wire = yield* proxyTo((yield* server).port)
-      yield* wire.cut
+      yield* wire.disconnect
       const client = yield* Effect.acquireRelease(
         Effect.sync(() =>
           new Redis(wire.port, "127.0.0.1", { maxRetriesPerRequest: 1, lazyConnect: true }).on("error", () => {})

@@ -44,7 +44,7 @@ describe("the span of a request", () => {
     })
   )
 
-  it.effect("does not hold a defect of the client beneath, which may quote the request", () =>
+  it.effect("does not hold a defect of the underlying client, which may quote the request", () =>
     Effect.gen(function* () {
       const { client } = yield* guarded(() => Effect.die("hunter2"))
       const [, [span]] = yield* recordSpans(Effect.exit(client.get(url)))
@@ -53,10 +53,10 @@ describe("the span of a request", () => {
     })
   )
 
-  it.effect("fails with an error status, also if the client beneath made it a failure", () =>
+  it.effect("fails with an error status, also if the underlying client made it a failure", () =>
     Effect.gen(function* () {
-      for (const beneath of [(client: HttpClient.HttpClient) => client, HttpClient.filterStatusOk]) {
-        const client = yield* GuardedClient.make(beneath(fake(() => json(404, {})).client))
+      for (const underlying of [(client: HttpClient.HttpClient) => client, HttpClient.filterStatusOk]) {
+        const client = yield* GuardedClient.make(underlying(fake(() => json(404, {})).client))
         const [, [span]] = yield* recordSpans(Effect.exit(client.get("http://localhost:4010/v1/x")))
         assert.deepInclude(Object.fromEntries(span?.attributes ?? []), {
           "server.address": "localhost",
@@ -69,11 +69,11 @@ describe("the span of a request", () => {
     })
   )
 
-  it.effect("is the parent of what the client beneath traces", () =>
+  it.effect("is the parent of what the underlying client traces", () =>
     Effect.gen(function* () {
-      const { client } = yield* guarded(() => Effect.withSpan(Effect.succeed(json(200, {})), "beneath"))
+      const { client } = yield* guarded(() => Effect.withSpan(Effect.succeed(json(200, {})), "underlying"))
       const [, spans] = yield* recordSpans(client.get(url))
-      assert.strictEqual(parentName(spans.find(({ name }) => name === "beneath")), "GET")
+      assert.strictEqual(parentName(spans.find(({ name }) => name === "underlying")), "GET")
     })
   )
 
@@ -153,12 +153,12 @@ describe.each([
     )
   }
 
-  it.effect("lets the client beneath send what was asked only, and change other references", () =>
+  it.effect("lets the underlying client send what was asked only, and change other references", () =>
     Effect.gen(function* () {
       for (const isTraced of [true, false]) {
         const http = fake(() =>
           Effect.as(
-            FiberRef.set(FiberRef.currentLogAnnotations, HashMap.make(["beneath", isTraced])),
+            FiberRef.set(FiberRef.currentLogAnnotations, HashMap.make(["underlying", isTraced])),
             text(302, null, { location: "https://evil.example/" })
           )
         )
@@ -167,7 +167,7 @@ describe.each([
         assert.isTrue(Exit.isFailure(exit))
         assert.lengthOf(http.sent, 1)
         assert.deepStrictEqual(
-          HashMap.get(yield* FiberRef.get(FiberRef.currentLogAnnotations), "beneath"),
+          HashMap.get(yield* FiberRef.get(FiberRef.currentLogAnnotations), "underlying"),
           Option.some(isTraced)
         )
       }

@@ -466,7 +466,7 @@ describe("the heartbeat of a shared store", () => {
     })
   )
 
-  it.scoped("reads only while someone is subscribed, and never in a store of one process", () =>
+  it.scoped("reads only while it has a subscriber, and never in a store of one process", () =>
     Effect.gen(function* () {
       const { a } = yield* two
       yield* TestClock.adjust("5 minutes")

@@ -65,7 +65,7 @@ const formsOfRevoke = ({ revokeMembers, revokeUnknownMembers }: Row): number => 
   return revokeMembers === "spec" ? 2 : 3
 }
 
-/** Somebody who does not know the secret of this one logs in, too. */
+/** Another program, which does not know this one's secret, logs in too. */
 const another = {
   clientId: "2f6c1b0e-9a53-4f4b-8f8e-6f1d2c3b4a59",
   clientSecret: Redacted.make("bm90IHdoYXQgdGhlIGNhbGxlciBzYXlzIGl0IGlzISE="),
@@ -168,7 +168,7 @@ export const runLifecycle = (row: Row): Effect.Effect<void> =>
 
       yield* TestClock.adjust("2 minutes")
       yield* sandbox.revoke()
-      yield* reached("a logout by somebody else is recovered from", { issue: 1 }, balance)
+      yield* reached("a logout by another program is recovered from", { issue: 1 }, balance)
 
       yield* TestClock.adjust("2 minutes")
       yield* sandbox.expire("access")

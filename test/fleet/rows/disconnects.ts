@@ -42,7 +42,7 @@ const comesToRest = (set: Scene<RealSetting>, when: string): Step => {
     const keys = (yield* set.redis.call("KEYS", "nomba-auth:*")) as ReadonlyArray<string>
     const [entry] = keys
     if (entry === undefined || keys.length > 1) return false
-    const live = yield* set.upstream.live
+    const live = yield* set.upstream.liveToken
     return live !== undefined && String(yield* set.redis.call("HGET", entry, "text")).includes(live)
   })
   return Effect.map(until(isAtRest), (is) => set.must(is, `${when}, the store is not at rest`))
@@ -118,12 +118,12 @@ const logout: Phase = {
   prepare: (set, wire) =>
     Effect.gen(function* () {
       const [first, second] = yield* running(set, wire)
-      const { counts, live } = set.upstream
-      let old = yield* live
+      const { counts, liveToken } = set.upstream
+      let old = yield* liveToken
       let { revoked } = yield* counts
       return {
         act: Effect.gen(function* () {
-          old = yield* live
+          old = yield* liveToken
           revoked = (yield* counts).revoked
           const isDone = yield* mayFail(set, first.logout, "a logout")
           if (!isDone) yield* mayFail(set, first.logout, "a second logout")
@@ -132,7 +132,7 @@ const logout: Phase = {
           Effect.gen(function* () {
             set.must((yield* counts).revoked === revoked + 1, `${when}, the session was not revoked`)
             yield* agree(set, [first, second], when)
-            set.must((yield* live) !== old, `${when}, the session is the old one`)
+            set.must((yield* liveToken) !== old, `${when}, the session is the old one`)
           })
       }
     })
@@ -154,12 +154,12 @@ const save: Phase = {
       yield* first.goOn
       yield* Fiber.join(start)
       // From now on either all of an attempt is heard or nothing of it.
-      yield* wire.cut
+      yield* wire.disconnect
       yield* set.store.makeRoom
       const isWritten = Effect.map(set.redis.call("KEYS", "nomba-auth:*}"), (keys) => `${keys}` !== "")
       return {
         act: Effect.gen(function* () {
-          yield* wire.mend
+          yield* wire.reconnect
           set.must(yield* until(isWritten), "the session was never written")
         }),
         afterwards: (when) => Effect.flatMap(set.one(), (second) => agree(set, [first, second], when))
@@ -227,7 +227,7 @@ const placesOf = (commands: ReadonlyArray<string>): ReadonlyArray<Place> =>
     ] as const
   })
 
-const cutAtEveryCommand = (phase: Phase): Row<RealSetting> => ({
+const disconnectAtEveryCommand = (phase: Phase): Row<RealSetting> => ({
   name: `connection to Redis lost at each command of ${phase.name} in turn`,
   short: phase.short,
   run: (stage) =>
@@ -252,4 +252,6 @@ const cutAtEveryCommand = (phase: Phase): Row<RealSetting> => ({
     })
 })
 
-export const cuts: ReadonlyArray<Row<RealSetting>> = [coldStart, renewal, logout, save].map(cutAtEveryCommand)
+export const disconnects: ReadonlyArray<Row<RealSetting>> = [coldStart, renewal, logout, save].map(
+  disconnectAtEveryCommand
+)
