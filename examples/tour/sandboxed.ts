@@ -88,7 +88,7 @@ const hit = (sandbox: SandboxService): Step => ({
 
 /** While tokens live five seconds: they are renewed from the fourth on. */
 const ahead = (sandbox: SandboxService): Step => ({
-  promise: "A token is renewed before it expires, and nobody waits for that",
+  promise: "A token is renewed before it expires, and no caller waits for it",
   run: Effect.gen(function* () {
     const cache = yield* TokenCache
     const first = yield* cache.get
@@ -206,7 +206,7 @@ const revoke = (sandbox: SandboxService): Step => ({
   }).pipe(Effect.provide(nomba(sandbox, clients.leaving)))
 })
 
-/** Until somebody presses Ctrl-C. */
+/** Until you press Ctrl-C. */
 const stopped = Effect.async<void>((resume) => {
   process.once("SIGINT", () => resume(Effect.void))
 })

@@ -230,7 +230,7 @@ export const layer = (
     )
   )
 
-/** The client of `login`, which asks a person to log in as the subject. */
+/** The client of `login`, which asks an end user to log in as the subject. */
 export const layerPublic = (
   subject: string
 ): Layer.Layer<Nomba.PublicServices | NombaConfig | TokenStore, ConfigError.ConfigError> =>

@@ -14,13 +14,12 @@ export const EXPIRED = 4
 export const UNAVAILABLE = 5
 export const UNEXPECTED_RESPONSE = 6
 
-/** For the help. */
 export const table: ReadonlyArray<readonly [code: number, meaning: string]> = [
   [SUCCESS, "success"],
   [UNEXPECTED, "unexpected failure"],
   [USAGE, "usage or settings are wrong, or Nomba rejected the request (InvalidRequest)"],
   [INVALID_CREDENTIALS, "Nomba rejected the credentials (InvalidCredentials)"],
-  [EXPIRED, "the session has expired, or a person has to log in (Expired)"],
+  [EXPIRED, "the session has expired, or an end user has to log in (Expired)"],
   [UNAVAILABLE, "Nomba, the network or the token store is unavailable (Unavailable)"],
   [UNEXPECTED_RESPONSE, "the response is not Nomba's (UnexpectedResponse)"]
 ]

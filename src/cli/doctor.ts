@@ -75,8 +75,8 @@ export const examine = <E, R>(
 ) =>
   Effect.gen(function* () {
     const settings = yield* gather(given, variables)
-    const patient = { settings, variables, node: nodeProxy(), stepTimeout: STEP_TIMEOUT, login: given.login }
-    return yield* runAll(checksOf(patient), onResult)
+    const context = { settings, variables, node: nodeProxy(), stepTimeout: STEP_TIMEOUT, login: given.login }
+    return yield* runAll(checksOf(context), onResult)
   }).pipe(Effect.provide(OutgoingRequest.layerUserAgent.pipe(Layer.provide(FetchHttpClient.layer))))
 
 export const command = Command.make("doctor", flags, (given) =>
@@ -94,7 +94,7 @@ export const command = Command.make("doctor", flags, (given) =>
   })
 ).pipe(
   Command.withDescription(
-    describe("Find out what is wrong, step by step, and what to change. Without --login it ends nobody's session.", [
+    describe("Find out what is wrong, step by step, and what to change. Without --login it ends no session.", [
       "nomba-auth doctor",
       "nomba-auth doctor --login --yes --json"
     ])

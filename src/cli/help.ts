@@ -57,7 +57,6 @@ const programs: Readonly<Record<string, string>> = {
   sandbox: " [-- PROGRAM [ARGUMENTS]]"
 }
 
-/** The help of the command. */
 export const helpOf = (name: string, command: AnyCommand, isColoured: boolean): string => {
   const blocks = blocksOf(Command.getHelp(command, CliConfig.make({ showBuiltIns: false })))
   const args = blocks.flatMap((block, at) => {

@@ -1,4 +1,4 @@
-/** `nomba-auth issue`: a new session in the place of the one that all programs use. */
+/** `nomba-auth issue`: a new session, which replaces the one that all programs use. */
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

@@ -1,4 +1,4 @@
-/** `nomba-auth login`: a person logs in with a browser, for a client without a secret. */
+/** `nomba-auth login`: an end user logs in with a browser, for a client without a secret. */
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import * as Command from "@effect/cli/Command"
@@ -62,7 +62,7 @@ const listen = (port: number, callback: (url: string) => Effect.Effect<boolean>)
       })
   )
 
-/** What the browser brings back. A request of anybody else does not end the login. */
+/** The code that the browser brings back. Requests that do not belong to this login do not end it. */
 const codeOf = Effect.fn("codeOf")(function* (port: number) {
   const outcome = yield* Deferred.make<ExchangeOptions, AuthError>()
   const pending = yield* Deferred.make<Pkce.PendingLogin>()
@@ -91,9 +91,9 @@ const codeOf = Effect.fn("codeOf")(function* (port: number) {
 export const command = Command.make("login", flags, (given) =>
   Effect.gen(function* () {
     const auth = yield* NombaAuth
-    const person = yield* PublicLogin
+    const publicLogin = yield* PublicLogin
     const session = yield* Effect.flatMap(codeOf(given.port), auth.exchange)
-    yield* person.login(session)
+    yield* publicLogin.login(session)
     yield* Output.say(`logged in; other commands use this session with --subject '${given.subject}'`)
     yield* SessionReport.print(given)
   }).pipe(Effect.provide(Environment.layerPublic(given.subject)))

@@ -6,7 +6,7 @@
 import { version } from "./version.js"
 
 const [, , command, ...args] = process.argv
-// Whoever writes is told of an error as well. A reader of stderr that has gone is no reason to end.
+// The write that failed reports the error too. The command goes on if the reader of its stderr has gone.
 process.stdout.on("error", () => {})
 process.stderr.on("error", () => {})
 const answer =

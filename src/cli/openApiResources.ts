@@ -45,7 +45,6 @@ const exampleOf = (document: Node, response: Node): unknown => {
   return media["schema"] === undefined ? undefined : sample(media["schema"] as never, { skipWriteOnly: true }, document)
 }
 
-/** The first success of an operation. */
 const successOf = (document: Node, operation: Node): { readonly status: number; readonly body: unknown } => {
   const responses = Object.entries(record(operation["responses"]))
   const [code, response] =

@@ -21,7 +21,7 @@ const NAMES = [
   "NOMBA_PROXY_KEY"
 ]
 
-/** Of the first client with a secret, or of the first. */
+/** The settings of the first client with a secret, otherwise of the first client. */
 export const settingsOf = (url: string, { clients }: ServerOptions): Settings => {
   const known = clients ?? [defaultClient]
   const client = known.find(({ clientSecret }) => clientSecret !== undefined) ?? known[0]

@@ -29,7 +29,7 @@ const flags = {
   noCache: flag("no-cache", "Renew the token first, whatever is left of it. Ends the one that other programs hold.")
 }
 
-/** A session that lasts as long as is asked for, renewed if need be. */
+/** A session that lasts at least as long as was asked for. Renews it if necessary. */
 const sessionFor = (seconds: Option.Option<number>, isForced: boolean) =>
   Effect.gen(function* () {
     const cache = yield* TokenCache

@@ -11,7 +11,7 @@ import { isAbsolute, join } from "node:path"
 import { stateFolder } from "./stateFolder.js"
 import { type Format, formats, minTtlOf, print } from "./tokenText.js"
 
-/** As in `BaseUrl.ts`. */
+/** The hosts of `BaseUrl.ts`, which is not imported because it loads Effect. */
 const hosts: Readonly<Record<string, string>> = {
   production: "https://api.nomba.com",
   sandbox: "https://sandbox.nomba.com"

@@ -2,7 +2,6 @@
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
 
-/** The option that a value was given to. */
 const optionOf = (value: string, args: ReadonlyArray<string>): string => {
   const at = args.findIndex((arg) => arg === value || (arg.startsWith("-") && arg.endsWith(`=${value}`)))
   return (args[at] === value ? args[at - 1] : args[at]?.slice(0, -value.length - 1)) ?? "the value"

@@ -1,4 +1,4 @@
 declare const NOMBA_AUTH_VERSION: string
 
-/** Of this package, put in when it is bundled. */
+/** The version of this package. The bundler fills it in. */
 export const version: string = NOMBA_AUTH_VERSION

@@ -27,7 +27,7 @@ import * as Telemetry from "./telemetry.js"
 /**
  * The token operations, each in a span (`NombaAuth.issue` …) with the outcome and the number of attempts. Each attempt has a
  * span of its own below it.
- * The `RetryPolicy` is read here, once. Redirects are not followed, and no trace header is sent. If the client beneath
+ * The `RetryPolicy` is read here, once. Redirects are not followed, and no trace header is sent. If the underlying client
  * repeats a request by itself it is stopped, because a single-use token would be sent twice.
  *
  * Logs a warning if no account id is set and the host is one of Nomba's, which require it: once for each client.
@@ -136,7 +136,7 @@ interface RetryOptions {
   readonly mayRepeat: (error: Unavailable) => boolean
 }
 
-/** Starts one operation: its policy begins anew, and the gate of the caller's context counts its time. */
+/** Starts one operation: its retry policy starts from the beginning, and the gate of the caller's context counts its time. */
 const startRetryLoop = ({ mayRepeat, needed, policy }: RetryOptions): Effect.Effect<RetryLoop> =>
   Effect.gen(function* () {
     const gate = yield* HttpAttempt.AttemptGate

@@ -85,7 +85,6 @@ export interface Nomba {
   readonly [Symbol.asyncDispose]: () => Promise<void>
 }
 
-/** The running engine. */
 interface Engine {
   readonly cache: Cache.TokenCacheService
   readonly client: NombaClientService

@@ -191,7 +191,7 @@ const storeProblems = (store: NombaStore.StoreParts): ReadonlyArray<ConfigField>
   return [{ name: setting.origin, message: `${setting.origin} names another token store than the one in use: ${fix}` }]
 }
 
-/** What is neither a string nor a function was refused. */
+/** The options are checked before: it is a string or a function. */
 const secretOf = (given: unknown): NombaConfigOptions.Options["clientSecret"] => {
   if (typeof given === "string") return Redacted.make(given)
   return typeof given === "function" ? readSecret(() => given()) : Effect.never

@@ -140,7 +140,7 @@ const plain = (session: LiveSession): PlainSession => ({
   refreshExpiresAt: date(session.refreshExpiresAt)
 })
 
-/** What is no list of clients is left to be refused with the other options. */
+/** A value that is no list of clients is left to the checks of the options. */
 const withRedactedSecrets = (clients: ReadonlyArray<PlainClient>): ReadonlyArray<Client> =>
   Array.isArray(clients)
     ? clients.map((client: PlainClient) =>

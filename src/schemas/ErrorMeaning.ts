@@ -17,13 +17,13 @@ export interface ErrorMeaning {
   readonly isTransient: boolean
   /** The request certainly was not processed, so that a single-use token or code that it carried is still good. */
   readonly wasNotProcessed: boolean
-  /** Nomba answered a refresh so that the refresh token is spent, or was no good: it is not sent again. */
+  /** After this answer to a refresh, the refresh token is spent or invalid. It is not sent again. */
   readonly endsRefreshToken: boolean
   /** Nomba, or a check of ours, turned down what the request presented. It would again. */
   readonly isRefusal: boolean
   /**
-   * It is over after a while without a change of the program, its settings or the stored session. Any other failure has to be
-   * shown, and must not be covered up by a token that Nomba has rejected.
+   * The failure ends by itself: it needs no change of the program, its settings or the stored session. Any other failure must
+   * be reported, and not be hidden by serving a token that Nomba has rejected.
    */
   readonly healsByWaiting: boolean
   /**

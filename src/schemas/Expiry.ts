@@ -1,6 +1,6 @@
 /**
  * From the several ways in which an answer states an expiry to one lifetime, counted from the moment the request was
- * sent. Server times are compared with server times only; this machine's clock stands in where the answer has none.
+ * sent. Server times are compared with server times only; this machine's clock is used if the answer has none.
  *
  * @since 0.1.0
  */
@@ -28,7 +28,7 @@ export interface Sources {
   readonly expiresIn: Option.Option<number>
   /** `data.expiresAt`. */
   readonly expiresAt: Option.Option<number>
-  /** The answer's `Date` header; none where an `Age` header says that it comes from a cache. */
+  /** The answer's `Date` header; none if an `Age` header says that it comes from a cache. */
   readonly date: Option.Option<number>
   /** The access token's own `iat` and `exp`. */
   readonly claims: Claims
@@ -64,7 +64,7 @@ export interface Lifetime {
 export interface AlreadyExpired {
   /** What this machine's clock said when the request was sent. */
   readonly local: DateTime.Utc
-  /** What the server's clock said, where the answer tells. */
+  /** What the server's clock said, if the answer states it. */
   readonly server: Option.Option<DateTime.Utc>
 }
 
@@ -74,7 +74,7 @@ const utc = (millis: number): DateTime.Utc =>
   DateTime.unsafeMake(Math.max(-MAX_DATE, Math.min(MAX_DATE, Number.isNaN(millis) ? 0 : millis)))
 
 /**
- * The soonest of all stated lifetimes, at most 24 hours; 30 minutes where none is stated.
+ * The soonest of all stated lifetimes, at most 24 hours; 30 minutes if none is stated.
  *
  * @since 0.1.0
  */

@@ -177,7 +177,7 @@ export class Bearer extends Context.Tag("nomba-auth/Bearer")<
  * @category middleware
  */
 export class BearerAuth extends HttpApiMiddleware.Tag<BearerAuth>()("nomba-auth/BearerAuth", {
-  failure: failure(Unauthorized, { status: 401, description: "The bearer token is missing or dead." }),
+  failure: failure(Unauthorized, { status: 401, description: "The bearer token is missing, expired or revoked." }),
   provides: Bearer,
   security: {
     bearerAuth: HttpApiSecurity.bearer.pipe(
@@ -222,7 +222,8 @@ const revokeAccessToken = HttpApiEndpoint.post("revokeAccessToken", "/v1/auth/to
   .annotateContext(
     OpenApi.annotations({
       summary: "End a session",
-      description: "Kills an access token, because its user logged out or because somebody else may hold it."
+      description:
+        "Ends the session of an access token, because its user logged out or because the token may have leaked."
     })
   )
 

@@ -19,7 +19,7 @@ import { Session } from "./Session.js"
  * @category models
  */
 export interface Envelope {
-  /** As text, a single digit made two: `"00"` is success; `0` and `"0"` are the same. */
+  /** As text; one digit becomes two. `"00"`, `"0"` and `0` mean success. */
   readonly code: Option.Option<string>
   /** `description`, or `message`, which some live endpoints send in its place. */
   readonly description: Option.Option<string>
@@ -56,7 +56,7 @@ export const malformed = (path: string, value: unknown): string => `${path}: mal
 export const kind = (value: unknown): string =>
   value === null ? "null" : Array.isArray(value) ? "array" : typeof value
 
-/** A member for an object literal that is left out where there is no value: `{ ...present("detail", detail) }`. */
+/** A member for an object literal that is left out if there is no value: `{ ...present("detail", detail) }`. */
 export const present = <K extends string, A>(key: K, value: Option.Option<A>): { readonly [P in K]?: A } =>
   Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [key]: value }) as { readonly [P in K]: A } })
 
@@ -97,12 +97,12 @@ export interface ResponseFacts {
 }
 
 /**
- * A session, decoded.
+ * A decoded session, and what was odd about its response.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Granted {
+export interface DecodedSession {
   readonly session: Session
   /** Members that were skipped because they are malformed, as `path: kind`. They do not cost a usable token. */
   readonly warnings: ReadonlyArray<string>
@@ -116,11 +116,11 @@ export interface Granted {
  * @since 0.1.0
  * @category models
  */
-export interface Refused {
+export interface UnusableResponse {
   readonly reason: "NoUsableToken" | "AlreadyExpired"
   readonly issues: ReadonlyArray<string>
-  /** What it contains all the same. */
-  readonly granted: UnusableGrant
+  /** The tokens that it contains all the same. */
+  readonly tokens: UnusableTokens
 }
 
 /**
@@ -129,7 +129,7 @@ export interface Refused {
  * @since 0.1.0
  * @category models
  */
-export interface UnusableGrant {
+export interface UnusableTokens {
   /** One that had expired on arrival. */
   readonly accessToken: Option.Option<Redacted.Redacted<string>>
   readonly refreshToken: Option.Option<Redacted.Redacted<string>>
@@ -140,7 +140,7 @@ export interface UnusableGrant {
  *
  * @since 0.1.0
  */
-export const decodeSession = (body: unknown, facts: ResponseFacts): Either.Either<Granted, Refused> => {
+export const decodeSession = (body: unknown, facts: ResponseFacts): Either.Either<DecodedSession, UnusableResponse> => {
   const data = member(body, "data")
   const warnings = Option.toArray(decodeEnvelope(body).oddCode)
 
@@ -158,7 +158,7 @@ export const decodeSession = (body: unknown, facts: ResponseFacts): Either.Eithe
     return Either.left({
       reason: "NoUsableToken",
       issues: [`data.access_token: ${problemOf(accessToken)}`],
-      granted: { accessToken: Option.none(), refreshToken: Option.map(refreshToken, Redacted.make) }
+      tokens: { accessToken: Option.none(), refreshToken: Option.map(refreshToken, Redacted.make) }
     })
   }
 
@@ -177,19 +177,19 @@ export const decodeSession = (body: unknown, facts: ResponseFacts): Either.Eithe
     expiresAt
   })
   return Either.mapBoth(expiry, {
-    onLeft: ({ local, server }): Refused => ({
+    onLeft: ({ local, server }): UnusableResponse => ({
       reason: "AlreadyExpired",
       issues: [
         `Nomba's clock: ${Option.match(server, { onNone: () => "not stated", onSome: (at) => at.toJSON() })}`,
         `this machine's clock: ${local.toJSON()}`,
         ...warnings
       ],
-      granted: {
+      tokens: {
         accessToken: Option.some(Redacted.make(accessToken)),
         refreshToken: Option.map(refreshToken, Redacted.make)
       }
     }),
-    onRight: (stated): Granted => ({
+    onRight: (stated): DecodedSession => ({
       // A field that is added to Session does not compile until it is decoded here.
       session: new Session({
         accessToken: Redacted.make(accessToken),

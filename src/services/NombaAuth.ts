@@ -17,11 +17,11 @@ import type { Session } from "../schemas/Session.js"
  */
 export interface RefreshOptions {
   /**
-   * Once it was sent it may be spent, whatever became of the answer, unless `processed` of the error is `no`. Where the answer
-   * has no new one, it may have stayed good (RFC 6749, section 6).
+   * Do not send it again unless the error's `processed` is `no`: Nomba may have spent it. If the response contains no new
+   * one, this one may still be valid (RFC 6749, section 6).
    */
   readonly refreshToken: Redacted.Redacted<string>
-  /** The access token it was granted with, which may have expired: the live API wants it as the bearer. */
+  /** The access token of the same session, expired or not: the live API requires it as the bearer. */
   readonly accessToken?: Redacted.Redacted<string> | undefined
 }
 

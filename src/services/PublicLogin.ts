@@ -18,10 +18,10 @@ export interface PublicLoginService {
   /**
    * Puts a session into the `TokenCache` and its store, in the place of whatever is there, a logout included. Its lifetime
    * counts from this call, so make it as soon as `NombaAuth.exchange` has answered. It waits, for at most 30 s, while
-   * another holder renews. Where the store is out of reach the session is served all the same, `saved: false`, and written
-   * in the background as one that was renewed is; a logout that was written meanwhile ends it then.
+   * another holder renews. If the store is down, the session is served with `saved: false` and written in the background,
+   * like a renewed one. If a logout was written meanwhile, it ends the session.
    *
-   * `Unavailable` when the layer was closed: the session is kept nowhere.
+   * Fails with `Unavailable` if the layer is closed: the session is then stored nowhere.
    */
   readonly login: (session: Session) => Effect.Effect<void, Unavailable>
 }

@@ -11,11 +11,11 @@ import { Session } from "../schemas/Session.js"
 
 export interface NombaState {
   /** How many sessions were issued or refreshed. Tokens are numbered by it. */
-  readonly granted: number
+  readonly issued: number
   readonly sessions: Sessions.Sessions
 }
 
-export const empty: NombaState = { granted: 0, sessions: Sessions.empty }
+export const empty: NombaState = { issued: 0, sessions: Sessions.empty }
 
 const switches = Schema.decodeSync(Switches)({})
 
@@ -50,14 +50,14 @@ const toSession = (
   })
 
 /** Starts a session and ends the one before. */
-export const grant = (
-  { granted, sessions }: NombaState,
+export const issue = (
+  { issued, sessions }: NombaState,
   lifetime: Duration.Duration,
   now: number
 ): readonly [Session, NombaState] => {
-  const number = granted + 1
+  const number = issued + 1
   const [session, after] = Sessions.start(tokens(number, lifetime, now), "client", switches)(sessions)
-  return [toSession(session, lifetime, now), { granted: number, sessions: after }]
+  return [toSession(session, lifetime, now), { issued: number, sessions: after }]
 }
 
 /** Continues the session of a refresh token; none if the token is not valid. */
@@ -67,11 +67,11 @@ export const refresh = (
   lifetime: Duration.Duration,
   now: number
 ): readonly [Option.Option<Session>, NombaState] => {
-  const number = state.granted + 1
+  const number = state.issued + 1
   const request = { refreshToken, bearer: Option.none(), admits: () => true, now }
   const [refreshed, sessions] = Sessions.refresh(request, () => tokens(number, lifetime, now), switches)(state.sessions)
   return Either.isRight(refreshed)
-    ? [Option.some(toSession(refreshed.right, lifetime, now)), { granted: number, sessions }]
+    ? [Option.some(toSession(refreshed.right, lifetime, now)), { issued: number, sessions }]
     : [Option.none(), { ...state, sessions }]
 }
 

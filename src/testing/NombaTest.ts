@@ -185,11 +185,11 @@ const build = (script: Script) =>
           : Effect.fail<TestErrors[Operation]>(failure)
       })
 
-    const grant = (now: number): Effect.Effect<Session> =>
-      Ref.modify(state, (before) => NombaState.grant(before, lifetime, now))
+    const issue = (now: number): Effect.Effect<Session> =>
+      Ref.modify(state, (before) => NombaState.issue(before, lifetime, now))
 
     const auth = NombaAuth.of({
-      issue: operate("issue", (now) => Effect.zipRight(clientSecret, grant(now))),
+      issue: operate("issue", (now) => Effect.zipRight(clientSecret, issue(now))),
       refresh: ({ refreshToken }) =>
         operate("refresh", (now) =>
           Effect.flatMap(
@@ -205,7 +205,7 @@ const build = (script: Script) =>
               : new Expired({ operation: "revoke", status: 401 })
           )
         ),
-      exchange: () => operate("exchange", grant)
+      exchange: () => operate("exchange", issue)
     } satisfies NombaAuthService)
 
     const client = HttpClient.make((request, url) =>
@@ -223,7 +223,7 @@ const build = (script: Script) =>
         Ref.update(state, (before) => NombaState.expire(before, now))
       ),
       revoke: Ref.update(state, NombaState.revoke),
-      login: Effect.flatMap(Clock.currentTimeMillis, grant),
+      login: Effect.flatMap(Clock.currentTimeMillis, issue),
       calls: Ref.get(calls),
       requests: resources.requests
     }

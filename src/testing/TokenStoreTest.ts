@@ -1,5 +1,5 @@
 /**
- * A double of `TokenStore`: in memory, and out of reach whenever a test says so.
+ * A double of `TokenStore`: in memory, and down while a test says so.
  *
  * @since 0.1.0
  */

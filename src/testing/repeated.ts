@@ -1,5 +1,5 @@
 /**
- * What is ordered for the next several calls.
+ * The same outcome for several calls.
  *
  * @since 0.1.0
  */
@@ -8,11 +8,11 @@ import * as Effect from "effect/Effect"
 const MOST = 10_000
 
 /**
- * The same so many times. Dies where that is not a whole number from 0 to 10,000.
+ * The value `times` times. A defect if `times` is not a whole number from 0 to 10,000.
  *
  * @since 0.1.0
  */
 export const repeated = <A>(value: A, times: number): Effect.Effect<ReadonlyArray<A>> =>
   Number.isInteger(times) && times >= 0 && times <= MOST
     ? Effect.sync(() => Array.from({ length: times }, () => value))
-    : Effect.dieMessage(`times is a whole number from 0 to ${MOST}, not ${times}`)
+    : Effect.dieMessage(`times must be a whole number from 0 to ${MOST}, not ${times}`)

@@ -26,12 +26,12 @@ import * as store from "./store.js"
 import * as values from "./values.js"
 
 /** What the checks start from. */
-export interface Patient {
+export interface DoctorContext {
   readonly settings: Settings
   /** The environment of this process. */
   readonly variables: Readonly<Record<string, string | undefined>>
   readonly node: network.NodeProxy
-  /** Of each step over the network. */
+  /** How long each step over the network may take. */
   readonly stepTimeout: Duration.Duration
   /** Whether to try the credentials with a token request. */
   readonly login: boolean
@@ -83,7 +83,7 @@ export const nodeVersion = (version: string): Finding => {
 
 /** A step on the way to the server, which says nothing if an earlier one failed. */
 const onTheWay = (
-  { settings: { environment }, stepTimeout }: Patient,
+  { settings: { environment }, stepTimeout }: DoctorContext,
   name: string,
   run: (steps: network.Steps, known: Known) => Effect.Effect<Outcome, never, Needs>
 ): Check => ({
@@ -98,14 +98,14 @@ const onTheWay = (
     })
 })
 
-const direct = (patient: Patient, name: string, run: (steps: network.Steps) => Effect.Effect<Finding>): Check =>
-  onTheWay(patient, name, (steps, { isProxied }) =>
+const direct = (context: DoctorContext, name: string, run: (steps: network.Steps) => Effect.Effect<Finding>): Check =>
+  onTheWay(context, name, (steps, { isProxied }) =>
     isProxied
       ? Effect.succeed({ finding: skipped("the proxy does this") })
       : Effect.map(run(steps), (finding) => ({ finding }))
   )
 
-const proxy = ({ node, settings: { environment }, variables }: Patient): Check => ({
+const proxy = ({ node, settings: { environment }, variables }: DoctorContext): Check => ({
   name: "proxy",
   run: () =>
     Effect.sync(() => {
@@ -116,7 +116,7 @@ const proxy = ({ node, settings: { environment }, variables }: Patient): Check =
 })
 
 /** Where the base URL is from is known also if other settings are wrong. */
-const targetOf = ({ settings: { config, environment } }: Patient, baseUrl: string): Answer.Target =>
+const targetOf = ({ settings: { config, environment } }: DoctorContext, baseUrl: string): Answer.Target =>
   config ?? {
     baseUrl,
     origins: {
@@ -127,9 +127,9 @@ const targetOf = ({ settings: { config, environment } }: Patient, baseUrl: strin
     }
   }
 
-const answer = (patient: Patient): Check =>
-  onTheWay(patient, "answer", ({ stepTimeout, url }) =>
-    Effect.match(Answer.ask(targetOf(patient, url.href.replace(/\/$/, "")), { stepTimeout }), {
+const answer = (context: DoctorContext): Check =>
+  onTheWay(context, "answer", ({ stepTimeout, url }) =>
+    Effect.match(Answer.ask(targetOf(context, url.href.replace(/\/$/, "")), { stepTimeout }), {
       onFailure: (error) => ({ finding: failed(error) }),
       onSuccess: (answer) => ({
         finding: Answer.answerWithoutToken(answer),
@@ -174,7 +174,7 @@ const tokenStore: Check = {
     })
 }
 
-const session = ({ settings: { config } }: Patient): Check => ({
+const session = ({ settings: { config } }: DoctorContext): Check => ({
   name: "session",
   run: ({ store: opened }) =>
     Effect.gen(function* () {
@@ -202,7 +202,7 @@ const session = ({ settings: { config } }: Patient): Check => ({
 /** Longer than a renewal may take. */
 const LOGIN_LIMIT = Duration.seconds(35)
 
-const login = ({ login: isAsked, settings: { config, isPublic } }: Patient): Check => ({
+const login = ({ login: isAsked, settings: { config, isPublic } }: DoctorContext): Check => ({
   name: "login",
   run: ({ cutBy, store: opened }) =>
     Effect.gen(function* () {
@@ -239,11 +239,11 @@ const login = ({ login: isAsked, settings: { config, isPublic } }: Patient): Che
     })
 })
 
-const token = (patient: Patient): Check => ({
+const token = (context: DoctorContext): Check => ({
   name: "token",
   run: ({ cutBy, issued, session }) =>
     Effect.gen(function* () {
-      const { settings, stepTimeout } = patient
+      const { settings, stepTimeout } = context
       const { config } = settings
       if (config === undefined) return { finding: skipped("see the settings") }
       if (cutBy !== undefined) return { finding: skipped(`see ${cutBy}`) }
@@ -260,24 +260,24 @@ const token = (patient: Patient): Check => ({
     })
 })
 
-export const checksOf = (patient: Patient): ReadonlyArray<Check> => {
-  const { node, settings, variables } = patient
+export const checksOf = (context: DoctorContext): ReadonlyArray<Check> => {
+  const { node, settings, variables } = context
   return [
     pure("Node", () => nodeVersion(node.version)),
     pure("client id", () => values.clientId(settings.values)),
     pure("client secret", () => values.clientSecret(settings.values)),
     pure("account id", () => values.accountId(settings.values)),
     pure("environment", () => values.environment(settings.environment)),
-    proxy(patient),
-    direct(patient, "DNS", network.dns),
-    direct(patient, "connection", network.connection),
-    direct(patient, "TLS", (steps) => network.tls(steps, variables)),
-    answer(patient),
+    proxy(context),
+    direct(context, "DNS", network.dns),
+    direct(context, "connection", network.connection),
+    direct(context, "TLS", (steps) => network.tls(steps, variables)),
+    answer(context),
     clock,
     tokenStore,
-    session(patient),
-    login(patient),
-    token(patient)
+    session(context),
+    login(context),
+    token(context)
   ]
 }
 

@@ -269,7 +269,7 @@ export const tls = (steps: Steps, variables: Variables): Effect.Effect<Finding> 
         return variables["NODE_TLS_REJECT_UNAUTHORIZED"] === "0"
           ? warning(
               `${described}; NODE_TLS_REJECT_UNAUTHORIZED=0 makes Node accept every other one too`,
-              "remove NODE_TLS_REJECT_UNAUTHORIZED: anybody in between can read the secret"
+              "remove NODE_TLS_REJECT_UNAUTHORIZED: anyone in between can read the secret"
             )
           : ok(described)
       }

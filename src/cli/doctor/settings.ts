@@ -37,7 +37,7 @@ const read = new Set([
   "NOMBA_TOKEN_STORE_KEYS"
 ])
 
-/** Of the first variable that is set, not trimmed. */
+/** The first variable that is set, not trimmed. */
 const find = (...names: ReadonlyArray<string>): Effect.Effect<Given | undefined> =>
   Effect.forEach(names, (name) =>
     Effect.map(

@@ -26,7 +26,7 @@ export interface Store {
   readonly kind: StoreKind
   /** For people: `file:/var/lib/shop (NOMBA_TOKEN_STORE)`. */
   readonly name: string
-  /** Of a file store. */
+  /** The folder of a file store. */
   readonly folder?: string
   /** Whether the folder is a makeshift one, because the user's own cannot be used. */
   readonly isTemporary?: boolean

@@ -88,7 +88,6 @@ export class Mask {
   }
 }
 
-/** Masks a body that comes in chunks. */
 export class MaskedBody {
   readonly #mask: Mask
   #left: number

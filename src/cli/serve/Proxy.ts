@@ -34,7 +34,6 @@ const MAX_CONNECTIONS = 2_048
 
 const MAX_HEADER_SIZE = 16 * 1_024
 
-/** A proxy that listens. */
 export interface Proxy {
   /** The URL for callers. On a Unix socket any host name will do. */
   readonly url: string

@@ -224,13 +224,13 @@ const unlessAnswered = (timedOut: TimedOut): Effect.Effect<Effect.Effect<void>, 
     })
   })
 
-const unusableGrants = new WeakMap<AuthError, Responses.UnusableGrant>()
+const unusableTokens = new WeakMap<AuthError, Responses.UnusableTokens>()
 
 /** The tokens of the response that this error is about. They are kept beside the error, because it must hold no secret. */
-export const unusableGrantOf = (error: AuthError): Option.Option<Responses.UnusableGrant> => {
+export const unusableTokensOf = (error: AuthError): Option.Option<Responses.UnusableTokens> => {
   // Inside a span each failure with the error wraps it once more.
   const original = Cause.originalError(error)
-  return original === error ? Option.fromNullable(unusableGrants.get(error)) : unusableGrantOf(original)
+  return original === error ? Option.fromNullable(unusableTokens.get(error)) : unusableTokensOf(original)
 }
 
 export type DecodeSession = (
@@ -248,10 +248,10 @@ export const makeDecodeSession =
     Effect.gen(function* () {
       const decoded = Responses.decodeSession(json, { sentAt, secrets, date: IncomingResponse.date(headers) })
       if (Either.isLeft(decoded)) {
-        const { granted, ...problem } = decoded.left
+        const { tokens, ...problem } = decoded.left
         const requestId = Option.map(IncomingResponse.requestId(headers), (id) => withoutSecrets(id, secrets, 200))
         const error = new UnexpectedResponse({ operation, status, ...problem, ...present("requestId", requestId) })
-        unusableGrants.set(error, granted)
+        unusableTokens.set(error, tokens)
         return yield* error
       }
       const { session, usesOwnClock, warnings } = decoded.right

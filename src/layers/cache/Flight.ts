@@ -12,7 +12,6 @@ import type * as Tracer from "effect/Tracer"
 import { spanOf } from "../telemetry.js"
 import { firstOf, stallTolerantSleep, unref, waitAtMost } from "../time.js"
 
-/** One run. */
 export interface Run {
   /** Counts up with each run of a cache. */
   readonly generation: number

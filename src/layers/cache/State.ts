@@ -29,7 +29,7 @@ export interface Cached {
   readonly expiresAt: number
   /** Nomba answered 401 to it, and nothing newer has come. */
   readonly rejected: boolean
-  /** Until when `cachedGet` is all that `get` needs. */
+  /** Until then `get` is `cachedGet`, and does nothing else. */
   readonly freshUntil: Mark
   /** The answer to `get`, built once. */
   readonly cachedGet: Effect.Effect<Redacted.Redacted<string>>
@@ -245,7 +245,6 @@ export interface Change {
   readonly after: State
 }
 
-/** The state of one cache. */
 export interface StateRef {
   /** Without a step of the fiber: the hot path reads it. */
   readonly current: () => State

@@ -24,7 +24,7 @@ import * as State from "./State.js"
 export interface StoreSync {
   /** Nomba gave this session. The announcement of its commit may be heard before the renewal has ended. */
   readonly obtained: (session: Session, operation: Obtained["operation"]) => void
-  /** Takes it unless a logout, a login or something newer came after `since`. `operation`: how Nomba gave it, if it did. */
+  /** Keeps the session unless a logout, a login or a newer session came after `since`. `operation`: how Nomba gave it, if it did. */
   readonly take: (
     step: typeof State.adopt,
     stored: Stored,

@@ -11,7 +11,7 @@ import { endsRefreshToken, isRefusal, rejectsCredentials, wasNotProcessed } from
 import { Session } from "../../schemas/Session.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { Lease, LeaseLost, Stored } from "../../services/TokenStore.js"
-import { AttemptGate, type AttemptGateService, unusableGrantOf } from "../auth/HttpAttempt.js"
+import { AttemptGate, type AttemptGateService, unusableTokensOf } from "../auth/HttpAttempt.js"
 import { hasTime } from "../time.js"
 import type { RenewalHistory } from "./RenewalHistory.js"
 
@@ -149,14 +149,14 @@ export const obtainSession =
      * there is a newer one. Otherwise the end user has to log in.
      */
     const whatIsLeft = ({ remaining, session }: Stored, elapsed: number, error: AuthError): Obtained => {
-      const granted = unusableGrantOf(error)
-      const expired = Option.flatMap(granted, (_) => _.accessToken)
+      const unusable = unusableTokensOf(error)
+      const expired = Option.flatMap(unusable, (_) => _.accessToken)
       return {
         session: new Session({
           ...session,
           accessToken: Option.getOrElse(expired, () => session.accessToken),
           refreshToken: Option.filter(
-            Option.flatMap(granted, (_) => _.refreshToken),
+            Option.flatMap(unusable, (_) => _.refreshToken),
             (newer) => !Option.exists(session.refreshToken, isText(Redacted.value(newer)))
           )
         }),

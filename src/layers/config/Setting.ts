@@ -18,7 +18,6 @@ export interface Setting<A> {
   readonly value: A
   /** `options.clientId`, `NOMBA_CLIENT_ID` or `not set`. */
   readonly origin: string
-  /** Whether it was read from a variable. */
   readonly isVariable?: boolean
 }
 

@@ -1,5 +1,5 @@
 /**
- * An `HttpClient` that is safe to send credentials with, whatever the client beneath it does by default.
+ * An `HttpClient` that is safe to send credentials with, whatever its underlying client does by default.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -28,13 +28,13 @@ import * as OutgoingRequest from "./OutgoingRequest.js"
  *
  * - `fetch` does not follow redirects and adds no credentials of its own. The rest of the user's `RequestInit` stays.
  * - A redirect is a `ResponseError`, so that `HttpClient.followRedirects` on top does not follow it either.
- * - A client beneath that follows redirects by itself is stopped before it sends, and a response from another URL is
+ * - An underlying client that follows redirects by itself is stopped before it sends, and a response from another URL is
  *   refused.
  * - No trace header is sent, and the span contains no header, because servers echo what they receive.
  *
  * The platform's clients, and every client made with `HttpClient.make`, ask `currentTracerDisabledWhen` before they send.
  * That is the only hook from which a send can be seen and stopped from outside, so the guard sits there. It does not see
- * a client with `HttpClient.withTracerDisabledWhen` applied beneath, or one that is not made by the platform: of those
+ * a client with `HttpClient.withTracerDisabledWhen` already applied, or one that is not made by the platform: of those
  * only the response can be refused, after the credentials were sent. They must not follow redirects.
  */
 export const make = (
@@ -60,7 +60,7 @@ export const make = (
             ): Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError> => {
               onExit(exit)
               const after = access.get()
-              // Other references that the client beneath has set stay.
+              // Other references that the underlying client has set stay.
               const restored = after === guarded ? refs : set(after, fiber.id(), before)
               return access.set(restored, refuseRedirect(exit, request))
             }
@@ -195,7 +195,7 @@ interface Expected {
   once: { isSent: boolean } | undefined
 }
 
-/** Throws if the client beneath is about to send something else: a defect, which nothing beneath retries. */
+/** Throws if the underlying client is about to send something else: a defect, which the underlying client does not retry. */
 const onlyAsAsked =
   (expected: Expected): Predicate.Predicate<HttpClientRequest.HttpClientRequest> =>
   (sent) => {
@@ -213,10 +213,10 @@ const refuseRedirectedSend = (sent: HttpClientRequest.HttpClientRequest, url: st
   if (sent.url !== url) throw new RedirectedSend()
 }
 
-/** The client beneath is about to send the request to where it was redirected. */
+/** The underlying client is about to send the request to where it was redirected. */
 class RedirectedSend extends Error {}
 
-/** The client beneath is about to send a single-use request again. */
+/** The underlying client is about to send a single-use request again. */
 class Repeated extends Error {
   readonly code = "REQUEST_REPEATED"
 }
@@ -225,7 +225,7 @@ class Repeated extends Error {
 class Once extends Context.Tag("nomba-auth/GuardedClient/Once")<Once, { isSent: boolean }>() {}
 
 /**
- * Each execution sends one request: if the client beneath repeats it (`HttpClient.retryTransient`), the repetition is a
+ * Each execution sends one request: if the underlying client repeats it (`HttpClient.retryTransient`), the repetition is a
  * defect.
  */
 export const singleSend = (client: HttpClient.HttpClient): HttpClient.HttpClient =>
@@ -246,7 +246,7 @@ const refuseRedirect = (
     : exit
 }
 
-/** The client beneath may have turned the response into a failure, or was stopped. */
+/** The underlying client may have turned the response into a failure, or was stopped. */
 const isFromAnotherUrl = (
   cause: Cause.Cause<HttpClientError.HttpClientError>,
   request: HttpClientRequest.HttpClientRequest

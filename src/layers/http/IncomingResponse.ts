@@ -91,7 +91,7 @@ export const discard = (response: HttpClientResponse.HttpClientResponse): Effect
     ),
     interruptInBackground
   )
-  // An interrupted caller's response is let go of too, where nothing can be interrupted.
+  // Also in an uninterruptible region, in which the response of an interrupted caller is discarded.
   return firstOf(read, stallTolerantSleep("1 seconds"))
 }
 

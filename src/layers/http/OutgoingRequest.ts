@@ -53,7 +53,7 @@ const isPlain = /^(?:\/[\w~-][\w.~:@!$&()*+,;=-]*)+\/?(?:\?[\w.~:@!$&()*+,;=/?-]
 
 const parse = Option.liftThrowable((url: string, base?: string): URL => new URL(url, base))
 
-/** As a server reads it that takes escaped slashes for slashes. */
+/** The URL as a server reads it that decodes escaped slashes. */
 const unescaped = (url: URL): URL => new URL(url.origin + url.pathname.replace(/%2f|%5c/gi, "/"))
 
 const isAbsolute = /^[a-z][a-z\d+.-]*:/i
@@ -121,7 +121,7 @@ export const routeOf = (method: string, pathname: string, accountId: string | un
 /** The route with its ids. */
 export const resourceOf: typeof routeOf = nameOf
 
-/** What is named of a request: not only `HttpClientRequest` has it. */
+/** The parts of a request that name its route. The proxy's requests have them too. */
 interface Named {
   readonly method: string
   readonly headers: { readonly [name: string]: string | undefined }
@@ -232,7 +232,7 @@ export const hidden = (request: Request, parts: Partial<Pick<Request, "method" |
   return self
 }
 
-/** Hides a copy where it is. */
+/** Hides a copy in place. */
 export const hide = (request: Request): void => {
   if (Object.getPrototypeOf(request) !== Proto) Object.defineProperties(request, printing)
 }
@@ -240,7 +240,7 @@ export const hide = (request: Request): void => {
 /** The version in package.json; a test compares the two. */
 export const VERSION = "0.1.0"
 
-/** A browser sends its own, and asks the server's permission (CORS preflight) before it sends another. */
+/** A browser sends a `User-Agent` of its own. To send another, it first asks the server (CORS preflight). */
 const agent =
   "document" in globalThis || "WorkerGlobalScope" in globalThis ? {} : { "user-agent": `nomba-auth/${VERSION}` }
 

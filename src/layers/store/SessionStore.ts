@@ -103,7 +103,6 @@ interface View {
   readonly now: number
 }
 
-/** One attempt that holds the lease. */
 interface Holder {
   readonly owner: Owner
   readonly view: View
@@ -312,7 +311,7 @@ export const make = (
         yield* permit(driver.setRefreshInFlight(owner, true))
         holder.isFlagUnused = false
       })
-      /** A flag that was set before this attempt says that someone else's request may have been processed. It stays. */
+      /** A flag that was set before this attempt says that the request of another attempt may have been processed. It stays. */
       const cancelRefresh = Effect.fnUntraced(function* () {
         if (view.refreshInFlight) return
         holder.isFlagUnused = true

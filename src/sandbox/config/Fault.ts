@@ -135,7 +135,6 @@ const duration = (description: string) =>
 
 const kinds = ["connectionReset", "truncated", "invalidBody"] as const
 
-/** The kinds of `answer` that are a word. */
 export const AnswerKind = Schema.Literal(...kinds)
 
 /** How a fault is given, in code and over HTTP. */

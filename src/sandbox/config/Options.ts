@@ -141,7 +141,7 @@ export interface Settings {
   readonly onRequest: ((request: LoggedRequest) => void) | undefined
   readonly host: string
   readonly port: number
-  /** As a browser sends them. */
+  /** The names as a browser sends them. */
   readonly allowedHosts: ReadonlySet<string>
   readonly tls: { readonly cert: string; readonly key: Redacted.Redacted } | undefined
 }

@@ -29,7 +29,6 @@ export type Counted = (typeof counted)[number]
 /** What the sandbox answers for its user and not for a client. */
 const ownPath = /^\/(?:$|health$|openapi\.json$|docs(?:\/|$)|assets\/|_sandbox(?:\/|$))/
 
-/** What is wrong with the target of a fault. */
 export const faultTargetIssue = (target: unknown): string | undefined => {
   if ((operations as ReadonlyArray<unknown>).includes(target)) return undefined
   const route = typeof target === "string" && target.length <= 256 ? parseRoute(target) : undefined

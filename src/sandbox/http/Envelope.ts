@@ -71,7 +71,6 @@ export const unauthorized = (description: string, ...errors: ReadonlyArray<strin
 
 const Failure = Schema.parseJson(Schema.Struct({ errors: Schema.Array(Schema.String) }))
 
-/** The first error that a response names. */
 export const firstError = ({ body }: HttpServerResponse.HttpServerResponse): string | undefined =>
   body._tag === "Uint8Array"
     ? Option.getOrUndefined(Schema.decodeUnknownOption(Failure)(new TextDecoder().decode(body.body)))?.errors[0]

@@ -16,7 +16,6 @@ const parsed = (url: string): URL | undefined => (URL.canParse(url) ? new URL(ur
 /** A `Host` or an `Origin` with the scheme of the sandbox, so that a default port is left out in both. */
 const withSchemeOf = (url: string, host: string): URL | undefined => parsed(`${new URL(url).protocol}//${host}`)
 
-/** Whether a host is one of the sandbox's own. */
 const isOwn = ({ hostname, port }: URL, url: string, { allowedHosts, host }: Names): boolean => {
   if (allowedHosts.has(hostname)) return true
   if (Hostname.anyAddress.has(host)) return Hostname.isAddress(hostname) || hostname === "localhost"

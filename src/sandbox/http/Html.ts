@@ -1,4 +1,4 @@
-/** HTML. */
+/** Escapes text for HTML pages. */
 
 const entities: Readonly<Record<string, string>> = {
   "&": "&amp;",

@@ -20,7 +20,6 @@ import { checkRateLimit, Refusal } from "./Refusal.js"
 const routes = ({ provided, state }: EmulatorService) =>
   Effect.map(state, ({ resources }) => resourceRoutes.listed(resources, provided))
 
-/** The methods of a path, for a preflight. */
 export const methodsOf = (emulator: EmulatorService, path: string): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(routes(emulator), (listed) => resourceRoutes.find(listed, "", path).methods)
 

@@ -18,7 +18,7 @@ export interface Save {
   /** Money that moves into the balance, or with `debit` out of it. */
   readonly credit?: string
   readonly debit?: string
-  /** Of the money. Only naira move into the balance, or out of it. Default: naira. */
+  /** The currency of the money. Only naira change the balance. Default: naira. */
   readonly currency?: string
 }
 

@@ -57,7 +57,6 @@ export const sameSession = (actual: Session, expected: Session, what: string): E
     ? Effect.void
     : broken(`${what}: expected ${Redacted.value(expected.accessToken)}, got ${Redacted.value(actual.accessToken)}`)
 
-/** The stored session, if there is one. */
 export const readStored = (store: SessionStore): Effect.Effect<Option.Option<Stored>, Unavailable> =>
   Effect.map(store.readVersioned, (_) => _.stored)
 
@@ -70,7 +69,7 @@ export const renew = (
 ): Effect.Effect<Stored, AuthError | RenewalHeldBack> =>
   store.renew({ share: Option.none, isAbandoned: () => false, ...options, adopt, obtain })
 
-/** What is held is this session, and the store says so. */
+/** Fails unless the store contains this session, saved. */
 export const holds = (store: SessionStore, session: Session): Effect.Effect<Stored, ContractBroken | Unavailable> =>
   Effect.gen(function* () {
     const stored = yield* some(yield* readStored(store), `the store should hold ${Redacted.value(session.accessToken)}`)
@@ -226,7 +225,7 @@ export const makeRevoke = <E = never>(
     }
   })
 
-/** Nomba is out of reach. */
+/** Nomba cannot be reached. */
 export const down = new Unavailable({ operation: "issue", reason: "Network", detail: "ECONNREFUSED" })
 
 /** A holder whose lease can be made to expire. */

@@ -1,4 +1,4 @@
-/** A store out of reach, answers that are lost, and what cannot be read. */
+/** A store that is down, answers that are lost, and entries that cannot be read. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
@@ -54,7 +54,7 @@ export const outages = (
 
   return [
     scenario(
-      "fails while it is out of reach, sends no token request, and goes on afterwards",
+      "fails while it is down, sends no token request, and works again afterwards",
       Effect.gen(function* () {
         const { a, b, wire } = yield* two
         yield* put(b, sessionOf("held"))
@@ -68,7 +68,7 @@ export const outages = (
     ),
 
     scenario(
-      "opens a key while it is out of reach",
+      "opens a key while it is down",
       Effect.gen(function* () {
         const key = yield* freshKey()
         const wire = yield* faulty

@@ -1,4 +1,4 @@
-/** What is written is read back, by everybody, under its own key only. */
+/** What one holder writes, every holder reads back, under its own key only. */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

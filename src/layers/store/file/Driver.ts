@@ -40,7 +40,6 @@ interface Seen {
   readonly entry: Entry
 }
 
-/** The same, decoded. */
 interface Decoded extends Seen {
   readonly content: Option.Option<StoredContent>
 }

@@ -41,15 +41,15 @@ export interface Files {
   readonly list: (directory: string) => Effect.Effect<ReadonlyArray<string>, FileFailure>
   readonly stat: (path: string) => Effect.Effect<Info, FileFailure>
   readonly read: (path: string) => Effect.Effect<string, FileFailure>
-  /** A new file that its owner alone may read, whole on the disk when this ends. */
+  /** Writes a new file that only its owner may read, and flushes it to the disk. */
   readonly write: (path: string, text: string) => Effect.Effect<void, FileFailure>
-  /** A second name for a file; `EEXIST` where that is taken: of many who try, one succeeds. */
+  /** A second name for a file; `EEXIST` if the name is taken: if many processes try, one succeeds. */
   readonly link: (path: string, name: string) => Effect.Effect<void, FileFailure>
   readonly rename: (path: string, name: string) => Effect.Effect<void, FileFailure>
   readonly remove: (path: string) => Effect.Effect<void, FileFailure>
-  /** With those above it; its owner alone may enter. */
+  /** Makes the folder and those above it; only the owner may enter it. */
   readonly makeDirectory: (path: string) => Effect.Effect<void, FileFailure>
-  /** Brings the names in a folder to the disk, where the system can. */
+  /** Flushes the names in a folder to the disk, if the system can. */
   readonly syncDirectory: (path: string) => Effect.Effect<void, FileFailure>
 }
 

@@ -27,7 +27,6 @@ export interface Found {
 }
 
 export interface VersionedFile {
-  /** The number of the newest text. */
   readonly newest: Effect.Effect<number, FileFailure>
   readonly load: Effect.Effect<Found, FileFailure>
   /**

@@ -35,7 +35,7 @@ export interface RedisClient {
  * @category models
  */
 export interface RedisSubscriber {
-  /** Of this connection alone. */
+  /** The options of this connection. */
   readonly options: object
   readonly on: {
     (event: "message", listener: (channel: string, message: string) => void): unknown

@@ -185,7 +185,7 @@ const hints: Readonly<Record<string, string>> = {
   WRONGPASS: "Redis refuses the user name or the password."
 }
 
-/** Of a connection that never was ready. A server that restarts breaks one that was in the same way. */
+/** Hints for a connection that was never ready. Later, the same code may only mean that the server restarts. */
 const hintsBeforeReady: Readonly<Record<string, string>> = {
   ECONNRESET: "Redis closed the connection: if it speaks TLS only, the URL must begin with rediss://."
 }
