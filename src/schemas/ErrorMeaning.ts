@@ -1,8 +1,6 @@
 /**
  * What a failure means for a retry, a refresh token or a token in hand. Each class of `AuthError` says it of itself; these
  * functions ask.
- *
- * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
 

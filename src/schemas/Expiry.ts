@@ -1,8 +1,6 @@
 /**
  * From the several ways in which an answer states an expiry to one lifetime, counted from the moment the request was
  * sent. Server times are compared with server times only; this machine's clock is used if the answer has none.
- *
- * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -17,12 +15,7 @@ export const DEFAULT_LIFETIME: Duration.Duration = Duration.minutes(30)
 /** No lifetime counts for longer than this, whatever an answer says. */
 export const MAX_LIFETIME: Duration.Duration = Duration.hours(24)
 
-/**
- * What an answer says about the expiry; all times in milliseconds since 1970.
- *
- * @since 0.1.0
- * @category models
- */
+/** What an answer says about the expiry; all times in milliseconds since 1970. */
 export interface Sources {
   /** `data.expires_in`, in milliseconds. */
   readonly expiresIn: Option.Option<number>
@@ -36,31 +29,18 @@ export interface Sources {
   readonly sentAt: number
 }
 
-/**
- * @since 0.1.0
- * @category models
- */
 export interface Claims {
   readonly iat: Option.Option<number>
   readonly exp: Option.Option<number>
 }
 
-/**
- * @since 0.1.0
- * @category models
- */
 export interface Lifetime {
   readonly lifetime: Duration.Duration
   readonly issuedAt: DateTime.Utc
   readonly clock: "server" | "local"
 }
 
-/**
- * The token had no time left when it was granted.
- *
- * @since 0.1.0
- * @category models
- */
+/** The token had no time left when it was granted. */
 export interface AlreadyExpired {
   /** What this machine's clock said when the request was sent. */
   readonly local: DateTime.Utc
@@ -73,11 +53,7 @@ const MAX_DATE = 8.64e15
 const utc = (millis: number): DateTime.Utc =>
   DateTime.unsafeMake(Math.max(-MAX_DATE, Math.min(MAX_DATE, Number.isNaN(millis) ? 0 : millis)))
 
-/**
- * The soonest of all stated lifetimes, at most 24 hours; 30 minutes if none is stated.
- *
- * @since 0.1.0
- */
+/** The soonest of all stated lifetimes, at most 24 hours; 30 minutes if none is stated. */
 export const lifetime = (sources: Sources): Either.Either<Lifetime, AlreadyExpired> => {
   const { claims, date, expiresAt, expiresIn, sentAt } = sources
   const server = Option.orElse(date, () => claims.iat)
@@ -104,8 +80,6 @@ const isEpochMillis = (value: number): boolean => value >= 1e10 && value <= MAX_
 /**
  * Reads a date as Nomba's services write them: ISO 8601 with `Z`, an offset or no zone (UTC, whatever zone this machine
  * is in), up to nine fraction digits, a space for the `T`; or milliseconds since 1970 as a number or in digits.
- *
- * @since 0.1.0
  */
 export const parseDate = (value: string | number): Option.Option<number> => {
   if (typeof value === "number") return Option.liftPredicate(value, isEpochMillis)
@@ -128,11 +102,7 @@ export const parseDate = (value: string | number): Option.Option<number> => {
 const httpDate =
   /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} [\d:]{8} GMT$/
 
-/**
- * Reads an HTTP date (RFC 9110 section 5.6.7, the form that senders must use).
- *
- * @since 0.1.0
- */
+/** Reads an HTTP date (RFC 9110 section 5.6.7, the form that senders must use). */
 export const parseHttpDate = (text: string): Option.Option<number> => {
   const millis = httpDate.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN
   return Number.isNaN(millis) ? Option.none() : Option.some(millis)
@@ -147,8 +117,6 @@ const numericDate = (claims: unknown, name: string): Option.Option<number> => {
 /**
  * Reads `iat` and `exp` from a JWT without verifying it (RFC 7519 section 4.1): the client cannot, and need not. An
  * opaque token has no claims.
- *
- * @since 0.1.0
  */
 export const claims = (accessToken: string): Claims => {
   const payload = accessToken.split(".")[1] ?? ""

@@ -2,8 +2,6 @@
  * The strict contract of Nomba's authentication API: three operations, as their OpenAPI description states them.
  * The sandbox serves it and `openapi.json` is generated from it. The client does not decode with it, because the live
  * API answers in a second dialect.
- *
- * @since 0.1.0
  */
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
@@ -26,12 +24,7 @@ const envelope = {
   description: Schema.optional(text("The outcome in a few words, for people."))
 }
 
-/**
- * What issue and refresh answer (spec: `components.schemas.TokenResponse`, where no member is required).
- *
- * @since 0.1.0
- * @category schemas
- */
+/** What issue and refresh answer (spec: `components.schemas.TokenResponse`, where no member is required). */
 export const TokenResponse = Schema.Struct({
   ...envelope,
   data: Schema.optional(
@@ -50,12 +43,7 @@ export const TokenResponse = Schema.Struct({
   )
 }).annotations({ identifier: "TokenResponse", description: "A session: an access token and what renews it." })
 
-/**
- * What revoke answers (spec: `components.schemas.SuccessResponse`).
- *
- * @since 0.1.0
- * @category schemas
- */
+/** What revoke answers (spec: `components.schemas.SuccessResponse`). */
 export const SuccessResponse = Schema.Struct(envelope).annotations({
   identifier: "SuccessResponse",
   description: "The call succeeded and has nothing else to say."
@@ -73,12 +61,7 @@ export const ErrorResponse = Schema.Struct({
   errors: Schema.optional(Schema.Array(Schema.String).annotations({ description: "Each thing that is wrong." }))
 }).annotations({ identifier: "ErrorResponse", description: "The call failed, and why." })
 
-/**
- * What issue takes (spec: `paths./v1/auth/token/issue`).
- *
- * @since 0.1.0
- * @category schemas
- */
+/** What issue takes (spec: `paths./v1/auth/token/issue`). */
 export const IssuePayload = Schema.Struct({
   grant_type: Schema.Literal("client_credentials").annotations({
     description: "How the caller proves who it is; a server does so with its own credentials.",
@@ -88,12 +71,7 @@ export const IssuePayload = Schema.Struct({
   client_secret: secret("The client secret; the dashboard calls it the private key.")
 })
 
-/**
- * What refresh takes (spec: `paths./v1/auth/token/refresh`).
- *
- * @since 0.1.0
- * @category schemas
- */
+/** What refresh takes (spec: `paths./v1/auth/token/refresh`). */
 export const RefreshPayload = Schema.Struct({
   grant_type: Schema.Literal("refresh_token").annotations({
     description: "Always a refresh.",
@@ -102,12 +80,7 @@ export const RefreshPayload = Schema.Struct({
   refresh_token: secret("The refresh token of the session that goes on.")
 })
 
-/**
- * What revoke takes (spec: `paths./v1/auth/token/revoke`).
- *
- * @since 0.1.0
- * @category schemas
- */
+/** What revoke takes (spec: `paths./v1/auth/token/revoke`). */
 export const RevokePayload = Schema.Struct({ token: secret("The access token to end.") })
 
 /**
@@ -137,9 +110,6 @@ export class Unauthorized extends Data.TaggedError("Unauthorized")<typeof ErrorR
 /**
  * The schema of a failure that travels as the envelope: a class on our side, so that HttpApi, which encodes a failure
  * with the first schema that takes it, does not take one for another.
- *
- * @since 0.1.0
- * @category schemas
  */
 export const failure = <Failure extends typeof ErrorResponse.Type>(
   constructor: new (fields: typeof ErrorResponse.Type) => Failure,

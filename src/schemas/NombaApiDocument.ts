@@ -1,16 +1,8 @@
-/**
- * What stands between the document that platform makes of `NombaApi` and the one that Nomba publishes.
- *
- * @since 0.1.0
- */
+/** What stands between the document that platform makes of `NombaApi` and the one that Nomba publishes. */
 import type * as OpenApi from "@effect/platform/OpenApi"
 import * as Predicate from "effect/Predicate"
 
-/**
- * The description of every 400. It is written over the one of platform's decode error, which comes first in each.
- *
- * @since 0.1.0
- */
+/** The description of every 400. It is written over the one of platform's decode error, which comes first in each. */
 export const malformed = "A member is missing, of the wrong type, or not one of the values allowed."
 
 const isDecodeError = (node: unknown): boolean =>
@@ -36,8 +28,6 @@ const tidy = (node: unknown): unknown => {
  * What `NombaApi` does to its document: platform's decode error leaves every 400, and with it the two schemas it needs;
  * `additionalProperties` and empty lists go; the contact, the terms, the licence of this document and the external page come. An
  * operation without a bearer says so with an empty `security`, which linters ask for.
- *
- * @since 0.1.0
  */
 export const withoutPlatformExtras = (document: Record<string, unknown>): Record<string, unknown> => {
   const { openapi, info, servers, tags, paths, components } = tidy(document) as OpenApi.OpenAPISpec

@@ -1,8 +1,4 @@
-/**
- * A login for which the end user was sent to Nomba.
- *
- * @since 0.1.0
- */
+/** A login for which the end user was sent to Nomba. */
 import * as Schema from "effect/Schema"
 import { Secret } from "./Session.js"
 

@@ -2,8 +2,6 @@
  * The tolerant decoders of Nomba's responses: the envelope around each of them, and the session of issue, refresh and
  * exchange. They accept both dialects of the API and every variation that was seen live. The contract (`NombaApi`) is what
  * the sandbox serves; the client does not decode with it.
- *
- * @since 0.1.0
  */
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -12,12 +10,7 @@ import * as Expiry from "./Expiry.js"
 import { isHeaderSafe, masking, SECRET_LIMIT } from "./SafeText.js"
 import { Session } from "./Session.js"
 
-/**
- * What the envelope says; whatever is absent, empty or of the wrong type is none.
- *
- * @since 0.1.0
- * @category models
- */
+/** What the envelope says; whatever is absent, empty or of the wrong type is none. */
 export interface Envelope {
   /** As text; one digit becomes two. `"00"`, `"0"` and `0` mean success. */
   readonly code: Option.Option<string>
@@ -66,8 +59,6 @@ const trimmed = (value: unknown): Option.Option<string> =>
 /**
  * Reads an envelope from any JSON value. Total: junk gives an envelope that says nothing. `status` is not read: it is
  * false even on some successes.
- *
- * @since 0.1.0
  */
 export const decodeEnvelope = (body: unknown): Envelope => {
   const stated = member(body, "code")
@@ -81,12 +72,7 @@ export const decodeEnvelope = (body: unknown): Envelope => {
   }
 }
 
-/**
- * What the session depends on beside the response's body. Times are milliseconds since 1970.
- *
- * @since 0.1.0
- * @category models
- */
+/** What the session depends on beside the response's body. Times are milliseconds since 1970. */
 export interface ResponseFacts {
   /** When the request was sent, by this machine's clock. */
   readonly sentAt: number
@@ -96,12 +82,7 @@ export interface ResponseFacts {
   readonly secrets: ReadonlyArray<Redacted.Redacted<string>>
 }
 
-/**
- * A decoded session, and what was odd about its response.
- *
- * @since 0.1.0
- * @category models
- */
+/** A decoded session, and what was odd about its response. */
 export interface DecodedSession {
   readonly session: Session
   /** Members that were skipped because they are malformed, as `path: kind`. They do not cost a usable token. */
@@ -110,12 +91,7 @@ export interface DecodedSession {
   readonly usesOwnClock: boolean
 }
 
-/**
- * Why a response contains no session. `issues` holds paths, kinds and clock readings, never what the server sent.
- *
- * @since 0.1.0
- * @category models
- */
+/** Why a response contains no session. `issues` holds paths, kinds and clock readings, never what the server sent. */
 export interface UnusableResponse {
   readonly reason: "NoUsableToken" | "AlreadyExpired"
   readonly issues: ReadonlyArray<string>
@@ -123,23 +99,14 @@ export interface UnusableResponse {
   readonly tokens: UnusableTokens
 }
 
-/**
- * The tokens of a success that contains no session: a refresh has spent the refresh token before them.
- *
- * @since 0.1.0
- * @category models
- */
+/** The tokens of a success that contains no session: a refresh has spent the refresh token before them. */
 export interface UnusableTokens {
   /** One that had expired on arrival. */
   readonly accessToken: Option.Option<Redacted.Redacted<string>>
   readonly refreshToken: Option.Option<Redacted.Redacted<string>>
 }
 
-/**
- * Decodes the session of a successful response's JSON.
- *
- * @since 0.1.0
- */
+/** Decodes the session of a successful response's JSON. */
 export const decodeSession = (body: unknown, facts: ResponseFacts): Either.Either<DecodedSession, UnusableResponse> => {
   const data = member(body, "data")
   const warnings = Option.toArray(decodeEnvelope(body).oddCode)
@@ -204,11 +171,7 @@ export const decodeSession = (body: unknown, facts: ResponseFacts): Either.Eithe
   })
 }
 
-/**
- * Whether a successful response has a usable access token.
- *
- * @since 0.1.0
- */
+/** Whether a successful response has a usable access token. */
 export const hasToken = (body: unknown): boolean => isUsable(member(member(body, "data"), "access_token"))
 
 const isUsable = (accessToken: unknown): accessToken is string => Option.exists(token(accessToken), isHeaderSafe)

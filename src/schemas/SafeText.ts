@@ -1,8 +1,6 @@
 /**
  * Which texts can be sent byte for byte, and how text from outside is made fit for an error message: one line, bounded, and
  * without the secrets of the request.
- *
- * @since 0.1.0
  */
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -66,8 +64,6 @@ const oddCharacters = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 /**
  * One line of at most `limit` code units: line breaks and tabs become spaces, other control characters, invisible
  * formatting and lone surrogates are removed.
- *
- * @since 0.1.0
  */
 export const oneLine = (text: string, limit: number = MESSAGE_LIMIT): string => {
   const line = text
@@ -83,8 +79,6 @@ export const oneLine = (text: string, limit: number = MESSAGE_LIMIT): string => 
  * JSON, a URL or HTML, once or repeatedly, in another case, with white space or control characters in between, reversed,
  * in base64 (either alphabet, any alignment) or in hex, or in two of these around each other, with escapes inside of each.
  * The work is linear in the secrets and bounded for each text.
- *
- * @since 0.1.0
  */
 export const masking = (
   secrets: ReadonlyArray<Redacted.Redacted<string>>
@@ -97,11 +91,7 @@ export const masking = (
     )
 }
 
-/**
- * The same for a single text.
- *
- * @since 0.1.0
- */
+/** The same for a single text. */
 export const withoutSecrets = (
   text: string,
   secrets: ReadonlyArray<Redacted.Redacted<string>>,

@@ -104,12 +104,7 @@ const members = {
   businessId: Schema.optionalWith(Schema.String, { as: "Option" })
 } satisfies { readonly [Field in keyof typeof Session.fields]: unknown }
 
-/**
- * The first format that counts.
- *
- * @since 0.1.0
- * @category schemas
- */
+/** The first format that counts. */
 export const StoredSession = Schema.Struct({
   format: Schema.Literal(1),
   tombstone: Schema.Boolean,
@@ -123,18 +118,9 @@ const decodeText = Schema.decodeEither(Text)
 const encodeText = Schema.encodeOption(Text)
 const isLaterFormat = Schema.decodeEither(LaterFormat)
 
-/**
- * Why a text is not a session: it is damaged, or a later version of this package wrote it.
- *
- * @since 0.1.0
- * @category models
- */
+/** Why a text is not a session: it is damaged, or a later version of this package wrote it. */
 export type StoredProblem = "Damaged" | "LaterFormat"
 
-/**
- * @since 0.1.0
- * @category constructors
- */
 export const decodeStored = (text: string): Either.Either<StoredContent, StoredProblem> =>
   Either.mapBoth(decodeText(text), {
     onLeft: (): StoredProblem => (Either.isRight(isLaterFormat(text)) ? "LaterFormat" : "Damaged"),
@@ -144,11 +130,6 @@ export const decodeStored = (text: string): Either.Either<StoredContent, StoredP
     })
   })
 
-/**
- * None if a member has no text: a lifetime without an end, for instance.
- *
- * @since 0.1.0
- * @category constructors
- */
+/** None if a member has no text: a lifetime without an end, for instance. */
 export const encodeStored = ({ session, tombstone }: StoredContent): Option.Option<string> =>
   encodeText({ format: 1, tombstone, session })

@@ -1,8 +1,6 @@
 /**
  * The keys that sessions are encrypted with, from the code or the environment. A problem names the id of a key, or its
  * position if it has no id, and never shows a part of the key.
- *
- * @since 0.1.0
  */
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
@@ -21,10 +19,6 @@ export interface EncryptionKey {
   readonly key: Redacted.Redacted<string>
 }
 
-/**
- * @since 0.1.0
- * @category models
- */
 export interface UsableKey {
   readonly id: string
   readonly key: CryptoKey
@@ -32,10 +26,6 @@ export interface UsableKey {
   readonly check: string
 }
 
-/**
- * @since 0.1.0
- * @category models
- */
 export interface EncryptionKeys {
   readonly writing: UsableKey
   readonly all: ReadonlyMap<string, UsableKey>

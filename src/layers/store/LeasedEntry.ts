@@ -1,8 +1,6 @@
 /**
  * The steps of a store that this program keeps itself, as pure functions of what the store holds and its time. The store
  * only has to carry out each step as a whole.
- *
- * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"

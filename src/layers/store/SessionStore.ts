@@ -1,8 +1,4 @@
-/**
- * The protocol of renewing a shared session, built from the atomic steps of any store.
- *
- * @since 0.1.0
- */
+/** The protocol of renewing a shared session, built from the atomic steps of any store. */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -601,12 +597,7 @@ export interface StoreOptions {
 
 const nothingSeen = (): Seen => ({ version: 0, tombstone: undefined })
 
-/**
- * Builds a token store from the steps of any key.
- *
- * @since 0.1.0
- * @category constructors
- */
+/** Builds a token store from the steps of any key. */
 export const fromDriver = (
   connect: Connect,
   { identity, isShared = true, kind = "custom" }: StoreOptions = {}

@@ -1,8 +1,4 @@
-/**
- * The atomic steps that a database must offer to be a token store. `SessionStore` builds the protocol from them.
- *
- * @since 0.1.0
- */
+/** The atomic steps that a database must offer to be a token store. `SessionStore` builds the protocol from them. */
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"

@@ -1,8 +1,4 @@
-/**
- * The steps of a token store in files. Each replaces the one file of a key.
- *
- * @since 0.1.0
- */
+/** The steps of a token store in files. Each replaces the one file of a key. */
 import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"

@@ -3,26 +3,15 @@
  *
  * Not over the platform's `FileSystem`: its `watch` keeps the process alive and looks names up in the wrong folder, a
  * failed close is a defect, and the code of a failure is in its `cause` alone.
- *
- * @since 0.1.0
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
-/**
- * What the system said, such as `ENOSPC`.
- *
- * @since 0.1.0
- * @category errors
- */
+/** What the system said, such as `ENOSPC`. */
 export class FileFailure extends Data.TaggedError("FileFailure")<{ readonly code: string }> {}
 
-/**
- * @since 0.1.0
- * @category models
- */
 export interface Info {
   readonly isDirectory: boolean
   readonly mode: number
@@ -33,10 +22,6 @@ export interface Info {
   readonly changed: number
 }
 
-/**
- * @since 0.1.0
- * @category models
- */
 export interface Files {
   readonly list: (directory: string) => Effect.Effect<ReadonlyArray<string>, FileFailure>
   readonly stat: (path: string) => Effect.Effect<Info, FileFailure>
@@ -111,12 +96,7 @@ const makeDirectory = (path: string): Effect.Effect<void, FileFailure> =>
 /** Folders cannot be synced everywhere: not on Windows, nor on some network file systems. */
 const cannotSync = new Set(["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "EBADF"])
 
-/**
- * The system's files.
- *
- * @since 0.1.0
- * @category constructors
- */
+/** The system's files. */
 export const system: Files = {
   list: (directory) => attempt(() => Fs.readdir(directory)),
   stat,

@@ -1,7 +1,5 @@
 /**
  * The folder that all keys' folders are in: where it is, whether only this user can open it, and what is removed from it.
- *
- * @since 0.1.0
  */
 import { createHash } from "node:crypto"
 import * as Path from "node:path"

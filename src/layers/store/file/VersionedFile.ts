@@ -5,8 +5,6 @@
  * links it to the name of number 8: of all processes that have read 7 one succeeds, and the others read again. No lock is
  * held, so no process waits for one that was stalled or killed. A process that continues after an hour finds that number 8
  * was taken or, if that was cleaned away since, that there are higher numbers.
- *
- * @since 0.1.0
  */
 import { type FSWatcher, watch as watchFolder } from "node:fs"
 import * as Path from "node:path"

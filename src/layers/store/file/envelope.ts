@@ -1,8 +1,4 @@
-/**
- * What a file of the store says.
- *
- * @since 0.1.0
- */
+/** What a file of the store says. */
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"

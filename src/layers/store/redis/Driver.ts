@@ -1,8 +1,4 @@
-/**
- * The steps of a token store on a Redis server.
- *
- * @since 0.1.0
- */
+/** The steps of a token store on a Redis server. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

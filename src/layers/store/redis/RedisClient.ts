@@ -1,8 +1,6 @@
 /**
  * What is asked of a Redis client: `Redis` and `Cluster` of ioredis 5 and 6 have it. In a file of its own, because programs
  * without Effect import these types, and their compiler must not meet any of Effect's.
- *
- * @since 0.1.0
  */
 
 /**

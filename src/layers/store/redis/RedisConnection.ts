@@ -1,8 +1,4 @@
-/**
- * A Redis client, what is known about its connection, and the scripts that run over it.
- *
- * @since 0.1.0
- */
+/** A Redis client, what is known about its connection, and the scripts that run over it. */
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -190,11 +186,7 @@ const hintsBeforeReady: Readonly<Record<string, string>> = {
   ECONNRESET: "Redis closed the connection: if it speaks TLS only, the URL must begin with rediss://."
 }
 
-/**
- * A code of the system (`ECONNREFUSED`) or the first word of Redis's own answer (`OOM`).
- *
- * @since 0.1.0
- */
+/** A code of the system (`ECONNREFUSED`) or the first word of Redis's own answer (`OOM`). */
 export const codeOf = (error: unknown): Option.Option<string> =>
   Option.orElse(replyCode(error), () => systemCode(error))
 

@@ -1,8 +1,4 @@
-/**
- * Hears what other processes announce, on a connection of its own: one that is subscribed can do nothing else.
- *
- * @since 0.1.0
- */
+/** Hears what other processes announce, on a connection of its own: one that is subscribed can do nothing else. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"

@@ -5,8 +5,6 @@
  * Keys, all in one slot of a cluster: the entry, a hash; the lease, a string that holds its owner; the shared failure, a
  * string. Steps that Redis may refuse for want of memory come first if they must not be half done, and the announcement
  * comes last.
- *
- * @since 0.1.0
  */
 
 const functions = `
