@@ -86,7 +86,7 @@ const headOf = (status: number, headers: Headers.Headers): string =>
     ""
   ].join("\n")
 
-/** The exit code of a response: that of the error which its status would be, otherwise which its `code` says. */
+/** The exit code of a response, as for the error that its status, or otherwise its `code`, stands for. */
 export const exitCodeOf = (status: number, code: Option.Option<string>): number => {
   if (status < 400) {
     if (Option.isNone(code)) return ExitCode.SUCCESS

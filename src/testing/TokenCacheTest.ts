@@ -14,7 +14,7 @@ import { Session } from "../schemas/Session.js"
 import { type CachedSession, SessionEvent, TokenCache } from "../services/TokenCache.js"
 
 /**
- * Always holds this token, whatever is reported of it, for an hour from whenever it is asked.
+ * Always returns this token, also after `invalidate` and `logout`, with an hour of its lifetime left.
  *
  * @since 0.1.0
  * @category layers

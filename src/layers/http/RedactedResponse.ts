@@ -39,7 +39,7 @@ export class RedactedResponse extends Inspectable.Class implements HttpClientRes
     this.#body = body
   }
 
-  /** The request as it was sent, bearer included: for masking what a server echoes, and never to be shown. */
+  /** The request as it was sent, bearer included: to mask it in what a server echoes; it must not be shown. */
   static sentRequest(response: HttpClientResponse.HttpClientResponse): HttpClientRequest.HttpClientRequest {
     return response instanceof RedactedResponse ? response.#response.request : response.request
   }

@@ -214,7 +214,7 @@ const makeInLocalTime = ({ host, root }: Dependencies) => {
 
 const oncePerHost = oncePerText("clock ahead")
 
-/** The version, whenever it is another one or the lease was freed. */
+/** Emits the version when it has changed and when the lease was freed. */
 const announcements = (
   file: VersionedFile.VersionedFile,
   look: Effect.Effect<Seen, StepError>,

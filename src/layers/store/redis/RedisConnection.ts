@@ -200,14 +200,14 @@ const messageOf = (error: unknown): string =>
 export const closedCode = (error: unknown): Option.Option<string> =>
   messageOf(error).startsWith("Reached the max retries per request limit") ? Option.some("ECONNRESET") : Option.none()
 
-/** How a right that a script lacks is told, which has no code of its own: by Redis up to 7.0, and by later ones. */
+/** What Redis up to 7.0, and later versions, say if a script lacks a right. The error has no code of its own. */
 const scriptLacksRight = /The user executing the script can't|ACL failure in script/
 
 /** The driver adds the command to what Redis answered it with. The class may be renamed, as above. */
 const isReply = (error: unknown): boolean =>
   Predicate.hasProperty(error, "command") || (Predicate.hasProperty(error, "name") && error.name === "ReplyError")
 
-/** Redis 6 puts what a script was refused with behind a text of its own. */
+/** Redis 6 puts the code of a command that a script was refused behind a text of its own. */
 const replyCode = (error: unknown): Option.Option<string> => {
   if (!isReply(error)) return Option.none()
   const message = messageOf(error)
