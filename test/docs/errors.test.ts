@@ -9,7 +9,6 @@ import {
   Either,
   Layer,
   ManagedRuntime,
-  Option,
   Redacted,
   Schema,
   type Scope,
