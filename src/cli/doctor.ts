@@ -3,8 +3,6 @@ import * as Command from "@effect/cli/Command"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as OutgoingRequest from "../layers/http/OutgoingRequest.js"
 import { oneLine } from "../schemas/SafeText.js"
 import { describe, flag } from "./CommandLine.js"
 import { checksOf, runAll } from "./doctor/checks.js"
@@ -77,7 +75,7 @@ export const examine = <E, R>(
     const settings = yield* gather(given, variables)
     const context = { settings, variables, node: nodeProxy(), stepTimeout: STEP_TIMEOUT, login: given.login }
     return yield* runAll(checksOf(context), onResult)
-  }).pipe(Effect.provide(OutgoingRequest.layerUserAgent.pipe(Layer.provide(FetchHttpClient.layer))))
+  }).pipe(Effect.provide(FetchHttpClient.layer))
 
 export const command = Command.make("doctor", flags, (given) =>
   Effect.gen(function* () {

@@ -7,7 +7,6 @@ import type { NombaClient } from "../services/NombaClient.js"
 import { NombaConfig, type NombaConfigService } from "../services/NombaConfig.js"
 import type { TokenCache } from "../services/TokenCache.js"
 import type { TokenStore } from "../services/TokenStore.js"
-import * as OutgoingRequest from "./http/OutgoingRequest.js"
 import * as NombaAuthHttp from "./NombaAuthHttp.js"
 import * as NombaClientHttp from "./NombaClientHttp.js"
 
@@ -21,7 +20,7 @@ export const composeClient = <Cache, E>(
 ): Layer.Layer<NombaAuth | TokenCache | NombaClient | Cache, E, HttpClient.HttpClient | TokenStore> =>
   NombaClientHttp.layer.pipe(
     Layer.provideMerge(cache),
-    Layer.provideMerge(Layer.provide(NombaAuthHttp.layer, OutgoingRequest.layerUserAgent)),
+    Layer.provideMerge(NombaAuthHttp.layer),
     Layer.provide(Layer.effect(NombaConfig, config)),
     Layer.build,
     Layer.scopedContext

@@ -109,7 +109,8 @@ describe("a token request", () => {
         "accept",
         "accountid",
         "content-length",
-        "content-type"
+        "content-type",
+        "user-agent"
       ])
     })
   )

@@ -2,7 +2,7 @@ import { inspect } from "node:util"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Redacted } from "effect"
-import * as OutgoingRequest from "../../src/layers/http/OutgoingRequest.js"
+import * as GuardedClient from "../../src/layers/http/GuardedClient.js"
 import type { NombaConfigService } from "../../src/services/NombaConfig.js"
 import { once } from "../support/auth.js"
 import { clientOver } from "../support/client.js"
@@ -45,8 +45,8 @@ describe("inspecting the fiber of a request in flight", () => {
     const request = HttpClientRequest.get("/v1/x").pipe(HttpClientRequest.bearerToken(Redacted.make(bearer)))
     const print = (value: unknown) => leaks([["inspect", inspect({ value }, { depth: 10 })]], [bearer])
     assert.isNotEmpty(print(request))
-    assert.isEmpty(print(OutgoingRequest.hidden(request)))
-    OutgoingRequest.hide(request)
+    assert.isEmpty(print(GuardedClient.hidden(request)))
+    GuardedClient.hide(request)
     assert.isEmpty(print(request))
   })
 

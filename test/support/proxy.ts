@@ -20,7 +20,7 @@ export interface Proxy {
   /** Stalls this process for so many milliseconds, as soon as the next answer has been passed on. */
   readonly stallAfter: (millis: number) => Effect.Effect<void>
   /** Begins to listen for the names of requests; the connection breaks once, at the place that is given. */
-  readonly listen: (place?: Place) => Effect.Effect<void>
+  readonly listen: (place?: Breakpoint) => Effect.Effect<void>
   /** What has been asked since then. */
   readonly heard: () => ReadonlyArray<string>
   /** Whether it has broken there. */
@@ -31,7 +31,7 @@ export interface Proxy {
  * At the nth request of a name, which begins with 1: before the server has it, or when its answer has come and before
  * the client has it.
  */
-export interface Place {
+export interface Breakpoint {
   readonly request: string
   readonly nth: number
   readonly what: "request" | "answer"
@@ -58,7 +58,7 @@ export const proxyTo = (
     let latency = 0
     let stillFor = 0
     let delay: { readonly request: string; readonly millis: number } | undefined
-    let plan: Place | undefined
+    let plan: Breakpoint | undefined
     let hasBroken = false
     let heard: Array<string> = []
 

@@ -14,7 +14,7 @@ import * as BaseUrl from "../../layers/config/BaseUrl.js"
 import * as GuardedClient from "../../layers/http/GuardedClient.js"
 import * as IncomingResponse from "../../layers/http/IncomingResponse.js"
 import * as NetworkFailure from "../../layers/http/NetworkFailure.js"
-import * as OutgoingRequest from "../../layers/http/OutgoingRequest.js"
+import { userAgent } from "../../layers/http/OutgoingRequest.js"
 import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
 import { rejectsCredentials } from "../../schemas/ErrorMeaning.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
@@ -64,10 +64,11 @@ export const ask = (
   Effect.gen(function* () {
     const rules = rulesOf(target, token !== undefined)
     const guarded = yield* GuardedClient.make(yield* HttpClient.HttpClient)
-    const request = OutgoingRequest.hidden(
+    const request = GuardedClient.hidden(
       HttpClientRequest.get(`${target.baseUrl}${PATH}`, {
         acceptJson: true,
         headers: {
+          ...userAgent,
           accountId: Option.getOrUndefined(accountId),
           authorization: token && `Bearer ${Redacted.value(token)}`
         }

@@ -31,9 +31,10 @@ import { withoutSecrets } from "../../schemas/SafeText.js"
 import type { Session } from "../../schemas/Session.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
 import * as BaseUrl from "../config/BaseUrl.js"
+import * as GuardedClient from "../http/GuardedClient.js"
 import * as IncomingResponse from "../http/IncomingResponse.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
-import * as OutgoingRequest from "../http/OutgoingRequest.js"
+import { userAgent } from "../http/OutgoingRequest.js"
 import { oncePerText } from "../processMemory.js"
 import * as Telemetry from "../telemetry.js"
 import {
@@ -131,10 +132,11 @@ export const make = (
 }
 
 const toHttpRequest = (config: NombaConfigService, request: TokenRequest): HttpClientRequest.HttpClientRequest =>
-  OutgoingRequest.hidden(
+  GuardedClient.hidden(
     HttpClientRequest.post(`${config.baseUrl}${request.path}`, {
       acceptJson: true,
       headers: {
+        ...userAgent,
         accountId: Option.getOrUndefined(config.accountId),
         authorization: request.bearer && `Bearer ${Redacted.value(request.bearer)}`
       },

@@ -4,7 +4,7 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
-import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -15,13 +15,13 @@ import type * as Fiber from "effect/Fiber"
 import type * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
 import { UnexpectedResponse } from "../../schemas/AuthError.js"
 import { ERROR_TYPE, RequestFacts } from "../telemetry.js"
 import { systemCode } from "./NetworkFailure.js"
-import * as OutgoingRequest from "./OutgoingRequest.js"
 
 /**
  * Around each request of the given client:
@@ -31,6 +31,7 @@ import * as OutgoingRequest from "./OutgoingRequest.js"
  * - An underlying client that follows redirects by itself is stopped before it sends, and a response from another URL is
  *   refused.
  * - No trace header is sent, and the span contains no header, because servers echo what they receive.
+ * - The request prints without its headers and body.
  *
  * The platform's clients, and every client made with `HttpClient.make`, ask `currentTracerDisabledWhen` before they send.
  * That is the only hook from which a send can be seen and stopped from outside, so the guard sits there. It does not see
@@ -46,7 +47,7 @@ export const make = (
     return HttpClient.transform(client, (execute, request) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.withFiberRuntime((fiber) => {
-          OutgoingRequest.hide(request)
+          hide(request)
           const access = accessOf(fiber)
           const refs = access.get()
           const before: References = {
@@ -89,6 +90,46 @@ export const make = (
       )
     )
   })
+
+/**
+ * The platform's requests print their headers and JSON bodies, and the fiber of a request in flight holds the request, so
+ * `inspect(fiber)` would print the bearer. Hidden ones print as method and URL.
+ */
+function toJSON(this: HttpClientRequest.HttpClientRequest): unknown {
+  return { _id: "@effect/platform/HttpClientRequest", method: this.method, url: this.url }
+}
+
+const printing: PropertyDescriptorMap = {
+  toJSON: { value: toJSON },
+  toString: {
+    value(this: HttpClientRequest.HttpClientRequest) {
+      return `${this.method} ${this.url}`
+    }
+  },
+  [NodeInspectSymbol]: { value: toJSON }
+}
+
+const Proto: object = Object.create(Object.getPrototypeOf(HttpClientRequest.get("")), printing)
+
+/** The request with other parts, hidden. A copy that the platform makes of it is not. */
+export const hidden = (
+  request: HttpClientRequest.HttpClientRequest,
+  parts: Partial<Pick<HttpClientRequest.HttpClientRequest, "method" | "url" | "headers">> = {}
+): HttpClientRequest.HttpClientRequest => {
+  const self = Object.create(Proto)
+  self.method = parts.method ?? request.method
+  self.url = parts.url ?? request.url
+  self.urlParams = request.urlParams
+  self.hash = request.hash
+  self.headers = parts.headers ?? request.headers
+  self.body = request.body
+  return self
+}
+
+/** Hides a copy in place. */
+export const hide = (request: HttpClientRequest.HttpClientRequest): void => {
+  if (Object.getPrototypeOf(request) !== Proto) Object.defineProperties(request, printing)
+}
 
 /** Reads a fiber's references, and goes on with others. */
 export interface FiberRefsAccess {

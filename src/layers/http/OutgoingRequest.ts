@@ -1,19 +1,16 @@
 /**
- * Requests as they leave: where they may go, what they carry, and what they print.
+ * Requests as they leave: where they may go, and what they carry.
  */
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpBody from "@effect/platform/HttpBody"
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as Effect from "effect/Effect"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Either from "effect/Either"
-import { NodeInspectSymbol } from "effect/Inspectable"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { InvalidRequest, UnexpectedResponse } from "../../schemas/AuthError.js"
 import { isHeaderSafe } from "../../schemas/SafeText.js"
 import type { TokenUse } from "../../services/TokenCache.js"
+import { hidden } from "./GuardedClient.js"
 
 type Request = HttpClientRequest.HttpClientRequest
 
@@ -174,7 +171,7 @@ export const authorization = (accountId: Option.Option<string>): Authorize => {
   const prepare = (token: Redacted.Redacted<string>) =>
     Either.map(bearer(token), (authorization) => ({
       authorization,
-      all: Headers.fromInput({ ...agent, ...account, authorization })
+      all: Headers.fromInput({ ...userAgent, ...account, authorization })
     }))
   let last: { readonly token: unknown; readonly prepared: ReturnType<typeof prepare> } | undefined
   return (request, url, token) => {
@@ -200,57 +197,12 @@ const bearer = (token: Redacted.Redacted<string>): Either.Either<string, Unexpec
       )
 }
 
-/**
- * The platform's requests print their headers and JSON bodies, and the fiber of a request in flight holds the request, so
- * `inspect(fiber)` would print the bearer. Hidden ones print as method and URL.
- */
-function toJSON(this: Request): unknown {
-  return { _id: "@effect/platform/HttpClientRequest", method: this.method, url: this.url }
-}
-
-const printing: PropertyDescriptorMap = {
-  toJSON: { value: toJSON },
-  toString: {
-    value(this: Request) {
-      return `${this.method} ${this.url}`
-    }
-  },
-  [NodeInspectSymbol]: { value: toJSON }
-}
-
-const Proto: object = Object.create(Object.getPrototypeOf(HttpClientRequest.get("")), printing)
-
-/** The request with other parts, hidden. A copy that the platform makes of it is not. */
-export const hidden = (request: Request, parts: Partial<Pick<Request, "method" | "url" | "headers">> = {}): Request => {
-  const self = Object.create(Proto)
-  self.method = parts.method ?? request.method
-  self.url = parts.url ?? request.url
-  self.urlParams = request.urlParams
-  self.hash = request.hash
-  self.headers = parts.headers ?? request.headers
-  self.body = request.body
-  return self
-}
-
-/** Hides a copy in place. */
-export const hide = (request: Request): void => {
-  if (Object.getPrototypeOf(request) !== Proto) Object.defineProperties(request, printing)
-}
-
 /** The version in package.json; a test compares the two. */
 export const VERSION = "0.1.0"
 
-/** A browser sends a `User-Agent` of its own. To send another, it first asks the server (CORS preflight). */
-const agent =
+/**
+ * The header that names this library to Nomba. A browser sends one of its own: to send another, it would first ask the server
+ * (CORS preflight).
+ */
+export const userAgent: { readonly "user-agent"?: string } =
   "document" in globalThis || "WorkerGlobalScope" in globalThis ? {} : { "user-agent": `nomba-auth/${VERSION}` }
-
-/** Names this library to Nomba. A `User-Agent` that the request, `transformClient` or the client below sets is kept. */
-export const layerUserAgent: Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient> = Layer.effect(
-  HttpClient.HttpClient,
-  Effect.map(
-    HttpClient.HttpClient,
-    HttpClient.mapRequestInput((request) =>
-      hidden(request, { headers: Headers.merge(Headers.fromInput(agent), request.headers) })
-    )
-  )
-)

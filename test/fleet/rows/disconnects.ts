@@ -1,7 +1,7 @@
 /** The connection of one process to Redis breaks at each of its commands in turn. */
 import { Effect, Exit, Fiber, type Scope } from "effect"
 import { CALLS_PER_COLD_START, CALLS_PER_LOST_HOLDER } from "../../support/bounds.js"
-import { type Place, type Proxy, proxyTo } from "../../support/proxy.js"
+import { type Breakpoint, type Proxy, proxyTo } from "../../support/proxy.js"
 import { commandsIn } from "../../support/redisCommands.js"
 import { agree, type Row, type Scene, scene, until } from "../Row.js"
 import type { RealSetting, RealStage } from "../realStage.js"
@@ -183,7 +183,7 @@ interface Played {
   readonly broken: ReadonlyArray<string>
 }
 
-type Play = (place?: Place) => Step<Played>
+type Play = (place?: Breakpoint) => Step<Played>
 
 /** Undisturbed if no place is given. */
 const playing = (stage: RealStage, { commands, most, prepare }: Phase): Step<Play> =>
@@ -218,7 +218,7 @@ const playing = (stage: RealStage, { commands, most, prepare }: Phase): Step<Pla
       })
   })
 
-const placesOf = (commands: ReadonlyArray<string>): ReadonlyArray<Place> =>
+const placesOf = (commands: ReadonlyArray<string>): ReadonlyArray<Breakpoint> =>
   commands.flatMap((request, index) => {
     const nth = commands.slice(0, index + 1).filter((_) => _ === request).length
     return [

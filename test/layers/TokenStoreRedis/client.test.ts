@@ -15,7 +15,7 @@ import { commandTimeout, describeContract, entryOf } from "./contract.js"
 
 type Client = RedisClient & { readonly disconnect: () => void; readonly ping: () => Promise<unknown> }
 
-type Place = { readonly keyPrefix?: string; readonly db?: number }
+type ConnectionOptions = { readonly keyPrefix?: string; readonly db?: number }
 
 const codec = SessionCodec.plain
 
@@ -73,14 +73,14 @@ describeRedis("TokenStoreRedis over a connection that the program has already", 
   )
 
   for (const [version, client] of [
-    [5, (port: number, place: Place) => new Redis(port, "127.0.0.1", place)],
-    [6, (port: number, place: Place) => new Six.Redis(port, "127.0.0.1", place)]
+    [5, (port: number, place: ConnectionOptions) => new Redis(port, "127.0.0.1", place)],
+    [6, (port: number, place: ConnectionOptions) => new Six.Redis(port, "127.0.0.1", place)]
   ] as const) {
     it.scopedLive(`keeps prefixes and databases apart, their announcements too, with ioredis ${version}`, () =>
       Effect.gen(function* () {
         const { port } = yield* server
         const key = yield* freshKey()
-        const places: ReadonlyArray<Place> = [
+        const places: ReadonlyArray<ConnectionOptions> = [
           {},
           { keyPrefix: "a:" },
           { keyPrefix: "b:" },

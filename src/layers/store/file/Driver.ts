@@ -94,7 +94,7 @@ export const connectWith = (dependencies: Dependencies): Connect => {
       yield* Effect.logWarning(`A session in the token store cannot be read and is replaced.${kept}`)
     })
 
-    const look: Effect.Effect<Seen, StepError> = Effect.gen(function* () {
+    const current: Effect.Effect<Seen, StepError> = Effect.gen(function* () {
       for (let tries = 0; tries < VersionedFile.TRIES; tries++) {
         yield* StoreDirectory.check(files, root)
         const { number, text } = yield* file.load
@@ -109,7 +109,7 @@ export const connectWith = (dependencies: Dependencies): Connect => {
 
     const lookDecoded: Effect.Effect<Decoded, StepError> = Effect.gen(function* () {
       for (let tries = 0; tries < VersionedFile.TRIES; tries++) {
-        const seen = yield* look
+        const seen = yield* current
         const stored = seen.entry.content
         if (stored === undefined) return { ...seen, content: Option.none() }
         const content = yield* codec.decode({ key, version: stored.version }, stored.value).pipe(
@@ -142,7 +142,7 @@ export const connectWith = (dependencies: Dependencies): Connect => {
 
     const run = <A>(
       step: (entry: Entry, now: number) => LeasedEntry.Outcome<string, A>
-    ): Effect.Effect<A, Unavailable> => Effect.map(bounded(change(look, step)), ({ answer }) => answer)
+    ): Effect.Effect<A, Unavailable> => Effect.map(bounded(change(current, step)), ({ answer }) => answer)
 
     const driver: StoreDriver = {
       leaseTime,
@@ -167,7 +167,7 @@ export const connectWith = (dependencies: Dependencies): Connect => {
         return yield* run((entry, at) => LeasedEntry.commit(entry, owner, expectedVersion, { ...write, value }, at))
       }),
       release: (owner, outcome) => Effect.ignore(run((entry, at) => LeasedEntry.release(entry, owner, outcome, at))),
-      changes: Effect.map(VersionedFile.watch(folder), (signals) => announcements(file, look, now, signals)),
+      changes: Effect.map(VersionedFile.watch(folder), (signals) => announcements(file, current, now, signals)),
       close: Effect.succeed(false)
     }
     return driver
@@ -217,7 +217,7 @@ const oncePerHost = oncePerText("clock ahead")
 /** Emits the version when it has changed and when the lease was freed. */
 const announcements = (
   file: VersionedFile.VersionedFile,
-  look: Effect.Effect<Seen, StepError>,
+  current: Effect.Effect<Seen, StepError>,
   now: Effect.Effect<number>,
   signals: Stream.Stream<void>
 ): Stream.Stream<number> => {
@@ -225,7 +225,7 @@ const announcements = (
   let version = 0
   const news = Effect.gen(function* () {
     if ((yield* file.newest) === number) return Option.none<number>()
-    const seen = yield* look
+    const seen = yield* current
     number = seen.number
     const found = seen.entry.content?.version ?? 0
     if (found === version && LeasedEntry.isLeased(seen.entry, yield* now)) return Option.none<number>()
