@@ -65,7 +65,7 @@ export const definitions = {
   },
   earlyEnds: {
     kind: "counter",
-    name: "nomba.auth.sessions.ended_early",
+    name: "nomba.auth.session.early_ends",
     unit: "{session}",
     description: "Sessions whose token Nomba rejected before its lifetime was over."
   },

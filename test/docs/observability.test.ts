@@ -48,6 +48,10 @@ describe("docs/grafana.json", () => {
   })
 })
 
+it("no metric has a namespace in the plural, by OpenTelemetry's conventions", () => {
+  for (const { name } of definitions) assert.notMatch(name, /s\./)
+})
+
 describe("docs/observability.md", () => {
   it("describes every metric with its unit, its name in Prometheus and its labels", () => {
     for (const definition of definitions) {

@@ -112,7 +112,7 @@ describe("metrics", () => {
         yield* TestClock.adjust("31 minutes")
         yield* nomba.get(BALANCE)
         assert.deepInclude(values(), { "renewals expired refreshed": 1, "token.wait": 2 })
-        assert.notProperty(values(), "sessions.ended_early another_program")
+        assert.notProperty(values(), "session.early_ends another_program")
       })
     )
   )
@@ -127,11 +127,11 @@ describe("metrics", () => {
           yield* sandbox.steal()
           yield* calls
           const seen = values()
-          assert.strictEqual(seen["sessions.ended_early another_program"], thefts)
+          assert.strictEqual(seen["session.early_ends another_program"], thefts)
           assert.strictEqual(seen["renewals rejected issued"], thefts)
           assert.strictEqual(seen["replays renewed"], thefts * 5)
         }
-        assert.notProperty(values(), "sessions.ended_early account_or_route")
+        assert.notProperty(values(), "session.early_ends account_or_route")
       })
     )
   )
@@ -146,8 +146,8 @@ describe("metrics", () => {
           yield* TestClock.adjust("10 seconds")
         }
         const seen = values()
-        assert.isAtLeast(seen["sessions.ended_early account_or_route"] ?? 0, 1)
-        assert.notProperty(seen, "sessions.ended_early another_program")
+        assert.isAtLeast(seen["session.early_ends account_or_route"] ?? 0, 1)
+        assert.notProperty(seen, "session.early_ends another_program")
       })
     )
   )
