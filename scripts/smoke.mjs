@@ -18,7 +18,7 @@ const steal = () =>
   })
 const issued = async () => (await (await fetch(`${base}/_sandbox/counters`)).json()).issue.requests
 
-// The Promise API: one token request for concurrent callers, and a renewal after a stolen session.
+// The Promise API: one token request for concurrent callers, and a renewal after another program logged in.
 const nomba = createNomba()
 const tokens = await Promise.all(Array.from({ length: 100 }, () => nomba.token()))
 assert.equal(new Set(tokens).size, 1)

@@ -99,7 +99,7 @@ describe.sequential("the client at module level on Cloudflare Workers", () => {
     assert.strictEqual(await issued(), 1)
   })
 
-  it("answers 4 concurrent requests after the session was stolen", async () => {
+  it("answers 4 concurrent requests after another program logged in", async () => {
     await sandbox.steal(clientIds[0])
     await sandbox.fault("issue", { latency: "200 millis" })
     assert.deepStrictEqual(await visitors(4, "/busy"), Array(4).fill(balance))
@@ -121,7 +121,7 @@ describe.sequential("the client at module level on Cloudflare Workers", () => {
 })
 
 describe.sequential("the Effect layers, provided for each request, on Cloudflare Workers", () => {
-  it("answer 10 concurrent cold requests, and 4 after the session was stolen", async () => {
+  it("answer 10 concurrent cold requests, and 4 after another program logged in", async () => {
     const before = await issued()
     await sandbox.fault("issue", { latency: "200 millis" })
     assert.deepStrictEqual(await visitors(10, "/layered"), Array(10).fill(balance))

@@ -94,7 +94,7 @@ describe("the switches", () => {
 
 describe("singleSession", () => {
   switched(
-    "off lets an issue and a theft leave the other sessions alone",
+    "off lets an issue and another login leave the other sessions alone",
     { singleSession: false },
     Effect.gen(function* () {
       const { sessions, steal } = yield* Sandbox

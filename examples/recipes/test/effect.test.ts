@@ -33,7 +33,7 @@ const balancesBy = async (sandbox: SandboxHandle) => {
 }
 
 describe.concurrent("several merchants in one process", () => {
-  it("merchants.ts makes one token request for each, and a theft from one costs the others nothing", async () => {
+  it("merchants.ts makes one token request for each, and another login as one costs the others nothing", async () => {
     await using sandbox = await startSandbox({ clients })
     const merchants = new PromiseMerchants((name) => ({ ...clientOf(name), baseUrl: sandbox.url }))
     const ask = async (name: string) =>
@@ -49,7 +49,7 @@ describe.concurrent("several merchants in one process", () => {
     await merchants.close()
   })
 
-  it("merchantsEffect.ts makes one token request for each, and a theft from one costs the others nothing", async () => {
+  it("merchantsEffect.ts makes one token request for each, and another login as one costs the others nothing", async () => {
     await using sandbox = await startSandbox({ clients })
     const CredentialsTest = Layer.succeed(Credentials, {
       find: (name) => {
@@ -108,7 +108,7 @@ describe.concurrent("resources.ts", () => {
 })
 
 describe.concurrent("rpc.ts", () => {
-  it("answers with one token request for 20 cold calls, tells that Nomba is down, survives a theft, and ends cleanly", async () => {
+  it("answers with one token request for 20 cold calls, tells that Nomba is down, survives another login, and ends cleanly", async () => {
     await using sandbox = await startSandbox()
     const port = await freePort()
     const env = { ...credentialsOf(sandbox), HOST: "127.0.0.1", PORT: String(port) }

@@ -23,7 +23,7 @@ const startFunction = async (options: Start) => {
 }
 
 describe.concurrent("lambda.ts", () => {
-  it("keeps its token while it is frozen, and survives a theft", async () => {
+  it("keeps its token while it is frozen, and survives another login", async () => {
     await using sandbox = await startSandbox()
     await using shop = await startFunction({ env: credentialsOf(sandbox) })
     assert.strictEqual(await shop.invoke(), `200 ${BALANCE}`)

@@ -10,7 +10,7 @@ const parent = mkdtempSync(join(tmpdir(), "nomba-auth-script-"))
 afterAll(() => rmSync(parent, { recursive: true, force: true }))
 
 describe.concurrent("script.ts", () => {
-  it("uses the session of the run before, and survives a theft between two runs", async () => {
+  it("uses the session of the run before, and survives another login between two runs", async () => {
     await using sandbox = await startSandbox()
     const env = { ...credentialsOf(sandbox), NOMBA_TOKEN_STORE: `file:${join(parent, "runs")}` }
     for (const expected of [1, 1, 2]) {

@@ -39,7 +39,7 @@ const place = async (sandbox: SandboxHandle) => {
 describe.concurrent.each(Object.entries(servers))(
   "%s",
   (_, { build, command, cwd = folder, listens = /[Ll]istening on/ }) => {
-    it("makes one token request for 30 cold requests, survives a theft, and ends cleanly", async () => {
+    it("makes one token request for 30 cold requests, survives another login, and ends cleanly", async () => {
       await using sandbox = await startSandbox()
       const { env, url } = await place(sandbox)
       if (build !== undefined) {

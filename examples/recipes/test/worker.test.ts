@@ -7,7 +7,7 @@ import { BALANCE, tokenRequests, withoutTime } from "./calls.js"
 import { credentialsOf, folder } from "./program.js"
 
 describe("worker.ts", () => {
-  it("makes one token request for 10 cold requests, and survives a theft", async () => {
+  it("makes one token request for 10 cold requests, and survives another login", async () => {
     await using sandbox = await startSandbox()
     const { outputFiles } = await build({
       entryPoints: [`${folder}worker.ts`],

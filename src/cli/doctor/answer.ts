@@ -15,6 +15,7 @@ import * as GuardedClient from "../../layers/http/GuardedClient.js"
 import * as IncomingResponse from "../../layers/http/IncomingResponse.js"
 import * as NetworkFailure from "../../layers/http/NetworkFailure.js"
 import { userAgent } from "../../layers/http/OutgoingRequest.js"
+import { interruptInBackground } from "../../layers/time.js"
 import { type AuthError, Unavailable } from "../../schemas/AuthError.js"
 import { rejectsCredentials } from "../../schemas/ErrorMeaning.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
@@ -92,7 +93,7 @@ export const ask = (
         Effect.flatMap((response) =>
           Effect.map(IncomingResponse.readUntil(response, Effect.sleep(stepTimeout)), (body) => ({ body, response }))
         ),
-        Effect.disconnect,
+        interruptInBackground,
         Effect.timeoutFail({
           duration: stepTimeout,
           onTimeout: () => new Unavailable({ ...rules.host, operation: "request", reason: "Timeout" })

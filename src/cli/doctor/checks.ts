@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as StoreChoice from "../../layers/config/StoreChoice.js"
 import * as TokenStoreFile from "../../layers/TokenStoreFile.js"
+import { interruptInBackground } from "../../layers/time.js"
 import { Unavailable } from "../../schemas/AuthError.js"
 import type { Session } from "../../schemas/Session.js"
 import { TokenStore } from "../../services/TokenStore.js"
@@ -308,7 +309,7 @@ export const runAll = <E, R>(
       for (const { name, run } of checks) {
         const { finding, known: more } = yield* run(known).pipe(
           Effect.catchAllDefect(() => Effect.succeed(defect)),
-          Effect.disconnect,
+          interruptInBackground,
           Effect.timeoutTo({ duration: CHECK_LIMIT, onSuccess: (outcome) => outcome, onTimeout: () => stuck })
         )
         known = { ...known, ...more }

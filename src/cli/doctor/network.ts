@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as BaseUrl from "../../layers/config/BaseUrl.js"
 import { systemCode } from "../../layers/http/NetworkFailure.js"
+import { interruptInBackground } from "../../layers/time.js"
 import * as ExitCode from "../ExitCode.js"
 import { type Finding, ok, problem, skipped, warning } from "./Finding.js"
 
@@ -104,7 +105,7 @@ const orProxy = ({ unusedProxy }: Steps, change: string): string =>
 
 /** Also if the step cannot be interrupted. */
 const within = <A>(step: Effect.Effect<A>, { stepTimeout }: Limits, onTimeout: () => A): Effect.Effect<A> =>
-  step.pipe(Effect.disconnect, Effect.timeoutTo({ duration: stepTimeout, onSuccess: (found) => found, onTimeout }))
+  step.pipe(interruptInBackground, Effect.timeoutTo({ duration: stepTimeout, onSuccess: (found) => found, onTimeout }))
 
 const seconds = ({ stepTimeout }: Limits): string => `${Duration.toSeconds(stepTimeout)} s`
 

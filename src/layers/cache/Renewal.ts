@@ -33,7 +33,7 @@ import * as StoreSync from "./StoreSync.js"
 /** The renewal did not end in time. It may have sent a request. */
 export const givenUp = new Unavailable({ operation: "store", reason: "Timeout" })
 
-/** The store answered, but no lease was to be had. */
+/** The store answered, but the lease was taken the whole time. */
 const leaseTaken = new Unavailable({
   operation: "store",
   reason: "Timeout",
@@ -47,7 +47,7 @@ export interface Renewal {
   /** The span of the latest renewal. */
   readonly span: () => Tracer.AnySpan | undefined
   readonly sync: StoreSync.StoreSync
-  /** Puts the session of a login in the place of whatever is there. */
+  /** Replaces what is cached and stored by the session of a login. */
   readonly login: PublicLoginService["login"]
   /** Lifts the backoff after rejected credentials if the secret or the account id is another one now. */
   readonly liftIfCredentialsChanged: Effect.Effect<boolean>

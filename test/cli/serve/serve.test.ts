@@ -244,7 +244,7 @@ describe("one session", () => {
     await proxy.stop()
   })
 
-  it("that is stolen again and again, under load, costs no call", async () => {
+  it("that another program ends again and again, under load, costs no call", async () => {
     const { sandbox, variables } = await user()
     const proxy = await serving(cli, variables, "--quiet")
     await proxy.ask(BALANCE)
@@ -254,9 +254,9 @@ describe("one session", () => {
       const headers = { "content-type": "application/json" }
       return answers.push(proxy.ask("/v1/checkout/order", { method: "POST", body: order, headers }))
     }, 20)
-    for (let theft = 0; theft < 8; theft++) {
+    for (let login = 0; login < 8; login++) {
       await sandbox.steal()
-      // Those that met the theft, and those that were sent before it was made good: no request may meet two.
+      // Requests that met the other login, and requests sent before the renewal: no request may meet two logins.
       for (const _ of [1, 2]) {
         const sent = answers.length
         await until(async () => answers.length > sent)
@@ -266,7 +266,7 @@ describe("one session", () => {
     clearInterval(load)
     const failed = (await Promise.all(answers)).filter(({ status }) => status !== 200)
     assert.deepStrictEqual(failed, [])
-    // The first session, and one renewal for each theft.
+    // The first session, and one renewal for each login.
     const { issued, refreshed } = await sandbox.counts()
     assert.strictEqual(issued + refreshed, 9)
     await proxy.stop()

@@ -375,7 +375,7 @@ describe("a route that always answers 401 beside healthy traffic", () => {
     })
   }
 
-  it("is not taken for one although tokens are stolen every second and some requests never succeed", () => {
+  it("is not taken for one although another program logs in every second and some requests never succeed", () => {
     const logs = captureLogs()
     simulated(
       Effect.gen(function* () {

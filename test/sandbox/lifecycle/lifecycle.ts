@@ -164,7 +164,7 @@ export const runLifecycle = (row: Row): Effect.Effect<void> =>
 
       yield* TestClock.adjust("2 minutes")
       yield* sandbox.steal()
-      yield* reached("a theft is recovered from", row.singleSession ? { issue: 1 } : {}, balance)
+      yield* reached("another login is recovered from", row.singleSession ? { issue: 1 } : {}, balance)
 
       yield* TestClock.adjust("2 minutes")
       yield* sandbox.revoke()
