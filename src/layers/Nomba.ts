@@ -42,7 +42,7 @@ export type Settings = NombaConfigOptions.Settings
 export type PublicSettings = NombaConfigOptions.PublicSettings
 
 /**
- * The settings, `transformClient`, and a secret that may be read at each issue.
+ * The options of `layer`: the settings, `transformClient`, and a secret that may be read at each issue.
  *
  * @since 0.1.0
  * @category models
@@ -50,7 +50,7 @@ export type PublicSettings = NombaConfigOptions.PublicSettings
 export type Options = NombaConfigOptions.Options
 
 /**
- * What a `Config` cannot hold: `transformClient`, and a secret that is read at each issue.
+ * The options of `layerConfig`: `transformClient`, and a secret that is read at each issue.
  *
  * @since 0.1.0
  * @category models
@@ -58,7 +58,7 @@ export type Options = NombaConfigOptions.Options
 export type ConfigOptions = NombaConfigOptions.ConfigOptions
 
 /**
- * The settings of a public client, and `transformClient`.
+ * The options of `layerPublic`: the settings of a public client, and `transformClient`.
  *
  * @since 0.1.0
  * @category models
@@ -66,7 +66,7 @@ export type ConfigOptions = NombaConfigOptions.ConfigOptions
 export type PublicOptions = NombaConfigOptions.PublicOptions
 
 /**
- * What a `Config` of a public client cannot hold: the subject and `transformClient`.
+ * The options of `layerPublicConfig`: the subject and `transformClient`.
  *
  * @since 0.1.0
  * @category models
@@ -99,7 +99,7 @@ export type PublicServices = Services | PublicLogin
 export const defaultConfig: typeof NombaConfigOptions.defaultConfig = NombaConfigOptions.defaultConfig
 
 /**
- * Reads the same variables, without the secret.
+ * Reads the variables of `defaultConfig`, without the secret.
  *
  * @since 0.1.0
  * @category config
@@ -160,7 +160,7 @@ export const layerConfig = (
  * end user or installation, the `subject`. Before the login, and after Nomba refuses to renew the session, everything that
  * needs a token fails with `Expired`. `NombaAuth.issue` always fails with `InvalidRequest`.
  *
- * It is ahead of the live API: Nomba has not opened PKCE yet.
+ * Nomba has not released PKCE yet.
  *
  * ```ts
  * import { FetchHttpClient } from "@effect/platform"

@@ -77,7 +77,7 @@ interface Transform {
 export type SecretSource = Effect.Effect<Redacted.Redacted, Unavailable>
 
 /**
- * Everything in code.
+ * The options of `Nomba.layer`: every setting in code.
  *
  * @since 0.1.0
  * @category models
@@ -88,7 +88,7 @@ export interface Options extends Omit<Settings, "clientSecret">, Transform {
 }
 
 /**
- * What a `Config` cannot hold.
+ * The options of `Nomba.layerConfig`: what a `Config` cannot contain.
  *
  * @since 0.1.0
  * @category models
@@ -99,7 +99,7 @@ export interface ConfigOptions extends Transform {
 }
 
 /**
- * A public client, everything in code.
+ * The options of `Nomba.layerPublic`: every setting of a public client in code.
  *
  * @since 0.1.0
  * @category models
@@ -107,7 +107,7 @@ export interface ConfigOptions extends Transform {
 export interface PublicOptions extends PublicSettings, Transform {}
 
 /**
- * What a `Config` of a public client cannot hold.
+ * The options of `Nomba.layerPublicConfig`: what a `Config` cannot contain.
  *
  * @since 0.1.0
  * @category models
@@ -139,7 +139,7 @@ export const defaultPublicConfig: {
 }
 
 /**
- * The same, and the secret from `NOMBA_CLIENT_SECRET` or `NOMBA_PRIVATE_KEY`.
+ * The settings of a client: those of `defaultPublicConfig`, and the secret from `NOMBA_CLIENT_SECRET` or `NOMBA_PRIVATE_KEY`.
  *
  * @since 0.1.0
  * @category config

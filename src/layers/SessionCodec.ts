@@ -88,7 +88,7 @@ export const encrypted = (keys: ReadonlyArray<EncryptionKey>): Effect.Effect<Ses
   Effect.map(EncryptionKeys.fromOptions("SessionCodec.encrypted", keys), encryptedWith)
 
 /**
- * The same, with the keys from the environment: `NOMBA_TOKEN_STORE_KEYS=2026-11:BASE64,2026-05:BASE64`.
+ * Encrypts with the keys from the environment: `NOMBA_TOKEN_STORE_KEYS=2026-11:BASE64,2026-05:BASE64`.
  *
  * @since 0.1.0
  * @category constructors

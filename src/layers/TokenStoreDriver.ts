@@ -46,7 +46,7 @@ export interface Options {
 export const make: (connect: Connect, options?: Options) => TokenStoreService = SessionStore.fromDriver
 
 /**
- * The same as a layer.
+ * A token store over the steps of your own database, as a layer.
  *
  * @since 0.1.0
  * @category layers

@@ -41,7 +41,7 @@ export interface Options {
 }
 
 /**
- * Opens the folder on first use; one that cannot be used is `Unavailable` then. Fails with a `ConfigError` if the path is not
+ * A store in a folder, which it opens on first use: `Unavailable` if it cannot. Fails with a `ConfigError` if the path is not
  * absolute, if there is none and the system knows no home of this user, or if a key of the codec is wrong.
  *
  * @since 0.1.0
@@ -68,6 +68,8 @@ export const makeConfig = (options: Options = {}): Effect.Effect<TokenStoreServi
   )
 
 /**
+ * A store that is configured in code. It reads no `NOMBA_*` variable.
+ *
  * ```ts
  * import { FetchHttpClient } from "@effect/platform"
  * import { Layer } from "effect"
@@ -87,7 +89,7 @@ export const layer = (options?: Options): Layer.Layer<TokenStore, ConfigError.Co
   Layer.effect(TokenStore, make(options))
 
 /**
- * Configured by the environment; `options` override it.
+ * A store that the environment configures; `options` override it.
  *
  * @since 0.1.0
  * @category layers

@@ -57,7 +57,7 @@ export interface Options extends Common {
 export type Overrides = { readonly [Name in keyof Options]?: Options[Name] | undefined }
 
 /**
- * Options of a store over a connection that you have already.
+ * Options of a store over a client of ioredis that you have already.
  *
  * @since 0.1.0
  * @category models
@@ -71,7 +71,8 @@ export interface ClientOptions extends Common {
 }
 
 /**
- * Fails with a `ConfigError` if the URL or another option is wrong. Connects on first use.
+ * A store over a connection of its own, which it makes on first use. Fails with a `ConfigError` if the URL or another option is
+ * wrong.
  *
  * @since 0.1.0
  * @category constructors
@@ -80,8 +81,8 @@ export const make = (options: Options): Effect.Effect<TokenStoreService, ConfigE
   Effect.flatMap(settleAll(options, Setting.code), open)
 
 /**
- * The same, with the URL from `NOMBA_TOKEN_STORE`. Logs one warning if sessions go to another host as plaintext and no codec
- * was given.
+ * A store whose URL is in `NOMBA_TOKEN_STORE`. Logs one warning if sessions go to another host as plaintext and no codec was
+ * given.
  *
  * @since 0.1.0
  * @category constructors
@@ -95,7 +96,7 @@ export const makeConfig = (
   )
 
 /**
- * The same, over a connection that you have already.
+ * A store over a client of ioredis that you have already.
  *
  * @since 0.1.0
  * @category constructors
@@ -107,6 +108,8 @@ export const makeFromClient = ({
   Effect.flatMap(settle(common), (settings) => build(RedisConnection.fromClient(client), settings, client))
 
 /**
+ * A store that is configured in code. It reads no `NOMBA_*` variable.
+ *
  * ```ts
  * import { FetchHttpClient } from "@effect/platform"
  * import { Layer, Redacted } from "effect"
@@ -131,7 +134,7 @@ export const layer = (options: Options): Layer.Layer<TokenStore, ConfigError.Con
   Layer.scoped(TokenStore, make(options))
 
 /**
- * Configured by the environment: `NOMBA_TOKEN_STORE=rediss://…`, and `NOMBA_TOKEN_STORE_KEYS` to encrypt the sessions.
+ * A store that the environment configures: `NOMBA_TOKEN_STORE=rediss://…`, and `NOMBA_TOKEN_STORE_KEYS` to encrypt the sessions.
  * Fails with a `ConfigError` if `NOMBA_TOKEN_STORE` names another store, and names the layer to provide.
  *
  * @since 0.1.0
@@ -141,7 +144,7 @@ export const layerConfig = (overrides?: Overrides): Layer.Layer<TokenStore, Conf
   Layer.scoped(TokenStore, makeConfig(overrides))
 
 /**
- * Over a connection that you have already.
+ * A store over a client of ioredis that you have already.
  *
  * @since 0.1.0
  * @category layers

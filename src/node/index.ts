@@ -1,5 +1,5 @@
 /**
- * What needs Node.js and depends on the environment.
+ * `nomba-auth/node`: the token store that the environment names. It needs Node.js.
  *
  * @since 0.1.0
  */

@@ -24,8 +24,8 @@ import * as NombaStore from "./NombaStore.js"
 export type Duration = number | `${number} ${"milli" | "second" | "minute" | "hour" | "day"}${"" | "s"}`
 
 /**
- * What is left out comes from the environment: `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (or `NOMBA_PRIVATE_KEY`),
- * `NOMBA_ACCOUNT_ID`, and `NOMBA_BASE_URL` or `NOMBA_ENVIRONMENT`.
+ * The options of `createNomba`. What you leave out comes from the environment: `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (or
+ * `NOMBA_PRIVATE_KEY`), `NOMBA_ACCOUNT_ID`, and `NOMBA_BASE_URL` or `NOMBA_ENVIRONMENT`.
  *
  * @since 0.1.0
  * @category models
@@ -70,7 +70,7 @@ export interface NombaOptions {
 }
 
 /**
- * `console`, pino and winston are such loggers.
+ * Where the warnings of the client go. `console`, pino and winston fit.
  *
  * @since 0.1.0
  * @category models

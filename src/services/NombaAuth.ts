@@ -64,8 +64,8 @@ export interface NombaAuthService {
     options?: { readonly bearer?: Redacted.Redacted<string> | undefined }
   ) => Effect.Effect<void, RevokeError>
   /**
-   * Starts a session with an authorization code (PKCE). `Expired` when Nomba refuses the code. Ahead of the live API,
-   * whose pages name PKCE as not yet available.
+   * Starts a session with an authorization code (PKCE). Fails with `Expired` if Nomba rejects the code. Nomba has not
+   * released PKCE yet.
    */
   readonly exchange: (options: ExchangeOptions) => Effect.Effect<Session, ExchangeError>
 }
