@@ -37,7 +37,7 @@ export const givenUp = new Unavailable({ operation: "store", reason: "Timeout" }
 const leaseTaken = new Unavailable({
   operation: "store",
   reason: "Timeout",
-  hint: "Another process held the lease all that time, and its renewal has not succeeded.",
+  hint: "Other processes held the lease all that time, and no renewal has succeeded.",
   processed: "no"
 })
 
@@ -247,8 +247,8 @@ export const make = (dependencies: Dependencies): Renewal => {
     error._tag !== "RenewalHeldBack" && secondTryMayHelp(error)
 
   /**
-   * A waiter that never got the lease reports why the holder failed, if the holder left word. A store that answers,
-   * while another process holds the lease, is not to blame.
+   * A waiter that never got the lease reports why the holder failed, if the holder left word. A store that answers is not
+   * to blame, also if the last holder has just released the lease.
    */
   const withHoldersFailure = (
     error: AuthError,
@@ -258,9 +258,9 @@ export const make = (dependencies: Dependencies): Renewal => {
       ? Effect.succeed(error)
       : store.readVersioned.pipe(
           hardTimeout(RenewalAttempt.LAST_READ),
-          Effect.map(({ failure, isLeased }) =>
+          Effect.map(({ failure }) =>
             Option.match(failure, {
-              onNone: () => (progress.hasWaited && isLeased ? leaseTaken : error),
+              onNone: () => (progress.hasWaited ? leaseTaken : error),
               onSome: (found) => new RenewalHeldBack({ failure: found })
             })
           ),
