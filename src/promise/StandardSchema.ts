@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Predicate from "effect/Predicate"
 
 /**
  * A schema of any library that implements Standard Schema.
@@ -40,6 +41,16 @@ export interface StandardIssue {
   readonly message: string
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined
 }
+
+/**
+ * Whether a schema can be used. It is asked before the request is sent: a transfer must not fail after Nomba carried it out.
+ *
+ * @internal
+ */
+export const isStandardSchema = (schema: unknown): boolean =>
+  Predicate.hasProperty(schema, "~standard") &&
+  Predicate.hasProperty(schema["~standard"], "validate") &&
+  Predicate.isFunction(schema["~standard"].validate)
 
 /**
  * Where the data does not fit: `data.amount: missing`. The schema's own messages are left out, because they quote values,

@@ -27,12 +27,12 @@ import * as NombaResponse from "../layers/NombaResponse.js"
 import * as TokenCacheRef from "../layers/TokenCacheRef.js"
 import { NombaClient, type NombaClientService } from "../services/NombaClient.js"
 import * as Cache from "../services/TokenCache.js"
-import { UnexpectedResponse } from "./errors.js"
+import { isNombaError, UnexpectedResponse } from "./errors.js"
 import { at, type Caller, captureCaller, closed, type EngineError, fromCause, fromError } from "./failure.js"
 import * as http from "./http.js"
 import { check, type NombaLogger, type NombaOptions, type NombaRequestOptions } from "./options.js"
 import * as StandardFetch from "./StandardFetch.js"
-import { pathsOf, type StandardSchema } from "./StandardSchema.js"
+import { isStandardSchema, pathsOf, type StandardSchema } from "./StandardSchema.js"
 import { eventOf, type NombaSession, type NombaSessionEvent, viewOf } from "./session.js"
 
 /**
@@ -78,7 +78,10 @@ export interface Nomba {
   readonly session: (options?: WaitOptions) => Promise<NombaSession>
   /** Ends the session at Nomba and in the token store. A later call starts a new one. */
   readonly logout: () => Promise<void>
-  /** Calls the listener with the current state, then with every change. Returns the function that ends it. */
+  /**
+   * Calls the listener with the current state, then with every change. If it returns a promise, the next event waits for that.
+   * What it throws is logged. Returns the function that ends it.
+   */
   readonly subscribe: (listener: (event: NombaSessionEvent) => void) => () => void
   /** Closes the client. A renewal that has called Nomba is waited for, so that its session is not lost. */
   readonly close: () => Promise<void>
@@ -152,7 +155,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     signal?.throwIfAborted()
     if (closing !== undefined) throw at(caller, closed())
     if (engine !== undefined) return engine
-    const exit = await abortable(start(), signal)
+    const exit = await http.abortable(start(), signal)
     if (exit._tag === "Failure") throw fromCause(exit.cause, caller)
     return exit.value
   }
@@ -165,7 +168,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     effect: Effect.Effect<A, EngineError>
   ): Promise<A> => {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
-    const result = new Promise<A>((resolve, reject) => {
+    return new Promise<A>((resolve, reject) => {
       const fiber = runFork(effect)
       const onAbort = (): void => {
         reject(signal?.reason)
@@ -177,9 +180,8 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
         if (exit._tag === "Success") resolve(exit.value)
         else reject(fromCause(exit.cause, caller))
       })
+      settings.waitUntil?.(new Promise<void>((done) => runFork(snapshot.renewed).addObserver(() => done())))
     })
-    settings.waitUntil?.(new Promise<void>((resolve) => runFork(snapshot.renewed).addObserver(() => resolve())))
-    return result
   }
 
   let lastToken: Redacted.Redacted<string> | undefined
@@ -234,14 +236,16 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   const standard = StandardFetch.make(settings.config, settings.fetch)
 
   const send = async (caller: Caller, input: string | URL | Request, init: RequestInit | undefined) => {
-    const prepared = await http.prepare(input, init)
+    const prepared = await http.prepare(input, init).catch((error: unknown) => {
+      throw isNombaError(error) ? at(caller, error) : error
+    })
     const { signal } = prepared
     const running = await ready(caller, signal)
     const { cache, snapshot } = running
     const url = attempt(caller, () => standard.urlOf(prepared))
     const token = snapshot.fresh() ?? (await run(running, caller, signal, cache.get))
     const sending = standard.send(prepared, url, token, false)
-    const first = await abortable(sending, signal).catch((error: EngineError) => {
+    const first = await http.abortable(sending, signal).catch((error: EngineError) => {
       throw signal?.aborted === true ? signal.reason : at(caller, fromError(error))
     })
     if (StandardFetch.isAccepted(first)) {
@@ -258,6 +262,8 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     path: string | URL,
     options: NombaRequestOptions & { readonly schema?: StandardSchema }
   ): Promise<unknown> => {
+    const { schema } = options
+    if (schema !== undefined && !isStandardSchema(schema)) throw at(caller, http.notSent(NOT_A_SCHEMA))
     const { request: prepared, signal } = attempt(caller, () => http.fromOptions(path, options))
     const running = await ready(caller, signal)
     const { data, status } = await run(
@@ -268,8 +274,8 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
         Effect.map(readData(response), ({ data }) => ({ data, status: response.status }))
       )
     )
-    if (options.schema === undefined) return data
-    const result = await options.schema["~standard"].validate(data)
+    if (schema === undefined) return data
+    const result = await http.abortable((async () => schema["~standard"].validate(data))(), signal)
     if (result.issues === undefined) return result.value
     const issues = pathsOf(result.issues, data)
     throw at(
@@ -339,6 +345,9 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
  */
 const CROWD = 100
 
+const NOT_A_SCHEMA =
+  "the schema is not a Standard Schema (of Effect, give Schema.standardSchemaV1(schema); Zod needs version 3.24 or later)"
+
 const readData = NombaResponse.result(Schema.Unknown)
 
 /** Runs what may throw an error of this package, whose stack then begins at the caller. */
@@ -372,18 +381,8 @@ const wakeUp = (snapshot: Snapshot.Snapshot, signal: AbortSignal | undefined): P
   })
 }
 
-/** The promise, or the reason of the signal if it is aborted first. */
-const abortable = <A>(promise: Promise<A>, signal: AbortSignal | undefined): Promise<A> =>
-  signal === undefined
-    ? promise
-    : new Promise((resolve, reject) => {
-        const onAbort = (): void => reject(signal.reason)
-        signal.addEventListener("abort", onAbort, { once: true })
-        promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort))
-      })
-
 const tell = (listener: (event: NombaSessionEvent) => void, event: NombaSessionEvent): Effect.Effect<void> =>
-  Effect.try(() => listener(event)).pipe(
+  Effect.tryPromise(async () => listener(event)).pipe(
     Effect.catchAll(({ error }: Cause.UnknownException) =>
       Effect.logError(`A listener of session events threw ${error instanceof Error ? error.name : typeof error}.`)
     )
@@ -392,6 +391,10 @@ const tell = (listener: (event: NombaSessionEvent) => void, event: NombaSessionE
 const loggerOf = (logger: NombaLogger): Logger.Logger<unknown, void> =>
   Logger.make(({ logLevel, message }) => {
     const text = `nomba-auth: ${(Array.isArray(message) ? message : [message]).join(" ")}`
-    if (LogLevel.greaterThanEqual(logLevel, LogLevel.Error)) logger.error(text)
-    else if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) logger.warn(text)
+    try {
+      if (LogLevel.greaterThanEqual(logLevel, LogLevel.Error)) logger.error(text)
+      else if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) logger.warn(text)
+    } catch {
+      // It would end the renewal that logs, and a session that Nomba has just granted would be lost.
+    }
   })

@@ -2,6 +2,7 @@
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpMethod from "@effect/platform/HttpMethod"
+import { isInMemory } from "../layers/http/OutgoingRequest.js"
 import { InvalidRequest } from "./errors.js"
 import type { NombaRequestOptions } from "./options.js"
 
@@ -16,7 +17,8 @@ export interface Prepared {
 export const prepare = async (input: string | URL | Request, init: RequestInit = {}): Promise<Prepared> => {
   const { body, headers, method, signal, ...rest } = init
   const given = input instanceof Request ? input : undefined
-  const sent = body ?? (given?.body ? await given.arrayBuffer() : undefined)
+  const ending = signal ?? given?.signal
+  const sent = body ?? (given?.body ? await abortable(given.arrayBuffer(), ending) : undefined)
   return {
     request: make(
       method ?? given?.method ?? "GET",
@@ -24,16 +26,34 @@ export const prepare = async (input: string | URL | Request, init: RequestInit =
       headers ?? given?.headers,
       sent === undefined ? HttpBody.empty : HttpBody.raw(sent)
     ),
-    signal: signal ?? given?.signal,
+    signal: ending,
     init: rest
   }
 }
 
-const make = (method: string, url: string, headers: HeadersInit | undefined, body: HttpBody.HttpBody) => {
-  const request = HttpClientRequest.make(method.toUpperCase() as HttpMethod.HttpMethod)(url)
+/** The promise, or the reason of the signal if it is aborted first. */
+export const abortable = <A>(promise: Promise<A>, signal: AbortSignal | undefined | null): Promise<A> =>
+  !signal
+    ? promise
+    : new Promise((resolve, reject) => {
+        const onAbort = (): void => reject(signal.reason)
+        if (signal.aborted) onAbort()
+        signal.addEventListener("abort", onAbort, { once: true })
+        promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort))
+      })
+
+/** Throws `InvalidRequest` for what `fetch` would refuse with an error that looks like one of the network. */
+const make = (given: string, url: string, headers: HeadersInit | undefined, body: HttpBody.HttpBody) => {
+  const method = given.toUpperCase()
+  if (!isMethod.test(method)) throw notSent("fetch does not send this method")
+  if (body._tag !== "Empty" && (method === "GET" || method === "HEAD")) throw notSent(`${method} cannot have a body`)
+  const request = HttpClientRequest.make(method as HttpMethod.HttpMethod)(url)
   const withBody = body._tag === "Empty" ? request : HttpClientRequest.setBody(request, body)
   return headers === undefined ? withBody : HttpClientRequest.setHeaders(withBody, new Headers(headers))
 }
+
+/** A token of RFC 9110 section 5.6.2 that `fetch` does not forbid. */
+const isMethod = /^(?!(?:CONNECT|TRACE|TRACK)$)[\w!#$%&'*+.^`|~-]+$/
 
 export const fromOptions = (path: string | URL, options: NombaRequestOptions): Prepared => {
   const { body, headers, method, query = {}, signal } = options
@@ -57,13 +77,17 @@ const withQuery = (path: string, query: NonNullable<NombaRequestOptions["query"]
 }
 
 const jsonBody = (body: unknown): HttpBody.HttpBody => {
-  const text = toJson(body)
+  const text = isBodyOfFetch(body) ? undefined : toJson(body)
   if (text !== undefined) return HttpBody.text(text, "application/json")
-  throw new InvalidRequest("Request not sent: the body is not JSON.", {
-    operation: "request",
-    errors: ["the body is not JSON"]
-  })
+  throw notSent("the body is not JSON; nomba.fetch sends other bodies")
 }
+
+/** JSON would be `{}`, or the numbers of the bytes. */
+const isBodyOfFetch = (body: unknown): boolean =>
+  typeof body === "object" && (isInMemory(body) || body instanceof ReadableStream)
+
+export const notSent = (problem: string): InvalidRequest =>
+  new InvalidRequest(`Request not sent: ${problem}.`, { operation: "request", errors: [problem] })
 
 /** Undefined for a function, a circular object, a bigint. */
 const toJson = (value: unknown): string | undefined => {

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as StoreChoice from "../layers/config/StoreChoice.js"
 import * as NombaConfigOptions from "../layers/NombaConfigOptions.js"
@@ -134,6 +135,7 @@ export const check = (options: NombaOptions): Settings => {
     refuse("clientSecret", "must be a string, or a function that returns one")
   }
   if (fetch !== undefined && typeof fetch !== "function") refuse("fetch", "must be a function")
+  if (!isLogger(logger)) refuse("logger", "must be an object with the functions warn and error")
   if (waitUntil !== undefined && typeof waitUntil !== "function") refuse("waitUntil", "must be a function")
   const store = tokenStore === undefined ? NombaStore.memory : NombaStore.partsOf(tokenStore)
   if (store === undefined) {
@@ -166,6 +168,12 @@ export const check = (options: NombaOptions): Settings => {
     waitUntil: waitUntil as Settings["waitUntil"]
   }
 }
+
+const isLogger = (value: unknown): value is NombaLogger =>
+  Predicate.hasProperty(value, "warn") &&
+  Predicate.hasProperty(value, "error") &&
+  typeof value.warn === "function" &&
+  typeof value.error === "function"
 
 /** A process with a private session would end the session of the fleet that `NOMBA_TOKEN_STORE` was set for. */
 const storeProblems = (store: NombaStore.StoreParts): ReadonlyArray<ConfigField> => {

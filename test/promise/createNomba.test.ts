@@ -354,6 +354,19 @@ describe("nomba.fetch", () => {
     await nomba.close()
   })
 
+  it("rejects when the signal is aborted, also if the body of the Request never ends", async () => {
+    const { nomba } = scriptedNomba(() => Response.json({}))
+    const body = new ReadableStream()
+    const init = { method: "POST", body, duplex: "half" } as RequestInit
+    const { signal } = new AbortController()
+    const leaving = new AbortController()
+    const request = new Request("https://api.nomba.test/v1/slow", { ...init, signal })
+    const left = rejection(nomba.fetch(request, { signal: leaving.signal }))
+    leaving.abort("gone")
+    assert.strictEqual(await left, "gone")
+    await nomba.close()
+  })
+
   it("rejects when the signal is aborted, also if fetch goes on", async () => {
     const { nomba } = scriptedNomba(() => new Promise<never>(() => {}))
     const leaving = new AbortController()
@@ -408,6 +421,32 @@ describe("nomba.fetch", () => {
     )
     await nomba.close()
   })
+})
+
+describe("what fetch does not send", () => {
+  const requests: ReadonlyArray<readonly [RequestInit, string]> = [
+    [{ method: "GET", body: "{}" }, "GET cannot have a body"],
+    [{ method: "head", body: "" }, "HEAD cannot have a body"],
+    [{ method: "TRACE" }, "fetch does not send this method"],
+    [{ method: "GE T" }, "fetch does not send this method"]
+  ]
+  for (const [init, problem] of requests) {
+    it(`is InvalidRequest and not a failure of the network: ${init.method}${"body" in init ? " with a body" : ""}`, async () => {
+      const { nomba, requests } = scriptedNomba(() => Response.json({}))
+      const calls = {
+        fetch: () => nomba.fetch("/v1/accounts", init),
+        request: () => nomba.request("/v1/accounts", init as never)
+      }
+      for (const call of Object.values(calls)) {
+        const error = await rejection(call())
+        assert.instanceOf(error, InvalidRequest)
+        assert.strictEqual(error.message, `Request not sent: ${problem}.`)
+        assert.include(error.stack, "createNomba.test.ts")
+      }
+      assert.lengthOf(requests, 0)
+      await nomba.close()
+    })
+  }
 })
 
 describe("nomba.request", () => {
@@ -470,9 +509,47 @@ describe("nomba.request", () => {
 
   it("refuses a body that is not JSON before anything is sent", async () => {
     const { nomba, requests } = scriptedNomba(() => Response.json({}))
-    const error = await rejection(nomba.request("/v1/transfers/bank", { body: { amount: 1n } }))
-    assert.instanceOf(error, InvalidRequest)
+    const form = new FormData()
+    form.set("amount", "1")
+    const bytes = new Uint8Array([1])
+    for (const body of [
+      { amount: 1n },
+      form,
+      new URLSearchParams("a=1"),
+      bytes,
+      new Blob(["{}"]),
+      new ReadableStream()
+    ]) {
+      const error = await rejection(nomba.request("/v1/transfers/bank", { body }))
+      assert.instanceOf(error, InvalidRequest)
+    }
     assert.lengthOf(requests, 0)
+    await nomba.close()
+  })
+
+  it("refuses a schema that is not a Standard Schema before anything is sent", async () => {
+    const { nomba, requests } = scriptedNomba(() => Response.json({}))
+    for (const schema of [Schema.Struct({ amount: Schema.String }), { parse: () => 1 }, () => true, null]) {
+      const send = () => nomba.request("/v1/transfers/bank", { body: {}, schema: schema as never })
+      const error = await rejection(send())
+      assert.instanceOf(error, InvalidRequest)
+      assert.include(error.message, "Standard Schema")
+      assert.include(error.stack, "createNomba.test.ts")
+    }
+    assert.lengthOf(requests, 0)
+    await nomba.close()
+  })
+
+  it("stops waiting for a schema when the signal is aborted", async () => {
+    const { nomba } = scriptedNomba(() => Response.json({ code: "00", data: 5 }))
+    const leaving = new AbortController()
+    const validate = () => {
+      leaving.abort("gone")
+      return new Promise<never>(() => {})
+    }
+    const schema = { "~standard": { version: 1, vendor: "test", validate } } as const
+    const error = await rejection(nomba.request("/v1/accounts/balance", { schema, signal: leaving.signal }))
+    assert.strictEqual(error, "gone")
     await nomba.close()
   })
 })
@@ -529,6 +606,19 @@ describe("nomba.subscribe", () => {
       { logger: { warn: () => {}, error: () => {} } }
     )
   )
+
+  it("logs what an asynchronous listener rejects with, and the process goes on", async () => {
+    let log = (_: string): void => {}
+    const logged = new Promise<string>((resolve) => {
+      log = resolve
+    })
+    const { nomba } = scriptedNomba(() => Response.json({}), { logger: { warn: log, error: log } })
+    nomba.subscribe(async () => {
+      throw new TypeError("with a secret")
+    })
+    assert.strictEqual(await logged, "nomba-auth: A listener of session events threw TypeError.")
+    await nomba.close()
+  })
 })
 
 describe("nomba.logout", () => {
@@ -593,6 +683,7 @@ describe("createNomba", () => {
       requestTimeout: "1 hour",
       renewAhead: -1,
       fetch: "undici" as never,
+      logger: (() => {}) as never,
       tokenStore: {} as never
     })
     assert.deepStrictEqual(fields.map(({ name }) => name).sort(), [
@@ -600,6 +691,7 @@ describe("createNomba", () => {
       "options.clientId",
       "options.environment",
       "options.fetch",
+      "options.logger",
       "options.renewAhead",
       "options.requestTimeout",
       "options.tokenStore"
@@ -704,6 +796,30 @@ describe("createNomba", () => {
     assert.instanceOf(await rejection(nomba.token()), InvalidCredentials)
     assert.lengthOf(lines, 1)
     assert.match(lines[0] ?? "", /^nomba-auth: /)
+  })
+
+  it("does not fail a renewal because the logger throws", async () => {
+    const broken = () => {
+      throw new Error("the disk is full")
+    }
+    await using sandbox = await startSandbox()
+    await sandbox.fault("issue", { answer: { status: 401 } })
+    await using nomba = createNomba({ ...settings(sandbox), logger: { warn: broken, error: broken } })
+    assert.instanceOf(await rejection(nomba.token()), InvalidCredentials)
+  })
+
+  it("rejects with what waitUntil throws, once", async () => {
+    const illegal = new TypeError("Illegal invocation")
+    await using sandbox = await startSandbox()
+    await sandbox.fault("issue", { answer: { status: 401 } })
+    await using nomba = createNomba({
+      ...settings(sandbox),
+      logger: { warn: () => {}, error: () => {} },
+      waitUntil: () => {
+        throw illegal
+      }
+    })
+    assert.strictEqual(await rejection(nomba.token()), illegal)
   })
 
   it("hands the renewal to waitUntil", async () => {

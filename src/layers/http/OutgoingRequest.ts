@@ -93,7 +93,7 @@ export const isReplayable = (body: HttpBody.HttpBody): boolean => {
   }
 }
 
-const isInMemory = (body: unknown): boolean =>
+export const isInMemory = (body: unknown): boolean =>
   typeof body === "string" ||
   body instanceof ArrayBuffer ||
   ArrayBuffer.isView(body) ||
