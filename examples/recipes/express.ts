@@ -14,10 +14,16 @@ app.get("/health", (_request, response) => {
   response.json({ ready: true, hasToken: session !== undefined, expiresInMs: session?.remainingMs })
 })
 
+// Express would answer with the status in the error, which Nomba meant for you: a 401, for instance.
 app.use(((error, _request, response, next) => {
-  if (!isNombaError(error) || error._tag !== "Unavailable") return next(error)
-  response.set("retry-after", String(Math.ceil((error.retryAfterMs ?? 1_000) / 1_000)))
-  response.status(503).json({ message: "Nomba is not available. Try again." })
+  if (!isNombaError(error)) return next(error)
+  console.error(error)
+  if (error._tag === "Unavailable") {
+    response.set("retry-after", String(Math.ceil((error.retryAfterMs ?? 1_000) / 1_000)))
+    response.status(503).json({ message: "Nomba is not available. Try again." })
+  } else {
+    response.status(502).json({ message: "Nomba did not accept the request." })
+  }
 }) satisfies express.ErrorRequestHandler)
 
 const host = process.env["HOST"] ?? "localhost"

@@ -14,9 +14,13 @@ app.addHook("onClose", () => app.nomba.close())
 
 app.get("/balance", () => app.nomba.request("/v1/accounts/balance"))
 
+// Fastify would answer with the status and the message in the error, which Nomba meant for you: a 401, for instance.
 app.setErrorHandler((error, _request, reply) => {
-  if (!isNombaError(error) || error._tag !== "Unavailable") throw error
-  return reply.status(503).send({ message: "Nomba is not available. Try again." })
+  if (!isNombaError(error)) throw error
+  console.error(error)
+  return error._tag === "Unavailable"
+    ? reply.status(503).send({ message: "Nomba is not available. Try again." })
+    : reply.status(502).send({ message: "Nomba did not accept the request." })
 })
 
 const host = process.env["HOST"] ?? "localhost"

@@ -89,6 +89,17 @@ describe.concurrent.each(["express.ts", "fastify.ts", "hono.ts"])("%s", (file) =
   })
 })
 
+describe.concurrent.each(["express.ts", "fastify.ts"])("%s", (file) => {
+  it("answers 502, and not 401, if Nomba does not accept the credentials", async () => {
+    await using sandbox = await startSandbox()
+    const { env, url } = await place(sandbox)
+    await using program = start(tsx(file), { env })
+    await program.printed("Listening on")
+    await sandbox.fault("issue", { answer: { status: 401 } })
+    assert.strictEqual(await balance(url), '502 {"message":"Nomba did not accept the request."}')
+  })
+})
+
 describe.concurrent.each(["express.ts", "shutdown.ts"])("the health route of %s", (file) => {
   it("is ready without a token, and never requests one", async () => {
     await using sandbox = await startSandbox()
