@@ -53,7 +53,8 @@ export const start = (options: Options): Effect.Effect<Proxy, ListenError, Scope
     const upstream = yield* Upstream.make(config, cache)
     const metrics = new Metrics()
     const limits = { ...defaultLimits, ...options.limits }
-    const server = makeServer(limits)
+    const underWay = new Set<Exchange>()
+    const server = makeServer(limits, underWay)
     let isClosing = false
     const closing = (): boolean => isClosing
     const ended = (handled: Handled): void => {
@@ -67,11 +68,13 @@ export const start = (options: Options): Effect.Effect<Proxy, ListenError, Scope
       Forward.make(config, cache, upstream, yield* Effect.runtime<never>()),
       metrics,
       ended,
-      closing
+      closing,
+      underWay
     )
     server.on("request", handle)
-    // Without this listener Node asks for the body before the key was checked.
+    // Without these listeners Node asks for the body before the key was checked, or answers itself.
     server.on("checkContinue", handle)
+    server.on("checkExpectation", handle)
     const url = yield* Effect.acquireRelease(listen(server, place), () =>
       Effect.suspend(() => {
         isClosing = true
@@ -82,7 +85,7 @@ export const start = (options: Options): Effect.Effect<Proxy, ListenError, Scope
   })
 
 /** A server that answers what is not a request, and no request yet. */
-const makeServer = (limits: Limits): Http.Server => {
+const makeServer = (limits: Limits, underWay: ReadonlySet<Exchange>): Http.Server => {
   const server = Http.createServer({
     insecureHTTPParser: false,
     maxHeaderSize: MAX_HEADER_SIZE,
@@ -97,6 +100,11 @@ const makeServer = (limits: Limits): Http.Server => {
   server.maxConnections = MAX_CONNECTIONS
   server.on("connect", (_, socket: Socket) => OwnResponse.refuseRaw(socket, 405, "CONNECT is not offered"))
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    // The problem is in what follows a whole request, such as the rest of a body with too small a Content-Length. That request
+    // may have been processed, so it gets its own response, which is the last of its connection.
+    const passedOn = [...underWay].filter(({ caller }) => caller.socket === socket && caller.complete)
+    for (const { response } of passedOn) response.shouldKeepAlive = false
+    if (passedOn.length > 0) return
     const [status, problem] = rawRefusals[error.code ?? ""] ?? [400, "the request is not valid HTTP"]
     OwnResponse.refuseRaw(socket, status, problem)
   })
@@ -127,7 +135,8 @@ const handler = (
   forward: Forward.Forward,
   metrics: Metrics,
   onEnd: (handled: Handled) => void,
-  isClosing: () => boolean
+  isClosing: () => boolean,
+  underWay: Set<Exchange>
 ) => {
   const heldBytes: Upload.HeldBytes = { left: Upload.TOTAL_LIMIT }
   return (caller: Http.IncomingMessage, response: Http.ServerResponse): void => {
@@ -142,12 +151,14 @@ const handler = (
       isReplayed: false
     }
     metrics.inFlight += 1
+    underWay.add(exchange)
     caller.on("error", () => {})
     response.on("error", () => {})
     response.on("close", () => {
       exchange.upload.stop()
       if (!response.writableFinished) exchange.gone.go()
       metrics.inFlight -= 1
+      underWay.delete(exchange)
       onEnd({
         key: exchange.key,
         method: caller.method ?? "-",

@@ -53,9 +53,9 @@ const isUtf8 = (path: string): boolean => {
 
 /**
  * The token operations, which the proxy does itself: a caller's own would end the session of all others, and their responses
- * are tokens.
+ * are tokens. Some servers drop a dot or a space at the end of a segment.
  */
-export const isTokenOperation = (path: string): boolean => /^\/(?:v\d+\/)?auth(?:\/|$)/i.test(path)
+export const isTokenOperation = (path: string): boolean => /^\/(?:v\d+\/)?auth(?![\w-])/i.test(path)
 
 /** Methods of Nomba's API. TRACE echoes credentials, and OPTIONS and CONNECT have no meaning here. */
 export const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])

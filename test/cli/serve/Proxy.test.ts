@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { buffer } from "node:stream/consumers"
 import { brotliCompressSync, gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Either, Exit, Redacted, Scope } from "effect"
+import { Deferred, Duration, Effect, Either, Exit, Fiber, Redacted, Scope } from "effect"
 
 import * as Keys from "../../../src/cli/serve/Keys.js"
 import * as Listener from "../../../src/cli/serve/Listener.js"
@@ -193,7 +193,9 @@ describe("a request", () => {
         "/V1/AUTH/token/refresh",
         "/v1/%61uth/token/issue",
         "/v2/auth/token/issue",
-        "/auth/token/issue"
+        "/auth/token/issue",
+        "/v1/auth./token/issue",
+        "/v1/auth%20/token/issue"
       ]) {
         const { body, status, tag } = yield* ask(path, { method: "POST" })
         assert.strictEqual(status, 403, path)
@@ -311,6 +313,16 @@ describe("what one server may read in two ways", () => {
     })
   )
 
+  it.scopedLive("an expectation that HTTP does not know is a plain request without it", () =>
+    Effect.gen(function* () {
+      const { ask, received } = yield* proxied()
+      assert.strictEqual((yield* ask("/v1/x", { headers: { expect: "more" } })).status, 200)
+      assert.notProperty(received[0]?.headers, "expect")
+      const unkeyed = yield* ask("/v1/x", { headers: { expect: "more", "x-nomba-key": "wrong" } })
+      assert.deepInclude(unkeyed, { status: 401, tag: "InvalidKey" })
+    })
+  )
+
   it.scopedLive("two requests in one packet are two requests, and the second needs a key of its own", () =>
     Effect.gen(function* () {
       const { port, received, talk } = yield* proxied()
@@ -330,6 +342,26 @@ describe("what one server may read in two ways", () => {
     })
   )
 })
+
+it.scopedLive("a request that was passed on gets Nomba's response, although what follows it is not HTTP", () =>
+  Effect.gen(function* () {
+    const held = yield* Deferred.make<ServerResponse>()
+    const { port, received, talk } = yield* proxied((incoming, response) => {
+      incoming.resume()
+      Deferred.unsafeDone(held, Effect.succeed(response))
+    })
+    // Its Content-Length counts characters, and so leaves the end of the body out.
+    const request = `${lines("POST /v1/transfers/bank HTTP/1.1", "Content-Length: 3")}abcd\r\n\r\n`
+    const talking = yield* Effect.fork(talk(request.replaceAll("HOST", `127.0.0.1:${port}`), true))
+    const response = yield* Deferred.await(held)
+    response.end("booked")
+    const answer = yield* Fiber.join(talking)
+    assert.match(answer, /^HTTP\/1\.1 200 /)
+    assert.match(answer, /connection: close/i)
+    assert.include(answer, "booked")
+    assert.strictEqual(received.length, 1)
+  })
+)
 
 describe("a slow caller", () => {
   const limits = { headers: 200, request: 600 }
