@@ -15,13 +15,17 @@ export type ListenTarget =
 /** The server cannot listen. The message says where and why. */
 export class ListenError extends Data.TaggedError("ListenError")<{ readonly message: string }> {}
 
-/** Listens, and returns the URL for callers. On a Unix socket any host name will do. */
-export const listen = (server: Http.Server, place: ListenTarget): Effect.Effect<string, ListenError> =>
+/** Listens, and returns the URL for callers. On a Unix socket any host name will do. `option` is the one that names the port. */
+export const listen = (
+  server: Http.Server,
+  place: ListenTarget,
+  option: "--port" | "--ops-port"
+): Effect.Effect<string, ListenError> =>
   Effect.gen(function* () {
     if ("socket" in place) yield* removeStaleSocket(place.socket)
     yield* Effect.async<void, ListenError>((resume) => {
       const onError = (error: NodeJS.ErrnoException): void =>
-        resume(new ListenError({ message: problemOf(error, place) }))
+        resume(new ListenError({ message: problemOf(error, place, option) }))
       server.once("error", onError)
       const listening = (): void => {
         server.off("error", onError)
@@ -51,10 +55,10 @@ export const portOf = (server: Http.Server, wanted: number): number => {
   return typeof address === "object" && address !== null ? address.port : wanted
 }
 
-const problemOf = ({ code }: NodeJS.ErrnoException, place: ListenTarget): string => {
+const problemOf = ({ code }: NodeJS.ErrnoException, place: ListenTarget, option: string): string => {
   if ("socket" in place) return `Cannot listen on ${place.socket}: ${code}.`
   if (code === "EADDRINUSE")
-    return `Port ${place.port} is already in use on ${place.host}: use --port 0 for a free port.`
+    return `Port ${place.port} is already in use on ${place.host}: use ${option} 0 for a free port.`
   return `Cannot listen on ${place.host}:${place.port}: ${code}.`
 }
 

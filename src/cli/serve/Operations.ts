@@ -90,7 +90,7 @@ export const start = (
       }
     )
     server.maxConnections = 64
-    return yield* Effect.acquireRelease(listen(server, options), () =>
+    return yield* Effect.acquireRelease(listen(server, options, "--ops-port"), () =>
       Effect.async<void>((resume) => {
         server.close(() => resume(Effect.void))
         server.closeAllConnections()

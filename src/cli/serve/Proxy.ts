@@ -75,7 +75,7 @@ export const start = (options: Options): Effect.Effect<Proxy, ListenError, Scope
     // Without these listeners Node asks for the body before the key was checked, or answers itself.
     server.on("checkContinue", handle)
     server.on("checkExpectation", handle)
-    const url = yield* Effect.acquireRelease(listen(server, place), () =>
+    const url = yield* Effect.acquireRelease(listen(server, place, "--port"), () =>
       Effect.suspend(() => {
         isClosing = true
         return drain(server, limits.drain)

@@ -1,5 +1,5 @@
 /** The options of `nomba-auth serve`: where it listens, which keys it takes and what they may do. */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 import type * as Command from "@effect/cli/Command"
@@ -110,6 +110,7 @@ export const keysOf = ({ keyFile, noKey, writeKey }: Flags): Effect.Effect<KeySo
   Effect.gen(function* () {
     if (noKey) {
       if (Option.isSome(keyFile)) return yield* usage("--no-key and --key-file: give one of the two")
+      if (Option.isSome(writeKey)) return yield* usage("--no-key and --write-key: give one of the two")
       return { keys: "none" as const }
     }
     if (Option.isSome(keyFile)) {
@@ -133,7 +134,10 @@ export const keysOf = ({ keyFile, noKey, writeKey }: Flags): Effect.Effect<KeySo
     }
   })
 
-/** Replaces what is there in one step, so that no reader finds half a key. The file goes with the proxy. */
+/**
+ * Replaces what is there in one step, so that no reader finds half a key. The file goes with the proxy, unless another proxy has
+ * replaced it.
+ */
 const writeKeyFile = (
   path: string | undefined,
   key: Redacted.Redacted
@@ -145,28 +149,38 @@ const writeKeyFile = (
           path === undefined ? join(mkdtempSync(join(runtimeFolder(), "nomba-auth-")), "key") : resolve(path)
         mkdirSync(dirname(target), { recursive: true, mode: 0o700 })
         const draft = join(dirname(target), `.${process.pid}-${Date.now()}.key`)
-        writeFileSync(draft, `${Redacted.value(key)}\n`, { flag: "wx", mode: 0o600 })
-        renameSync(draft, target)
+        try {
+          writeFileSync(draft, `${Redacted.value(key)}\n`, { flag: "wx", mode: 0o600 })
+          renameSync(draft, target)
+        } finally {
+          rmSync(draft, { force: true })
+        }
         return target
       },
       catch: (error) =>
         usage(
-          `--write-key ${path ?? ""}: the key cannot be written (${(error as NodeJS.ErrnoException).code}): give a path that can be written to`
+          `--write-key ${path ?? tmpdir()}: the key cannot be written (${(error as NodeJS.ErrnoException).code}): give a path that can be written to`
         )
     }),
     (target) =>
-      Effect.sync(() =>
-        rmSync(path === undefined ? dirname(target) : target, { force: true, recursive: path === undefined })
-      )
+      Effect.sync(() => {
+        if (path === undefined) rmSync(dirname(target), { force: true, recursive: true })
+        else if (Option.contains(readKey(target), Redacted.value(key))) rmSync(target, { force: true })
+      })
   )
+
+const readKey = Option.liftThrowable((path: string) => readFileSync(path, "utf8").trim())
 
 /** A folder of this user alone if the system has one, which forgets its files at logout. */
 const runtimeFolder = (): string => {
   const { XDG_RUNTIME_DIR: folder } = process.env
   try {
-    if (folder !== undefined && statSync(folder).isDirectory()) return folder
+    if (folder) {
+      accessSync(folder, constants.W_OK | constants.X_OK)
+      return folder
+    }
   } catch {
-    // It is named and does not exist, as in a container that was given the variable alone.
+    // It does not exist, as in a container that was given the variable alone, or is another user's, as after sudo.
   }
   return tmpdir()
 }

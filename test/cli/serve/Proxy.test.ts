@@ -908,6 +908,6 @@ it.scopedLive("a port that is in use is named", () =>
     const second = yield* Effect.either(proxied(accept, { place: { host: "127.0.0.1", port } }))
     const error = Either.getOrThrow(Either.flip(second))
     assert.instanceOf(error, Listener.ListenError)
-    assert.include(error.message, `Port ${port} is already in use on 127.0.0.1`)
+    assert.include(error.message, `Port ${port} is already in use on 127.0.0.1: use --port 0`)
   })
 )

@@ -1,8 +1,8 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
-import { Effect, Either, Option } from "effect"
+import { Effect, Either, Exit, Option, Redacted, Scope } from "effect"
 import { afterAll, describe } from "vitest"
 import { keysOf, placeOf, rulesOf } from "../../../src/cli/serve/flags.js"
 
@@ -49,6 +49,7 @@ describe("the options of serve", () => {
     [{ keyFile: keyFile(), writeKey: some("x") }, /--write-key and --key-file: give one of the two/],
     [{ keyFile: keyFile(), noKey: true, socket: some("x") }, /--no-key and --key-file: give one of the two/],
     [{ writeKey: Option.map(keyFile(), (file) => join(file, "key")) }, /--write-key .*: the key cannot be written/],
+    [{ noKey: true, socket: some("x"), writeKey: some("x") }, /--no-key and --write-key: give one of the two/],
     [{ host: some("0.0.0.0") }, /other machines can reach it: needs --key-file/],
     [{ host: some("::") }, /needs --key-file/],
     [{ host: some("192.168.1.2") }, /needs --key-file/],
@@ -71,6 +72,33 @@ describe("the options of serve", () => {
       assert.deepStrictEqual(yield* placeOf(none), { host: "127.0.0.1", port: 4020, allowedHosts: [] })
       const open = { ...none, host: some("0.0.0.0"), keyFile: keyFile(), allowedHosts: ["proxy"] }
       assert.deepStrictEqual(yield* placeOf(open), { host: "0.0.0.0", port: 4020, allowedHosts: ["proxy"] })
+    })
+  )
+
+  it.effect("leave a key file to the proxy that has replaced it", () =>
+    Effect.gen(function* () {
+      const path = join(folder, "replaced")
+      const start = keysOf({ ...none, writeKey: some(path) })
+      const first = yield* Scope.make()
+      yield* Scope.extend(start, first)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { generated } = yield* start
+          yield* Scope.close(first, Exit.void)
+          assert.strictEqual(readFileSync(path, "utf8").trim(), Redacted.value(generated ?? Redacted.make("")))
+        })
+      )
+      assert.notInclude(readdirSync(folder), "replaced")
+    })
+  )
+
+  it.scoped("leave no key behind that could not be put in its place", () =>
+    Effect.gen(function* () {
+      const taken = join(folder, "parent", "folder")
+      mkdirSync(taken, { recursive: true })
+      const result = yield* Effect.either(keysOf({ ...none, writeKey: some(taken) }))
+      assert.isTrue(Either.isLeft(result))
+      assert.deepStrictEqual(readdirSync(join(folder, "parent")), ["folder"])
     })
   )
 })
