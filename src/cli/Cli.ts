@@ -123,9 +123,13 @@ const allCommands = rootOf(Object.values(commands))
 
 const isHelp = (arg: string | undefined): boolean => arg === "--help" || arg === "-h"
 
-/** curl takes `-XPOST` as well as `-X POST`. */
+/** curl takes `-XPOST` and `-iX POST` as well as `-i -X POST`. */
 const separated = (args: ReadonlyArray<string>): ReadonlyArray<string> =>
-  args.flatMap((arg) => (/^-[XdH]./.test(arg) ? [arg.slice(0, 2), arg.slice(2)] : [arg]))
+  args.flatMap((arg) => {
+    const [, include, option, value] = /^-(i?)([XdH])(.*)$/s.exec(arg) ?? []
+    if (option === undefined) return [arg]
+    return [...(include ? ["-i"] : []), `-${option}`, ...(value ? [value] : [])]
+  })
 
 const entryOf = (name: string | undefined): Entry | undefined =>
   name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined

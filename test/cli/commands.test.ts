@@ -159,7 +159,7 @@ describe("nomba-auth curl", () => {
     await sandbox.respond({ method: "PUT", path: "/v1/things", status: 201, body })
     const ended = await command("curl", "/v1/things", "-X", "PUT", "-H", "x-a: b", "-d", '{"a":1}')
     assert.strictEqual(resultOf(ended), JSON.stringify(body))
-    const { output } = await command("curl", "-i", "-XPUT", "/v1/things")
+    const { output } = await command("curl", "-iXPUT", "/v1/things")
     const [head = "", rest] = output.split("\n\n")
     assert.match(head, /^HTTP\/1\.1 201 Created\n(?:[\w-]+: .*\n)*content-type: application\/json/)
     assert.strictEqual(rest, JSON.stringify(body))
