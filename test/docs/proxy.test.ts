@@ -59,11 +59,16 @@ describe("the examples of the proxy", () => {
 
   it("the compose file lets the shop in by its name and with a key, and waits until there is a session", () => {
     const { services, secrets } = parse(read("examples/proxy/compose.yaml"))
-    const { command, environment, healthcheck, ports, stop_grace_period } = services.nomba
-    assert.match(command, /serve --host 0\.0\.0\.0 --allow-host nomba --key-file \/run\/secrets\/nomba-keys/)
+    const { command, environment, healthcheck, ports, stop_grace_period, user, volumes } = services.nomba
+    assert.match(
+      command.at(-1),
+      /^exec nomba-auth serve --host 0\.0\.0\.0 --allow-host nomba --key-file \/run\/secrets\/nomba-keys/
+    )
     assert.isUndefined(ports)
     assert.include(healthcheck.test.join(" "), "/-/ready")
     assert.strictEqual(stop_grace_period, "60s")
+    // The one folder of the image that its user may write to, and so the only place for a volume that is new.
+    assert.deepStrictEqual([user, volumes], ["node", ["home:/home/node"]])
     assert.isDefined(secrets["nomba-keys"])
     assert.deepStrictEqual(services.shop.depends_on, { nomba: { condition: "service_healthy" } })
     assert.strictEqual(new URL(services.shop.environment.NOMBA_PROXY_URL).hostname, "nomba")
@@ -76,7 +81,8 @@ describe("the examples of the proxy", () => {
     const [proxy] = spec.initContainers
     const [shop] = spec.containers
     assert.strictEqual(proxy.restartPolicy, "Always")
-    assert.notInclude(proxy.command, "--host")
+    assert.match(proxy.command.at(-1), /^exec nomba-auth serve /)
+    assert.notInclude(proxy.command.at(-1), " --host")
     assert.deepStrictEqual(proxy.startupProbe.httpGet, { path: "/-/live", port: 4021 })
     assert.deepStrictEqual(proxy.readinessProbe.httpGet, { path: "/-/ready", port: 4021 })
     assert.isTrue(proxy.securityContext.readOnlyRootFilesystem)
