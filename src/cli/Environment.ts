@@ -148,6 +148,8 @@ export interface Overrides {
    * 0, because a renewal in the background would end the token that a command has just printed.
    */
   readonly renewAhead?: Duration.DurationInput | undefined
+  /** Default: the one that the environment names. */
+  readonly tokenStore?: Layer.Layer<TokenStore> | undefined
   /** Sends the token requests. Default: `fetch`, which takes 10 MiB of a process that has no other use for it. */
   readonly httpClient?: Layer.Layer<HttpClient.HttpClient> | undefined
 }
@@ -223,7 +225,7 @@ export const layer = (
           onSome: (subject): Client => Nomba.layerPublicConfig(configOf(secret, overrides), { subject })
         }).pipe(
           Layer.merge(settings(flags, secret, overrides)),
-          Layer.provideMerge(tokenStore),
+          Layer.provideMerge(overrides.tokenStore ?? tokenStore),
           Layer.provide(overrides.httpClient ?? FetchHttpClient.layer),
           withProvider(secret, overrides)
         )

@@ -6,6 +6,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as TokenStoreMemory from "../layers/TokenStoreMemory.js"
 import { TokenCache } from "../services/TokenCache.js"
 import { describe } from "./CommandLine.js"
 import * as Environment from "./Environment.js"
@@ -137,7 +138,8 @@ export const command = Command.make("serve", flags, (given) =>
     const layer = Environment.layer(given.sandbox ? noSecret : given, {
       renewAhead: "5 minutes",
       httpClient: NodeHttpClient.layer,
-      variables
+      variables,
+      tokenStore: given.sandbox ? TokenStoreMemory.layer : undefined
     })
     return yield* serve(given, place, rules).pipe(Effect.scoped, Effect.provide(layer))
   }).pipe(Effect.scoped)

@@ -75,6 +75,10 @@ export const placeOf = ({
   socket
 }: Flags): Effect.Effect<ListenTarget, UsageError> =>
   Effect.gen(function* () {
+    const wrong = allowedHosts.find((name) => Hostname.normalised(name) === undefined)
+    if (wrong !== undefined) {
+      return yield* usage(`--allow-host ${wrong}: must be a name or an address, without a port`)
+    }
     if (Option.isSome(socket)) {
       if (Option.isSome(port) || Option.isSome(host)) return yield* usage("--socket: leave --port and --host out")
       return { socket: resolve(socket.value) }

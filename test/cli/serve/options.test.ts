@@ -54,6 +54,10 @@ describe("the options of serve", () => {
     [{ host: some("::") }, /needs --key-file/],
     [{ host: some("192.168.1.2") }, /needs --key-file/],
     [{ host: some("a b") }, /is not an address or a name/],
+    [
+      { allowedHosts: ["proxy", "proxy:4020"] },
+      /--allow-host proxy:4020: must be a name or an address, without a port/
+    ],
     [{ noKey: true }, /needs --socket/],
     [{ noKey: true, host: some("127.0.0.1") }, /needs --socket/],
     [{ socket: some("x"), port: some(1) }, /leave --port and --host out/],

@@ -200,6 +200,7 @@ describe("nomba-auth serve", () => {
     assert.strictEqual((await proxy.ask(BALANCE)).status, 200)
     const { errors } = await proxy.stop()
     assert.match(errors, /sandbox on http:\/\/127\.0\.0\.1:\d+/)
+    assert.notInclude(errors, "warning")
   })
 })
 
