@@ -73,6 +73,7 @@ export const renewing = (harness: Harness): ReadonlyArray<ContractCase> => [
       yield* sameSession(current.session, sessionOf("old"), "the current session of the renewal")
       yield* same(current.version, old.version, "the version that the renewal is shown")
       yield* same(read, old.version, "the version that the lease names")
+      yield* same(stored.saved, true, "saved")
       yield* ensure(stored.version > old.version, "a version did not rise")
       yield* holds(b, sessionOf("next"))
     })
