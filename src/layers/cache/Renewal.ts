@@ -21,7 +21,7 @@ import { RenewalHeldBack, type SessionStore, type Stored } from "../../services/
 import * as BaseUrl from "../config/BaseUrl.js"
 import * as Telemetry from "../telemetry.js"
 import type { Timeline } from "../time.js"
-import { hardTimeout, RENEWAL_LIMIT, STORE_LIMIT, stallCount } from "../time.js"
+import { hardTimeout, RENEWAL_LIMIT, STORE_LIMIT, stallCount, storeTimedOut } from "../time.js"
 import * as Flight from "./Flight.js"
 import * as Login from "./Login.js"
 import { closed, type Obtained } from "./obtainSession.js"
@@ -260,7 +260,7 @@ export const make = (dependencies: Dependencies): Renewal => {
           hardTimeout(RenewalAttempt.LAST_READ),
           Effect.map(({ failure }) =>
             Option.match(failure, {
-              onNone: () => (progress.hasWaited ? leaseTaken : error),
+              onNone: () => (Cause.originalError(error) === storeTimedOut ? leaseTaken : error),
               onSome: (found) => new RenewalHeldBack({ failure: found })
             })
           ),

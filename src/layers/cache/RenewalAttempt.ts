@@ -32,8 +32,6 @@ export interface Progress {
   isRepeated: boolean
   /** Nomba spent the refresh token and gave no usable session for it. */
   unusable: AuthError | undefined
-  /** It has waited for the lease, or for the store, until its time was over. */
-  hasWaited: boolean
 }
 
 /** `Ended`: a logout of another process. `operation`: how Nomba gave the session, none if it was adopted. */
@@ -74,8 +72,7 @@ export const start = (): Progress => ({
   isEnded: false,
   hasLease: false,
   isRepeated: false,
-  unusable: undefined,
-  hasWaited: false
+  unusable: undefined
 })
 
 export const make = ({
@@ -172,7 +169,10 @@ export const make = ({
         }
         if (Option.isSome(found)) rememberStored(found.value)
         onRequest(true)
-        const answered = yield* Effect.onError(obtain(found, lease), () => Effect.sync(() => onRequest(false)))
+        const answered = yield* obtain(found, lease).pipe(
+          Effect.tapErrorTag("LeaseLost", () => Effect.sync(() => (progress.hasLease = false))),
+          Effect.onError(() => Effect.sync(() => onRequest(false)))
+        )
         progress.isRepeated = isRepeated(answered)
         progress.unusable = answered.unusable
         const obtained = progress.isRepeated ? boundRepeated(answered) : answered
@@ -189,11 +189,9 @@ export const make = ({
     Effect.suspend(() => {
       const { deadline, progress } = options
       const left = Duration.millis(deadline - now())
-      const stopWaiting = Effect.flatMap(stallTolerantSleep(Duration.subtract(left, LAST_READ)), () => {
-        if (progress.hasLease) return Effect.never
-        progress.hasWaited = true
-        return Effect.fail(storeTimedOut)
-      })
+      const stopWaiting = Effect.flatMap(stallTolerantSleep(Duration.subtract(left, LAST_READ)), () =>
+        progress.hasLease ? Effect.never : Effect.fail(storeTimedOut)
+      )
       return firstOf(renewStored(options), stopWaiting).pipe(
         hardTimeout(left),
         Effect.map((stored): Renewed => {

@@ -4,6 +4,8 @@ import { Effect } from "effect"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import type { TokenStoreService } from "../../../src/services/TokenStore.js"
 import { adoptNone, renew } from "../../../src/testing/tokenStore/harness.js"
+import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
+import { ifFree, ownerOf } from "../../support/storeFaults.js"
 import { simulated } from "../../support/time.js"
 import { makeCache, makeConfig, makeUpstream } from "../../support/upstream.js"
 
@@ -58,6 +60,41 @@ describe("TokenCache.get while another process holds the lease", () => {
         const { get } = yield* makeCache({ upstream: makeUpstream(), store })
         const error = yield* Effect.flip(get)
         assert.strictEqual(error._tag === "Unavailable" && error.reason, "Store")
+      })
+    ))
+
+  it("does not blame the store if the caller had the lease before and lost it", () =>
+    simulated(
+      Effect.gen(function* () {
+        const config = makeConfig()
+        const faulty = makeFaultyStore()
+        const cache = yield* makeCache({ upstream: makeUpstream(), config, store: faulty.store })
+        const other = yield* faulty.otherProcess(config.storeKey)
+        const owner = ownerOf("another process")
+        faulty.before = at("extend")(storeDown)
+        const takeOver = Effect.zipRight(Effect.sleep("100 millis"), other.acquire(owner, ifFree))
+        yield* Effect.fork(Effect.zipRight(takeOver, Effect.delay(other.extend(owner), "20 seconds")))
+        const error = yield* Effect.flip(cache.get)
+        assert.strictEqual(error._tag === "Unavailable" && error.reason, "Timeout")
+        assert.include(error.message, "Other processes held the lease")
+      })
+    ))
+
+  it("does not blame the store if the caller waits to save its own session", () =>
+    simulated(
+      Effect.gen(function* () {
+        const config = makeConfig()
+        const faulty = makeFaultyStore()
+        const upstream = makeUpstream()
+        const cache = yield* makeCache({ upstream, config, store: faulty.store })
+        faulty.before = at("commit")(storeDown)
+        yield* cache.get
+        yield* Effect.sleep("31 minutes")
+        const other = yield* faulty.otherProcess(config.storeKey)
+        yield* other.acquire(ownerOf("another process"), ifFree)
+        const error = yield* Effect.flip(cache.get)
+        assert.strictEqual(error._tag === "Unavailable" && error.reason, "Timeout")
+        assert.include(error.message, "Other processes held the lease")
       })
     ))
 })
