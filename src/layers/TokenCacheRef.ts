@@ -55,6 +55,9 @@ const lastingWarning = (accountId: string): string =>
 const heldWarning = (route: string, accountId: string): string =>
   `${route} answered 401 to renewed tokens, and Nomba has accepted none of them since. Either another program logs in with these credentials, or the account id is missing or wrong (${accountId}), or the route always answers 401. The 401s of this route cause fewer renewals while this lasts.`
 
+const allSuspendedWarning = (route: string, accountId: string, duration: Duration.Duration): string =>
+  `Several routes, the last of them ${route}, answered 401 to renewed tokens that Nomba accepted for other requests. For ${Duration.toMinutes(duration)} minutes a 401 of a route that has not succeeded causes no renewal. Check the account id (${accountId}) and whether it may call these routes.`
+
 const suspendedWarning = (route: string, accountId: string, duration: Duration.Duration): string =>
   `${route} answered 401 to two renewed tokens that Nomba accepted for other requests. For ${Duration.toMinutes(duration)} minutes a 401 of this route causes no renewal. Check the account id (${accountId}) and whether it may call this route.`
 
@@ -247,7 +250,8 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
               return "SameToken" satisfies Remedy
             case "Suspended":
               if (verdict.suspendedFor) {
-                yield* Effect.logWarning(suspendedWarning(route, accountId, verdict.suspendedFor))
+                const warning = verdict.isOneRoute ? suspendedWarning : allSuspendedWarning
+                yield* Effect.logWarning(warning(route, accountId, verdict.suspendedFor))
               }
               return "None" satisfies Remedy
             case "Held":

@@ -31,8 +31,11 @@ export type Verdict =
   | { readonly _tag: "Reject" }
   /** A request that was sent later succeeded with the same token. */
   | { readonly _tag: "Replay" }
-  /** It causes no renewal, because the route is suspended. `suspendedFor` is there when that was decided just now. */
-  | { readonly _tag: "Suspended"; readonly suspendedFor?: Duration.Duration }
+  /**
+   * It causes no renewal, because the route is suspended, or every route that has not succeeded. `suspendedFor` is there when
+   * that was decided just now.
+   */
+  | { readonly _tag: "Suspended"; readonly suspendedFor?: Duration.Duration; readonly isOneRoute: boolean }
   /** It causes no renewal for now: the last ones did not help, and it is not known whose fault it is. */
   | { readonly _tag: "Held" }
 
@@ -58,6 +61,12 @@ export const make = (): RouteGuard => {
   let latest: { readonly token: string; readonly sentAt: number } | undefined
 
   const nameOf = (account: string, { route }: TokenUse): string => `${account} ${route}`
+
+  /**
+   * All routes of an account that are not watched yet count as one. Otherwise ids that look like words, or many routes that
+   * always answer 401, would cause a renewal each.
+   */
+  const othersOf = (account: string): string => `${account} *`
 
   const touch = (name: string, token: string): Route => {
     const route = routes.get(name) ?? {
@@ -85,7 +94,7 @@ export const make = (): RouteGuard => {
     route.suspensions += 1
     route.suspendedUntil = now + Duration.toMillis(duration)
     route.probes = true
-    return { _tag: "Suspended", suspendedFor: duration }
+    return { _tag: "Suspended", suspendedFor: duration, isOneRoute: true }
   }
 
   /** A renewal that this route caused did not help it. */
@@ -107,46 +116,55 @@ export const make = (): RouteGuard => {
     route.heldUntil = 0
   }
 
+  const judge = (name: string, token: string, use: TokenUse, now: number, wait: number): Verdict => {
+    const resource = use.resource ?? use.route
+    const known = routes.get(name)
+    const isTrusted = known?.accepted.has(resource) === true
+    if (known !== undefined && !isTrusted && now < known.suspendedUntil) return { _tag: "Suspended", isOneRoute: true }
+    if (!use.isReplay && latest?.token === token && latest.sentAt > use.sentAt) return { _tag: "Replay" }
+    if (known !== undefined && isTrusted) {
+      blameToken(known)
+      known.accepted.delete(resource)
+      return { _tag: "Reject" }
+    }
+    const route = touch(name, token)
+    route.rejected.add(resource)
+    if (route.probes) {
+      route.probes = false
+      route.token = token
+      return { _tag: "Reject" }
+    }
+    countUnhelped(route, token, now, wait)
+    if (route.proven >= 2) return suspend(route, now)
+    return now < route.heldUntil ? { _tag: "Held" } : { _tag: "Reject" }
+  }
+
   return {
     accepted: (account, token, sentAt, use) => {
       if (latest === undefined || latest.token !== token || sentAt > latest.sentAt) latest = { token, sentAt }
       // The name of a route takes longer to make than a request may cost.
       if (use === undefined || routes.size === 0) return
-      const name = nameOf(account, use)
-      const route = routes.get(name)
-      if (route === undefined) return
       const resource = use.resource ?? use.route
-      if (route.rejected.delete(resource)) blameToken(route)
-      if (route.rejected.isEmpty()) routes.delete(name)
-      else route.accepted.add(resource)
+      for (const name of [nameOf(account, use), othersOf(account)]) {
+        const route = routes.get(name)
+        if (route === undefined) continue
+        if (route.rejected.delete(resource)) blameToken(route)
+        if (route.rejected.isEmpty()) routes.delete(name)
+        else route.accepted.add(resource)
+      }
     },
     hasAcceptedSince: (sentAt) => latest !== undefined && latest.sentAt >= sentAt,
     rejected: (account, token, use, now, wait) => {
       const name = nameOf(account, use)
-      const resource = use.resource ?? use.route
-      const known = routes.get(name)
-      const isTrusted = known?.accepted.has(resource) === true
-      if (known !== undefined && !isTrusted && now < known.suspendedUntil) return { _tag: "Suspended" }
-      if (!use.isReplay && latest?.token === token && latest.sentAt > use.sentAt) return { _tag: "Replay" }
-      if (known !== undefined && isTrusted) {
-        blameToken(known)
-        known.accepted.delete(resource)
-        return { _tag: "Reject" }
+      if (!routes.has(name)) {
+        const verdict = judge(othersOf(account), token, use, now, wait)
+        if (verdict._tag === "Suspended") return { ...verdict, isOneRoute: false }
+        if (verdict._tag !== "Reject") return verdict
       }
-      const route = touch(name, token)
-      route.rejected.add(resource)
-      if (route.probes) {
-        route.probes = false
-        route.token = token
-        return { _tag: "Reject" }
-      }
-      countUnhelped(route, token, now, wait)
-      if (route.proven >= 2) return suspend(route, now)
-      return now < route.heldUntil ? { _tag: "Held" } : { _tag: "Reject" }
+      return judge(name, token, use, now, wait)
     },
     alsoRejected: (account, token, use) => {
-      const name = nameOf(account, use)
-      const own = routes.get(name)
+      const own = routes.get(nameOf(account, use)) ?? routes.get(othersOf(account))
       const usuallySucceeds = own === undefined || own.accepted.has(use.resource ?? use.route)
       if (!usuallySucceeds) return
       for (const route of routes.values()) {

@@ -269,6 +269,10 @@ describe("a route that always answers 401 beside healthy traffic", () => {
       }
     })
 
+  /** A number in letters. */
+  const wordOf = (number: number): string =>
+    String(number).replace(/\d/g, (digit) => "abcdefghij".charAt(Number(digit)))
+
   /** Makes the broken call every so many seconds, and beside it every second the healthy one, which always succeeds. */
   const beside = (
     healthy: Effect.Effect<Outcome>,
@@ -338,6 +342,43 @@ describe("a route that always answers 401 beside healthy traffic", () => {
       assert.notInclude(warnings.join(), "Another program")
     })
   }
+
+  it.each([1, 10, 61])(
+    "causes at most 5 token requests an hour beyond those due if its ids look like words, a new one every %s s",
+    (every) => {
+      const logs = captureLogs()
+      simulated(
+        Effect.gen(function* () {
+          const { cache, good, upstream } = yield* setup()
+          yield* beside(good, every, (at) =>
+            call({ cache, route: `GET /v1/customers/${wordOf(at)}`, isAccepted: () => false })
+          )
+          assert.isAtMost(upstream.count(), due(3_600) + 5)
+          // A session that really ends is noticed by the routes that have worked.
+          yield* upstream.startSession
+          yield* Effect.sleep("1500 millis")
+          assert.strictEqual(yield* good, 200)
+        }).pipe(Effect.provide(logs.layer), Effect.withRandom(Random.make(`${every}`)))
+      )
+      const warnings = logs.lines.filter(isWarning)
+      assert.isTrue(
+        warnings.some((line) => line.includes("Several routes")),
+        warnings.join("\n")
+      )
+      assert.notInclude(warnings.join(), "Another program")
+    }
+  )
+
+  it("causes a renewal for few of twenty routes that always answer 401", () =>
+    simulated(
+      Effect.gen(function* () {
+        const { cache, good, upstream } = yield* setup()
+        yield* beside(good, 3, (at) =>
+          call({ cache, route: `GET /v1/${wordOf((at / 3) % 20)}`, isAccepted: () => false })
+        )
+        assert.isAtMost(upstream.count(), due(3_600) + 20)
+      }).pipe(Effect.withRandom(Random.make("a seed")))
+    ))
 
   it.each([1, 10, 61])(
     "causes at most 5 token requests an hour beyond those due if another layer's account id is wrong, every %s s",
