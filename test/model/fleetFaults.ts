@@ -335,7 +335,7 @@ export const faults = {
         yield* Effect.sleep("45 seconds")
         const { liveToken, remaining } = fleet.nomba
         const isServable = remaining() > 30 * SECOND && fleet.store.holds() === liveToken()
-        const readsStore = !fleet.referee.wasImpaired(instance.number, "storing", fleet.simulation.now() - MINUTE)
+        const readsStore = !fleet.referee.wasImpaired(instance.number, "storing", instance.openedAt())
         if (isServable && readsStore && instance.isAlive() && instance.holds() !== liveToken()) {
           fleet.referee.blame(
             `instance ${instance.number} joined and holds ${instance.holds()}, not the live ${liveToken()}`

@@ -1,6 +1,7 @@
 /** One process of a fleet: the real client, cache and token operations, on a clock of its own. */
 import { Cause, Duration, Effect, Exit, Option, Random, Redacted, Stream } from "effect"
 import * as SessionStore from "../../src/layers/store/SessionStore.js"
+import { healsByWaiting } from "../../src/schemas/ErrorMeaning.js"
 import { NombaClient } from "../../src/services/NombaClient.js"
 import { type CachedSession, TokenCache } from "../../src/services/TokenCache.js"
 import type { Process, Simulation } from "../support/simulator.js"
@@ -75,11 +76,13 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
   let held: string | undefined
   let reopen = (): void => {}
   let openedAt = simulation.now()
+  let reopenedAt = Number.NEGATIVE_INFINITY
   /** Its clock was set since the token came: it is wrong about what is left of it. */
   let isMistaken = false
 
   const hold = (cached: CachedSession | undefined): void => {
     isMistaken = false
+    doubtedUntil = Math.min(doubtedUntil, simulation.now())
     held = cached === undefined ? undefined : Redacted.value(cached.session.accessToken)
   }
 
@@ -99,7 +102,8 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
   /** What a caller is told, who began then; `live` is the token that it could be served with. */
   const judge = (path: string, since: number, live: string | undefined, exit: Exit.Exit<Answer, Failure>): void => {
     referee.count("calls")
-    const isServed = live !== undefined && live === nomba.liveToken() && live !== rejectedByRoute
+    const isDoubted = live === rejectedByRoute && (path !== BALANCE || doubtedUntil >= since)
+    const isServed = live !== undefined && live === nomba.liveToken() && !isDoubted
     const cannotCall = referee.wasImpaired(number, "calling", since)
     const excused = cannotCall || (!isServed && referee.wasImpaired(number, "renewing", since))
     const took = `after ${Math.round(simulation.now() - since)} ms`
@@ -107,7 +111,8 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
       const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
       const reason = error === undefined ? "a defect" : (error.reason ?? error._tag)
       referee.count(`callers told ${reason}`)
-      if (reason === "Closed" || (reason === "SessionContested" && nomba.lastTheft() > since - 600_000)) return
+      if (reason === "Closed" && reopenedAt >= since) return
+      if (reason === "SessionContested" && nomba.lastTheft() > since - 600_000) return
       const told = `instance ${number} told a caller ${took}: ${Cause.pretty(exit.cause).split("\n")[0]}`
       if (!excused || error === undefined) referee.blame(told)
       else if (!referee.wasImpaired(number, "storing", since) && !cannotCall) {
@@ -133,8 +138,10 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
 
   /** When this process first got a 401 for a token. */
   let rejections = new Map<string, number>()
-  /** The last token that a route rejected which rejects every token: the process has to doubt it. */
+  /** The last token that a route rejected which rejects every token. */
   let rejectedByRoute: string | undefined
+  /** A process that takes that for a rejected token doubts it until its renewal has ended; its other callers wait for that. */
+  let doubtedUntil = Number.NEGATIVE_INFINITY
 
   /** A token was handed out: is it one that has expired, or one that this process knows to be rejected? */
   const judgeUse = (token: string, status: number, path: string): void => {
@@ -195,6 +202,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
     )
     const life = Effect.gen(function* () {
       openedAt = simulation.now()
+      hold(undefined)
       const client = yield* NombaClient
       const { changes } = yield* TokenCache
       yield* Effect.fork(
@@ -209,6 +217,13 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
                 return hold(event.session)
               case "LoggedOut":
                 return hold(undefined)
+              case "Rejected":
+                doubtedUntil = Number.POSITIVE_INFINITY
+                return
+              case "RenewalFailed":
+                // What does not heal by waiting is not covered up with a doubtful token.
+                if (healsByWaiting(event.error)) doubtedUntil = Math.min(doubtedUntil, simulation.now())
+                return
             }
           })
         )
@@ -248,7 +263,10 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
       process = simulation.process(() => offset)
       process.fork(program(process, dice.between(0, 2 ** 31)))
     },
-    reopen: () => reopen(),
+    reopen: () => {
+      reopenedAt = simulation.now()
+      reopen()
+    },
     setClock: (next) => {
       offset = next
       isMistaken = true
