@@ -87,9 +87,16 @@ const sources = (): string => {
 
 it("docs/troubleshooting.md and docs/configuration.md quote only what is printed", () => {
   const printed = sources()
-  const quotes = all
-    .filter(({ language, page }) => language === "text" && /troubleshooting|configuration/.test(page))
-    .flatMap(({ code }) => code.trim().split(/…|\$\{\w+\}/))
+  const blocks = all.filter(({ language, page }) => language === "text" && /troubleshooting|configuration/.test(page))
+  const tables =
+    readFileSync(join(root, "docs/troubleshooting.md"), "utf8").match(/^\| message \|.*\n(?:\|.*\n)+/gm) ?? []
+  const messages = tables.flatMap((table) =>
+    Array.from(table.matchAll(/^\| `(.+?)` \|/gm), ([, message = ""]) => message)
+  )
+  assert.isAbove(messages.length, 5)
+  const quotes = [...blocks.map(({ code }) => code.trim()), ...messages]
+    .flatMap((text) => text.split(/…|\$\{\w+\}/))
+    .map((quote) => quote.trim())
   assert.isAbove(quotes.length, 8)
   assert.deepStrictEqual(
     quotes.filter((quote) => !printed.includes(quote)),
