@@ -135,7 +135,8 @@ export const waitAtMost = <A>(
   register: (resume: (value: A) => void) => () => void
 ): Effect.Effect<Option.Option<A>> =>
   Effect.clockWith((clock) => {
-    const isTimed = clock === systemClock && millis < MAX_TIMER
+    const isSystem = clock === systemClock
+    const isTimed = isSystem && millis < MAX_TIMER
     const called = Effect.async<Option.Option<A>>((resume) => {
       let unregister = (): void => {}
       const giveUp = (): void => {
@@ -147,7 +148,7 @@ export const waitAtMost = <A>(
         clearTimeout(timer)
         resume(Effect.succeedSome(value))
       }
-      if (isTimed) {
+      if (isSystem) {
         // The promise brings the call back to where this fiber runs: on Cloudflare Workers a fiber that another request's code
         // resumes would go on inside of that request, and may do no I/O there.
         void new Promise<A>((resolve) => {

@@ -8,10 +8,10 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest"
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
 /** One for each client of the program, because clients with the same credentials share their session. */
-const clientIds = ["busy", "left", "kept", "layered"].map((name) => `the-${name}-client-of-a-worker`)
+const clientIds = ["busy", "left", "kept", "layered", "ahead"].map((name) => `the-${name}-client-of-a-worker`)
 
 const program = (sandbox: SandboxHandle): string => {
-  const [busy, left, kept, layered] = clientIds.map((id) => {
+  const [busy, left, kept, layered, ahead] = clientIds.map((id) => {
     const { clientId, clientSecret } = sandbox.credentials(id)
     return JSON.stringify({ baseUrl: sandbox.url, clientId, clientSecret }).slice(1, -1)
   })
@@ -21,10 +21,14 @@ const program = (sandbox: SandboxHandle): string => {
     import { Effect, Layer, Redacted, Schema } from "effect"
     import { Nomba, NombaClient, NombaResponse, TokenStoreMemory } from "./src/index.js"
     import { createNomba } from "./src/promise/index.js"
+    const now = Date.now
+    let later = 0
+    Date.now = () => now() + later
     const logger = { warn() {}, error() {} }
     const busy = createNomba({ ${busy}, logger })
     const left = createNomba({ ${left}, logger })
     const kept = createNomba({ ${kept}, logger, waitUntil })
+    const ahead = createNomba({ ${ahead}, logger })
 
     const options = { ${layered} }
     const NombaLive = Nomba.layer({ ...options, clientSecret: Redacted.make(options.clientSecret) }).pipe(
@@ -46,12 +50,16 @@ const program = (sandbox: SandboxHandle): string => {
       "/left": () => left.request("/v1/accounts/balance"),
       "/left/leave": () => void left.token().catch(() => {}),
       "/kept/leave": () => void kept.token().catch(() => {}),
-      "/kept/peek": () => kept.peek() !== undefined
+      "/kept/peek": () => kept.peek() !== undefined,
+      "/ahead": () => ahead.request("/v1/accounts/balance"),
+      "/ahead/peek": () => ahead.peek()?.token.value,
+      "/later": (url) => void (later += 60_000 * Number(url.searchParams.get("minutes")))
     }
     export default {
       async fetch(request) {
+        const url = new URL(request.url)
         try {
-          return Response.json((await pages[new URL(request.url).pathname]()) ?? null)
+          return Response.json((await pages[url.pathname](url)) ?? null)
         } catch (error) {
           return Response.json(String(error), { status: 500 })
         }
@@ -99,7 +107,7 @@ describe.sequential("the client at module level on Cloudflare Workers", () => {
     assert.strictEqual(await issued(), 1)
   })
 
-  it("answers 4 concurrent requests after another program logged in", async () => {
+  it("answers 4 concurrent requests after the session was stolen", async () => {
     await sandbox.steal(clientIds[0])
     await sandbox.fault("issue", { latency: "200 millis" })
     assert.deepStrictEqual(await visitors(4, "/busy"), Array(4).fill(balance))
@@ -121,12 +129,35 @@ describe.sequential("the client at module level on Cloudflare Workers", () => {
 })
 
 describe.sequential("the Effect layers, provided for each request, on Cloudflare Workers", () => {
-  it("answer 10 concurrent cold requests, and 4 after another program logged in", async () => {
+  it("answer 10 concurrent cold requests, and 4 after the session was stolen", async () => {
     const before = await issued()
     await sandbox.fault("issue", { latency: "200 millis" })
     assert.deepStrictEqual(await visitors(10, "/layered"), Array(10).fill(balance))
     assert.strictEqual(await issued(), before + 1)
     await sandbox.steal(clientIds[3])
     assert.deepStrictEqual(await visitors(4, "/layered"), Array(4).fill(balance))
+  })
+})
+
+describe.sequential("a renewal ahead of expiry on Cloudflare Workers that is dropped with its request", () => {
+  it("does not stop the next one, and fails no visitor", async () => {
+    assert.strictEqual(await get("/ahead"), balance)
+    const first = await get("/ahead/peek")
+    await get("/later?minutes=27")
+    await sandbox.fault("refresh", { latency: "10 seconds" })
+    assert.strictEqual(await get("/ahead"), balance)
+    assert.strictEqual(await get("/ahead/peek"), first)
+    await get("/later?minutes=1")
+    await sandbox.fault("GET /v1/accounts/balance", { latency: "500 millis" })
+    assert.strictEqual(await get("/ahead"), balance)
+    assert.notStrictEqual(await get("/ahead/peek"), first)
+  })
+
+  it("does not hang the visitors after the token has expired", async () => {
+    await get("/later?minutes=27")
+    await sandbox.fault("refresh", { latency: "10 seconds" })
+    assert.strictEqual(await get("/ahead"), balance)
+    await get("/later?minutes=10")
+    assert.deepStrictEqual(await visitors(4, "/ahead"), Array(4).fill(balance))
   })
 })
