@@ -105,7 +105,7 @@ export const makeFromClient = ({
   client,
   ...common
 }: ClientOptions): Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope> =>
-  Effect.flatMap(settle(common), (settings) => build(RedisConnection.fromClient(client), settings, client))
+  Effect.flatMap(settle(common), (settings) => build(RedisConnection.fromClient(client), settings, identityOf(client)))
 
 /**
  * A store that is configured in code. It reads no `NOMBA_*` variable.

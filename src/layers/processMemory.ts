@@ -69,14 +69,26 @@ export const makeProcessMemory = <A>(
     })
 }
 
-const identities = oncePerProcess("storeIdentities", () => new Map<string, object>())
+const byText = oncePerProcess("storeIdentities", () => new Map<string, object>())
+const byClient = oncePerProcess("storeIdentities/clients", () => new WeakMap<object, object>())
 
-/** The same object for the same text: the identity of a store that is named by a path or an address. */
-export const identityOf = (text: string): object => {
-  const identity = identities.get(text) ?? {}
-  identities.set(text, identity)
+interface Identities<K> {
+  readonly get: (key: K) => object | undefined
+  readonly set: (key: K, identity: object) => unknown
+}
+
+const remembered = <K>(identities: Identities<K>, key: K): object => {
+  const identity = identities.get(key) ?? {}
+  identities.set(key, identity)
   return identity
 }
+
+/**
+ * The same object for the same text or client: the identity of a store that is named by a path or an address, or reached over
+ * a client. Not the client itself, which `inspect` of the store would print with its password.
+ */
+export const identityOf = (named: string | object): object =>
+  typeof named === "string" ? remembered(byText, named) : remembered(byClient, named)
 
 /** The texts that were added last. */
 export class RecentTexts {

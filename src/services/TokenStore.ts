@@ -229,6 +229,7 @@ export interface TokenStoreService {
   /**
    * The same object for every service that reaches the same sessions. What a process has learnt about a session (its backoff,
    * what it has seen) is kept per identity, so that a layer which is built again does not forget it. Default: the service.
+   * Not a client with a password, because `inspect` of the service prints it.
    */
   readonly identity?: object | undefined
 }

@@ -1,4 +1,5 @@
 /** No password, token or encryption key of the Redis store is ever printed. */
+import { inspect } from "node:util"
 import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Redacted } from "effect"
 import { Redis } from "ioredis"
@@ -70,6 +71,29 @@ describeRedis("nothing of TokenStoreRedis is printed", () => {
       const redis = yield* redisServer()
       yield* redis.setUser("user", "on", `>${password}`, "~*", "&*", "+@all")
       isSilent(yield* printed(Effect.scoped(useAll(`redis://user:${password}@127.0.0.1:${redis.port}`))))
+    })
+  )
+
+  it.scopedLive("by a store over a client of the user, or by a fiber that uses it", () =>
+    Effect.gen(function* () {
+      const redis = yield* redisServer()
+      yield* redis.setUser("user", "on", `>${password}`, "~*", "&*", "+@all")
+      const client = yield* Effect.acquireRelease(
+        Effect.sync(() => new Redis(redis.port, "127.0.0.1", { username: "user", password, lazyConnect: true })),
+        (client) => Effect.sync(() => client.disconnect())
+      )
+      const service = yield* TokenStoreRedis.makeFromClient({ client, codec: SessionCodec.plain })
+      const store = yield* service.open(yield* freshKey(), Duration.seconds(1))
+      const { obtain } = yield* makeObtain(sessionOf(token))
+      yield* renew(store, adoptNone, obtain)
+      isSilent(yield* printed(Effect.succeed({ service, store })))
+      const fiber = yield* Effect.fork(Effect.provideService(Effect.never, TokenStore, service))
+      yield* Effect.yieldNow()
+      assert.deepStrictEqual(leaks([["the fiber", inspect(fiber, { depth: 15 })]], secrets), [])
+      assert.strictEqual(
+        service.identity,
+        (yield* TokenStoreRedis.makeFromClient({ client, codec: SessionCodec.plain })).identity
+      )
     })
   )
 
