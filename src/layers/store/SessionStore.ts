@@ -45,6 +45,9 @@ const LEASE_HEADROOM: Duration.Duration = Duration.seconds(3)
 /** Poll interval for lease waiters when no notification arrives, and the backoff after losing a lease. */
 const POLL: Duration.Duration = Duration.millis(250)
 
+/** No process shares a longer wait. One that is found in the store is damage or forged, and would hold back the fleet for ever. */
+const LONGEST_SHARED_WAIT: Duration.Duration = Duration.hours(1)
+
 const ANNOUNCEMENTS_KEPT = 16
 
 const HEARTBEAT: Duration.Duration = Duration.seconds(30)
@@ -255,7 +258,10 @@ export const make = (
           refreshInFlight: Option.exists(entry, (_) => Option.exists(_.refreshInFlight, isFlagUsed)),
           wentBack,
           isLeased: reading.isLeased,
-          failure: Option.map(reading.failure, (_) => ({ ..._, wait: Duration.subtract(_.wait, age) })),
+          failure: reading.failure.pipe(
+            Option.filter((_) => Duration.lessThanOrEqualTo(_.wait, LONGEST_SHARED_WAIT)),
+            Option.map((_) => ({ ..._, wait: Duration.subtract(_.wait, age) }))
+          ),
           now: reading.now
         }
         return [reading, view]

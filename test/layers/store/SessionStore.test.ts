@@ -94,6 +94,30 @@ describe("a version that no store can have counted up to", () => {
   }
 })
 
+describe("a shared failure whose wait is longer than any that a process shares", () => {
+  for (const [wait, isHeldBack] of [
+    [Duration.hours(1), true],
+    [Duration.days(365), false]
+  ] as const) {
+    it.scoped(
+      `${isHeldBack ? "holds" : "is ignored, and does not hold"} renewals back (${Duration.format(wait)})`,
+      () =>
+        Effect.gen(function* () {
+          const key = yield* freshKey()
+          const { store } = yield* behindFaults(key)
+          const driver = yield* TokenStoreMemory.connect(key, Duration.seconds(10))
+          const failure = Option.some({ reason: "ServerError", status: Option.none(), wait, count: 1 } as const)
+          yield* driver.acquire(ownerOf("careless"), ifFree)
+          yield* driver.release(ownerOf("careless"), { failure, cancelRefresh: false })
+          assert.strictEqual(Option.isSome((yield* store.readVersioned).failure), isHeldBack)
+          const { obtain, runs } = yield* makeObtain(sessionOf("next"))
+          yield* Effect.exit(renew(store, adoptNone, obtain))
+          assert.strictEqual(runs(), isHeldBack ? 0 : 1)
+        })
+    )
+  }
+})
+
 describe("the remaining lifetime", () => {
   it.scoped("does not include the time that the answer of the store was under way", () =>
     Effect.gen(function* () {
