@@ -145,10 +145,14 @@ const SHORTEST_ENCODED = 4
 
 const findAll = (letters: string, pieces: Pieces, depth: number, found: Found): void => {
   const lowerCase = letters.toLowerCase()
+  const mirrored: Found = (start, end) => found(letters.length - end, letters.length - start)
   find(lowerCase, pieces, found)
-  find([...lowerCase].reverse().join(""), pieces, (start, end) => found(letters.length - end, letters.length - start))
+  find(reversed(lowerCase), pieces, mirrored)
   if (depth > 0) findEncoded(letters, pieces, depth, found)
+  if (depth > 1) findEncoded(reversed(letters), pieces, depth - 1, mirrored)
 }
+
+const reversed = (letters: string): string => [...letters].reverse().join("")
 
 const findEncoded = (letters: string, pieces: Pieces, depth: number, found: Found): void => {
   const lengths = new Set([...pieces.lengths].filter((length) => length >= SHORTEST_ENCODED))
@@ -209,7 +213,7 @@ interface Plain {
 }
 
 const spellings =
-  /(?<json>(?:\\+u[\da-f]{4})+)|\\+|%(?:25)*(?<url>[\da-f]{2})|&(?:amp;)*(?:#x(?<hex>[\da-f]{1,6})|#(?<decimal>\d{1,7})|(?<entity>amp|lt|gt|quot|apos));|(?<itself>.)/gisu
+  /(?<json>(?:\\+u[\da-f]{4})+)|(?:%(?:25)*|\\+x)(?<url>[\da-f]{2})|\\+|&(?:amp;)*(?:#x(?<hex>[\da-f]{1,6})|#(?<decimal>\d{1,7})|(?<entity>amp|lt|gt|quot|apos));|(?<itself>.)/gisu
 
 /** Visible ASCII without what escapes are made of: such a text is its own letters. */
 const hasNoSpelling = /^[!-$'-[\]-~]+$/
@@ -217,8 +221,8 @@ const hasNoSpelling = /^[!-$'-[\]-~]+$/
 /** Visible ASCII but for the backslash. */
 const isItsOwnLetters = /^[!-[\]-~]$/
 
-/** Invisible characters of a text; of its bytes, what escaping adds or line breaking inserts. */
-const invisible = /[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+/** Invisible characters and white space of a text; of its bytes, what escaping adds or line breaking inserts. */
+const invisible = /[\p{Cf}\p{Cs}\p{Z}]/gu
 const silent = /[\\\s\p{Cc}]/gu
 
 const entities: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }

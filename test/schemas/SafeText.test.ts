@@ -68,8 +68,11 @@ describe("withoutSecrets", () => {
         /[&<>"']/g,
         (letter) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[letter] ?? "&apos;"
       ),
+    (text) => [...new TextEncoder().encode(text)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join(""),
     between("\u0000"),
     between("\r\n"),
+    between("\u00a0"),
+    between("\u3000"),
     between("\u200b"),
     between(" "),
     between("\ud800")
@@ -190,6 +193,20 @@ describe("withoutSecrets", () => {
         }
       ),
       { numRuns: 2000 }
+    )
+  })
+
+  it("masks a secret that was reversed before or after it was encoded", () => {
+    const reverse: Step = (text) => [...text].reverse().join("")
+    fc.assert(
+      fc.property(fc.stringMatching(/^[A-Za-z0-9]{14,40}$/), codec, around, around, (secret, encode, before, after) => {
+        const text = `${before}${secret}${after}`
+        for (const echo of [reverse(encode(text)), encode(reverse(text))]) {
+          const shown = withoutSecrets(`# ${echo} #`, [Redacted.make(secret)]).replace(/[^A-Za-z0-9+/=_-]/g, "").length
+          assert.isBelow(shown, encode(`${before}${after}`).length + encode("12345678").length)
+        }
+      }),
+      runs(1000)
     )
   })
 
