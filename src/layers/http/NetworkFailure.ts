@@ -94,11 +94,16 @@ const codeOf = (cause: object): Option.Option<string> => {
   if (denoPhase(cause) !== "Connect") return Option.none()
   const message = String(property(cause, "message"))
   if (/: dns error(?::|$)/.test(message)) return Option.some("ENOTFOUND")
-  return /: Connection refused\b/.test(message) ? Option.some("ECONNREFUSED") : Option.none()
+  if (/: Connection refused\b/.test(message)) return Option.some("ECONNREFUSED")
+  return /^Requires net access\b/.test(message) ? Option.some("EACCES") : Option.none()
 }
 
-/** Deno tells only in its message in which phase a request failed: `…: client error (Connect): tcp connect error: …`. */
+/**
+ * Deno tells only in its message in which phase a request failed: `…: client error (Connect): tcp connect error: …`. A
+ * program that Deno does not permit to connect to the host gets a `NotCapable`.
+ */
 const denoPhase = (cause: object): string | undefined => {
+  if (property(cause, "name") === "NotCapable") return "Connect"
   const message = property(cause, "message")
   return typeof message === "string" && message.startsWith("error sending request ")
     ? /: client error \((\w+)\)/.exec(message)?.[1]

@@ -93,6 +93,17 @@ describe("NetworkFailure.wasNotProcessed", () => {
     })
   }
 
+  it("knows that Deno does not permit the connection", () => {
+    const error = Object.assign(
+      new Error('Requires net access to "api.nomba.com:443", run again with the --allow-net flag'),
+      {
+        name: "NotCapable"
+      }
+    )
+    assert.isTrue(NetworkFailure.wasNotProcessed(new Error("transport", { cause: error })))
+    assert.deepStrictEqual(NetworkFailure.systemCode(error), Option.some("EACCES"))
+  })
+
   it("ignores a message that quotes Deno's", () => {
     assert.isFalse(NetworkFailure.wasNotProcessed(new Error("the server said: client error (Connect): x")))
   })
