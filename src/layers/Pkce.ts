@@ -211,7 +211,9 @@ const optional = (option: string, value: unknown): Effect.Effect<Option.Option<s
 const problemOfRedirect = (value: string): string | undefined => {
   if (!URL.canParse(value)) return "is not an absolute URI"
   if (value.includes("#")) return "has a fragment"
-  const { hostname, protocol } = new URL(value)
+  const { hostname, port, protocol } = new URL(value)
+  if (port !== "" && BaseUrl.isBlockedPort(Number(port)))
+    return `uses port ${port}, which browsers refuse: use another port`
   if (protocol === "https:" || isPrivateUse(protocol)) return undefined
   if (protocol !== "http:") return "has neither https, http nor a private-use scheme such as com.example.app"
   return BaseUrl.isLoopback(hostname) ? undefined : "uses plain http: use https, or http to a loopback address"

@@ -125,6 +125,7 @@ describe("Pkce.authorizationUrl", () => {
         [{ redirectUri: "/callback" }, "options.redirectUri", "absolute"],
         [{ redirectUri: "https://shop.example/#here" }, "options.redirectUri", "fragment"],
         [{ redirectUri: "http://shop.example/callback" }, "options.redirectUri", "plain http"],
+        [{ redirectUri: "http://127.0.0.1:6000/callback" }, "options.redirectUri", "port 6000, which browsers refuse"],
         ...["javascript:alert(1)", "data:text/html,x", "file:///callback", "ftp://shop.example/", "shop:/callback"].map(
           (redirectUri) => [{ redirectUri }, "options.redirectUri", "private-use scheme"] as const
         ),
