@@ -69,7 +69,17 @@ const declarations = (): void => {
     join(folder, "tsconfig.types.json"),
     JSON.stringify({
       compilerOptions,
-      files: ["types/index.d.ts", "types/redis/index.d.ts", "types/testing/index.d.ts"]
+      files: [
+        "",
+        "file/",
+        "node/",
+        "promise/",
+        "promise/file/",
+        "promise/redis/",
+        "redis/",
+        "sandbox/",
+        "testing/"
+      ].map((subpath) => `types/${subpath}index.d.ts`)
     })
   )
   run("npx", "tsc", "-p", "tsconfig.types.json")
