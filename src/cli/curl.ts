@@ -101,12 +101,16 @@ export const exitCodeOf = (status: number, code: Option.Option<string>): number 
 /** What is kept of a body to read its `code`. */
 const KEPT = 1_048_576
 
+/** The body; a response such as 204 has none, which is no failure. */
+const bodyStream = (response: HttpClientResponse.HttpClientResponse) =>
+  Stream.catchAll(response.stream, (error) => (error.reason === "EmptyBody" ? Stream.empty : Stream.fail(error)))
+
 /** Prints the body while it arrives. Returns it, or nothing if it is large. */
 const printBody = (response: HttpClientResponse.HttpClientResponse) =>
   Effect.gen(function* () {
     const kept: Array<Uint8Array> = []
     let size = 0
-    yield* Stream.runForEach(response.stream, (chunk) => {
+    yield* Stream.runForEach(bodyStream(response), (chunk) => {
       size += chunk.length
       if (size <= KEPT) kept.push(chunk)
       return Output.write(chunk)

@@ -7,9 +7,12 @@ const optionOf = (value: string, args: ReadonlyArray<string>): string => {
   return (args[at] === value ? args[at - 1] : args[at]?.slice(0, -value.length - 1)) ?? "the value"
 }
 
-const unknown = (arg: string, help: string): string => {
+const unknown = (arg: string, args: ReadonlyArray<string>, help: string): string => {
   if (!arg.startsWith("-")) return `${arg}: is one argument too many`
   const takesValue = new RegExp(`^ +(?:\\S+, )?${escaped(arg)}(?:, \\S+)? \\S`, "m").test(help)
+  const isKnown = new RegExp(`^ +(?:\\S+, )?${escaped(arg)}(?:,| |$)`, "m").test(help)
+  const times = args.filter((other) => other === arg || other.startsWith(`${arg}=`)).length
+  if (isKnown && times > 1) return `${arg}: may be given once`
   return takesValue ? `${arg}: needs a value` : `${arg}: there is no such option`
 }
 
@@ -21,7 +24,7 @@ const oneOf = (cases: ReadonlyArray<string>, help: string): string => {
 /** `said` is the message of `@effect/cli`, `args` what was given to the command, and `help` the command's own. */
 export const usageProblem = (said: string, args: ReadonlyArray<string>, help: string): string => {
   const [, unread] = /^Received unknown argument: '(.*)'$/s.exec(said) ?? []
-  if (unread !== undefined) return unknown(unread, help)
+  if (unread !== undefined) return unknown(unread, args, help)
   const [, value] = /^'(.*)' is not a integer$/s.exec(said) ?? []
   if (value !== undefined) return `${optionOf(value, args)} ${value}: must be a whole number`
   const [, cases] = /^Expected one of the following cases: (.*)$/s.exec(said) ?? []

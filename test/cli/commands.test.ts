@@ -216,6 +216,16 @@ describe("nomba-auth curl", () => {
     assert.strictEqual(errors, "nomba-auth: Nomba answered HTTP 429 to POST /v1/things\n")
   })
 
+  it.each([
+    ["GET", 204],
+    ["HEAD", 200]
+  ])("prints nothing of a response without a body (%s, %i), which is a success", async (method, status) => {
+    const { command, sandbox } = await quietUser()
+    await sandbox.respond({ method: "GET", path: "/v1/things", status, body: {} })
+    const { code, errors, output } = await command("curl", "/v1/things", "-X", method)
+    assert.deepStrictEqual([code, errors, output], [0, "", ""])
+  })
+
   it("takes HTTP 200 with a code for a failure", async () => {
     const { command, sandbox } = await quietUser()
     await sandbox.respond({ method: "GET", path: "/v1/things", status: 200, body: { code: "401", message: "no" } })
