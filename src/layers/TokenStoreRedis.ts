@@ -10,6 +10,7 @@ import type * as ConfigError from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { TokenStore, type TokenStoreService } from "../services/TokenStore.js"
@@ -96,7 +97,7 @@ export const makeConfig = (
   )
 
 /**
- * A store over a client of ioredis that you have already.
+ * A store over a client of ioredis that you have already. Fails with a `ConfigError` if it is something else.
  *
  * @since 0.1.0
  * @category constructors
@@ -105,7 +106,26 @@ export const makeFromClient = ({
   client,
   ...common
 }: ClientOptions): Effect.Effect<TokenStoreService, ConfigError.ConfigError, Scope.Scope> =>
-  Effect.flatMap(settle(common), (settings) => build(RedisConnection.fromClient(client), settings, identityOf(client)))
+  Effect.gen(function* () {
+    const settings = yield* settle(common)
+    if (!isClient(client)) {
+      return yield* Setting.invalid(
+        "options.client",
+        "is not a client of ioredis: pass `new Redis(…)` of that package, or a URL"
+      )
+    }
+    return yield* build(RedisConnection.fromClient(client), settings, identityOf(client))
+  })
+
+/** A client of another package would fail at its first command: node-redis takes the arguments of `eval` as one object. */
+const isClient = (client: unknown): client is RedisClient =>
+  Predicate.hasProperty(client, "options") &&
+  Predicate.isRecord(client.options) &&
+  Predicate.hasProperty(client, "duplicate") &&
+  Predicate.isFunction(client.duplicate) &&
+  Predicate.hasProperty(client, "eval") &&
+  Predicate.isFunction(client.eval) &&
+  !Predicate.hasProperty(client, "isOpen")
 
 /**
  * A store that is configured in code. It reads no `NOMBA_*` variable.

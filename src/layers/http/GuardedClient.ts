@@ -422,7 +422,11 @@ const serverOf = (origin: string): Server => {
 const parseOrigin = (origin: string): Server => {
   if (!URL.canParse(origin)) return { host: "", port: 0 }
   const { hostname, port, protocol } = new URL(origin)
-  return { host: hostname, port: port === "" ? (protocol === "https:" ? 443 : 80) : Number(port) }
+  // OpenTelemetry writes an IPv6 address without the brackets that a URL needs.
+  return {
+    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: port === "" ? (protocol === "https:" ? 443 : 80) : Number(port)
+  }
 }
 
 const originAndPath = /^([a-z]+:\/\/[^/?#]*)([^?#]*)/

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Layer, Logger, Redacted } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
+import type { RedisClient } from "../../../src/layers/store/redis/RedisClient.js"
 import * as TokenStoreRedis from "../../../src/layers/TokenStoreRedis.js"
 import { withEnvironment } from "../../support/environment.js"
 
@@ -77,6 +78,33 @@ describe("TokenStoreRedis.layerConfig", () => {
       const overridden = TokenStoreRedis.layerConfig({ url: Redacted.make("redis://127.0.0.1"), codec })
       const variables = { NOMBA_TOKEN_STORE: "memory", NOMBA_TOKEN_STORE_KEYS: "one:short" }
       assert.isTrue(Either.isRight(yield* outcome(overridden, variables)))
+    })
+  )
+})
+
+describe("TokenStoreRedis.layerFromClient", () => {
+  const client = { options: {}, eval: () => Promise.resolve(), duplicate: () => client }
+  const strangers: Readonly<Record<string, unknown>> = {
+    "the options of a client": { url: `redis://user:${secret}@127.0.0.1` },
+    nothing: undefined,
+    "a URL": `redis://user:${secret}@127.0.0.1`,
+    "a client of node-redis": { ...client, isOpen: true },
+    "a client that cannot listen": { options: {}, eval: client.eval }
+  }
+  for (const [name, stranger] of Object.entries(strangers)) {
+    it.effect(`rejects ${name}`, () =>
+      refuses(
+        TokenStoreRedis.layerFromClient({ client: stranger as RedisClient, codec }),
+        {},
+        "options.client is not a client of ioredis"
+      )
+    )
+  }
+
+  it.effect("takes a client, and sends it no command", () =>
+    Effect.gen(function* () {
+      const layer = TokenStoreRedis.layerFromClient({ client: client as unknown as RedisClient, codec })
+      assert.isTrue(Either.isRight(yield* outcome(layer)))
     })
   )
 })

@@ -69,6 +69,14 @@ describe("the span of a request", () => {
     })
   )
 
+  it.effect("names an IPv6 address without brackets", () =>
+    Effect.gen(function* () {
+      const { client } = yield* guarded()
+      const [, [span]] = yield* recordSpans(client.get("http://[::1]:4010/v1/x"))
+      assert.strictEqual(span?.attributes.get("server.address"), "::1")
+    })
+  )
+
   it.effect("is the parent of what the underlying client traces", () =>
     Effect.gen(function* () {
       const { client } = yield* guarded(() => Effect.withSpan(Effect.succeed(json(200, {})), "underlying"))
