@@ -193,6 +193,8 @@ export interface SessionStore {
    * read the store and no proof: others may announce what the store never held.
    */
   readonly changes: Effect.Effect<Stream.Stream<number>, never, Scope.Scope>
+  /** How often the store answered that another attempt holds the lease: it tells a wait for the lease from a store that hangs. */
+  readonly leaseRefusals: () => number
   /** Stops using the session. Answers `true` if no other layer or process can hold it: never in a shared store. */
   readonly close: Effect.Effect<boolean>
 }

@@ -247,12 +247,13 @@ export const make = (dependencies: Dependencies): Renewal => {
     error._tag !== "RenewalHeldBack" && secondTryMayHelp(error)
 
   /**
-   * A waiter that never got the lease reports why the holder failed, if the holder left word. A store that answers is not
+   * A waiter that never got the lease reports why the holder failed, if the holder left word. A store that answered is not
    * to blame, also if the last holder has just released the lease.
    */
   const withHoldersFailure = (
     error: AuthError,
-    progress: RenewalAttempt.Progress
+    progress: RenewalAttempt.Progress,
+    hasWaited: boolean
   ): Effect.Effect<AuthError | RenewalHeldBack> =>
     progress.hasLease || !isLate(error)
       ? Effect.succeed(error)
@@ -260,7 +261,7 @@ export const make = (dependencies: Dependencies): Renewal => {
           hardTimeout(RenewalAttempt.LAST_READ),
           Effect.map(({ failure }) =>
             Option.match(failure, {
-              onNone: () => (Cause.originalError(error) === storeTimedOut ? leaseTaken : error),
+              onNone: () => (hasWaited && Cause.originalError(error) === storeTimedOut ? leaseTaken : error),
               onSome: (found) => new RenewalHeldBack({ failure: found })
             })
           ),
@@ -271,6 +272,7 @@ export const make = (dependencies: Dependencies): Renewal => {
   const renew = (run: Flight.Run): Effect.Effect<Telemetry.Result | undefined, AuthError> =>
     Effect.gen(function* () {
       const stallsBefore = stallCount()
+      const refusalsBefore = store.leaseRefusals()
       let progress = RenewalAttempt.start()
       const newDeadline = () => now() + Duration.toMillis(RENEWAL_LIMIT)
       const deadline = newDeadline()
@@ -289,7 +291,9 @@ export const make = (dependencies: Dependencies): Renewal => {
       if (result._tag === "Right") return result.right
       if (run.isDead()) return "failed"
       const failure =
-        result.left._tag === "RenewalHeldBack" ? result.left : yield* withHoldersFailure(result.left, progress)
+        result.left._tag === "RenewalHeldBack"
+          ? result.left
+          : yield* withHoldersFailure(result.left, progress, store.leaseRefusals() > refusalsBefore)
       if (!(failure._tag === "Unavailable" && failure.operation === "store")) {
         yield* recoverFromStore
       }

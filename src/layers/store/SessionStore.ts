@@ -221,6 +221,7 @@ export const make = (
     /** The store's time now, as far as its last answer tells. */
     let storeTime: () => number | undefined = () => undefined
     let lastAttempt = 0
+    let leaseRefusals = 0
     /** Attempts between their first step and their last, and whether their caller has given up. */
     const running = new Map<number, () => boolean>()
     /** Attempts that set, or may have set, the refresh-in-flight flag and then certainly sent nothing. */
@@ -363,7 +364,10 @@ export const make = (
                   Telemetry.countLease(kind, "taken"),
                   Effect.asSome(Effect.scoped(Effect.zipRight(extendRepeatedly(holder), use(holder))))
                 )
-              : Effect.sync(() => whileWaiting(holder.view)),
+              : Effect.sync(() => {
+                  leaseRefusals++
+                  return whileWaiting(holder.view)
+                }),
           ({ held, holder }) => (held ? release(holder) : Effect.void)
         ).pipe(Effect.ensuring(Effect.sync(() => running.delete(owner.attempt))))
       })
@@ -584,6 +588,7 @@ export const make = (
       restore,
       logout,
       changes,
+      leaseRefusals: () => leaseRefusals,
       close: driver.close
     }
   })
