@@ -159,7 +159,7 @@ it.effect("times must be a whole number, otherwise the call is a defect", () =>
     const test = yield* NombaTest
     const expired = new Expired({ operation: "refresh", status: 401 })
     for (const times of [Number.POSITIVE_INFINITY, Number.NaN, -1, 1.5, 10_001]) {
-      const said = `times is a whole number from 0 to 10000, not ${times}`
+      const said = `times must be a whole number from 0 to 10000, not ${times}`
       assert.include(yield* defectOf(test.answer(path, { status: 503 }, { times })), said)
       assert.include(yield* defectOf(test.fail("refresh", expired, { times })), said)
     }
