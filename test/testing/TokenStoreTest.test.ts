@@ -15,7 +15,7 @@ import {
   unsaved
 } from "../../src/testing/tokenStore/harness.js"
 
-type Failing = Exclude<keyof SessionStore, "changes" | "close">
+type Failing = Exclude<keyof SessionStore, "changes" | "leaseRefusals" | "close">
 
 it.scoped("TokenStoreTest.fail makes every step of the store fail and do nothing until TokenStoreTest.recover", () =>
   Effect.gen(function* () {
