@@ -16,7 +16,7 @@ import { freshKey, sessionOf } from "../../src/testing/tokenStore/harness.js"
 import { makeHandClock } from "./storeClock.js"
 import { ownerOf } from "./storeFaults.js"
 
-const LEASE = 25_000
+const LEASE = 15_000
 
 type Name = "a" | "b"
 
@@ -88,7 +88,7 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       step: fc.constant("time" as const),
-      by: fc.constantFrom(-1, 1, 8_000, 8_000, 12_500, 24_999, 25_000)
+      by: fc.constantFrom(-1, 1, 8_000, 8_000, 7_500, 14_999, 15_000)
     })
   }
 )

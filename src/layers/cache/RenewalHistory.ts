@@ -12,6 +12,7 @@ import { rejectsCredentials, statedByNomba } from "../../schemas/ErrorMeaning.js
 import type { StoreKey } from "../../schemas/StoreKey.js"
 import type { StoreMemory, TokenStoreService } from "../../services/TokenStore.js"
 import { makeProcessMemory, RecentTexts } from "../processMemory.js"
+import { MAX_FAILURE_WAIT } from "../store/StoreDriver.js"
 import type { EarlyEnd } from "../telemetry.js"
 import * as RouteGuard from "./RouteGuard.js"
 
@@ -91,7 +92,7 @@ const doubling = (first: number, count: number, most: number): number =>
 /** The longest stated wait that is believed: anything but a rate limit often states a wait that has nothing to do with it. */
 const believed = (error: AuthError): number => {
   const stated = error.retryAfter === undefined ? 0 : Duration.toMillis(error.retryAfter)
-  const limit = statedByNomba(error) === "RateLimited" ? 60 * MINUTE : 2 * MINUTE
+  const limit = statedByNomba(error) === "RateLimited" ? Duration.toMillis(MAX_FAILURE_WAIT) : 2 * MINUTE
   return Math.min(stated, limit)
 }
 

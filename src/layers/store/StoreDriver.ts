@@ -26,6 +26,12 @@ export const RETENTION: Duration.Duration = Duration.days(30)
  */
 export const FAILURE_RETENTION: Duration.Duration = Duration.minutes(10)
 
+/** The longest lease: the maximum of `requestTimeout` and the headroom of `SessionStore`. A longer one is damage. */
+export const MAX_LEASE_TIME: Duration.Duration = Duration.seconds(15)
+
+/** The longest wait that is believed of Nomba, a rate limit's. A longer one is damage. */
+export const MAX_FAILURE_WAIT: Duration.Duration = Duration.hours(1)
+
 /**
  * A version from here on is damage. It is the last millisecond that a `Date` can name, and
  * leaves room to count on below `Number.MAX_SAFE_INTEGER`.

@@ -27,12 +27,12 @@ const textIn = (root: string): string =>
 const folderIn = (root: string): string => join(root, readdirSync(root)[0] ?? "")
 
 /** A folder with a session by the name of `held`, and the hand of its clock at the end of it. */
-const setup = (options: { readonly tombstone?: boolean; readonly lease?: Duration.Duration } = {}) =>
+const setup = (options: { readonly tombstone?: boolean } = {}) =>
   Effect.gen(function* () {
     const root = yield* temporaryFolder
     const hand = makeHandClock(Date.now())
     const atHand = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.withClock(effect, hand.clock)
-    const driver = yield* atHand(connectIn(root)(yield* freshKey(), options.lease ?? LEASE))
+    const driver = yield* atHand(connectIn(root)(yield* freshKey(), LEASE))
     const put = (name: string, version: number, tombstone = false) =>
       Effect.gen(function* () {
         const { entry } = yield* driver.acquire(ownerOf(name), ifFree)
@@ -67,11 +67,12 @@ describe("sweep: an expired session", () => {
 
   it.scopedLive("stays while a process holds its lease", () =>
     Effect.gen(function* () {
-      const { driver, hand, root, sweep } = yield* setup({ lease: Duration.days(40) })
+      const { driver, hand, root, sweep } = yield* setup()
       hand.now += 31 * DAY
+      yield* driver.acquire(ownerOf("held"), ifFree)
       yield* sweep()
       assert.include(textIn(root), "held-refresh")
-      hand.now += 9 * DAY
+      hand.now += Duration.toMillis(LEASE)
       assert.isFalse(yield* driver.extend(ownerOf("held")))
       yield* sweep()
       assert.notInclude(textIn(root), "held")

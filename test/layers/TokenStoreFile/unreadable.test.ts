@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, HashMap, Logger, Option, Scope } from "effect"
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as SessionStore from "../../../src/layers/store/SessionStore.js"
-import { MAX_VERSION } from "../../../src/layers/store/StoreDriver.js"
+import { MAX_FAILURE_WAIT, MAX_LEASE_TIME, MAX_VERSION } from "../../../src/layers/store/StoreDriver.js"
 import { Unavailable } from "../../../src/schemas/AuthError.js"
 import {
   adoptAny,
@@ -21,7 +21,8 @@ import {
 } from "../../../src/testing/tokenStore/harness.js"
 import { keyOf } from "../../support/encryption.js"
 import { connectIn, namesIn, temporaryFolder } from "../../support/fileStore.js"
-import { ifFree, ownerOf } from "../../support/storeFaults.js"
+import { makeHandClock } from "../../support/storeClock.js"
+import { ifFree, nothingLeft, ownerOf } from "../../support/storeFaults.js"
 
 const requestTimeout = Duration.millis(100)
 
@@ -95,6 +96,41 @@ const damages: ReadonlyArray<readonly [string, (text: string) => string]> = [
 
 /** Only encryption authenticates the version. */
 const isEncrypted = (what: string): boolean => what === "the text of another version"
+
+describe("a file whose times are damaged", () => {
+  const setupTimes = Effect.gen(function* () {
+    const root = yield* temporaryFolder
+    const hand = makeHandClock(1_000_000)
+    const driver = yield* Effect.withClock(connectIn(root)(yield* freshKey(), MAX_LEASE_TIME), hand.clock)
+    yield* driver.acquire(ownerOf("holder"), ifFree)
+    const farFuture = () => edit(root, (text) => text.replace(/"until":\d+/g, '"until":8640000000000000'))
+    return { driver, farFuture, hand }
+  })
+
+  it.scopedLive("keeps the lease no longer than a lease lasts", () =>
+    Effect.gen(function* () {
+      const { driver, farFuture, hand } = yield* setupTimes
+      farFuture()
+      hand.now += Duration.toMillis(MAX_LEASE_TIME) - 1
+      assert.isTrue((yield* driver.read).isLeased)
+      hand.now += 1
+      assert.isFalse((yield* driver.read).isLeased)
+      assert.isTrue((yield* driver.acquire(ownerOf("another"), ifFree)).held)
+    })
+  )
+
+  it.scopedLive("keeps a shared failure no longer than a stated wait is believed", () =>
+    Effect.gen(function* () {
+      const { driver, farFuture, hand } = yield* setupTimes
+      const failure = { reason: "RateLimited", status: Option.none(), wait: Duration.seconds(1), count: 1 } as const
+      yield* driver.release(ownerOf("holder"), { ...nothingLeft, failure: Option.some(failure) })
+      farFuture()
+      hand.now += 1_000
+      const left = Option.map((yield* driver.read).failure, ({ wait }) => Duration.toMillis(wait))
+      assert.deepStrictEqual(left, Option.some(Duration.toMillis(MAX_FAILURE_WAIT) - 1_000))
+    })
+  )
+})
 
 describe("a file that cannot be read", () => {
   for (const [what, damage] of damages) {

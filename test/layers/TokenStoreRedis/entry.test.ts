@@ -5,7 +5,12 @@ import { Duration, Effect, Logger, Option, Queue, Redacted, type Scope, Stream }
 import * as SessionCodec from "../../../src/layers/SessionCodec.js"
 import * as Driver from "../../../src/layers/store/redis/Driver.js"
 import * as RedisConnection from "../../../src/layers/store/redis/RedisConnection.js"
-import type { StoreDriver, Write } from "../../../src/layers/store/StoreDriver.js"
+import {
+  MAX_FAILURE_WAIT,
+  MAX_LEASE_TIME,
+  type StoreDriver,
+  type Write
+} from "../../../src/layers/store/StoreDriver.js"
 import type { StoreKey } from "../../../src/schemas/StoreKey.js"
 import { freshKey, sessionOf } from "../../../src/testing/tokenStore/harness.js"
 import { describeRedis } from "../../support/describeRedis.js"
@@ -83,6 +88,36 @@ describeRedis("the entry of TokenStoreRedis", (server) => {
         yield* redis.call("SET", `${entryOf(key)}:failure`, damaged)
         assertNone((yield* driver.read).failure)
       }
+    })
+  )
+
+  it.scopedLive("has no lease that lasts forever, or longer than a lease can", () =>
+    Effect.gen(function* () {
+      const redis = yield* server
+      for (const change of [["PERSIST"], ["PEXPIRE", Duration.toMillis(MAX_LEASE_TIME) + 10_000]] as const) {
+        const key = yield* freshKey()
+        const driver = yield* open(redis, key)
+        yield* driver.acquire(owner, ifFree)
+        assert.isTrue((yield* driver.read).isLeased)
+        const [command, ...time] = change
+        yield* redis.call(command, `${entryOf(key)}:lease`, ...time)
+        assert.isFalse((yield* driver.read).isLeased)
+        assert.isTrue((yield* driver.acquire(another, ifFree)).held)
+        assert.isFalse(yield* driver.extend(owner))
+        assert.isAtMost(Number(yield* redis.call("PTTL", `${entryOf(key)}:lease`)), Duration.toMillis(LEASE))
+      }
+    })
+  )
+
+  it.scopedLive("believes a shared failure no longer than a stated wait is believed", () =>
+    Effect.gen(function* () {
+      const redis = yield* server
+      const key = yield* freshKey()
+      const driver = yield* open(redis, key)
+      const since = Date.now() - 1_000
+      yield* redis.call("SET", `${entryOf(key)}:failure`, `RateLimited 429 1 ${since} 8640000000000000`)
+      const { wait } = Option.getOrThrow((yield* driver.read).failure)
+      assert.isBelow(Duration.toMillis(wait), Duration.toMillis(MAX_FAILURE_WAIT))
     })
   )
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, FastCheck, Fiber, Logger, LogLevel, Option, Stream, TestClock } from "effect"
 import * as SessionStoreModule from "../../../src/layers/store/SessionStore.js"
-import { MAX_VERSION, type Reading } from "../../../src/layers/store/StoreDriver.js"
+import { MAX_LEASE_TIME, MAX_VERSION, type Reading } from "../../../src/layers/store/StoreDriver.js"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
 import { HEADROOM, hasTime, RENEWAL_LIMIT } from "../../../src/layers/time.js"
 import type { Unavailable } from "../../../src/schemas/AuthError.js"
@@ -64,6 +64,7 @@ describe("the lease time", () => {
         })
         yield* store.open(yield* freshKey(), requestTimeout)
         assert.isTrue(Duration.greaterThan(leaseTime, Duration.sum(requestTimeout, HEADROOM)))
+        assert.isTrue(Duration.lessThanOrEqualTo(leaseTime, MAX_LEASE_TIME))
         const noticed = Duration.sum(leaseTime, "500 millis")
         assert.isTrue(
           hasTime(Duration.toMillis(RENEWAL_LIMIT), Duration.toMillis(noticed), Duration.zero, requestTimeout)

@@ -1,10 +1,11 @@
 /** What a file of the store says. */
+import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { StoreKey } from "../../../schemas/StoreKey.js"
-import type { LeasedEntry } from "../LeasedEntry.js"
-import { MAX_VERSION, ownerFromText, ownerText } from "../StoreDriver.js"
+import type { LeasedEntry, Span } from "../LeasedEntry.js"
+import { MAX_FAILURE_WAIT, MAX_LEASE_TIME, MAX_VERSION, ownerFromText, ownerText } from "../StoreDriver.js"
 
 const Time = Schema.Number.pipe(Schema.finite())
 
@@ -70,6 +71,12 @@ export const write = (key: string, host: string, { content, failure, lease }: Le
     failure: failure && { ...failure, status: Option.getOrUndefined(failure.status) }
   } satisfies typeof Envelope.Encoded)
 
+/** Damage would otherwise block every renewal until then. */
+const atMost = ({ since, until }: Span, limit: Duration.Duration): Span => ({
+  since,
+  until: Math.min(until, since + Duration.toMillis(limit))
+})
+
 const ownerOf = (text: string | undefined) => (text === undefined ? undefined : ownerFromText(text))
 
 /** What a file says, of whichever key. */
@@ -78,6 +85,7 @@ export const readAny = (text: string): Either.Either<Read, Problem> =>
     onLeft: (): Problem => (Option.isSome(Schema.decodeOption(LaterFormat)(text)) ? "LaterFormat" : "Damaged"),
     onRight: ({ content, failure, host, key, lease }) => {
       const owner = ownerOf(lease?.owner)
+      const shared = Option.getOrUndefined(Schema.decodeUnknownOption(Failure)(failure))
       return {
         key,
         host,
@@ -89,8 +97,8 @@ export const readAny = (text: string): Either.Either<Read, Problem> =>
             since: content.since,
             until: content.until
           },
-          lease: lease && owner && { owner, since: lease.since, until: lease.until },
-          failure: Option.getOrUndefined(Schema.decodeUnknownOption(Failure)(failure))
+          lease: lease && owner && { owner, ...atMost(lease, MAX_LEASE_TIME) },
+          failure: shared && { ...shared, ...atMost(shared, MAX_FAILURE_WAIT) }
         }
       }
     }

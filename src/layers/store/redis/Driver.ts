@@ -13,6 +13,7 @@ import {
   damaged,
   type Entry,
   FAILURE_RETENTION,
+  MAX_FAILURE_WAIT,
   MAX_VERSION,
   ownerFromText,
   ownerText,
@@ -66,7 +67,7 @@ const parseFailure = (text: string | null, now: number): Option.Option<SharedFai
     reason,
     status: status === "-" ? Option.none() : Option.some(Number(status)),
     count: Number(count),
-    wait: remainingOf(Number(since), Number(until), now)
+    wait: remainingOf(Number(since), Math.min(Number(until), Number(since) + Duration.toMillis(MAX_FAILURE_WAIT)), now)
   })
 }
 

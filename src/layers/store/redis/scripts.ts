@@ -5,7 +5,12 @@
  * Keys, all in one slot of a cluster: the entry, a hash; the lease, a string that holds its owner; the shared failure, a
  * string. Steps that Redis may refuse for want of memory come first if they must not be half done, and the announcement
  * comes last.
+ *
+ * A lease without an end, or with one too far away, counts as over: it is damage, or Redis's clock was set back. It would
+ * block every renewal.
  */
+import * as Duration from "effect/Duration"
+import { MAX_LEASE_TIME } from "../StoreDriver.js"
 
 const functions = `
 local entry, lease, failure = KEYS[1], KEYS[2], KEYS[3]
@@ -14,10 +19,14 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local function whole(number) return string.format('%.0f', number) end
+local function isLeased()
+  local left = redis.call('PTTL', lease)
+  return left >= 0 and left <= ${Duration.toMillis(MAX_LEASE_TIME)}
+end
 local function isOwner(owner) return redis.call('GET', lease) == owner end
 local function reading(held)
   local stored = redis.call('HMGET', entry, 'version', 'text', 'flag', 'since', 'until')
-  return { held, whole(now()), tostring(redis.call('EXISTS', lease)), redis.call('GET', failure), stored }
+  return { held, whole(now()), isLeased() and '1' or '0', redis.call('GET', failure), stored }
 end
 `
 
@@ -38,7 +47,7 @@ local function isAbandoned()
   return store == ARGV[3] and tonumber(attempt) < tonumber(ARGV[4])
 end
 if holder == ARGV[1] then redis.call('PEXPIRE', lease, ARGV[2])
-elseif (ARGV[5] == '' or now() <= tonumber(ARGV[5])) and (not holder or isAbandoned()) then
+elseif (ARGV[5] == '' or now() <= tonumber(ARGV[5])) and (not isLeased() or isAbandoned()) then
   redis.call('SET', lease, ARGV[1], 'PX', ARGV[2])
 end
 if not isOwner(ARGV[1]) then return reading('0') end
