@@ -84,14 +84,19 @@ const startSandbox = Effect.gen(function* () {
 
 const noSecret = { clientSecret: Option.none(), clientSecretFile: Option.none(), subject: Option.none() }
 
-const serve = (given: Flags, place: ListenTarget, rules: ReadonlyArray<Rules.Rule> | undefined) =>
+const serve = (
+  given: Flags,
+  place: ListenTarget,
+  operations: Operations.Options,
+  rules: ReadonlyArray<Rules.Rule> | undefined
+) =>
   Effect.gen(function* () {
     const { generated, keyFile, keys } = yield* keysOf(given)
     const { log } = yield* requestLog
     yield* limitYoungGeneration
     let running: Proxy.Proxy | undefined
     // Begun before the proxy, so that it still answers while the proxy finishes its requests.
-    const ops = yield* Operations.start(operationsOf(given), () => running)
+    const ops = yield* Operations.start(operations, () => running)
     const proxy = yield* Proxy.start({ place, keys, rules, ...(given.quiet ? {} : { onHandled: log }) })
     running = proxy
     yield* Output.result(
@@ -133,6 +138,7 @@ export const command = Command.make("serve", flags, (given) =>
   Effect.gen(function* () {
     yield* untilStopped
     const place = yield* placeOf(given)
+    const operations = yield* operationsOf(given)
     const rules = yield* rulesOf(given)
     const variables = given.sandbox ? yield* startSandbox : undefined
     const layer = Environment.layer(given.sandbox ? noSecret : given, {
@@ -141,7 +147,7 @@ export const command = Command.make("serve", flags, (given) =>
       variables,
       tokenStore: given.sandbox ? TokenStoreMemory.layer : undefined
     })
-    return yield* serve(given, place, rules).pipe(Effect.scoped, Effect.provide(layer))
+    return yield* serve(given, place, operations, rules).pipe(Effect.scoped, Effect.provide(layer))
   }).pipe(Effect.scoped)
 ).pipe(
   Command.withDescription(

@@ -84,17 +84,25 @@ export const placeOf = ({
       return { socket: resolve(socket.value) }
     }
     if (noKey) return yield* usage("--no-key: needs --socket, because every program of this machine reaches a port")
-    const address = Option.getOrElse(host, () => LOOPBACK)
-    if (Hostname.normalised(address) === undefined)
-      return yield* usage(`--host ${address}: is not an address or a name`)
+    const address = yield* hostOf("--host", host)
     if (!Hostname.isLoopback(address) && Option.isNone(keyFile)) {
       return yield* usage(`--host ${address}: other machines can reach it: needs --key-file`)
     }
-    const wanted = Option.getOrElse(port, () => PORT)
-    const issue = Hostname.portIssue(wanted)
-    if (issue !== undefined) return yield* usage(`--port ${wanted}: ${issue}`)
-    return { host: address, port: wanted, allowedHosts }
+    return { host: address, port: yield* portOf("--port", port, PORT), allowedHosts }
   })
+
+const hostOf = (option: string, given: Option.Option<string>): Effect.Effect<string, UsageError> => {
+  const host = Option.getOrElse(given, () => LOOPBACK)
+  return Hostname.normalised(host) === undefined
+    ? usage(`${option} ${host}: is not an address or a name`)
+    : Effect.succeed(host)
+}
+
+const portOf = (option: string, given: Option.Option<number>, byDefault: number): Effect.Effect<number, UsageError> => {
+  const port = Option.getOrElse(given, () => byDefault)
+  const issue = Hostname.portIssue(port)
+  return issue === undefined ? Effect.succeed(port) : usage(`${option} ${port}: ${issue}`)
+}
 
 export const rulesOf = ({ allow }: Flags): Effect.Effect<ReadonlyArray<Rules.Rule> | undefined, UsageError> =>
   allow.length === 0
@@ -190,8 +198,14 @@ const runtimeFolder = (): string => {
 }
 
 /** Where probes are answered. */
-export const operationsOf = ({ allowedHosts, opsHost, opsPort, port }: Flags): Operations.Options => ({
-  host: Option.getOrElse(opsHost, () => LOOPBACK),
-  port: Option.getOrElse(opsPort, () => (Option.contains(port, 0) ? 0 : OPS_PORT)),
-  allowedHosts
-})
+export const operationsOf = ({
+  allowedHosts,
+  opsHost,
+  opsPort,
+  port
+}: Flags): Effect.Effect<Operations.Options, UsageError> =>
+  Effect.all({
+    host: hostOf("--ops-host", opsHost),
+    port: portOf("--ops-port", opsPort, Option.contains(port, 0) ? 0 : OPS_PORT),
+    allowedHosts: Effect.succeed(allowedHosts)
+  })

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import { Effect, Either, Exit, Option, Redacted, Scope } from "effect"
 import { afterAll, describe } from "vitest"
-import { keysOf, placeOf, rulesOf } from "../../../src/cli/serve/flags.js"
+import { keysOf, operationsOf, placeOf, rulesOf } from "../../../src/cli/serve/flags.js"
 
 const folder = mkdtempSync(join(tmpdir(), "nomba-auth-options-"))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -62,11 +62,17 @@ describe("the options of serve", () => {
     [{ noKey: true, host: some("127.0.0.1") }, /needs --socket/],
     [{ socket: some("x"), port: some(1) }, /leave --port and --host out/],
     [{ allow: ["GET accounts"] }, /--allow "GET accounts": .*must begin with a slash/],
-    [{ port: some(70_000) }, /0 to 65535/]
+    [{ port: some(70_000) }, /--port 70000: .*0 to 65535/],
+    [{ port: some(6_000) }, /--port 6000: browsers and fetch refuse/],
+    [{ opsPort: some(70_000) }, /--ops-port 70000: .*0 to 65535/],
+    [{ opsPort: some(6_000) }, /--ops-port 6000: browsers and fetch refuse/],
+    [{ opsHost: some("a b") }, /--ops-host a b: is not an address or a name/]
   ])("refuse %j", ([given, problem]) =>
     Effect.gen(function* () {
       const flags = { ...none, ...given }
-      const result = yield* Effect.either(Effect.all([placeOf(flags), rulesOf(flags), keysOf(flags)]))
+      const result = yield* Effect.either(
+        Effect.all([placeOf(flags), operationsOf(flags), rulesOf(flags), keysOf(flags)])
+      )
       assert.match(Either.getOrThrow(Either.flip(result)).message, problem)
     })
   )
