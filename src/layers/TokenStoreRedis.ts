@@ -220,7 +220,7 @@ const warnOfPlaintext = ({ settings, url }: Settled): Effect.Effect<void> =>
     : oncePerServer(
         addressOf(url.value),
         Effect.logWarning(
-          "Sessions are stored in Redis as plaintext, tokens included. Set NOMBA_TOKEN_STORE_KEYS to encrypt them, or pass `codec: SessionCodec.plain` if nobody else can read this Redis."
+          "Sessions are stored in Redis as plaintext, tokens included. Set NOMBA_TOKEN_STORE_KEYS to encrypt them."
         )
       )
 

@@ -5,7 +5,9 @@
  */
 import type * as ConfigError from "effect/ConfigError"
 import type * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import type { StoreKind } from "../layers/config/StoreChoice.js"
+import * as SessionCodec from "../layers/SessionCodec.js"
 import * as TokenStoreMemory from "../layers/TokenStoreMemory.js"
 import type { TokenStore } from "../services/TokenStore.js"
 
@@ -40,6 +42,20 @@ export const make = (given: StoreParts): NombaStore =>
 /** @internal */
 export const partsOf = (store: unknown): StoreParts | undefined =>
   typeof store === "object" && store !== null ? (store as { readonly [parts]?: StoreParts })[parts] : undefined
+
+/**
+ * Untyped code may have given anything; the codec says what is wrong with it.
+ *
+ * @internal
+ */
+export const codecOf = (
+  keys: ReadonlyArray<{ readonly id: string; readonly key: string }> | undefined
+): SessionCodec.Input | undefined =>
+  keys === undefined
+    ? undefined
+    : SessionCodec.encrypted(
+        Array.isArray(keys) ? keys.map((given) => ({ id: given?.id, key: Redacted.make(given?.key) })) : (keys as never)
+      )
 
 /** @internal */
 export const memory: StoreParts = { kind: "memory", isFromEnvironment: false, layer: TokenStoreMemory.layer }

@@ -120,7 +120,17 @@ const problems = (error: ConfigError.ConfigError): ReadonlyArray<errors.ConfigFi
     case "InvalidData":
     case "MissingData":
     case "SourceUnavailable":
-    case "Unsupported":
-      return [{ name: error.path.join("."), message: error.message }]
+    case "Unsupported": {
+      const origin = error.path.join(".")
+      const name = storeNames[origin] ?? origin
+      return [{ name, message: error.message.replace(origin, name) }]
+    }
   }
+}
+
+/** What `fileStore` and `redisStore` call the settings of the layers that they build. */
+const storeNames: Readonly<Record<string, string>> = {
+  "options.directory": "the path of fileStore",
+  "options.url": "the URL of redisStore",
+  "SessionCodec.encrypted": "options.keys"
 }

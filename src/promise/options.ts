@@ -25,6 +25,16 @@ import * as NombaStore from "./NombaStore.js"
 export type Duration = number | `${number} ${"milli" | "second" | "minute" | "hour" | "day"}${"" | "s"}`
 
 /**
+ * Effect also takes a pair for a duration, and a bigint: `[1, 2]` would be 1 second and 2 nanoseconds.
+ *
+ * @internal
+ */
+export const numberOrText = (duration: unknown): Duration | undefined =>
+  duration === undefined || typeof duration === "number" || typeof duration === "string"
+    ? (duration as Duration | undefined)
+    : Number.NaN
+
+/**
  * The options of `createNomba`. What you leave out comes from the environment: `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (or
  * `NOMBA_PRIVATE_KEY`), `NOMBA_ACCOUNT_ID`, and `NOMBA_BASE_URL` or `NOMBA_ENVIRONMENT`.
  *
@@ -150,6 +160,8 @@ export const check = (options: NombaOptions): Settings => {
     Effect.either(
       NombaConfigOptions.makeWithDefaults({
         ...(plain as Partial<NombaConfigOptions.Options>),
+        renewAhead: numberOrText(plain.renewAhead),
+        requestTimeout: numberOrText(plain.requestTimeout),
         ...(clientSecret === undefined ? {} : { clientSecret: secretOf(clientSecret) })
       })
     )

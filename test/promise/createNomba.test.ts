@@ -14,6 +14,7 @@ import {
   type NombaOptions,
   NombaRequestFailed,
   type NombaSessionEvent,
+  type NombaStore,
   Unavailable,
   UnexpectedResponse
 } from "nomba-auth/promise"
@@ -712,6 +713,14 @@ describe("createNomba", () => {
     )
   })
 
+  it("refuses durations that are neither a number nor a text", () => {
+    for (const wrong of [[1, 2], [5, 0], 5_000_000_000n, { seconds: 5 }, null]) {
+      const given = { clientId: "a-client", clientSecret: "c2VjcmV0" }
+      const { fields } = refusal({ ...given, requestTimeout: wrong as never, renewAhead: wrong as never })
+      assert.deepStrictEqual(fields.map(({ name }) => name).sort(), ["options.renewAhead", "options.requestTimeout"])
+    }
+  })
+
   it("refuses revokeOnClose with a store that other processes share", () => {
     const { fields } = refusal({
       clientId: "a-client",
@@ -768,6 +777,31 @@ describe("createNomba", () => {
     }
     await nomba.close()
   })
+
+  const key = Buffer.alloc(32, 7).toString("base64")
+  const wrongStores: ReadonlyArray<readonly [NombaStore, string, string]> = [
+    [fileStore("relative"), "the path of fileStore", "is not an absolute path"],
+    [redisStore("redis://cache:6379/shop"), "the URL of redisStore", "names a database that is not a number"],
+    [redisStore("redis://cache:6379", { commandTimeout: [1, 0] as never }), "options.commandTimeout", "duration"],
+    [fileStore("/var/lib/shop", { keys: [] }), "options.keys", "has no key"],
+    [fileStore("/var/lib/shop", { keys: [{ id: "a", key: "c2hvcnQ=" }] }), "options.keys", "5 bytes and not 32"],
+    [redisStore("redis://cache:6379", { keys: `a:${key}` as never }), "options.keys", "is not a list"],
+    [redisStore("redis://cache:6379", { keys: [undefined, { id: "a", key }] as never }), "options.keys", "no id"]
+  ]
+  for (const [tokenStore, name, problem] of wrongStores) {
+    it(`says what is wrong with the settings of a store in the words of its function: ${name} ${problem}`, async () => {
+      const nomba = createNomba({ clientId: "a-client", clientSecret: "c2VjcmV0", tokenStore })
+      const error = await rejection(nomba.token())
+      assert.instanceOf(error, NombaConfigError)
+      assert.deepStrictEqual(
+        error.fields.map((field) => field.name),
+        [name]
+      )
+      assert.match(error.message, new RegExp(`^${name} .*${problem}`))
+      assert.notInclude(error.message, key)
+      await nomba.close()
+    })
+  }
 
   it("shares the session of clients with the same credentials and store", async () => {
     await using sandbox = await startSandbox()

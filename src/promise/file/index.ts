@@ -4,8 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Redacted from "effect/Redacted"
-import * as SessionCodec from "../../layers/SessionCodec.js"
 import * as TokenStoreFile from "../../layers/TokenStoreFile.js"
 import * as NombaStore from "../NombaStore.js"
 
@@ -45,10 +43,7 @@ export const fileStore = (path?: string, { keys }: FileStoreOptions = {}): Nomba
     isFromEnvironment: path === undefined,
     layer: TokenStoreFile.layerConfig({
       directory: path,
-      codec:
-        keys === undefined
-          ? undefined
-          : SessionCodec.encrypted(keys.map(({ id, key }) => ({ id, key: Redacted.make(key) })))
+      codec: NombaStore.codecOf(keys)
     })
   })
 

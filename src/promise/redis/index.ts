@@ -9,7 +9,7 @@ import * as SessionCodec from "../../layers/SessionCodec.js"
 import type { RedisClient } from "../../layers/store/redis/RedisClient.js"
 import * as TokenStoreRedis from "../../layers/TokenStoreRedis.js"
 import * as NombaStore from "../NombaStore.js"
-import type { Duration } from "../options.js"
+import { type Duration, numberOrText } from "../options.js"
 
 /**
  * One key of AES-256. The first key of the list encrypts, and all of them decrypt.
@@ -60,11 +60,8 @@ export const redisStore = (
   where?: string | URL | RedisClient,
   options: RedisStoreOptions = {}
 ): NombaStore.NombaStore => {
-  const { commandTimeout, keys } = options
-  const codec =
-    keys === undefined
-      ? undefined
-      : SessionCodec.encrypted(keys.map(({ id, key }) => ({ id, key: Redacted.make(key) })))
+  const commandTimeout = numberOrText(options.commandTimeout)
+  const codec = NombaStore.codecOf(options.keys)
   const isUrl = typeof where === "string" || where instanceof URL
   return NombaStore.make({
     kind: "redis",
