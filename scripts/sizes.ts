@@ -47,7 +47,7 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
       console.log(await Effect.runPromise(Effect.provide(program, NombaLive)))`
   },
   "nomba-auth/promise": {
-    limit: 138,
+    limit: 139,
     code: `
       import { createNomba } from "nomba-auth/promise"
       console.log(await createNomba().request("/v1/x"))`
@@ -59,6 +59,24 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
   "nomba-auth/file": {
     limit: 101,
     code: `export { TokenStoreFile } from "nomba-auth/file"`
+  },
+  "nomba-auth/promise/redis": {
+    limit: 147,
+    code: `
+      import { createNomba } from "nomba-auth/promise"
+      import { redisStore } from "nomba-auth/promise/redis"
+      console.log(await createNomba({ tokenStore: redisStore() }).request("/v1/x"))`
+  },
+  "nomba-auth/promise/file": {
+    limit: 148,
+    code: `
+      import { createNomba } from "nomba-auth/promise"
+      import { fileStore } from "nomba-auth/promise/file"
+      console.log(await createNomba({ tokenStore: fileStore() }).request("/v1/x"))`
+  },
+  "nomba-auth/node": {
+    limit: 118,
+    code: `export { TokenStoreEnv } from "nomba-auth/node"`
   },
   "nomba-auth/testing": {
     limit: 144,
