@@ -124,6 +124,9 @@ export const commands = (isPublic: boolean): ReadonlyArray<fc.Arbitrary<Command>
   fc.constant(
     command("another program logs in", ({ start, upstream }) => void start(Effect.asVoid(upstream.startSession)))
   ),
+  fc
+    .integer({ min: 1, max: 3_600_000 })
+    .map((millis) => command(`the clock is set back ${millis} ms`, ({ setClockBack }) => setClockBack(millis))),
   fc.nat(20).map((index) => command(`interrupt caller ${index}`, ({ interrupt }) => interrupt(index))),
   fc.constant(
     command(

@@ -15,7 +15,7 @@ import { makeDice } from "./fleetNetwork.js"
 import { grantedBefore, makeNomba } from "./fleetNomba.js"
 import { makeReferee } from "./fleetReferee.js"
 import type { Report } from "./fleetReport.js"
-import { makeStore } from "./fleetStore.js"
+import { makeStore, type Write } from "./fleetStore.js"
 
 export interface Volume {
   readonly instances: number
@@ -42,6 +42,12 @@ const stated: Readonly<Partial<Record<FaultName, number>>> = {
 /** How long after its expiry a token may still arrive at Nomba: a request takes its time, and tokens end 10 s early. */
 const EXPIRY_BOUND = 1_000
 
+/** How long an acquire that its caller gave up may keep other processes from the lease. */
+const IDLE_LEASE_BOUND = 1_000
+
+/** Their checks expect that nothing else is wrong. */
+const alone: ReadonlySet<FaultName> = new Set(["all killed", "the answer to setRefreshInFlight lost"])
+
 /**
  * The platform's client hangs a finalizer on each response, which only a turn of the event loop runs: without one, every
  * request of the whole simulation would stay in memory.
@@ -56,13 +62,19 @@ export const simulateFleet = async ({ hours, instances: size, only, progress, se
     skew: dice.between(-600_000, 600_000),
     reuseEndsSession: dice.chance(0.5)
   })
-  const store = makeStore(simulation, dice, ({ highest, over, seen, token, version }) => {
+  const wrote = ({ highest, over, seen, token, version }: Write): void => {
     if (version <= highest) referee.blame(`the store's version went from ${highest} to ${version}`)
     if (version <= seen) referee.blame(`version ${version} was written by a process that had seen ${seen}`)
     if (token !== undefined && over !== undefined && grantedBefore(token, over)) {
       referee.blame(`${token} was written over the newer ${over}`)
     }
-  })
+  }
+  const waited = (millis: number): void => {
+    referee.measure("a lease that no process holds kept another waiting", millis)
+    if (millis > IDLE_LEASE_BOUND)
+      referee.blame(`a process has waited ${Math.round(millis)} ms for a lease that no process holds`)
+  }
+  const store = makeStore(simulation, dice, wrote, waited)
   const caller: Fleet["caller"] = { rejected: undefined }
   let largestOffset = 0
   const waiting = new Set<{ readonly point: Point; readonly arrive: (instance: Instance) => void }>()
@@ -144,7 +156,7 @@ export const simulateFleet = async ({ hours, instances: size, only, progress, se
       yield* billed([], Effect.sleep(dice.between(60_000, 5 * 60_000)))
       const name = dice.pick(known)
       const other = dice.pick(known)
-      if (dice.chance(0.75) || name === other || name === "all killed" || other === "all killed") {
+      if (dice.chance(0.75) || name === other || alone.has(name) || alone.has(other)) {
         yield* billed([name], Effect.zipRight(inject(name), converge(name, stated[name])))
       } else {
         const second = Effect.delay(inject(other), dice.between(0, 30_000))

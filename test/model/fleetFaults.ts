@@ -4,7 +4,7 @@ import { CALLS_PER_COLD_START } from "../support/bounds.js"
 import type { Instance, Point, Surroundings } from "./fleetInstance.js"
 import { type Conditions, good } from "./fleetNomba.js"
 import type { Impaired, Inability } from "./fleetReferee.js"
-import { calm } from "./fleetStore.js"
+import { calm, type Fate } from "./fleetStore.js"
 import { startProgram } from "./program.js"
 
 export interface Fleet extends Surroundings {
@@ -128,15 +128,45 @@ const tokenRequestsAre =
     )
 
 const commitMeets =
-  (fate: "request lost" | "answer lost" | "late"): Fault =>
+  (fate: Fate): Fault =>
   (fleet) =>
     Effect.gen(function* () {
-      fleet.store.nextCommit = fate
+      fleet.store.fates.set("commit", fate)
       if (fleet.dice.chance(0.5)) fleet.nomba.loginElsewhere()
       yield* Effect.timeoutOption(fleet.next("commit"), "27 minutes")
       yield* Effect.sleep("35 seconds")
-      fleet.store.nextCommit = undefined
+      fleet.store.fates.delete("commit")
     })
+
+/** The connection of a process for announcements is half open; a heartbeat has to find what is stored meanwhile. */
+const hearsNothing = (fleet: Fleet, instance: Instance): Effect.Effect<void> => {
+  const process = instance.process()
+  fleet.store.deaf.add(process)
+  const fault = Effect.gen(function* () {
+    fleet.nomba.loginElsewhere()
+    yield* Effect.timeoutOption(fleet.next("commit"), "2 minutes")
+    const { liveToken } = fleet.nomba
+    const stored = liveToken()
+    yield* Effect.sleep("35 seconds")
+    const isAround =
+      // No other program has logged in since.
+      liveToken() === stored &&
+      fleet.store.holds() === stored &&
+      instance.isAlive() &&
+      instance.process() === process &&
+      // A heartbeat begins when the layer is built.
+      fleet.simulation.now() - instance.openedAt() > 35_000
+    const isWell = !fleet.referee.wasImpaired(instance.number, "calling", fleet.simulation.now() - MINUTE)
+    if (isAround && isWell && fleet.store.health === "well" && instance.holds() !== stored) {
+      fleet.referee.blame(`instance ${instance.number} holds ${instance.holds()}, 35 s after ${stored} was stored`)
+    }
+    yield* lasts(fleet, 0, 20 * MINUTE)
+  })
+  return Effect.ensuring(
+    fault,
+    Effect.sync(() => fleet.store.deaf.delete(process))
+  )
+}
 
 /** Everybody starts at once, over a store that is empty or not; how many sessions that may start. */
 const startTogether = (fleet: Fleet, starts: number): Effect.Effect<void> =>
@@ -192,6 +222,20 @@ export const faults = {
   "a commit lost": commitMeets("request lost"),
   "a commit's answer lost": commitMeets("answer lost"),
   "a commit late": commitMeets("late"),
+  "the answer to setRefreshInFlight lost": (fleet) =>
+    Effect.gen(function* () {
+      const { thefts } = fleet.nomba.counts
+      const { issued } = fleet.nomba.sandbox()
+      fleet.store.fates.set("setRefreshInFlight", fleet.dice.pick(["answer lost", "late"]))
+      yield* Effect.timeoutOption(fleet.next("setRefreshInFlight"), "27 minutes")
+      yield* Effect.sleep("35 seconds")
+      fleet.store.fates.delete("setRefreshInFlight")
+      const isIssued = fleet.nomba.sandbox().issued > issued
+      // Nothing was sent under the flag, so the refresh token is not spent.
+      if (isIssued && fleet.nomba.counts.thefts === thefts) {
+        fleet.referee.blame("a session was issued, although its refresh token had not been sent")
+      }
+    }),
   "announcements lost and late": (fleet) =>
     Effect.gen(function* () {
       fleet.store.weather = { ...fleet.store.weather, announcementLost: 0.5, announcementLate: 0.5 }
@@ -263,36 +307,7 @@ export const faults = {
       fleet.referee.note(`the store's clock moves by ${Math.round(fleet.store.clockOffset - before)} ms`)
       yield* lasts(fleet, 10 * SECOND, 20 * MINUTE)
     }),
-  "one process hears no announcements": (fleet) =>
-    Effect.suspend(() => {
-      const instance = anyone(fleet)
-      const process = instance.process()
-      fleet.store.deaf.add(process)
-      const fault = Effect.gen(function* () {
-        fleet.nomba.loginElsewhere()
-        yield* Effect.timeoutOption(fleet.next("commit"), "2 minutes")
-        const { liveToken } = fleet.nomba
-        const stored = liveToken()
-        yield* Effect.sleep("35 seconds")
-        const isAround =
-          // No other program has logged in since.
-          liveToken() === stored &&
-          fleet.store.holds() === stored &&
-          instance.isAlive() &&
-          instance.process() === process &&
-          // A heartbeat begins when the layer is built.
-          fleet.simulation.now() - instance.openedAt() > 35_000
-        const isWell = !fleet.referee.wasImpaired(instance.number, "calling", fleet.simulation.now() - MINUTE)
-        if (isAround && isWell && fleet.store.health === "well" && instance.holds() !== stored) {
-          fleet.referee.blame(`instance ${instance.number} holds ${instance.holds()}, 35 s after ${stored} was stored`)
-        }
-        yield* lasts(fleet, 0, 20 * MINUTE)
-      })
-      return Effect.ensuring(
-        fault,
-        Effect.sync(() => fleet.store.deaf.delete(process))
-      )
-    }),
+  "one process hears no announcements": (fleet) => Effect.suspend(() => hearsNothing(fleet, anyone(fleet))),
   "one process with other keys": (fleet) =>
     Effect.suspend(() => {
       const instance = anyone(fleet)
@@ -316,6 +331,8 @@ export const faults = {
       instance.reopen()
       yield* lasts(fleet, 0, SECOND)
       if (fleet.dice.chance(0.5)) instance.reopen()
+      // As if the connection ended the subscription of the first layer after it began that of the second.
+      if (fleet.dice.chance(0.5)) yield* hearsNothing(fleet, instance)
     }),
   "joined ahead of expiry while Nomba fails": (fleet) =>
     Effect.gen(function* () {

@@ -15,7 +15,7 @@ it("a write that comes late leaves a session no more time than one that comes at
       const owner = { store: "aa", attempt: 1 }
       yield* driver.acquire(owner, { takeOverBelow: 1 })
       const asked = simulation.now()
-      store.nextCommit = "late"
+      store.fates.set("commit", "late")
       const write = {
         version: 1,
         session: Option.some(sessionOf("late")),

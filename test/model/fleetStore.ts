@@ -24,6 +24,9 @@ export interface Weather {
 
 export const calm: Weather = { requestLost: 0, answerLost: 0, late: 0, announcementLost: 0, announcementLate: 0 }
 
+/** What happens to one command. */
+export type Fate = "request lost" | "answer lost" | "late"
+
 export interface StoreServer {
   /** The steps of the store as one process reaches them: over one connection for commands and one for announcements. */
   readonly connectFor: (process: Process, reached: (step: Step) => void) => Connect
@@ -39,8 +42,8 @@ export interface StoreServer {
   readonly deaf: Set<Process>
   /** The processes that hold other encryption keys: they can read nothing that the others wrote. */
   readonly foreign: Set<Process>
-  /** What happens to the next commit. */
-  nextCommit: "request lost" | "answer lost" | "late" | undefined
+  /** What happens to the next command of each step. */
+  readonly fates: Map<Step, Fate>
   /** It comes back empty. */
   readonly wipe: () => void
   /** It comes back as it was before its last commit, without leases. Answers whether there was such a commit. */
@@ -84,8 +87,16 @@ const tokenOf = (content: StoredContent | undefined): string | undefined =>
 
 type Entry = LeasedEntry.LeasedEntry<StoredContent>
 
-/** `wrote` is told of each write. */
-export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Write) => void): StoreServer => {
+/**
+ * `wrote` is told of each write, and `waited` of each process that did not get the lease because an acquire that had been
+ * given up holds it, and for how long that has held it, in milliseconds.
+ */
+export const makeStore = (
+  simulation: Simulation,
+  dice: Dice,
+  wrote: (write: Write) => void,
+  waited: (millis: number) => void = () => {}
+): StoreServer => {
   const counts: StoreServer["counts"] = { commands: 0, timedOut: 0, late: 0, refusedCommits: 0 }
   const offered = new Set<string>()
   const written = new Set<string>()
@@ -93,6 +104,8 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
   let entry: Entry = LeasedEntry.empty
   let previous: Entry["content"]
   let highest = 0
+  /** The lease that was given to an acquire after its caller had given up, and when. */
+  let idle: { readonly owner: Owner; readonly since: number } | undefined
   let thawed: Array<() => void> = []
   let health: Health = "well"
 
@@ -130,10 +143,10 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
   }
 
   const weatherFor = (step: Step): Weather => {
-    const fate = step === "commit" ? server.nextCommit : undefined
+    const fate = server.fates.get(step)
     if (fate === undefined) return server.weather
-    server.nextCommit = undefined
-    const is = (_: typeof fate): number => (fate === _ ? 1 : 0)
+    server.fates.delete(step)
+    const is = (_: Fate): number => (fate === _ ? 1 : 0)
     return { ...calm, requestLost: is("request lost"), answerLost: is("answer lost"), late: is("late") }
   }
 
@@ -181,9 +194,12 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
   ): StoreDriver => {
     const run = command(process, connections.commands, reached)
     let seen = 0
+    /** If the store's clock was moved after its last answer, a process cannot say how late its acquire may be. */
+    let offsetSeen = Number.NaN
     const isReadable = () => !server.foreign.has(process)
     const look = <A extends Reading>(step: Effect.Effect<A, Unavailable>): Effect.Effect<A, Unavailable> =>
       Effect.flatMap(step, (read) => {
+        offsetSeen = server.clockOffset
         if (!isReadable() && Option.isSome(read.entry)) return foreign
         seen = Math.max(seen, Option.match(read.entry, { onNone: () => 0, onSome: (_) => _.version }))
         return Effect.succeed(read)
@@ -194,12 +210,19 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
       acquireTimeout: Duration.millis(COMMAND_TIMEOUT),
       read: look(run("read", reading)),
       acquire: (owner, options) =>
-        look(
-          run("acquire", () => {
-            const held = apply(LeasedEntry.acquire(entry, owner, options, now(), leaseTime))
-            return { held, ...reading() }
-          })
-        ),
+        Effect.suspend(() => {
+          const givenUpAt = simulation.now() + COMMAND_TIMEOUT
+          return look(
+            run("acquire", () => {
+              const held = apply(LeasedEntry.acquire(entry, owner, options, now(), leaseTime))
+              const isClockKnown = server.clockOffset === offsetSeen
+              if (held && isClockKnown && simulation.now() > givenUpAt) idle = { owner, since: simulation.now() }
+              if (!held && idle !== undefined && entry.lease?.owner === idle.owner)
+                waited(simulation.now() - idle.since)
+              return { held, ...reading() }
+            })
+          )
+        }),
       extend: (owner) => run("extend", () => apply(extend(owner))),
       setRefreshInFlight: (owner, inFlight) =>
         run("setRefreshInFlight", () =>
@@ -280,7 +303,7 @@ export const makeStore = (simulation: Simulation, dice: Dice, wrote: (write: Wri
     partitioned: new Set(),
     deaf: new Set(),
     foreign: new Set(),
-    nextCommit: undefined,
+    fates: new Map(),
     remaining: () => (entry.content === undefined ? 0 : Duration.toMillis(LeasedEntry.left(entry.content, now()))),
     wipe: () => {
       entry = LeasedEntry.empty

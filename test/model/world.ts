@@ -1,5 +1,5 @@
 /** One cache in simulated time, driven by commands, and what must hold whatever they are. */
-import { Cause, Clock, Duration, Effect, Exit, Fiber, Option, Redacted, Scope } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Option, Redacted, Scope } from "effect"
 import * as TokenStoreMemory from "../../src/layers/TokenStoreMemory.js"
 import { type AuthError, Unavailable } from "../../src/schemas/AuthError.js"
 import type { Session } from "../../src/schemas/Session.js"
@@ -62,7 +62,8 @@ export class Broken extends Error {}
 
 /** `isPublic`: a client whose sessions only end users start. */
 export const makeWorld = (isPublic: boolean) => {
-  const simulation = makeSimulation(1_760_000_000_000)
+  let clockOffset = 0
+  const simulation = makeSimulation(1_760_000_000_000, () => clockOffset)
   const upstream = makeUpstream()
   upstream.lifetime = LIFETIME
   const grants = new Map<string, GrantedToken>()
@@ -139,7 +140,7 @@ export const makeWorld = (isPublic: boolean) => {
 
   const booked = <E extends AuthError>(call: Effect.Effect<Session, E>): Effect.Effect<Session, E> =>
     Effect.gen(function* () {
-      const at = yield* Clock.currentTimeMillis
+      const at = simulation.now()
       begin(at)
       const answer = Effect.map(call, (session) => {
         if (!repeatsTokens || lastGranted === undefined) lastGranted = session
@@ -284,7 +285,7 @@ export const makeWorld = (isPublic: boolean) => {
       const fiber = start(
         Effect.gen(function* () {
           const session = yield* upstream.startSession
-          const order = record(session, yield* Clock.currentTimeMillis)
+          const order = record(session, simulation.now())
           yield* fed.login(session)
           receive(order)
         })
@@ -292,6 +293,11 @@ export const makeWorld = (isPublic: boolean) => {
       fiber.addObserver(() => {
         streak = undefined
       })
+    },
+    /** The machine's clock is set back by a number of milliseconds. */
+    setClockBack: (millis: number) => {
+      clockOffset -= millis
+      upstream.skew = Duration.sum(upstream.skew, millis)
     },
     /** Whether Nomba answers each token request with the session that it granted last. */
     setRepeatsTokens: (repeats: boolean) => {

@@ -104,7 +104,8 @@ const forget = (scheduler: Scheduler.Scheduler): void => {
   for (const fiber of roots) if (fiber.getFiberRef(FiberRef.currentScheduler) === scheduler) roots.delete(fiber)
 }
 
-export const makeSimulation = (start = 0): Simulation => {
+/** `offset`: how far the clock of what runs outside every process is ahead of the simulation, in milliseconds. */
+export const makeSimulation = (start = 0, offset?: () => number): Simulation => {
   let time = start
   let order = 0
   let pending = 0
@@ -216,7 +217,7 @@ export const makeSimulation = (start = 0): Simulation => {
   ): Fiber.RuntimeFiber<A, E> =>
     Effect.runFork(Logger.withMinimumLogLevel(Effect.withClock(program, ticking), LogLevel.None), options)
 
-  const usual = clock()
+  const usual = clock(offset)
   const main = makeScheduler()
   const fork: Simulation["fork"] = (program, ticking = usual) => run(program, ticking, { scheduler: main.scheduler })
 
