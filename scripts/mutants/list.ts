@@ -276,8 +276,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "6 backoff",
     breaks: "warn without naming the rival program",
     file: "src/layers/TokenCacheRef.ts",
-    from: "return history.routes.hasAcceptedSince(sentSince)",
-    to: "return history.routes.hasAcceptedSince(sentSince) && now() < 0",
+    from: "otherLogins.some((found) => found >= since)",
+    to: "otherLogins.some((found) => found < since)",
     test: `${cache}/contested.test.ts`
   },
   {
@@ -693,8 +693,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "signals",
     breaks: "blame the account id for another program's login",
     file: "src/layers/cache/RouteGuard.ts",
-    from: 'return isSame ? explain("another_program")',
-    to: 'return isSame ? explain("account_or_route")',
+    from: 'resource ? explain("another_program")',
+    to: 'resource ? explain("account_or_route")',
     test: "test/layers/cache/earlyEnds.test.ts"
   },
   {

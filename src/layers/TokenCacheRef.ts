@@ -61,8 +61,6 @@ const allSuspendedWarning = (route: string, accountId: string, duration: Duratio
 const suspendedWarning = (route: string, accountId: string, duration: Duration.Duration): string =>
   `${route} answered 401 to two renewed tokens that Nomba accepted for other requests. For ${Duration.toMinutes(duration)} minutes a 401 of this route causes no renewal. Check the account id (${accountId}) and whether it may call this route.`
 
-const resourceOf = (use: TokenUse | undefined): string | undefined => use?.resource ?? use?.route
-
 /** `needsLogin`: a public client, whose end user has to log in to start a session. */
 const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | Scope.Scope> =>
   Effect.gen(function* () {
@@ -103,6 +101,9 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       timeline
     })
     const accountId = Option.getOrElse(config.accountId, () => "not set")
+    /** Layers with other account ids share the session, and Nomba may reject one of them. */
+    const resourceOf = (use: TokenUse | undefined): string | undefined =>
+      use && `${accountId} ${use.resource ?? use.route}`
 
     /** A caller that has a span sees what it waits for. A caller without one gets no trace of its own. */
     const traced = <A, E extends AuthError>(
@@ -194,10 +195,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
     const warnAboutRejections = (at: number): Effect.Effect<void> => {
       const since = RenewalHistory.rejectedOftenSince(history.rejections, at)
       if (since === undefined) return Effect.void
-      // The latest token may have been rejected before anything was sent with it: it proves nothing by itself.
-      // Requests are dated by the wall clock, which may have been set since the timeline began.
-      const sentSince = clock.unsafeCurrentTimeMillis() - (at - since)
-      return history.routes.hasAcceptedSince(sentSince)
+      return history.rejections.otherLogins.some((found) => found >= since)
         ? warn("another_program", contestedWarning)
         : warn("account_or_route", lastingWarning(accountId))
     }
@@ -228,7 +226,8 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         })
         yield* Effect.logDebug(`Nomba rejected the access token${early ? " before its lifetime was over" : ""}.`)
         if (!early) return
-        countEarlyEnd(history.earlyEnds.ended(token, resourceOf(use)))
+        // Once its renewal is due, the renewal may have ended it.
+        if (at < before.cached.renewAfter) countEarlyEnd(history.earlyEnds.ended(token, resourceOf(use)))
         history.rejections = RenewalHistory.countRejection(history.rejections, at, random)
         yield* warnAboutRejections(at)
       })
@@ -264,11 +263,20 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         return "Renewal" satisfies Remedy
       })
 
-    /** The request that was answered with 401 succeeds with the token that replaced it. */
-    const explainEarlyEnd = (accepted: Redacted.Redacted<string>, use: TokenUse | undefined): void => {
+    /** The request that was answered with 401 succeeds with the token that replaced it. Returns the warning that is due. */
+    const explainEarlyEnd = (
+      accepted: Redacted.Redacted<string>,
+      use: TokenUse | undefined
+    ): Effect.Effect<void> | undefined => {
       const { cached } = state.current()
-      if (cached === undefined || !State.sameToken(cached.session.accessToken, accepted)) return
-      countEarlyEnd(history.earlyEnds.accepted(Redacted.value(accepted), resourceOf(use)))
+      if (cached === undefined || !State.sameToken(cached.session.accessToken, accepted)) return undefined
+      const cause = history.earlyEnds.accepted(Redacted.value(accepted), resourceOf(use))
+      // A program that shares the store may have ended the session, by renewing it.
+      if (cause === undefined || cached.origin === "store") return undefined
+      countEarlyEnd(cause)
+      const at = now()
+      history.rejections = RenewalHistory.countOtherLogin(history.rejections, at)
+      return RenewalHistory.isContested(history.rejections, at) ? warn(cause, contestedWarning) : undefined
     }
 
     const logout = Logout.make({ auth, events, now, state, store })
@@ -308,9 +316,9 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       return State.isServed(cached, now()) ? viewOf(cached) : undefined
     }
 
-    const confirm = (accepted: Redacted.Redacted<string>, use?: TokenUse): void => {
+    const confirm = (accepted: Redacted.Redacted<string>, use?: TokenUse): Effect.Effect<void> | undefined => {
       history.routes.accepted(accountId, Redacted.value(accepted), use?.sentAt ?? clock.unsafeCurrentTimeMillis(), use)
-      if (history.earlyEnds.isOpen()) explainEarlyEnd(accepted, use)
+      return history.earlyEnds.isOpen() ? explainEarlyEnd(accepted, use) : undefined
     }
 
     const cache = TokenCache.of({
@@ -324,7 +332,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
       peek: Effect.sync(() => Option.fromNullable(peek())),
       verify: Effect.zipRight(obtain, Effect.asVoid(store.readVersioned)),
       invalidate,
-      confirm: (accepted, use) => Effect.sync(() => confirm(accepted, use)),
+      confirm: (accepted, use) => Effect.suspend(() => confirm(accepted, use) ?? Effect.void),
       logout: inLayer(logout),
       changes: events.stream(() => {
         const { cached } = state.current()
@@ -347,7 +355,10 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         return cached.session.accessToken
       },
       peek,
-      confirm,
+      confirm: (accepted, use) => {
+        const warning = confirm(accepted, use)
+        if (warning !== undefined) fork(warning)
+      },
       renewed: renewal.flight.settled,
       listen: (resume) => {
         const since = now()

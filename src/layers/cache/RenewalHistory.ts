@@ -118,12 +118,15 @@ export interface RejectionBackoff {
   readonly recent: ReadonlyArray<number>
   /** The renewal that the latest one causes does not begin before this. */
   readonly until: number
+  /** When another program's login was found to have ended a session: the last three, oldest first. */
+  readonly otherLogins: ReadonlyArray<number>
   readonly warnedAt: Readonly<Record<EarlyEnd, number>>
 }
 
 export const noRejections: RejectionBackoff = {
   recent: [],
   until: 0,
+  otherLogins: [],
   warnedAt: { another_program: Number.NEGATIVE_INFINITY, account_or_route: Number.NEGATIVE_INFINITY }
 }
 
@@ -147,6 +150,15 @@ export const rejectedOftenSince = ({ recent }: RejectionBackoff, now: number): n
   const latest = recent.filter((at) => now - at < MINUTE)
   return latest.length >= WARN_FROM ? latest[0] : undefined
 }
+
+export const countOtherLogin = (backoff: RejectionBackoff, now: number): RejectionBackoff => ({
+  ...backoff,
+  otherLogins: [...backoff.otherLogins, now].slice(-WARN_FROM)
+})
+
+/** Three within a day are worth a warning: programs that call rarely end each other's session as rarely. */
+export const isContested = ({ otherLogins }: RejectionBackoff, now: number): boolean =>
+  otherLogins.filter((at) => now - at < 24 * 60 * MINUTE).length >= WARN_FROM
 
 /** There is one warning a minute of each cause: the first may come before it is known that another program logs in. */
 export const mayWarn = ({ warnedAt }: RejectionBackoff, cause: EarlyEnd, now: number): boolean =>

@@ -42,8 +42,6 @@ export type Verdict =
 export interface RouteGuard {
   /** Nomba accepted this token for a request of this account. */
   readonly accepted: (account: string, token: string, sentAt: number, use: TokenUse | undefined) => void
-  /** Nomba accepted a token for a request that was sent at this time of the wall clock or later. */
-  readonly hasAcceptedSince: (sentAt: number) => boolean
   /** Nomba answered 401. `wait` is how long a renewal is held back at first while it is not known whose fault it is. */
   readonly rejected: (account: string, token: string, use: TokenUse, now: number, wait: number) => Verdict
   /** Nomba answered 401 to a token that was rejected before. If the request usually succeeds, the token was to blame. */
@@ -153,7 +151,6 @@ export const make = (): RouteGuard => {
         else route.accepted.add(resource)
       }
     },
-    hasAcceptedSince: (sentAt) => latest !== undefined && latest.sentAt >= sentAt,
     rejected: (account, token, use, now, wait) => {
       const name = nameOf(account, use)
       if (!routes.has(name)) {
@@ -189,7 +186,7 @@ interface OpenEnd {
 export interface EarlyEnds {
   /** Whether there is a session to explain: the hot path asks only this. */
   readonly isOpen: () => boolean
-  /** A session has ended early. Returns why the one before it ended, if that was open. */
+  /** A session has ended early. Returns why the one before it ended, if that is known. */
   readonly ended: (token: string, resource: string | undefined) => EarlyEnd | undefined
   readonly accepted: (token: string, resource: string | undefined) => EarlyEnd | undefined
   readonly rejected: (token: string, resource: string | undefined) => EarlyEnd | undefined
@@ -212,16 +209,14 @@ export const makeEarlyEnds = (): EarlyEnds => {
     isOpen: () => open !== undefined,
     ended: (token, resource) => {
       const before =
-        rejected(token, resource) ??
-        (open === undefined ? undefined : explain(open.isCured ? "another_program" : "account_or_route"))
+        rejected(token, resource) ?? (open === undefined || open.isCured ? undefined : explain("account_or_route"))
       open = { token, resource, isCured: false }
       return before
     },
     accepted: (token, resource) => {
       if (open === undefined || open.token === token) return undefined
       open.isCured = true
-      const isSame = open.resource === undefined || resource === undefined || open.resource === resource
-      return isSame ? explain("another_program") : undefined
+      return open.resource === resource ? explain("another_program") : undefined
     },
     rejected
   }

@@ -1,12 +1,12 @@
 /** Tokens that Nomba rejects although they should still live: rivals, routes that always answer 401, late answers. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Option, Random, Redacted } from "effect"
+import { Clock, Duration, Effect, Option, Random, Redacted, type Scope } from "effect"
 import type { TokenCacheService } from "../../../src/services/TokenCache.js"
 import { call, type Outcome } from "../../support/caller.js"
 import { makeFaultyStore } from "../../support/faults.js"
 import { captureLogs } from "../../support/logs.js"
 import { simulated } from "../../support/time.js"
-import { getText, makeCache, makeConfig, makeUpstream, type Upstream } from "../../support/upstream.js"
+import { getText, makeCache, makeConfig, makeUpstream, text, type Upstream } from "../../support/upstream.js"
 
 const isWarning = (line: string): boolean => line.startsWith("WARN")
 
@@ -207,6 +207,143 @@ describe("two programs with private caches and the same credentials", () => {
   })
 })
 
+describe("programs with private caches that call rarely", () => {
+  for (const programs of [2, 3])
+    for (const every of [1, 20, 45, 120, 600])
+      it(`${programs} of them each warn at the third call that needs a new token, with a call every ${every} s`, () => {
+        const sides = Array.from({ length: programs }, () => ({ logs: captureLogs(), calls: 0, warnedAfter: 0 }))
+        simulated(
+          Effect.gen(function* () {
+            const upstream = makeUpstream()
+            const runs = sides.map((side, index) =>
+              Effect.gen(function* () {
+                const cache = yield* makeCache({ upstream: { auth: upstream.auth } })
+                yield* Effect.sleep((index * every * 1_000) / programs)
+                for (; side.calls < 8; side.calls++) {
+                  const resource = `GET /v1/transfers/${side.calls}`
+                  const isAccepted = (token: string) => token === upstream.liveToken()
+                  assert.strictEqual(yield* call({ cache, route: "GET /v1/transfers/*", resource, isAccepted }), 200)
+                  if (side.warnedAfter === 0 && side.logs.lines.some(isWarning)) side.warnedAfter = side.calls
+                  yield* Effect.sleep(every * 1_000)
+                }
+              }).pipe(Effect.provide(side.logs.layer))
+            )
+            yield* Effect.all(runs, { concurrency: "unbounded" })
+          })
+        )
+        for (const { logs, warnedAfter } of sides) {
+          // The first call issues the first token.
+          assert.strictEqual(warnedAfter, 3)
+          for (const line of logs.lines.filter(isWarning))
+            assert.include(line, "Another program logs in with these credentials")
+        }
+      })
+})
+
+describe("the warning that another program logs in", () => {
+  const never = (
+    run: (upstream: Upstream, isAlive: (token: string) => boolean) => Effect.Effect<unknown, unknown, Scope.Scope>
+  ) => {
+    const logs = captureLogs()
+    simulated(
+      Effect.suspend(() => {
+        const upstream = makeUpstream()
+        return run(upstream, (token) => token === upstream.liveToken())
+      }).pipe(Effect.provide(logs.layer), Effect.withRandom(Random.make("a seed")))
+    )
+    assert.notInclude(logs.lines.join("\n"), "Another program logs in")
+    return logs.lines.filter(isWarning)
+  }
+
+  for (const bad of [1, 3, 5, 1_000])
+    for (const every of [1, 20, 45, 120, 600])
+      it(`does not come for ${bad} ids that always answer 401 beside healthy calls every ${every} s`, () => {
+        const warnings = never((upstream, isAlive) =>
+          Effect.gen(function* () {
+            const cache = yield* makeCache({ upstream })
+            for (let count = 0; count < 60; count++) {
+              for (const [id, isAccepted] of [
+                [`bad-${count % bad}`, () => false],
+                ["good", isAlive]
+              ] as const) {
+                const resource = `GET /v1/transfers/${id}`
+                yield* call({ cache, route: "GET /v1/transfers/*", resource, isAccepted })
+                yield* Effect.sleep(every * 500)
+              }
+            }
+          })
+        )
+        assert.isAtLeast(warnings.length, 1)
+      })
+
+  it("does not come for five bad routes within a minute, although Nomba accepts the renewed tokens", () => {
+    const warnings = never((upstream, isAlive) =>
+      Effect.gen(function* () {
+        const cache = yield* makeCache({ upstream })
+        const healthy = () => call({ cache, route: "GET /v1/banks", isAccepted: isAlive })
+        for (const letter of "abcde") {
+          // A request that is under way when the renewal ends its token.
+          const token = yield* cache.get
+          const sent = yield* use("GET /v1/banks")
+          yield* healthy()
+          yield* Effect.sleep("2 seconds")
+          yield* call({ cache, route: `GET /v1/${letter}`, isAccepted: () => false })
+          if (!isAlive(text(token))) yield* cache.invalidate(token, sent)
+          yield* healthy()
+          yield* Effect.sleep("2 seconds")
+        }
+      })
+    )
+    assert.isAtLeast(warnings.length, 1)
+  })
+
+  it("does not come if the account id of another layer is wrong", () =>
+    void never((upstream, isAlive) =>
+      Effect.gen(function* () {
+        const config = makeConfig({ accountId: Option.some("right") })
+        const cache = yield* makeCache({ upstream, config })
+        const wrong = yield* makeCache({ upstream, config: { ...config, accountId: Option.some("wrong") } })
+        for (let count = 0; count < 60; count++) {
+          yield* call({ cache: wrong, route: "GET /v1/banks", isAccepted: () => false })
+          yield* Effect.sleep("10 seconds")
+          yield* call({ cache, route: "GET /v1/banks", isAccepted: isAlive })
+          yield* Effect.sleep("10 seconds")
+        }
+      })
+    ))
+
+  it("does not come if the renewals of the program itself end the sessions", () =>
+    void never((upstream, isAlive) =>
+      Effect.gen(function* () {
+        // A refresh ends the token before its answer arrives, and callers use it meanwhile.
+        upstream.always = { latency: "3 seconds" }
+        const cache = yield* makeCache({ upstream })
+        const healthy = call({ cache, route: "GET /v1/banks", isAccepted: isAlive })
+        for (let count = 0; count < 4 * 3_600; count++) {
+          assert.strictEqual(yield* healthy, 200)
+          yield* Effect.sleep("1 second")
+        }
+      })
+    ))
+
+  it("does not come if a program with the same store renews", () =>
+    void never((upstream, isAlive) =>
+      Effect.gen(function* () {
+        const config = makeConfig()
+        const [deaf, process] = [makeFaultyStore(), makeFaultyStore()]
+        deaf.hasAnnouncements = false
+        const cache = yield* makeCache({ upstream, config, store: deaf.store })
+        const other = yield* makeCache({ upstream, config, store: process.store })
+        for (let count = 0; count < 20; count++) {
+          yield* call({ cache, route: "GET /v1/banks", isAccepted: isAlive })
+          yield* Effect.sleep("1 minute")
+          yield* reject(other)
+          yield* other.get
+        }
+      })
+    ))
+})
+
 describe("a cause that is not known at first", () => {
   it("is named as soon as it is known, though a warning without it came just before", () => {
     const logs = captureLogs()
@@ -220,6 +357,8 @@ describe("a cause that is not known at first", () => {
         yield* Effect.repeatN(reject, 2)
         assert.deepStrictEqual(logs.lines.filter(isWarning).length, 1)
         assert.match(logs.lines.find(isWarning) ?? "", /Either another program logs in .* or the account id/)
+        yield* Effect.sleep("10 seconds")
+        yield* reject
         yield* cache.confirm(yield* cache.get, yield* use())
         yield* Effect.sleep("1 second")
         yield* Effect.repeatN(reject, 1)

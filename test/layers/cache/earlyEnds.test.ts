@@ -36,13 +36,13 @@ const cases: Readonly<Record<string, readonly [ReadonlyArray<Step>, ReadonlyArra
     ],
     []
   ],
-  "another program, if the next session ends early too and other requests succeeded in between": [
+  "not known, if other requests succeeded until a third one ends the next session": [
     [
       ["ended", "1", "GET /a"],
       ["accepted", "2", "GET /b"],
-      ["ended", "2", "GET /b"]
+      ["ended", "2", "GET /c"]
     ],
-    ["another_program"]
+    []
   ],
   "the account id or the route, if the next session ends early too and no request succeeded in between": [
     [
@@ -51,11 +51,12 @@ const cases: Readonly<Record<string, readonly [ReadonlyArray<Step>, ReadonlyArra
     ],
     ["account_or_route"]
   ],
-  "another program, if nothing is known of the request and any succeeds": [
+  "another program, if nothing is known of the request, nor of one that succeeds": [
     [
       ["ended", "1"],
       ["rejected", "2", "GET /a"],
-      ["accepted", "2", "GET /a"]
+      ["accepted", "2", "GET /a"],
+      ["accepted", "2"]
     ],
     ["another_program"]
   ]
