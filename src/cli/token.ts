@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import { isTransient } from "../schemas/ErrorMeaning.js"
 import { TokenCache } from "../services/TokenCache.js"
 import { describe, flag, optional } from "./CommandLine.js"
 import * as Environment from "./Environment.js"
@@ -46,7 +47,7 @@ const sessionFor = (seconds: Option.Option<number>, isForced: boolean) =>
     const isEnough = !isForced && Option.isNone(seconds)
     return yield* cache.session.pipe(
       Effect.catchIf(
-        (error) => isEnough && error._tag === "Unavailable",
+        (error) => isEnough && isTransient(error),
         (error) =>
           Output.say(`warning: the token expires within a minute and could not be renewed: ${error.message}`).pipe(
             Effect.as(found)
