@@ -18,6 +18,10 @@ export const prepare = async (input: string | URL | Request, init: RequestInit =
   const { body, headers, method, signal, ...rest } = init
   const given = input instanceof Request ? input : undefined
   const ending = signal ?? given?.signal
+  checkOptions(rest, method ?? given?.method)
+  if (body ? body instanceof ReadableStream && body.locked : given?.bodyUsed || given?.body?.locked) {
+    throw notSent("the body was already read")
+  }
   const sent = body ?? (given?.body ? await abortable(given.arrayBuffer(), ending) : undefined)
   return {
     request: make(
@@ -49,7 +53,25 @@ const make = (given: string, url: string, headers: HeadersInit | undefined, body
   if (body._tag !== "Empty" && (method === "GET" || method === "HEAD")) throw notSent(`${method} cannot have a body`)
   const request = HttpClientRequest.make(method as HttpMethod.HttpMethod)(url)
   const withBody = body._tag === "Empty" ? request : HttpClientRequest.setBody(request, body)
-  return headers === undefined ? withBody : HttpClientRequest.setHeaders(withBody, new Headers(headers))
+  return headers === undefined ? withBody : HttpClientRequest.setHeaders(withBody, headersOf(headers))
+}
+
+const headersOf = (headers: HeadersInit): Headers => {
+  try {
+    return new Headers(headers)
+  } catch {
+    throw notSent("a header is not valid")
+  }
+}
+
+/** `fetch` would reject as if the network had failed. Few calls have such options, so that this costs the others nothing. */
+const checkOptions = (init: RequestInit, method: string | undefined): void => {
+  if (Object.keys(init).length === 0) return
+  try {
+    new Request("https://host.invalid", { ...init, ...(method === undefined ? {} : { method }) })
+  } catch {
+    throw notSent("fetch does not take these options")
+  }
 }
 
 /** A token of RFC 9110 section 5.6.2 that `fetch` does not forbid. */

@@ -425,6 +425,7 @@ describe("nomba.fetch", () => {
 })
 
 describe("what fetch does not send", () => {
+  const OPTIONS = "fetch does not take these options"
   const requests: ReadonlyArray<readonly [RequestInit, string]> = [
     [{ method: "GET", body: "{}" }, "GET cannot have a body"],
     [{ method: "head", body: "" }, "HEAD cannot have a body"],
@@ -448,6 +449,49 @@ describe("what fetch does not send", () => {
       await nomba.close()
     })
   }
+
+  const locked = () => {
+    const body = new ReadableStream()
+    body.getReader()
+    return body
+  }
+  const read = async () => {
+    const request = new Request("https://api.nomba.test/v1/accounts", { method: "POST", body: "{}" })
+    await request.text()
+    return request
+  }
+  const lockedRequest = () => {
+    const request = new Request("https://api.nomba.test/v1/accounts", { method: "POST", body: "{}" })
+    request.body?.getReader()
+    return request
+  }
+  const arguments_: ReadonlyArray<readonly [string, () => Promise<Parameters<Nomba["fetch"]>>, string]> = [
+    ["a cache mode that fetch does not know", async () => ["/v1/x", { cache: "never" as never }], OPTIONS],
+    ["a mode that fetch does not send", async () => ["/v1/x", { mode: "navigate" }], OPTIONS],
+    ["a method that the mode does not allow", async () => ["/v1/x", { mode: "no-cors", method: "PUT" }], OPTIONS],
+    ["a name of a header", async () => ["/v1/x", { headers: { "a b": "c" } }], "a header is not valid"],
+    ["a value of a header", async () => ["/v1/x", { headers: { a: "b\nc" } }], "a header is not valid"],
+    ["a stream that is locked", async () => ["/v1/x", { method: "POST", body: locked() }], "the body was already read"],
+    ["a Request that was read", async () => [await read()], "the body was already read"],
+    ["a Request whose body is locked", async () => [lockedRequest()], "the body was already read"]
+  ]
+  for (const [what, given, problem] of arguments_) {
+    it(`is InvalidRequest: ${what}`, async () => {
+      const { nomba, requests } = scriptedNomba(() => Response.json({}))
+      const error = await rejection(nomba.fetch(...(await given())))
+      assert.instanceOf(error, InvalidRequest)
+      assert.strictEqual(error.message, `Request not sent: ${problem}.`)
+      assert.include(error.stack, "createNomba.test.ts")
+      assert.lengthOf(requests, 0)
+      await nomba.close()
+    })
+  }
+
+  it("does not count what a Request held if another body is sent in its place", async () => {
+    const { nomba } = scriptedNomba(() => Response.json({}))
+    assert.strictEqual((await nomba.fetch(await read(), { body: "{}" })).status, 200)
+    await nomba.close()
+  })
 })
 
 describe("nomba.request", () => {
