@@ -378,6 +378,13 @@ export const faults = {
     MINUTE
   ),
   "Nomba repeats its tokens": tokenRequestsAre(() => ({ repeatsTokens: true }), 10 * MINUTE, 0),
+  "expired tokens are answered with 400 or 500": (fleet) =>
+    Effect.gen(function* () {
+      fleet.nomba.conditions = { ...good, expiredStatus: fleet.dice.pick([400, 500]) }
+      fleet.nomba.loginElsewhere()
+      yield* lasts(fleet, MINUTE, 20 * MINUTE)
+      fleet.nomba.conditions = good
+    }),
   "one process calls a route that rejects every token": (fleet) =>
     Effect.suspend(() => {
       fleet.nomba.conditions = { ...good, rejectedPath: "/v1/transfers" }

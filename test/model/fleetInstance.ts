@@ -69,6 +69,9 @@ interface Failure {
 
 const { storeKey } = makeConfig()
 
+/** The statuses with which this Nomba answers a token that is not alive. */
+const isRejection = (status: number): boolean => status === 400 || status === 401 || status === 500
+
 export const makeInstance = (number: number, surroundings: Surroundings): Instance => {
   const { dice, nomba, referee, simulation, store } = surroundings
   let offset = dice.between(-600_000, 600_000)
@@ -120,7 +123,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
         const isStated = nomba.conditions.health === "failing" && nomba.conditionsSince() < since
         if (isStated && error.operation === "store") referee.blame(`${told}, and not what Nomba answers`)
       }
-    } else if (exit.value.status === 401) {
+    } else if (isRejection(exit.value.status)) {
       if (path !== BALANCE) referee.count("401s told to callers: a route that rejects every token")
       else if (nomba.lastTheft() >= since) referee.count("401s told to callers: a theft before the replay")
       // A client replays twice if it adopted the first token. A late store may hand it two that were stolen since.
@@ -129,7 +132,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
       // Each adopted token may be one that Nomba repeated to another process, and is dead.
       else if (nomba.lastRepeat() >= since - 60_000) referee.count("401s told to callers: Nomba repeats its tokens")
       // The cache knows why it could not renew, and has to fail with that.
-      else referee.blame(`instance ${number} told a caller of a 401 ${took} without a reason`)
+      else referee.blame(`instance ${number} told a caller of a ${exit.value.status} ${took} without a reason`)
     } else if (exit.value.status !== 200) {
       referee.count(`callers told ${exit.value.status}`)
       if (!excused) referee.blame(`instance ${number} told a caller of a ${exit.value.status} ${took}`)
@@ -154,7 +157,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
         referee.blame(`instance ${number} handed out a token ${Math.round(expiredFor)} ms after its expiry`)
       }
     }
-    if (status !== 401) return
+    if (!isRejection(status)) return
     if (path !== BALANCE) {
       rejectedByRoute = token
       return

@@ -30,6 +30,8 @@ export interface Conditions {
   readonly repeatsTokens: boolean
   /** Requests whose path begins like this are answered with 401, whatever the token. */
   readonly rejectedPath: string | undefined
+  /** Tokens that are not alive are answered with this status, and with `JWT expired at …` if it is not 401. */
+  readonly expiredStatus: 400 | 401 | 500
 }
 
 export const good: Conditions = {
@@ -40,7 +42,8 @@ export const good: Conditions = {
   retryAfter: undefined,
   rateLimit: undefined,
   repeatsTokens: false,
-  rejectedPath: undefined
+  rejectedPath: undefined,
+  expiredStatus: 401
 }
 
 /** A moment in the life of a token request. */
@@ -97,10 +100,12 @@ export interface Nomba {
   readonly sandbox: () => Counts
 }
 
-type Status = 200 | 401 | 429 | 503
+type Status = 200 | 400 | 401 | 429 | 500 | 503
 
 const bearerOf = (headers: Readonly<Record<string, string>>): Option.Option<string> =>
   Option.map(Option.fromNullable(headers["authorization"]), (header) => header.slice("Bearer ".length))
+
+const jwtExpired = { description: "Internal Server Error: INTERNAL: JWT expired at 2026-11-27T03:35:49Z" }
 
 const isForToken = ({ url }: HttpClientRequest.HttpClientRequest): boolean => url.includes("/v1/auth/")
 
@@ -230,7 +235,7 @@ export const makeNomba = (
     const token = Option.getOrElse(bearerOf(headers), () => "")
     const isAlive = Either.isRight(Sessions.authenticate(subjectOf(token), now())(state.sessions))
     if (!isAlive) counts.rejected += 1
-    const status = isAlive && !isRejectedPath(url) ? 200 : 401
+    const status = !isAlive ? nomba.conditions.expiredStatus : isRejectedPath(url) ? 401 : 200
     note({ headers, method, status, expiresAt: expiries.get(token) ?? 0, now: now() })
     return status
   }
@@ -270,7 +275,10 @@ export const makeNomba = (
       counts.limited += 1
       return { status: 429, at }
     }
-    if (!isForToken(request)) return { status: resource(request), at }
+    if (!isForToken(request)) {
+      const status = resource(request)
+      return status === 400 || status === 500 ? { status, at, json: jwtExpired } : { status, at }
+    }
     const json = tokenCall(request)
     return json === undefined ? { status: 401, at } : { status: 200, at, json }
   }
