@@ -44,7 +44,10 @@ export interface RouteGuard {
   readonly accepted: (account: string, token: string, sentAt: number, use: TokenUse | undefined) => void
   /** Nomba answered 401. `wait` is how long a renewal is held back at first while it is not known whose fault it is. */
   readonly rejected: (account: string, token: string, use: TokenUse, now: number, wait: number) => Verdict
-  /** Nomba answered 401 to a token that was rejected before. If the request usually succeeds, the token was to blame. */
+  /**
+   * Nomba answered 401 to a token that was rejected before. If the request usually succeeds, the token was to blame. That says
+   * nothing for a route that has never succeeded: the renewal that it caused may have ended the token.
+   */
   readonly alsoRejected: (account: string, token: string, use: TokenUse) => void
 }
 
@@ -165,7 +168,7 @@ export const make = (): RouteGuard => {
       const usuallySucceeds = own === undefined || own.accepted.has(use.resource ?? use.route)
       if (!usuallySucceeds) return
       for (const route of routes.values()) {
-        if (route.token === token) blameToken(route)
+        if (route.token === token && !route.accepted.isEmpty()) blameToken(route)
       }
     }
   }

@@ -555,6 +555,34 @@ describe("a route that always answers 401 beside healthy traffic", () => {
     })
   }
 
+  for (const { latency, perSecond } of [
+    { perSecond: 20, latency: 200 },
+    { perSecond: 5, latency: 1_000 }
+  ]) {
+    it(`costs at most five token requests an hour although each renewal ends the token of ${(perSecond * latency) / 1_000} requests in flight, and their 401s follow`, () => {
+      const logs = captureLogs()
+      simulated(
+        Effect.gen(function* () {
+          const upstream = makeUpstream()
+          upstream.always = { latency: "300 millis" }
+          const cache = yield* makeCache({ upstream })
+          const isAlive = (token: string) => token === upstream.liveToken()
+          const healthy = call({ cache, route: "GET /v1/banks", isAccepted: isAlive, latency: Effect.sleep(latency) })
+          const outcomes: Array<Outcome> = []
+          const recorded = Effect.map(healthy, (outcome) => outcomes.push(outcome))
+          yield* Effect.fork(Effect.forever(Effect.zipRight(Effect.fork(recorded), Effect.sleep(1_000 / perSecond))))
+          for (let at = 0; at < 3_600; at += 61) {
+            yield* call({ cache, route: "GET /v1/bad", isAccepted: () => false, latency: Effect.sleep(latency) })
+            yield* Effect.sleep("61 seconds")
+          }
+          assert.isAtMost(upstream.count(), due(3_600) + 5)
+          assert.deepStrictEqual([...new Set(outcomes)], [200])
+        }).pipe(Effect.provide(logs.layer), Effect.withRandom(Random.make("a seed")))
+      )
+      assert.isAtLeast(logs.lines.filter((line) => line.includes("GET /v1/bad answered 401")).length, 1)
+    })
+  }
+
   it("is not taken for one although another program logs in every second and some requests never succeed", () => {
     const logs = captureLogs()
     simulated(
