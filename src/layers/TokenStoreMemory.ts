@@ -16,6 +16,7 @@ import { oncePerProcess } from "./processMemory.js"
 import * as LeasedEntry from "./store/LeasedEntry.js"
 import * as SessionStore from "./store/SessionStore.js"
 import { type Connect, FAILURE_RETENTION, type Reading, type StoreDriver } from "./store/StoreDriver.js"
+import { type Timeline, timelineOf } from "./time.js"
 
 interface Slot {
   entry: LeasedEntry.LeasedEntry<StoredContent>
@@ -74,8 +75,8 @@ const readingOf = ({ entry }: Slot, now: number): Reading => ({
   }))
 })
 
-const driverOf = (slot: Slot, clock: Clock.Clock, leaseTime: Duration.Duration): StoreDriver => {
-  const at = <A>(run: (now: number) => A): Effect.Effect<A> => Effect.sync(() => run(clock.unsafeCurrentTimeMillis()))
+const driverOf = (slot: Slot, timeline: Timeline, leaseTime: Duration.Duration): StoreDriver => {
+  const at = <A>(run: (now: number) => A): Effect.Effect<A> => Effect.sync(() => run(timeline.now()))
   const apply = <A>([answer, entry]: LeasedEntry.Outcome<StoredContent, A>): A => {
     slot.entry = entry
     return answer
@@ -130,13 +131,14 @@ export const connect: Connect = Effect.fnUntraced(function* (key, leaseTime) {
   return yield* Effect.acquireRelease(
     Effect.sync(() => {
       const slots = slotsOf(clock)
-      const now = clock.unsafeCurrentTimeMillis()
+      const timeline = timelineOf(clock)
+      const now = timeline.now()
       sweepIfDue(slots, now)
       const kept = slots.byKey.get(key)
       const slot = kept === undefined || isUseless(kept, now) ? { entry: LeasedEntry.empty, users: 0, announced } : kept
       slots.byKey.set(key, slot)
       slot.users += 1
-      return driverOf(slot, clock, leaseTime)
+      return driverOf(slot, timeline, leaseTime)
     }),
     (driver) => driver.close
   )

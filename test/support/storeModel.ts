@@ -147,13 +147,19 @@ class Model {
   }
 }
 
-const run = function* (commands: ReadonlyArray<Command>, driver: StoreDriver, hand: { now: number }) {
+const run = function* (
+  commands: ReadonlyArray<Command>,
+  driver: StoreDriver,
+  hand: { now: number },
+  timeGoesBack: boolean
+) {
   const model = new Model()
+  let { now } = hand
   for (const command of commands) {
-    const { now } = hand
     switch (command.step) {
       case "time":
         hand.now += command.by
+        now += timeGoesBack ? command.by : Math.max(0, command.by)
         break
       case "read":
         break
@@ -212,7 +218,7 @@ const run = function* (commands: ReadonlyArray<Command>, driver: StoreDriver, ha
         break
       }
     }
-    assert.deepStrictEqual(yield* driver.read, model.read(hand.now))
+    assert.deepStrictEqual(yield* driver.read, model.read(now))
   }
 }
 
@@ -220,14 +226,18 @@ const run = function* (commands: ReadonlyArray<Command>, driver: StoreDriver, ha
 export const commands = (maxLength: number): fc.Arbitrary<readonly [ReadonlyArray<Command>, number]> =>
   fc.tuple(fc.array(anyCommand, { minLength: 1, maxLength, size: "max" }), fc.constantFrom(0, 1_000_000))
 
-/** Does it all, on a clock that the commands set, and holds each answer against the model. */
+/**
+ * Does it all, on a clock that the commands set, and holds each answer against the model. `timeGoesBack`: the store's time is that
+ * of the clock also when it is set back.
+ */
 export const followsModel = (
   connect: Connect,
-  [commands, start]: readonly [ReadonlyArray<Command>, number]
+  [commands, start]: readonly [ReadonlyArray<Command>, number],
+  { timeGoesBack }: { readonly timeGoesBack: boolean }
 ): Effect.Effect<void, Unavailable> => {
   const hand = makeHandClock(start)
   return Effect.gen(function* () {
     const driver = yield* Effect.withClock(connect(yield* freshKey(), Duration.millis(LEASE)), hand.clock)
-    yield* run(commands, driver, hand)
+    yield* run(commands, driver, hand, timeGoesBack)
   }).pipe(Effect.scoped)
 }

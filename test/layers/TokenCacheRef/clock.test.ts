@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect } from "effect"
 import type { TokenCacheService } from "../../../src/services/TokenCache.js"
 import { captureLogs } from "../../support/logs.js"
-import { makeCache, makeUpstream, text, unreachable } from "../../support/upstream.js"
+import { makeCache, makeConfig, makeUpstream, text, unreachable } from "../../support/upstream.js"
 
 interface ScriptedClock {
   readonly clock: Clock.Clock
@@ -134,6 +134,22 @@ describe("TokenCache.get after a clock was set", () => {
       set({ monotonic: minutes(31) })
       assert.strictEqual(yield* get, "access-2")
       assert.strictEqual(upstream.count(), 2)
+    })
+  )
+
+  it.scoped("does not adopt an expired session from memory in a layer that is built after the clock was set back", () =>
+    Effect.gen(function* () {
+      const scripted = scriptedClock()
+      const upstream = makeUpstream()
+      const config = makeConfig()
+      const ask = Effect.scoped(Effect.flatMap(makeCache({ upstream, config }), (_) => Effect.map(_.get, text))).pipe(
+        Effect.withClock(scripted.clock)
+      )
+      assert.strictEqual(yield* ask, "access-1")
+      scripted.pass(minutes(29))
+      scripted.set({ wall: minutes(-20) })
+      scripted.pass(minutes(2))
+      assert.strictEqual(yield* ask, "access-2")
     })
   )
 

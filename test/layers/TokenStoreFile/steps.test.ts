@@ -14,7 +14,9 @@ it.scopedLive("the file store follows the model of a store, step by step", () =>
       const connect = connectIn(root, { codec })
       yield* Effect.promise(() =>
         fc.assert(
-          fc.asyncProperty(commands(40), (all) => Effect.runPromise(followsModel(connect, all))),
+          fc.asyncProperty(commands(40), (all) =>
+            Effect.runPromise(followsModel(connect, all, { timeGoesBack: true }))
+          ),
           { numRuns: 15 }
         )
       )

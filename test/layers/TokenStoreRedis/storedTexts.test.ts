@@ -39,7 +39,7 @@ describeRedis("an entry of format 1 in Redis", (server) => {
       const written = yield* call("HMGET", entry, "version", "text", "flag", "by")
       assert.deepStrictEqual(written, [String(version), texts.plain.session, "", texts.redisLease])
       assert.strictEqual(yield* call("GET", `${entry}:lease`), texts.redisLease)
-      yield* call("SET", `${entry}:lease`, texts.redisLease)
+      yield* call("SET", `${entry}:lease`, texts.redisLease, "PX", "13000")
       assert.isFalse((yield* driver.acquire(ownerOf("another"), ifFree)).held)
       assert.isTrue(yield* driver.extend(holder))
 
