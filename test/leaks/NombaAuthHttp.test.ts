@@ -149,7 +149,8 @@ describe("a secret that Nomba echoes cannot be read", { timeout: 60_000 }, () =>
   )
 })
 
-describe("a secret that Nomba echoes in part cannot be read", () => {
+// One after the other: each takes the processor for seconds, and together each would take a minute.
+describe.sequential("a secret that Nomba echoes in part cannot be read", () => {
   const parts: ReadonlyArray<readonly [string, (secret: string) => string]> = [
     ["all but its last character", (secret) => secret.slice(0, -1)],
     ["all but its first character", (secret) => secret.slice(1)],
