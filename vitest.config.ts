@@ -51,6 +51,7 @@ export default defineConfig(({ mode }) => {
       // Most of the quick tests wait for a timer, a disk or a socket.
       maxConcurrency: isQuick ? 10 : 5,
       testTimeout: 60_000,
+      hookTimeout: 60_000,
       isolate: false,
       globalSetup: isQuick
         ? "test/support/reportNotRun.ts"
