@@ -59,7 +59,7 @@ export default defineConfig(({ mode }) => {
       env: { TESTS: isQuick ? "quick" : "all" },
       reporters: isQuick ? [new ShortReporter()] : ["default"],
       silent: isQuick && "passed-only",
-      setupFiles: ["test/support/equality.ts", "test/support/isolateIt.ts"],
+      setupFiles: ["test/support/equality.ts", "test/support/isolateIt.ts", "test/support/turnBeforeTest.ts"],
       maxWorkers: workers,
       minWorkers: workers,
       // Fibers are many and short-lived: with room for them the collector takes a sixth less of the processor.
