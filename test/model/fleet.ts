@@ -1,10 +1,9 @@
 /**
  * A fleet of processes that share one session through one store, in simulated time, with faults drawn from a seed.
  *
- * Whatever happens: neither the store's version nor its session goes back, no refresh token is sent twice, and a caller
- * is told of a 401 only when another program logged in between the renewal and the replay, or when its process could not
- * renew. After each fault every process comes to hold the live session, and it has cost no more token calls than
- * it may cost real processes.
+ * Whatever happens, the store's version and its session do not go back, and no refresh token is sent twice. A caller gets a 401
+ * only if another program logged in between the renewal and the replay, or if its process could not renew. After each fault all
+ * processes hold the live session again, with no more token requests than real processes may need.
  */
 import { Effect, Utils } from "effect"
 import { makeSimulation } from "../support/simulator.js"

@@ -88,8 +88,8 @@ const tokenOf = (content: StoredContent | undefined): string | undefined =>
 type Entry = LeasedEntry.LeasedEntry<StoredContent>
 
 /**
- * `wrote` is told of each write, and `waited` of each process that did not get the lease because an acquire that had been
- * given up holds it, and for how long that has held it, in milliseconds.
+ * Calls `wrote` at each write. Calls `waited` if a process does not get the lease because an acquire whose caller gave up holds it,
+ * with the milliseconds for which it has held it.
  */
 export const makeStore = (
   simulation: Simulation,
