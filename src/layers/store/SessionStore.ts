@@ -29,6 +29,7 @@ import {
   type Connect,
   damaged,
   type Entry,
+  MAX_FAILURE_WAIT,
   MAX_VERSION,
   type Owner,
   type Reading,
@@ -44,9 +45,6 @@ const LEASE_HEADROOM: Duration.Duration = Duration.seconds(3)
 
 /** Poll interval for lease waiters when no notification arrives, and the backoff after losing a lease. */
 const POLL: Duration.Duration = Duration.millis(250)
-
-/** No process shares a longer wait. One that is found in the store is damage or forged, and would hold back the fleet for ever. */
-const LONGEST_SHARED_WAIT: Duration.Duration = Duration.hours(1)
 
 const ANNOUNCEMENTS_KEPT = 16
 
@@ -260,7 +258,7 @@ export const make = (
           wentBack,
           isLeased: reading.isLeased,
           failure: reading.failure.pipe(
-            Option.filter((_) => Duration.lessThanOrEqualTo(_.wait, LONGEST_SHARED_WAIT)),
+            Option.filter((_) => Duration.lessThanOrEqualTo(_.wait, MAX_FAILURE_WAIT)),
             Option.map((_) => ({ ..._, wait: Duration.subtract(_.wait, age) }))
           ),
           now: reading.now
