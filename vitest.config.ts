@@ -12,6 +12,7 @@ const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.m
 const slow = [
   "test/browser",
   "test/cli",
+  "test/contracts/TokenStoreFile",
   "test/docs",
   "test/fleet",
   "test/layers/answers",

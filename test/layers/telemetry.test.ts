@@ -23,6 +23,7 @@ import { at as atStep, makeFaultyStore, storeDown } from "../support/faults.js"
 import { leaks, type Printed, spanPrintings } from "../support/leaks.js"
 import { captureLogs } from "../support/logs.js"
 import { makeMetrics } from "../support/metrics.js"
+import { runs } from "../support/quick.js"
 import { ifFree, ownerOf } from "../support/storeFaults.js"
 import { during, settle } from "../support/time.js"
 import { type RecordedSpan, recordSpans } from "../support/tracer.js"
@@ -506,6 +507,6 @@ describe("secrets", () => {
         ]
         assert.deepStrictEqual(leaks(seen, secrets), [])
       }),
-    { fastCheck: { numRuns: 40 } }
+    { fastCheck: runs(40) }
   )
 })

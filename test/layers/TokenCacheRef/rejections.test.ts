@@ -175,7 +175,7 @@ describe("two programs with private caches and the same credentials", () => {
     }).pipe(Effect.scoped, Effect.withRandom(Random.make(seed)))
 
   it("send at most 20 token requests a minute each after the first ten, and each gets 30 % of its calls through", () => {
-    for (const seed of ["a", "b", "c"]) {
+    for (const seed of isQuick ? ["a"] : ["a", "b", "c"]) {
       const { counts, sent } = simulated(rivals(seed, 300))
       for (const side of sent) assert.isAtMost(side, 11 + 5 * 20, `seed ${seed}`)
       for (const { all, ok } of counts) assert.isAtLeast(ok / all, 0.3, `seed ${seed}: ${JSON.stringify(counts)}`)
