@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { configDefaults, defineConfig } from "vitest/config"
 import { ShortReporter } from "./test/support/shortReporter.js"
@@ -31,9 +33,14 @@ const slow = [
   "test/scripts",
   "test/support/killWithParent",
   "test/types/missingLayer"
-].map((path) => `${path}{/**,*}`)
+].map((path) => `${path}{/**/,}*.test.ts`)
 
-/** `npm test` is `--mode quick`; without a mode all tests run. */
+/** The files of which `npm test` runs a part. */
+const partly = readdirSync(fileURLToPath(new URL("./test", import.meta.url)), { recursive: true, encoding: "utf8" })
+  .map((name) => join("test", name))
+  .filter((path) => path.endsWith(".test.ts") && readFileSync(path, "utf8").includes("support/quick.js"))
+
+/** `npm test` is `--mode quick`, and `--mode slow` is what that leaves out; without a mode all tests run. */
 export default defineConfig(({ mode }) => {
   const isQuick = mode === "quick"
   // More than there are processors: many files wait for a timer or a disk, and of the slow ones for a Redis or a browser.
@@ -46,7 +53,7 @@ export default defineConfig(({ mode }) => {
       ]
     },
     test: {
-      include: ["test/**/*.test.ts", "examples/*/*.test.ts"],
+      include: mode === "slow" ? [...slow, ...partly] : ["test/**/*.test.ts", "examples/*/*.test.ts"],
       exclude: isQuick ? [...configDefaults.exclude, ...slow] : configDefaults.exclude,
       sequence: { concurrent: true },
       // Most of the quick tests wait for a timer, a disk or a socket.
