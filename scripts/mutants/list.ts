@@ -268,7 +268,15 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "6 backoff",
     breaks: "suspend no route",
     file: "src/layers/cache/RouteGuard.ts",
-    from: "if (route.proven >= 2) return suspend(route, now)",
+    from: "if (route.proven >= 2 || route.needless >= 2) return suspend(route, now)",
+    to: "",
+    test: `${cache}/rejections.test.ts`
+  },
+  {
+    rule: "6 backoff",
+    breaks: "count no needless renewal",
+    file: "src/layers/cache/RouteGuard.ts",
+    from: "if (route?.token === token) route.needless += 1",
     to: "",
     test: `${cache}/rejections.test.ts`
   },

@@ -13,6 +13,8 @@ export interface CallOptions {
   readonly isAccepted: (token: string) => boolean
   /** What happens while the request is under way. Default: nothing. */
   readonly latency?: Effect.Effect<void>
+  /** What happens while the response is under way. Default: nothing. */
+  readonly responseLatency?: Effect.Effect<void>
 }
 
 export type Outcome = 200 | 401 | AuthError
@@ -22,6 +24,7 @@ export const call = ({
   isAccepted,
   latency = Effect.void,
   resource,
+  responseLatency = Effect.void,
   route
 }: CallOptions): Effect.Effect<Outcome> =>
   Effect.gen(function* () {
@@ -30,6 +33,7 @@ export const call = ({
       const use: TokenUse = { route, resource: resource ?? route, sentAt: yield* Clock.currentTimeMillis, isReplay }
       yield* latency
       const isOk = isAccepted(text(token))
+      yield* responseLatency
       if (isOk) yield* cache.confirm(token, use)
       return { isOk, token, use }
     })

@@ -14,6 +14,11 @@ interface Route {
   proven: number
   /** How many renewed tokens in a row were answered with 401, with no evidence whose fault it is. */
   unproven: number
+  /**
+   * How many renewals of its own were needless: the rejected token succeeded elsewhere after the 401. Their number does not
+   * fall if other requests are answered with 401 as well, because a needless renewal ends the token of those in flight.
+   */
+  needless: number
   /** While it is not known whose fault it is, there is no renewal before this. */
   heldUntil: number
   suspendedUntil: number
@@ -60,6 +65,8 @@ export const make = (): RouteGuard => {
   /** The most recently used last. */
   const routes = new Map<string, Route>()
   let latest: { readonly token: string; readonly sentAt: number } | undefined
+  /** The token that was rejected last, until it succeeds, and the routes whose 401 rejected it. */
+  let rejection: { readonly token: string; readonly names: ReadonlyArray<string> } | undefined
 
   const nameOf = (account: string, { route }: TokenUse): string => `${account} ${route}`
 
@@ -74,6 +81,7 @@ export const make = (): RouteGuard => {
       token,
       proven: 0,
       unproven: 0,
+      needless: 0,
       heldUntil: 0,
       suspendedUntil: 0,
       suspensions: 0,
@@ -111,10 +119,15 @@ export const make = (): RouteGuard => {
     }
   }
 
-  const blameToken = (route: Route): void => {
+  const doubt = (route: Route): void => {
     route.proven = 0
     route.unproven = 0
     route.heldUntil = 0
+  }
+
+  const blameToken = (route: Route): void => {
+    doubt(route)
+    route.needless = 0
   }
 
   const judge = (name: string, token: string, use: TokenUse, now: number, wait: number): Verdict => {
@@ -136,7 +149,7 @@ export const make = (): RouteGuard => {
       return { _tag: "Reject" }
     }
     countUnhelped(route, token, now, wait)
-    if (route.proven >= 2) return suspend(route, now)
+    if (route.proven >= 2 || route.needless >= 2) return suspend(route, now)
     return now < route.heldUntil ? { _tag: "Held" } : { _tag: "Reject" }
   }
 
@@ -145,6 +158,13 @@ export const make = (): RouteGuard => {
       if (latest === undefined || latest.token !== token || sentAt > latest.sentAt) latest = { token, sentAt }
       // The name of a route takes longer to make than a request may cost.
       if (use === undefined || routes.size === 0) return
+      if (rejection?.token === token) {
+        for (const name of rejection.names) {
+          const route = routes.get(name)
+          if (route?.token === token) route.needless += 1
+        }
+        rejection = undefined
+      }
       const resource = use.resource ?? use.route
       for (const name of [nameOf(account, use), othersOf(account)]) {
         const route = routes.get(name)
@@ -155,20 +175,22 @@ export const make = (): RouteGuard => {
       }
     },
     rejected: (account, token, use, now, wait) => {
-      const name = nameOf(account, use)
-      if (!routes.has(name)) {
-        const verdict = judge(othersOf(account), token, use, now, wait)
-        if (verdict._tag === "Suspended") return { ...verdict, isOneRoute: false }
+      const own = nameOf(account, use)
+      const names = routes.has(own) ? [own] : [othersOf(account), own]
+      for (const name of names) {
+        const verdict = judge(name, token, use, now, wait)
+        if (verdict._tag === "Suspended") return { ...verdict, isOneRoute: name === own }
         if (verdict._tag !== "Reject") return verdict
       }
-      return judge(name, token, use, now, wait)
+      rejection = { token, names }
+      return { _tag: "Reject" }
     },
     alsoRejected: (account, token, use) => {
       const own = routes.get(nameOf(account, use)) ?? routes.get(othersOf(account))
       const usuallySucceeds = own === undefined || own.accepted.has(use.resource ?? use.route)
       if (!usuallySucceeds) return
       for (const route of routes.values()) {
-        if (route.token === token && !route.accepted.isEmpty()) blameToken(route)
+        if (route.token === token && !route.accepted.isEmpty()) doubt(route)
       }
     }
   }

@@ -556,31 +556,53 @@ describe("a route that always answers 401 beside healthy traffic", () => {
     })
   }
 
-  for (const { latency, perSecond } of [
-    { perSecond: 5, latency: 1_000 },
-    { perSecond: 20, latency: 200 }
-  ].slice(0, isQuick ? 1 : 2)) {
-    it(`costs at most five token requests an hour although each renewal ends the token of ${(perSecond * latency) / 1_000} requests in flight, and their 401s follow`, () => {
+  for (const { bad, good, what, latency } of [
+    { what: "another route", bad: () => "/v1/bad", good: () => "/v1/banks", latency: 1_000 },
+    { what: "another route", bad: () => "/v1/bad", good: () => "/v1/banks", latency: 200 },
+    {
+      what: "other ids of its route",
+      bad: () => "/v1/transfers/bad",
+      good: (count: number) => `/v1/transfers/${count % 7}`,
+      latency: 1_000
+    },
+    {
+      what: "other ids of its route, of which each bad one comes once",
+      bad: (count: number) => `/v1/transfers/bad-${count}`,
+      good: (count: number) => `/v1/transfers/${count % 7}`,
+      latency: 200
+    }
+  ].slice(isQuick ? 3 : 0)) {
+    it(`costs at most five token requests an hour although the 401s of requests in flight follow, which take ${latency} ms, of ${what}`, () => {
       const logs = captureLogs()
+      const routeOf = (resource: string) => `GET ${resource.replace(/transfers.*/, "transfers/*")}`
       simulated(
         Effect.gen(function* () {
           const upstream = makeUpstream()
-          upstream.always = { latency: "300 millis" }
+          upstream.always = { prepare: Effect.sleep("100 millis"), latency: "200 millis" }
           const cache = yield* makeCache({ upstream })
-          const isAlive = (token: string) => token === upstream.liveToken()
-          const healthy = call({ cache, route: "GET /v1/banks", isAccepted: isAlive, latency: Effect.sleep(latency) })
           const outcomes: Array<Outcome> = []
+          const request = (resource: string, isAccepted: (token: string) => boolean) =>
+            call({
+              cache,
+              route: routeOf(resource),
+              resource: `GET ${resource}`,
+              isAccepted,
+              latency: Effect.flatMap(Random.nextIntBetween(latency / 2, latency * 2), (millis) => Effect.sleep(millis))
+            })
+          let sent = 0
+          const healthy = Effect.suspend(() => request(good(sent++), (token) => token === upstream.liveToken()))
           const recorded = Effect.map(healthy, (outcome) => outcomes.push(outcome))
-          yield* Effect.fork(Effect.forever(Effect.zipRight(Effect.fork(recorded), Effect.sleep(1_000 / perSecond))))
+          // Five are under way at a time.
+          yield* Effect.fork(Effect.forever(Effect.zipRight(Effect.fork(recorded), Effect.sleep(latency / 5))))
           for (let at = 0; at < 3_600; at += 61) {
-            yield* call({ cache, route: "GET /v1/bad", isAccepted: () => false, latency: Effect.sleep(latency) })
+            assert.strictEqual(yield* request(bad(at), () => false), 401)
             yield* Effect.sleep("61 seconds")
           }
           assert.isAtMost(upstream.count(), due(3_600) + 5)
           assert.deepStrictEqual([...new Set(outcomes)], [200])
         }).pipe(Effect.provide(logs.layer), Effect.withRandom(Random.make("a seed")))
       )
-      assert.isAtLeast(logs.lines.filter((line) => line.includes("GET /v1/bad answered 401")).length, 1)
+      assert.isAtLeast(logs.lines.filter((line) => line.includes(`${routeOf(bad(0))} answered 401`)).length, 1)
     })
   }
 
@@ -601,7 +623,8 @@ describe("a route that always answers 401 beside healthy traffic", () => {
             route: "GET /v1/transfers/*",
             resource,
             isAccepted: (token) => token === upstream.liveToken(),
-            latency: Effect.flatMap(Random.nextIntBetween(5, 200), (millis) => Effect.sleep(millis))
+            latency: Effect.flatMap(Random.nextIntBetween(5, 200), (millis) => Effect.sleep(millis)),
+            responseLatency: Effect.flatMap(Random.nextIntBetween(1, 30), (millis) => Effect.sleep(millis))
           }).pipe(
             Effect.map((outcome) => outcomes.push(outcome)),
             Effect.fork
