@@ -18,7 +18,7 @@ import { bundle } from "../test/fleet/Fleet.js"
 import type { Outcome } from "../test/fleet/Row.js"
 import { realStage } from "../test/fleet/realStage.js"
 import { rows, situations } from "../test/fleet/rows/index.js"
-import { CALLS_PER_LATE_HOLDER, CALLS_PER_THEFT } from "../test/support/bounds.js"
+import { CALLS_PER_LATE_HOLDER, CALLS_PER_OTHER_LOGIN } from "../test/support/bounds.js"
 import { hasRedis, NO_REDIS } from "../test/support/programs.js"
 
 const { values } = parseArgs({
@@ -141,7 +141,7 @@ would, and within 30 s. The whole fleet sends no more token requests than one pr
 Nomba never answers**, the processes do not share the time-out, because it may be a matter of one host: the next process in line
 tries once more if it has time, so the slowest fails later, but within 30 s.
 
-**If another program logs in** with the same credentials, the fleet sends ${CALLS_PER_THEFT} token request for each of its logins. From the
+**If another program logs in** with the same credentials, the fleet sends ${CALLS_PER_OTHER_LOGIN} token request for each of its logins. From the
 eleventh within ten minutes on, renewals are spaced out, and callers get \`Unavailable\` (\`SessionContested\`) meanwhile.
 
 **If the lease holder is paused before its token request**, it sends none: its lease check has timed out when it resumes. After

@@ -1,8 +1,8 @@
-/** Runs one of the load tests: `npm run load`, `npm run load -- proxy`, `npm run load -- thefts`. */
+/** Runs one of the load tests: `npm run load`, `npm run load -- proxy`, `npm run load -- otherLogins`. */
 const runs: Readonly<Record<string, () => Promise<unknown>>> = {
   sandbox: () => import("./sandbox.js"),
   proxy: () => import("./proxy.js"),
-  thefts: () => import("./thefts.js")
+  otherLogins: () => import("./otherLogins.js")
 }
 
 const name = process.argv[2] ?? "sandbox"

@@ -33,7 +33,7 @@ describe("the examples of the proxy", () => {
         NOMBA_PROXY_KEY: proxy.key ?? ""
       }
       const [command = "", ...args] = language.run(example(language.file))
-      for (const _ of ["first", "after a theft"]) {
+      for (const _ of ["first", "after another login"]) {
         const { code, errors, output } = await run(command, args, env)
         assert.deepStrictEqual({ code, errors }, { code: 0, errors: "" })
         assert.include(output, "250000.00")

@@ -187,7 +187,7 @@ export const simulateFleet = async ({ hours, instances: size, only, progress, se
       "sessions issued": issued,
       "sessions refreshed": refreshed,
       "sessions revoked": revoked,
-      thefts: nomba.counts.thefts,
+      otherLogins: nomba.counts.otherLogins,
       "requests for a resource": nomba.counts.calls,
       "401s from Nomba": nomba.counts.rejected,
       "store commands": store.counts.commands,

@@ -3,8 +3,8 @@ import {
   CALLS_PER_COLD_START,
   CALLS_PER_LATE_HOLDER,
   CALLS_PER_LOST_HOLDER,
+  CALLS_PER_OTHER_LOGIN,
   CALLS_PER_RENEWAL,
-  CALLS_PER_THEFT,
   renewalsWithin
 } from "../support/bounds.js"
 import type { FaultName } from "./fleetFaults.js"
@@ -18,7 +18,7 @@ const ATTEMPTS = 5
 const whileFailing = (millis: number): number => ATTEMPTS * (6 + Math.ceil(millis / 30_000))
 
 /**
- * What a fault costs beside the renewals and the thefts that fall into its time. Nothing limits it while Nomba fails: each
+ * What a fault costs beside the renewals and the other logins that fall into its time. Nothing limits it while Nomba fails: each
  * attempt may have been processed.
  */
 const extra: Readonly<Partial<Record<FaultName, number | ((millis: number) => number)>>> = {
@@ -61,14 +61,14 @@ export const beginBill = (
   const before = {
     at: now(),
     calls: nomba.counts.tokenCalls,
-    thefts: nomba.counts.thefts,
+    otherLogins: nomba.counts.otherLogins,
     unwritten: store.unwritten()
   }
   return (injected) => {
     const calls = nomba.counts.tokenCalls - before.calls
     const most =
       CALLS_PER_RENEWAL * renewalsWithin(now() - before.at, LIFETIME) +
-      CALLS_PER_THEFT * (nomba.counts.thefts - before.thefts) +
+      CALLS_PER_OTHER_LOGIN * (nomba.counts.otherLogins - before.otherLogins) +
       injected.reduce((total, name) => total + extraOf(name, now() - before.at), 0) +
       (injected.includes(OF_THE_UNWRITTEN) ? store.unwritten() - before.unwritten : 0)
     return calls <= most ? undefined : `${calls} token calls, at most ${most} were due`

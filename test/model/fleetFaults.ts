@@ -182,13 +182,13 @@ const startTogether = (fleet: Fleet, starts: number): Effect.Effect<void> =>
 export const coldStart: Fault = (fleet) => startTogether(fleet, CALLS_PER_COLD_START)
 
 export const faults = {
-  theft: (fleet) => Effect.sync(fleet.nomba.loginElsewhere),
-  "theft soon after a renewal": (fleet) =>
+  "another login": (fleet) => Effect.sync(fleet.nomba.loginElsewhere),
+  "another login soon after a renewal": (fleet) =>
     Effect.sync(() => {
       fleet.nomba.loginElsewhereAfterNextIssue = fleet.dice.between(0, 500)
       fleet.nomba.loginElsewhere()
     }),
-  "theft soon after an unheard renewal": (fleet) =>
+  "another login soon after an unheard renewal": (fleet) =>
     Effect.gen(function* () {
       fleet.store.weather = { ...fleet.store.weather, announcementLost: 1 }
       fleet.nomba.loginElsewhereAfterNextIssue = fleet.dice.between(200, 1_000)
@@ -224,7 +224,7 @@ export const faults = {
   "a commit late": commitMeets("late"),
   "the answer to setRefreshInFlight lost": (fleet) =>
     Effect.gen(function* () {
-      const { thefts } = fleet.nomba.counts
+      const { otherLogins } = fleet.nomba.counts
       const { issued } = fleet.nomba.sandbox()
       fleet.store.fates.set("setRefreshInFlight", fleet.dice.pick(["answer lost", "late"]))
       yield* Effect.timeoutOption(fleet.next("setRefreshInFlight"), "27 minutes")
@@ -232,7 +232,7 @@ export const faults = {
       fleet.store.fates.delete("setRefreshInFlight")
       const isIssued = fleet.nomba.sandbox().issued > issued
       // Nothing was sent under the flag, so the refresh token is not spent.
-      if (isIssued && fleet.nomba.counts.thefts === thefts) {
+      if (isIssued && fleet.nomba.counts.otherLogins === otherLogins) {
         fleet.referee.blame("a session was issued, although its refresh token had not been sent")
       }
     }),
@@ -292,9 +292,13 @@ export const faults = {
       const known = fleet.store.holds()
       const isLive = known !== undefined && known === fleet.nomba.liveToken() && fleet.nomba.remaining() > 6 * MINUTE
       if (!fleet.store.goBack() || !isLive) return
-      const thefts = fleet.nomba.counts.thefts
+      const otherLogins = fleet.nomba.counts.otherLogins
       yield* Effect.sleep("45 seconds")
-      if (fleet.nomba.counts.thefts === thefts && fleet.store.health === "well" && fleet.store.holds() !== known) {
+      if (
+        fleet.nomba.counts.otherLogins === otherLogins &&
+        fleet.store.health === "well" &&
+        fleet.store.holds() !== known
+      ) {
         fleet.referee.blame(
           `the store went back and holds ${fleet.store.holds()}, although all processes knew ${known}`
         )

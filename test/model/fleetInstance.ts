@@ -115,7 +115,7 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
       const reason = error === undefined ? "a defect" : (error.reason ?? error._tag)
       referee.count(`callers told ${reason}`)
       if (reason === "Closed" && reopenedAt >= since) return
-      if (reason === "SessionContested" && nomba.lastTheft() > since - 600_000) return
+      if (reason === "SessionContested" && nomba.lastOtherLogin() > since - 600_000) return
       const told = `instance ${number} told a caller ${took}: ${Cause.pretty(exit.cause).split("\n")[0]}`
       if (!excused || error === undefined) referee.blame(told)
       else if (!referee.wasImpaired(number, "storing", since) && !cannotCall) {
@@ -125,10 +125,10 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
       }
     } else if (isRejection(exit.value.status)) {
       if (path !== BALANCE) referee.count("401s told to callers: a route that rejects every token")
-      else if (nomba.lastTheft() >= since) referee.count("401s told to callers: a theft before the replay")
-      // A client replays twice if it adopted the first token. A late store may hand it two that were stolen since.
-      else if (nomba.lastTheft() >= since - 600_000 && referee.wasImpaired(number, "storing", since))
-        referee.count("401s told to callers: two adopted sessions had been stolen")
+      else if (nomba.lastOtherLogin() >= since) referee.count("401s told to callers: another login before the replay")
+      // A client replays twice if it adopted the first token. A late store may hand it two that another login has ended since.
+      else if (nomba.lastOtherLogin() >= since - 600_000 && referee.wasImpaired(number, "storing", since))
+        referee.count("401s told to callers: another login had ended two adopted sessions")
       // Each adopted token may be one that Nomba repeated to another process, and is dead.
       else if (nomba.lastRepeat() >= since - 60_000) referee.count("401s told to callers: Nomba repeats its tokens")
       // The cache knows why it could not renew, and has to fail with that.

@@ -63,12 +63,12 @@ export interface Nomba {
     reached: (moment: Moment) => void,
     used?: (use: Use) => void
   ) => HttpClient.HttpClient
-  /** The same for another program with the same credentials: each session that it starts is a theft. */
+  /** The same for another program with the same credentials: each session that it starts ends that of the fleet. */
   readonly rivalClientFor: (process: Process) => HttpClient.HttpClient
   conditions: Conditions
   /** A program outside the fleet logs in with the same credentials. */
   readonly loginElsewhere: () => void
-  /** A theft this long after the next session was granted. */
+  /** Another login this long after the next session was granted. */
   loginElsewhereAfterNextIssue: number | undefined
   /** The access token of the live session. */
   readonly liveToken: () => string | undefined
@@ -76,7 +76,7 @@ export interface Nomba {
   readonly remaining: () => number
   /** When it was granted, by this Nomba's clock; 0 where there is none. */
   readonly issuedAt: () => number
-  readonly lastTheft: () => number
+  readonly lastOtherLogin: () => number
   /** When it last repeated its tokens. */
   readonly lastRepeat: () => number
   /** Since when the conditions are what they are. */
@@ -93,7 +93,7 @@ export interface Nomba {
     rejected: number
     /** POSTs over the limit of their window. */
     limited: number
-    thefts: number
+    otherLogins: number
     /** Refresh tokens that came a second time. */
     reused: number
   }
@@ -133,7 +133,7 @@ export const makeNomba = (
   dice: Dice,
   { lifetime = LIFETIME, note = () => {}, reuseEndsSession = false, skew }: Settings
 ): Nomba => {
-  const counts = { calls: 0, tokenCalls: 0, refused: 0, rejected: 0, limited: 0, thefts: 0, reused: 0 }
+  const counts = { calls: 0, tokenCalls: 0, refused: 0, rejected: 0, limited: 0, otherLogins: 0, reused: 0 }
   const encoder = new TextEncoder()
   let state = SandboxState.initial(
     Schema.decodeSync(Switches)({ refreshReuse: reuseEndsSession ? "killsSession" : "refused" })
@@ -144,7 +144,7 @@ export const makeNomba = (
   let serial = 0
   let conditions = good
   let changedAt = simulation.now()
-  let lastTheft = Number.NEGATIVE_INFINITY
+  let lastOtherLogin = Number.NEGATIVE_INFINITY
   let lastRepeat = Number.NEGATIVE_INFINITY
 
   const apply = <A>(transition: SandboxState.Transition<A>): A => {
@@ -174,8 +174,8 @@ export const makeNomba = (
   }
 
   const loginElsewhere = (): void => {
-    counts.thefts += 1
-    lastTheft = simulation.now()
+    counts.otherLogins += 1
+    lastOtherLogin = simulation.now()
     apply(SandboxState.steal(grant()))
   }
 
@@ -265,8 +265,8 @@ export const makeNomba = (
   const serve = (request: HttpClientRequest.HttpClientRequest, isRival: boolean): Answer => {
     if (isForToken(request) && !request.url.endsWith("/revoke")) {
       if (isRival) {
-        counts.thefts += 1
-        lastTheft = simulation.now()
+        counts.otherLogins += 1
+        lastOtherLogin = simulation.now()
       } else counts.tokenCalls += 1
     }
     const at = now()
@@ -369,7 +369,7 @@ export const makeNomba = (
     liveToken: () => Option.getOrUndefined(current())?.tokenId,
     remaining: () => Option.match(current(), { onNone: () => 0, onSome: ({ expiresAt }) => expiresAt - now() }),
     issuedAt: () => Option.match(current(), { onNone: () => 0, onSome: (_) => _.issuedAt }),
-    lastTheft: () => lastTheft,
+    lastOtherLogin: () => lastOtherLogin,
     lastRepeat: () => lastRepeat,
     conditionsSince: () => changedAt,
     expiredFor: (token) => now() - (expiries.get(token) ?? Number.POSITIVE_INFINITY),

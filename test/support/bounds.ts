@@ -13,13 +13,13 @@ export const CALLS_PER_RENEWAL = 1
 export const CALLS_PER_LOST_HOLDER = 2
 
 /** For one login by another program. A refresh would be rejected and is not tried. */
-export const CALLS_PER_THEFT = 1
+export const CALLS_PER_OTHER_LOGIN = 1
 
 /**
  * For one renewal whose lease holder is paused after its final check, so that its request goes out late: it ends the
  * session of the other processes as another program's login would.
  */
-export const CALLS_PER_LATE_HOLDER = CALLS_PER_LOST_HOLDER + CALLS_PER_THEFT
+export const CALLS_PER_LATE_HOLDER = CALLS_PER_LOST_HOLDER + CALLS_PER_OTHER_LOGIN
 
 /**
  * The most renewals that are due within a time. The earliest begins a fifth of the lifetime before expiry, at most 5 minutes,

@@ -7,11 +7,11 @@ import { disconnects } from "./disconnects.js"
 import { holders } from "./holder.js"
 import { logouts } from "./logout.js"
 import { nombaDown } from "./nombaDown.js"
+import { otherLogins } from "./otherLogins.js"
 import { outageRows } from "./outage.js"
 import { redisFaults } from "./redisFaults.js"
 import { stalls } from "./stall.js"
 import { privateCaches, steadyLoads } from "./steady.js"
-import { thefts } from "./theft.js"
 import { unusableStores } from "./unusableStore.js"
 
 /** The rows that run with real processes and with simulated ones. */
@@ -20,7 +20,7 @@ export const situations: ReadonlyArray<Row> = [
   ...steadyLoads,
   ...holders,
   ...outageRows,
-  ...thefts,
+  ...otherLogins,
   ...logouts
 ]
 

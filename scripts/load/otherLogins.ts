@@ -1,10 +1,10 @@
 /**
  * Another program logs in with the same credentials every second for a minute, while `nomba-auth serve` gets 50 requests a
- * second. The first ten thefts must cost no request. After them the library spaces renewals out, so that two programs do not
+ * second. The first ten logins must cost no request. After them the library spaces renewals out, so that two programs do not
  * log each other out for ever: a request may then fail with 503, `x-nomba-auth: Unavailable` and `Retry-After`. No request may be
  * answered in any other way, above all not with a 401 that a replay could have saved.
  *
- *     npm run load -- thefts
+ *     npm run load -- otherLogins
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -19,7 +19,7 @@ import { bundle } from "../bundle.js"
 const SECONDS = Number(process.argv[3] ?? 60)
 const RATE = 50
 
-const folder = mkdtempSync(join(tmpdir(), "nomba-auth-thefts-"))
+const folder = mkdtempSync(join(tmpdir(), "nomba-auth-load-"))
 await bundle(join(folder, "bin"))
 const sandbox = await startSandbox()
 const { accountId = "", clientId, clientSecret } = sandbox.credentials()
@@ -72,15 +72,15 @@ const ask = async (isPost: boolean): Promise<Outcome> => {
 }
 
 await ask(false)
-let thefts = 0
-const thief = setInterval(() => {
-  thefts += 1
+let otherLogins = 0
+const rival = setInterval(() => {
+  otherLogins += 1
   void sandbox.steal()
 }, 1_000)
 const asked: Array<Promise<Outcome>> = []
 const load = setInterval(() => void asked.push(ask(asked.length % 5 === 0)), 1_000 / RATE)
 await new Promise((resolve) => setTimeout(resolve, SECONDS * 1_000))
-clearInterval(thief)
+clearInterval(rival)
 clearInterval(load)
 const outcomes = await Promise.all(asked)
 
@@ -94,7 +94,7 @@ const { issued, refreshed } = await sandbox.counts()
 console.log(`Load of the machine: ${loadavg()
   .map((value) => value.toFixed(1))
   .join(" ")}
-${thefts} thefts, ${outcomes.length} requests: ${succeeded.length} succeeded, ${outcomes.filter(contested).length} were told to wait
+${otherLogins} other logins, ${outcomes.length} requests: ${succeeded.length} succeeded, ${outcomes.filter(contested).length} were told to wait
 token requests of the proxy: ${issued + refreshed}
 failed in the first 9.5 seconds: ${early.length}; failed in any other way: ${others.length}`)
 const kinds = new Map<string, number>()

@@ -3,11 +3,11 @@
  * answered again.
  */
 import { Duration, Effect } from "effect"
-import { CALLS_PER_RENEWAL, CALLS_PER_THEFT } from "../../support/bounds.js"
+import { CALLS_PER_OTHER_LOGIN, CALLS_PER_RENEWAL } from "../../support/bounds.js"
 import { agree, failures, load, type Row, reports, scene, seconds, until } from "../Row.js"
 
-const theft = (thefts: number): Row => ({
-  name: `another program logs in with the same credentials ${thefts} times`,
+const times = (otherLogins: number): Row => ({
+  name: `another program logs in with the same credentials ${otherLogins} times`,
   short: false,
   run: (stage) =>
     Effect.gen(function* () {
@@ -20,7 +20,7 @@ const theft = (thefts: number): Row => ({
       yield* load(workers, 200)
       const recovered = until(Effect.map(upstream.liveToken, (live) => upstream.areAnsweredWith(live, workers.length)))
       const recoveries: Array<Duration.Duration> = []
-      for (let stolen = 0; stolen < thefts; stolen++) {
+      for (let done = 0; done < otherLogins; done++) {
         yield* upstream.loginElsewhere
         const [took] = yield* Effect.timed(recovered)
         recoveries.push(took)
@@ -35,11 +35,11 @@ const theft = (thefts: number): Row => ({
       const waits = unauthorized.filter((id) => new Set(upstream.attempts(id)).size < 2).length
       const between = unauthorized.length - waits
       must(
-        issued - before <= thefts + 1,
-        `${issued - before} sessions were issued after ${thefts} logins of the other program`
+        issued - before <= otherLogins + 1,
+        `${issued - before} sessions were issued after ${otherLogins} logins of the other program`
       )
       const calls = (yield* upstream.tokenCalls) - callsBefore
-      const mostCalls = CALLS_PER_THEFT * thefts + CALLS_PER_RENEWAL
+      const mostCalls = CALLS_PER_OTHER_LOGIN * otherLogins + CALLS_PER_RENEWAL
       costs(calls, mostCalls)
       // A token that only another login ended is no fault. A 401 without a second token would be one.
       must(waits === 0, `${waits} requests ended with a 401 and were not replayed with another token`)
@@ -49,9 +49,9 @@ const theft = (thefts: number): Row => ({
       must(upstream.repeated() === 0, `${upstream.repeated()} POSTs were processed twice`)
       return yield* set.end(
         4,
-        `${issued - before} sessions issued after ${thefts} logins of the other program, ${refused} refreshes rejected; ${ok} requests answered, ${between} overtaken by another login between renewal and replay, ${heldBack} held back as SessionContested; all were answered again after ${seconds(longest)} at most; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} rejected`
+        `${issued - before} sessions issued after ${otherLogins} logins of the other program, ${refused} refreshes rejected; ${ok} requests answered, ${between} overtaken by another login between renewal and replay, ${heldBack} held back as SessionContested; all were answered again after ${seconds(longest)} at most; streamed bodies: ${streamed[200] ?? 0} answered, ${streamed[401] ?? 0} rejected`
       )
     })
 })
 
-export const thefts: ReadonlyArray<Row> = [theft(20)]
+export const otherLogins: ReadonlyArray<Row> = [times(20)]
