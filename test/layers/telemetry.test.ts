@@ -507,6 +507,6 @@ describe("secrets", () => {
         ]
         assert.deepStrictEqual(leaks(seen, secrets), [])
       }),
-    { fastCheck: runs(40) }
+    { fastCheck: runs(20) }
   )
 })

@@ -86,7 +86,7 @@ describe("withoutSecrets", () => {
         assert.deepStrictEqual(leaks([["masked", masked]], [text]), [])
         assert.include(masked, "***")
       }),
-      runs(2000)
+      runs(1000)
     )
   })
 
@@ -141,7 +141,7 @@ describe("withoutSecrets", () => {
           assert.deepStrictEqual(leaks([["masked", masked]], [part.slice(0, 12), part.slice(-12)]), [])
         }
       ),
-      runs(2000)
+      runs(1000)
     )
   })
 
@@ -192,7 +192,7 @@ describe("withoutSecrets", () => {
           assert.isBelow(shown, encode(`${before}${after}`).length + encode("12345678").length)
         }
       ),
-      runs(2000)
+      runs(1000)
     )
   })
 

@@ -15,7 +15,7 @@ const base64 = (text: string, encoding: "base64" | "base64url" | "hex"): string 
 const hex = (character: string, digits: number) => character.charCodeAt(0).toString(16).padStart(digits, "0")
 
 /** The ways in which a server may escape what it echoes. */
-export const escapes: ReadonlyArray<readonly [string, (secret: string) => string]> = [
+const escapes: ReadonlyArray<readonly [string, (secret: string) => string]> = [
   ["as it is", (secret) => secret],
   ["for JSON", (secret) => JSON.stringify(secret).replaceAll("/", "\\/")],
   ["for JSON, twice", (secret) => JSON.stringify(JSON.stringify(secret))],
