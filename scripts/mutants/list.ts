@@ -282,6 +282,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "6 backoff",
+    breaks: "hand a suspended route the 401 of a token that our own request ended",
+    file: "src/layers/TokenCacheRef.ts",
+    from: 'if (!renewal.isRequesting()) return "None"',
+    to: 'return "None"',
+    test: `${cache}/rejections.test.ts`
+  },
+  {
+    rule: "6 backoff",
     breaks: "warn without naming the rival program",
     file: "src/layers/TokenCacheRef.ts",
     from: "otherLogins.some((found) => found >= since)",

@@ -232,6 +232,15 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         yield* warnAboutRejections(at)
       })
 
+    /** Our own token request may have ended the token before its answer replaces it. Otherwise there is no remedy. */
+    const replacedByRenewal = (rejected: Redacted.Redacted<string>): Effect.Effect<Remedy> =>
+      Effect.gen(function* () {
+        if (!renewal.isRequesting()) return "None"
+        yield* renewal.flight.settled
+        const { cached } = state.current()
+        return cached !== undefined && State.sameToken(cached.session.accessToken, rejected) ? "None" : "Renewal"
+      })
+
     const invalidate: TokenCacheService["invalidate"] = (rejected, use) =>
       Effect.gen(function* () {
         const { cached } = state.current()
@@ -252,10 +261,10 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
                 const warning = verdict.isOneRoute ? suspendedWarning : allSuspendedWarning
                 yield* Effect.logWarning(warning(route, accountId, verdict.suspendedFor))
               }
-              return "None" satisfies Remedy
+              return yield* replacedByRenewal(rejected)
             case "Held":
               yield* warn("account_or_route", heldWarning(route, accountId))
-              return "None" satisfies Remedy
+              return yield* replacedByRenewal(rejected)
             case "Reject":
           }
         }

@@ -44,6 +44,8 @@ const leaseTaken = new Unavailable({
 export interface Renewal {
   /** At most one renewal at a time. It ends within 30 s in which the process runs. */
   readonly flight: Flight.Flight<AuthError>
+  /** Whether a token request has been sent and not been answered. */
+  readonly isRequesting: () => boolean
   /** The span of the latest renewal. */
   readonly span: () => Tracer.AnySpan | undefined
   readonly sync: StoreSync.StoreSync
@@ -360,6 +362,7 @@ export const make = (dependencies: Dependencies): Renewal => {
 
   return {
     flight,
+    isRequesting: () => requesting !== undefined,
     span: () => latestSpan,
     sync,
     login: Login.make({ closing, history, now, state, store, sync }),
