@@ -130,13 +130,18 @@ const tokenRequestsAre =
 const commitMeets =
   (fate: Fate): Fault =>
   (fleet) =>
-    Effect.gen(function* () {
-      fleet.store.fates.set("commit", fate)
-      if (fleet.dice.chance(0.5)) fleet.nomba.loginElsewhere()
-      yield* Effect.timeoutOption(fleet.next("commit"), "27 minutes")
-      yield* Effect.sleep("35 seconds")
-      fleet.store.fates.delete("commit")
-    })
+    impairing(
+      fleet,
+      "everybody",
+      "saving",
+      Effect.gen(function* () {
+        fleet.store.fates.set("commit", fate)
+        if (fleet.dice.chance(0.5)) fleet.nomba.loginElsewhere()
+        yield* Effect.timeoutOption(fleet.next("commit"), "27 minutes")
+        yield* Effect.sleep("35 seconds")
+        fleet.store.fates.delete("commit")
+      })
+    )
 
 /** The connection of a process for announcements is half open; a heartbeat has to find what is stored meanwhile. */
 const hearsNothing = (fleet: Fleet, instance: Instance): Effect.Effect<void> => {

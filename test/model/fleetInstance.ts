@@ -129,6 +129,9 @@ export const makeInstance = (number: number, surroundings: Surroundings): Instan
       // A client replays twice if it adopted the first token. A late store may hand it two that another login has ended since.
       else if (nomba.lastOtherLogin() >= since - 600_000 && referee.wasImpaired(number, "storing", since))
         referee.count("401s told to callers: another login had ended two adopted sessions")
+      // A commit was lost, so another process renews and ends the session of the replay.
+      else if (nomba.grantedSince(since) >= 2 && referee.wasImpaired(number, "saving", since))
+        referee.count("401s told to callers: another process did not see the session of the replay")
       // Each adopted token may be one that Nomba repeated to another process, and is dead.
       else if (nomba.lastRepeat() >= since - 60_000) referee.count("401s told to callers: Nomba repeats its tokens")
       // The cache knows why it could not renew, and has to fail with that.

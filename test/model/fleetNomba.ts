@@ -77,6 +77,8 @@ export interface Nomba {
   /** When it was granted, by this Nomba's clock; 0 where there is none. */
   readonly issuedAt: () => number
   readonly lastOtherLogin: () => number
+  /** How many sessions were granted since then. */
+  readonly grantedSince: (moment: number) => number
   /** When it last repeated its tokens. */
   readonly lastRepeat: () => number
   /** Since when the conditions are what they are. */
@@ -145,6 +147,7 @@ export const makeNomba = (
   let conditions = good
   let changedAt = simulation.now()
   let lastOtherLogin = Number.NEGATIVE_INFINITY
+  const grantedAt: Array<number> = []
   let lastRepeat = Number.NEGATIVE_INFINITY
 
   const apply = <A>(transition: SandboxState.Transition<A>): A => {
@@ -160,6 +163,7 @@ export const makeNomba = (
 
   const grant = (): Sessions.NewTokens => {
     serial += 1
+    grantedAt.push(simulation.now())
     expiries.set(`access-${serial}`, now() + lifetime)
     return {
       clientId: CLIENT_ID,
@@ -370,6 +374,7 @@ export const makeNomba = (
     remaining: () => Option.match(current(), { onNone: () => 0, onSome: ({ expiresAt }) => expiresAt - now() }),
     issuedAt: () => Option.match(current(), { onNone: () => 0, onSome: (_) => _.issuedAt }),
     lastOtherLogin: () => lastOtherLogin,
+    grantedSince: (moment) => grantedAt.length - 1 - grantedAt.findLastIndex((at) => at < moment),
     lastRepeat: () => lastRepeat,
     conditionsSince: () => changedAt,
     expiredFor: (token) => now() - (expiries.get(token) ?? Number.POSITIVE_INFINITY),

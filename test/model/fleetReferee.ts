@@ -4,8 +4,8 @@ import type { Simulation } from "../support/simulator.js"
 /** Who is impaired: the number of an instance, or everybody. */
 export type Impaired = number | "everybody"
 
-/** What cannot be expected: that the store answers, that a session is renewed, or that anything comes back in time. */
-export type Inability = "storing" | "renewing" | "calling"
+/** What cannot be expected: that the store answers, that a renewed session gets there, that a session is renewed, or that anything comes back in time. */
+export type Inability = "storing" | "saving" | "renewing" | "calling"
 
 interface Impairment {
   readonly who: Impaired
