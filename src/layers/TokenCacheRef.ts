@@ -236,7 +236,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
     const replacedByRenewal = (rejected: Redacted.Redacted<string>): Effect.Effect<Remedy> =>
       Effect.gen(function* () {
         if (!renewal.isRequesting()) return "None"
-        yield* renewal.flight.settled
+        yield* renewal.flight.join
         const { cached } = state.current()
         return cached !== undefined && State.sameToken(cached.session.accessToken, rejected) ? "None" : "Renewal"
       })

@@ -31,6 +31,8 @@ export interface Flight<E> {
   readonly run: Effect.Effect<boolean, E>
   /** `run` for a caller that has been waiting already: it fails with `onTimeout` at this time. */
   readonly runUntil: (until: number) => Effect.Effect<boolean, E>
+  /** Waits until the run in flight has ended, whatever its outcome; starts none. */
+  readonly join: Effect.Effect<void>
   /** Interrupts the run in flight and waits until it has ended. */
   readonly stop: Effect.Effect<void>
   /** Waits until the run in flight has ended, or can be given up. */
@@ -222,6 +224,9 @@ export const make = <E>({
     }),
     run: Effect.suspend(() => runUntil(now() + limitMillis)),
     runUntil,
+    join: Effect.suspend(() =>
+      current === undefined ? Effect.void : Effect.asVoid(Effect.exit(wait(current, now() + limitMillis)))
+    ),
     stop: ending((fiber) => Fiber.interrupt(fiber)),
     settled: ending((fiber) => Fiber.await(fiber)),
     listen: (resume) => {
