@@ -232,40 +232,31 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         yield* warnAboutRejections(at)
       })
 
-    /** Our own token request may have ended the token before its answer replaces it. Otherwise there is no remedy. */
-    const replacedByRenewal = (rejected: Redacted.Redacted<string>): Effect.Effect<Remedy> =>
-      Effect.gen(function* () {
-        if (!renewal.isRequesting()) return "None"
-        yield* renewal.flight.join
-        const { cached } = state.current()
-        return cached !== undefined && State.sameToken(cached.session.accessToken, rejected) ? "None" : "Renewal"
-      })
-
     const invalidate: TokenCacheService["invalidate"] = (rejected, use) =>
       Effect.gen(function* () {
-        const { cached } = state.current()
         const random = yield* Random.next
-        const isCurrent = State.isServed(cached, now()) && State.sameToken(cached.session.accessToken, rejected)
-        if (use !== undefined && !isCurrent) {
+        const isCurrent = () => {
+          const { cached } = state.current()
+          return State.isServed(cached, now()) && State.sameToken(cached.session.accessToken, rejected)
+        }
+        if (use !== undefined && !isCurrent()) {
           history.routes.alsoRejected(accountId, Redacted.value(rejected), use)
         } else if (use !== undefined) {
           const { route } = use
           countEarlyEnd(history.earlyEnds.rejected(Redacted.value(rejected), resourceOf(use)))
           const wait = 3_000 + random * 6_000
           const verdict = history.routes.rejected(accountId, Redacted.value(rejected), use, now(), wait)
-          switch (verdict._tag) {
-            case "Replay":
-              return "SameToken" satisfies Remedy
-            case "Suspended":
-              if (verdict.suspendedFor) {
-                const warning = verdict.isOneRoute ? suspendedWarning : allSuspendedWarning
-                yield* Effect.logWarning(warning(route, accountId, verdict.suspendedFor))
-              }
-              return yield* replacedByRenewal(rejected)
-            case "Held":
-              yield* warn("account_or_route", heldWarning(route, accountId))
-              return yield* replacedByRenewal(rejected)
-            case "Reject":
+          if (verdict._tag === "Replay") return "SameToken" satisfies Remedy
+          if (verdict._tag !== "Reject") {
+            if (verdict._tag === "Held") yield* warn("account_or_route", heldWarning(route, accountId))
+            else if (verdict.suspendedFor) {
+              const warning = verdict.isOneRoute ? suspendedWarning : allSuspendedWarning
+              yield* Effect.logWarning(warning(route, accountId, verdict.suspendedFor))
+            }
+            // Our own token request may have ended the token, and its answer replaces it.
+            if (!renewal.isRequesting()) return "None" satisfies Remedy
+            yield* renewal.flight.join
+            return (isCurrent() ? "None" : "Renewal") satisfies Remedy
           }
         }
         yield* reject(rejected, use, random)
