@@ -8,7 +8,7 @@ import { cpuMillis } from "../support/work.js"
 const isOneLine = (text: string): boolean =>
   !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|[\ud800-\udbff](?![\udc00-\udfff])/u.test(text)
 
-describe("oneLine", () => {
+describe.sequential("oneLine", () => {
   it("joins lines and removes invisible characters", () => {
     assert.strictEqual(oneLine(" a\r\nb\tc\u0000d\u200be\u2028f\ud800g "), "a b cde fg")
   })
@@ -30,7 +30,7 @@ describe("oneLine", () => {
   })
 })
 
-describe("withoutSecrets", () => {
+describe.sequential("withoutSecrets", () => {
   const characters = [..."abcXYZ0189-_.~+/=%\"\\&#;<>' é€😀"]
   const secret = fc
     .array(fc.constantFrom(...characters), { minLength: 12, maxLength: 60 })

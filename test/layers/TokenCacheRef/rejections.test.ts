@@ -22,7 +22,7 @@ const rejectFor = (seconds: number, cache: TokenCacheService) =>
 
 const secondsOf = (upstream: Upstream): ReadonlyArray<number> => upstream.calls.map((call) => call.at / 1_000)
 
-describe("early rejections", () => {
+describe.sequential("early rejections", () => {
   it("cause no wait up to the tenth within ten minutes, then 3 to 9 s after each rejection", () =>
     simulated(
       Effect.gen(function* () {
@@ -139,7 +139,7 @@ const traffic = (seconds: number, one: Effect.Effect<Outcome>) =>
     return counts
   })
 
-describe("two programs with private caches and the same credentials", () => {
+describe.sequential("two programs with private caches and the same credentials", () => {
   /** Each side sends its calls at random moments, so that none of them is always first. */
   const rivals = (seed: string, seconds: number) =>
     Effect.gen(function* () {
@@ -208,7 +208,7 @@ describe("two programs with private caches and the same credentials", () => {
   })
 })
 
-describe("programs with private caches that call rarely", () => {
+describe.sequential("programs with private caches that call rarely", () => {
   for (const programs of [2, 3])
     for (const every of isQuick ? [45] : [1, 20, 45, 120, 600])
       it(`${programs} of them each warn at the third call that needs a new token, with a call every ${every} s`, () => {
@@ -241,7 +241,7 @@ describe("programs with private caches that call rarely", () => {
       })
 })
 
-describe("the warning that another program logs in", () => {
+describe.sequential("the warning that another program logs in", () => {
   const never = (
     run: (upstream: Upstream, isAlive: (token: string) => boolean) => Effect.Effect<unknown, unknown, Scope.Scope>
   ) => {
@@ -345,7 +345,7 @@ describe("the warning that another program logs in", () => {
     ))
 })
 
-describe("a cause that is not known at first", () => {
+describe.sequential("a cause that is not known at first", () => {
   it("is named as soon as it is known, though a warning without it came just before", () => {
     const logs = captureLogs()
     simulated(
@@ -371,7 +371,7 @@ describe("a cause that is not known at first", () => {
   })
 })
 
-describe("a 401 that does not end after a renewal", () => {
+describe.sequential("a 401 that does not end after a renewal", () => {
   it("causes few token requests and one warning a minute that names the account id", () => {
     const logs = captureLogs()
     simulated(
@@ -390,7 +390,7 @@ describe("a 401 that does not end after a renewal", () => {
   })
 })
 
-describe("a route that always answers 401 beside healthy traffic", () => {
+describe.sequential("a route that always answers 401 beside healthy traffic", () => {
   const due = (seconds: number) => 1 + Math.ceil(seconds / (25 * 60))
 
   const setup = (accountId: Option.Option<string> = Option.none()) =>
@@ -686,7 +686,7 @@ describe("a route that always answers 401 beside healthy traffic", () => {
     ))
 })
 
-describe("TokenCache.invalidate with the request that the token was used for", () => {
+describe.sequential("TokenCache.invalidate with the request that the token was used for", () => {
   it("asks for a replay with the same token if a request that was sent later succeeded with it", () =>
     simulated(
       Effect.gen(function* () {

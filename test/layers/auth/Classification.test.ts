@@ -55,7 +55,7 @@ const answer: fc.Arbitrary<Classification.ReceivedResponse> = fc.record({
   receivedAt: fc.integer({ min: 0, max: 1e13 })
 })
 
-describe("classify", () => {
+describe.sequential("classify", () => {
   for (const rule of [rules.issue, rules.refresh, rules.revoke, rules.exchange]) {
     it(`gives a session or a typed error for any response to ${rule.operation}`, () => {
       fc.assert(
@@ -95,7 +95,7 @@ describe("classify", () => {
   })
 })
 
-describe("classify takes little time for a hostile response of", () => {
+describe.sequential("classify takes little time for a hostile response of", () => {
   const secrets = ["q1/W2+e3R4t5Y6u7I8o9P0a1S2d3F4g5H6j7K8l9Z0=", "a refresh token"].map((text) => Redacted.make(text))
   const units = ["\\", "\\u0041", "&amp;", "%25", "eyJ", " ", "é", "x"]
   for (const unit of units) {
@@ -131,7 +131,7 @@ describe("classify takes little time for a hostile response of", () => {
   }
 })
 
-describe("effectiveStatus", () => {
+describe.sequential("effectiveStatus", () => {
   for (const [status, code, expected] of [
     [200, "400", 400],
     [204, "422", 422],
