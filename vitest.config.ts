@@ -35,7 +35,7 @@ const slow = [
   "test/types/missingLayer"
 ].map((path) => `${path}{/**/,}*.test.ts`)
 
-/** The files of which `npm test` runs a part. */
+/** `npm test` runs some tests of these files, or runs them fewer times. */
 const partly = readdirSync(fileURLToPath(new URL("./test", import.meta.url)), { recursive: true, encoding: "utf8" })
   .map((name) => join("test", name))
   .filter((path) => path.endsWith(".test.ts") && readFileSync(path, "utf8").includes("support/quick.js"))

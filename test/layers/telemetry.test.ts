@@ -507,6 +507,6 @@ describe("secrets", () => {
         ]
         assert.deepStrictEqual(leaks(seen, secrets), [])
       }),
-    { fastCheck: runs(20) }
+    { fastCheck: runs(40) }
   )
 })

@@ -2,7 +2,7 @@
  * A fleet of processes that share one session through one store, in simulated time, with faults drawn from a seed.
  *
  * Whatever happens, the store's version and its session do not go back, and no refresh token is sent twice. A caller gets a 401
- * only if another program logged in between the renewal and the replay, or if its process could not renew. After each fault all
+ * only if another login came between the renewal and the replay, or if its process could not renew. After each fault all
  * processes hold the live session again, with no more token requests than real processes may need.
  */
 import { Effect, Utils } from "effect"

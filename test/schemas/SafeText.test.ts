@@ -86,7 +86,7 @@ describe.sequential("withoutSecrets", () => {
         assert.deepStrictEqual(leaks([["masked", masked]], [text]), [])
         assert.include(masked, "***")
       }),
-      runs(1000)
+      runs(2000)
     )
   })
 
@@ -141,7 +141,7 @@ describe.sequential("withoutSecrets", () => {
           assert.deepStrictEqual(leaks([["masked", masked]], [part.slice(0, 12), part.slice(-12)]), [])
         }
       ),
-      runs(1000)
+      runs(2000)
     )
   })
 
@@ -192,7 +192,7 @@ describe.sequential("withoutSecrets", () => {
           assert.isBelow(shown, encode(`${before}${after}`).length + encode("12345678").length)
         }
       ),
-      runs(1000)
+      runs(2000)
     )
   })
 

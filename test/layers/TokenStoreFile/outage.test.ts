@@ -135,7 +135,7 @@ describe("a file store whose every link fails with EEXIST", () => {
   it.scopedLive("fails with EBUSY after 100 tries", () =>
     Effect.gen(function* () {
       let links = 0
-      // Nothing else touches the disk, of which 100 writes may take longer than a store has.
+      // The rest succeeds without the disk. 100 real writes may take longer than the time-out of a store.
       const stale: Files.Files = {
         ...Files.system,
         write: () => Effect.void,
