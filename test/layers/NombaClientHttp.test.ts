@@ -4,6 +4,7 @@ import {
   HttpApiClient,
   HttpApiEndpoint,
   HttpApiGroup,
+  HttpBody,
   HttpClient,
   HttpClientError,
   HttpClientRequest,
@@ -61,6 +62,22 @@ describe("a request of NombaClient", () => {
       const nomba = yield* clientOver(http)
       yield* nomba.get("/v1/x", { headers: { accountId: "mine", Authorization: "Bearer mine" } })
       assert.deepStrictEqual(http.sent[0]?.headers, { ...common, accountid: "mine" })
+    })
+  )
+
+  const bodies: ReadonlyArray<readonly [string, HttpBody.HttpBody, string | undefined]> = [
+    ["a body in memory", HttpBody.text("{}", "application/json"), undefined],
+    ["a raw body in memory", HttpBody.raw("{}", { contentType: "application/json", contentLength: 2 }), undefined],
+    ["no body", HttpBody.empty, undefined],
+    ["a stream", HttpBody.stream(Stream.empty, "application/json", 2), "2"]
+  ]
+  it.effect.each(bodies)("states no length of %s that the underlying client states itself", ([, body, length]) =>
+    Effect.gen(function* () {
+      const http = fake(ok)
+      const nomba = yield* clientOver(http)
+      const request = HttpClientRequest.setBody(HttpClientRequest.post("/v1/x"), body)
+      yield* nomba.execute(HttpClientRequest.setHeader(request, "Content-Length", "2"))
+      assert.strictEqual(http.sent[0]?.headers["content-length"], length)
     })
   )
 

@@ -398,6 +398,21 @@ describe("nomba.fetch", () => {
     await nomba.close()
   })
 
+  it("leaves the length of a body to fetch, which would add it to one that the caller states", async () => {
+    const { nomba, requests } = scriptedNomba(() => Response.json({}))
+    const options = { method: "POST", body: "{}", headers: { "Content-Length": "2", "x-mine": "1" } }
+    await nomba.fetch("/v1/accounts", options)
+    await nomba.fetch(new Request("https://api.nomba.test/v1/accounts", options))
+    await nomba.request("/v1/accounts", { body: {} }).catch(() => undefined)
+    const sent = requests.map(({ init }) => new Headers(init.headers))
+    assert.deepStrictEqual(
+      sent.map((headers) => headers.get("content-length")),
+      sent.map(() => null)
+    )
+    assert.strictEqual(sent.filter((headers) => headers.get("x-mine") === "1").length, 2)
+    await nomba.close()
+  })
+
   it("replays a GET after a 500 that says that the token has expired, and not a POST", async () => {
     const expired = () => Response.json({ description: "JWT expired at 2026-11-27T09:00:00Z" }, { status: 500 })
     const answers = [expired(), Response.json({}), expired(), Response.json({})]

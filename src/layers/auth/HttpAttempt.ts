@@ -34,7 +34,7 @@ import * as BaseUrl from "../config/BaseUrl.js"
 import * as GuardedClient from "../http/GuardedClient.js"
 import * as IncomingResponse from "../http/IncomingResponse.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
-import { userAgent } from "../http/OutgoingRequest.js"
+import { userAgent, withoutLength } from "../http/OutgoingRequest.js"
 import { oncePerText } from "../processMemory.js"
 import * as Telemetry from "../telemetry.js"
 import {
@@ -131,18 +131,21 @@ export const make = (
     }).pipe(Effect.scoped, Effect.interruptible, interruptInBackground)
 }
 
-const toHttpRequest = (config: NombaConfigService, request: TokenRequest): HttpClientRequest.HttpClientRequest =>
-  GuardedClient.hidden(
-    HttpClientRequest.post(`${config.baseUrl}${request.path}`, {
-      acceptJson: true,
-      headers: {
-        ...userAgent,
-        accountId: Option.getOrUndefined(config.accountId),
-        authorization: request.bearer && `Bearer ${Redacted.value(request.bearer)}`
-      },
-      body: HttpBody.unsafeJson(request.body)
-    })
-  )
+const toHttpRequest = (
+  config: NombaConfigService,
+  { bearer, body, path }: TokenRequest
+): HttpClientRequest.HttpClientRequest => {
+  const request = HttpClientRequest.post(`${config.baseUrl}${path}`, {
+    acceptJson: true,
+    headers: {
+      ...userAgent,
+      accountId: Option.getOrUndefined(config.accountId),
+      authorization: bearer && `Bearer ${Redacted.value(bearer)}`
+    },
+    body: HttpBody.unsafeJson(body)
+  })
+  return GuardedClient.hidden(request, { headers: withoutLength(request) })
+}
 
 type ScopedClient = HttpClient.HttpClient.With<HttpClientError.HttpClientError, Scope.Scope>
 

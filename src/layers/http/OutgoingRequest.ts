@@ -101,6 +101,13 @@ export const isInMemory = (body: unknown): boolean =>
   body instanceof Blob ||
   body instanceof FormData
 
+/**
+ * The headers without the length of a body in memory, which every client states itself. The `fetch` of Node joins the two to
+ * "9, 9", and undici from 7.26 refuses that. `FetchHttpClient` takes the first one out only since 0.96.2.
+ */
+export const withoutLength = ({ body, headers }: Request): Headers.Headers =>
+  headers["content-length"] !== undefined && isReplayable(body) ? Headers.remove(headers, "content-length") : headers
+
 const nameOf = (method: string, path: string, accountId: string | undefined): string =>
   `${method} ${path}${accountId === undefined ? "" : ` accountId ${accountId}`}`.slice(0, 300)
 
@@ -177,9 +184,9 @@ export const authorization = (accountId: Option.Option<string>): Authorize => {
   return (request, url, token) => {
     if (last?.token !== token) last = { token, prepared: prepare(token) }
     return Either.map(last.prepared, ({ all, authorization }) => {
-      const { headers } = request
-      if (headers === Headers.empty) return hidden(request, { url, headers: all })
-      return hidden(request, { url, headers: Headers.set(Headers.merge(all, headers), "authorization", authorization) })
+      if (request.headers === Headers.empty) return hidden(request, { url, headers: all })
+      const headers = Headers.set(Headers.merge(all, withoutLength(request)), "authorization", authorization)
+      return hidden(request, { url, headers })
     })
   }
 }
