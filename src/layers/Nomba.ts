@@ -12,7 +12,7 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import type { NombaAuth } from "../services/NombaAuth.js"
 import type { NombaClient } from "../services/NombaClient.js"
 import type { NombaConfigService } from "../services/NombaConfig.js"
@@ -228,7 +228,7 @@ const refuseSharedRevoke = (config: NombaConfigService): MakeConfig<TokenStore> 
   })
 
 const compose = (config: MakeConfig<TokenStore>) =>
-  composeClient(TokenCacheRef.layer, Effect.flatMap(config, refuseSharedRevoke))
+  Layer.scopedContext(composeClient(TokenCacheRef.layer, Effect.flatMap(config, refuseSharedRevoke)))
 
 const composePublic = (config: MakeConfig<TokenStore>) =>
-  composeClient(TokenCacheRef.layerPublic, Effect.flatMap(config, refuseSharedRevoke))
+  Layer.scopedContext(composeClient(TokenCacheRef.layerPublic, Effect.flatMap(config, refuseSharedRevoke)))

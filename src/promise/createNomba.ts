@@ -6,31 +6,23 @@
 
 // A program may be compiled without `lib: ["ESNext.Disposable"]` and without the types of Node.js, which have it too.
 /// <reference lib="esnext.disposable" preserve="true" />
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
-import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
-import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Snapshot from "../layers/cache/Snapshot.js"
-import { composeClient } from "../layers/composeClient.js"
+import type * as Snapshot from "../layers/cache/Snapshot.js"
 import * as NombaResponse from "../layers/NombaResponse.js"
-import * as TokenCacheRef from "../layers/TokenCacheRef.js"
-import { NombaClient, type NombaClientService } from "../services/NombaClient.js"
-import * as Cache from "../services/TokenCache.js"
+import * as Engine from "./engine.js"
 import { isNombaError, UnexpectedResponse } from "./errors.js"
 import { at, type Caller, captureCaller, closed, type EngineError, fromCause, fromError } from "./failure.js"
 import * as http from "./http.js"
-import { check, type NombaLogger, type NombaOptions, type NombaRequestOptions } from "./options.js"
+import { check, type NombaOptions, type NombaRequestOptions } from "./options.js"
 import * as StandardFetch from "./StandardFetch.js"
 import { isStandardSchema, pathsOf, type StandardSchema } from "./StandardSchema.js"
 import { eventOf, type NombaSession, type NombaSessionEvent, viewOf } from "./session.js"
@@ -88,19 +80,6 @@ export interface Nomba {
   readonly [Symbol.asyncDispose]: () => Promise<void>
 }
 
-interface Engine {
-  readonly cache: Cache.TokenCacheService
-  readonly client: NombaClientService
-  readonly snapshot: Snapshot.Snapshot
-  readonly runFork: <A, E>(effect: Effect.Effect<A, E>) => ReturnType<typeof Effect.runFork<A, E>>
-}
-
-const stores: Layer.MemoMap = Effect.runSync(Layer.makeMemoMap)
-
-/** Clients with one token store share its connection. Nothing else is shared: the layer of `fetch` is the same value for all. */
-const shared = <A, E>(store: Layer.Layer<A, E>): Layer.Layer<A, E> =>
-  Layer.scopedContext(Effect.flatMap(Effect.scope, (scope) => Layer.buildWithMemoMap(store, stores, scope)))
-
 /**
  * Creates a client. It sends nothing before its first call. Throws a `NombaConfigError` that lists every setting that is
  * missing or wrong.
@@ -119,31 +98,15 @@ const shared = <A, E>(store: Layer.Layer<A, E>): Layer.Layer<A, E> =>
  */
 export const createNomba = (options: NombaOptions = {}): Nomba => {
   const settings = attempt(captureCaller(createNomba), () => check(options))
-  const runtime = ManagedRuntime.make(
-    composeClient(TokenCacheRef.layer, Effect.succeed(settings.config)).pipe(
-      Layer.provide(shared(settings.store.layer)),
-      Layer.provide(
-        settings.fetch === undefined
-          ? FetchHttpClient.layer
-          : Layer.provide(FetchHttpClient.layer, Layer.succeed(FetchHttpClient.Fetch, settings.fetch))
-      ),
-      Layer.provideMerge(Logger.replace(Logger.defaultLogger, loggerOf(settings.logger)))
-    )
-  )
+  const scope = Effect.runSync(Scope.make())
 
-  let engine: Engine | undefined
-  let starting: Promise<Exit.Exit<Engine, EngineError>> | undefined
+  let engine: Engine.Engine | undefined
+  let starting: Promise<Exit.Exit<Engine.Engine, EngineError>> | undefined
   let closing: Promise<void> | undefined
 
-  const start = (): Promise<Exit.Exit<Engine, EngineError>> => {
+  const start = (): Promise<Exit.Exit<Engine.Engine, EngineError>> => {
     starting ??= new Promise((resolve) => {
-      const building = Effect.gen(function* () {
-        const cache = yield* Cache.TokenCache
-        const snapshot = Snapshot.of(cache) ?? (yield* Effect.dieMessage("the cache has no snapshot"))
-        const runFork = Runtime.runFork(yield* Effect.runtime<never>())
-        return { cache, client: yield* NombaClient, snapshot, runFork } satisfies Engine
-      })
-      runtime.runFork(building).addObserver((exit) => {
+      Effect.runFork(Scope.extend(Engine.make(settings), scope)).addObserver((exit) => {
         if (exit._tag === "Success" && closing === undefined) engine = exit.value
         resolve(exit)
       })
@@ -151,7 +114,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     return starting
   }
 
-  const ready = async (caller: Caller, signal: AbortSignal | undefined): Promise<Engine> => {
+  const ready = async (caller: Caller, signal: AbortSignal | undefined): Promise<Engine.Engine> => {
     signal?.throwIfAborted()
     if (closing !== undefined) throw at(caller, closed())
     if (engine !== undefined) return engine
@@ -162,7 +125,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
 
   /** Runs an effect for one caller. Its signal ends the wait at once, and interrupts the effect. */
   const run = <A>(
-    { runFork, snapshot }: Engine,
+    { runFork, snapshot }: Engine.Engine,
     caller: Caller,
     signal: AbortSignal | undefined,
     effect: Effect.Effect<A, EngineError>
@@ -321,7 +284,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   }
 
   const close = (): Promise<void> => {
-    closing ??= Promise.resolve(starting).then(() => runtime.dispose())
+    closing ??= Promise.resolve(starting).then(() => Effect.runPromise(Scope.close(scope, Exit.void)))
     engine = undefined
     return closing
   }
@@ -387,14 +350,3 @@ const tell = (listener: (event: NombaSessionEvent) => void, event: NombaSessionE
       Effect.logError(`A listener of session events threw ${error instanceof Error ? error.name : typeof error}.`)
     )
   )
-
-const loggerOf = (logger: NombaLogger): Logger.Logger<unknown, void> =>
-  Logger.make(({ logLevel, message }) => {
-    const text = `nomba-auth: ${(Array.isArray(message) ? message : [message]).join(" ")}`
-    try {
-      if (LogLevel.greaterThanEqual(logLevel, LogLevel.Error)) logger.error(text)
-      else if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) logger.warn(text)
-    } catch {
-      // It would end the renewal that logs, and a session that Nomba has just granted would be lost.
-    }
-  })

@@ -51,26 +51,43 @@ export const readUntil = (
     const decoder = new TextDecoder()
     let text = ""
     let size = 0
-    let end: End = complete
-    return response.stream.pipe(
-      // Inside the stream, because it runs in a fiber of its own, whose failure would be logged with its cause.
-      Stream.catchAllCause((cause) => {
-        end = endOf(cause)
-        return Stream.empty
-      }),
-      Stream.runForEachWhile((chunk) =>
-        Effect.sync(() => {
-          size += chunk.byteLength
-          if (size <= LIMIT) text += decoder.decode(chunk, { stream: true })
-          return size <= LIMIT
-        })
-      ),
-      Effect.map(() => (size > LIMIT ? tooLarge : end)),
+    const take = (piece: Uint8Array): boolean => {
+      size += piece.byteLength
+      if (size <= LIMIT) text += decoder.decode(piece, { stream: true })
+      return size <= LIMIT
+    }
+    return readWhile(response, take).pipe(
+      Effect.matchCause({ onFailure: endOf, onSuccess: (isWhole) => (isWhole ? complete : tooLarge) }),
       interruptInBackground,
       Effect.raceFirst(Effect.as(late, tooSlow)),
       Effect.map((end) => ({ text: text + decoder.decode(), end }))
     )
   })
+
+/** What is left of a body. Fails with none at its end. */
+type Pull<E> = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<E>>
+
+/**
+ * Takes the pieces that are pulled until `take` returns false. Succeeds with whether the body was read to its end. Running the
+ * stream itself takes twice as long.
+ */
+const pullWhile = <E>(pull: Pull<E>, take: (piece: Uint8Array) => boolean): Effect.Effect<boolean, E> =>
+  Effect.gen(function* () {
+    let wantsMore = true
+    while (wantsMore) {
+      const next = yield* Effect.either(pull)
+      if (next._tag === "Left") return Option.isNone(next.left) || (yield* Effect.fail(next.left.value))
+      for (const piece of next.right) wantsMore = take(piece)
+    }
+    return false
+  })
+
+/** Lets go of the body when `take` returns false. */
+const readWhile = (
+  { stream }: HttpClientResponse.HttpClientResponse,
+  take: (piece: Uint8Array) => boolean
+): Effect.Effect<boolean, HttpClientError.ResponseError> =>
+  Effect.scoped(Effect.flatMap(Stream.toPull(stream), (pull) => pullWhile(pull, take)))
 
 /** A longer body is cancelled when it is discarded, because it costs more than a new connection. */
 const DISCARD_LIMIT = 64 * 1024
@@ -81,16 +98,10 @@ const DISCARD_LIMIT = 64 * 1024
  */
 export const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> => {
   let left = statedLength(response) > DISCARD_LIMIT ? 0 : DISCARD_LIMIT
-  const read = response.stream.pipe(
-    Stream.catchAllCause(() => Stream.empty),
-    Stream.runForEachWhile((chunk) =>
-      Effect.sync(() => {
-        left -= chunk.byteLength
-        return left > 0
-      })
-    ),
-    interruptInBackground
-  )
+  const read = readWhile(response, (piece) => {
+    left -= piece.byteLength
+    return left > 0
+  }).pipe(Effect.exit, interruptInBackground)
   // Also in an uninterruptible region, in which the response of an interrupted caller is discarded.
   return firstOf(read, stallTolerantSleep("1 seconds"))
 }
@@ -173,25 +184,19 @@ interface Start {
   readonly end: "Complete" | "Empty" | "TooLarge" | BodyFailure
 }
 
-const readAtMost = (
-  pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<BodyFailure>>,
-  limit: number
-): Effect.Effect<Start> =>
-  Effect.gen(function* () {
+const readAtMost = (pull: Pull<BodyFailure>, limit: number): Effect.Effect<Start> =>
+  Effect.suspend(() => {
     const chunks: Array<Uint8Array> = []
     let size = 0
-    while (size <= limit) {
-      const next = yield* Effect.either(pull)
-      if (next._tag === "Left") {
-        const failure = Option.getOrUndefined(next.left)
-        return { chunks, end: failure === undefined ? "Complete" : failure.isEmpty ? "Empty" : failure }
-      }
-      for (const chunk of next.right) {
-        chunks.push(chunk)
-        size += chunk.byteLength
-      }
+    const take = (piece: Uint8Array): boolean => {
+      chunks.push(piece)
+      size += piece.byteLength
+      return size <= limit
     }
-    return { chunks, end: "TooLarge" }
+    return Effect.match(pullWhile(pull, take), {
+      onFailure: (failure) => ({ chunks, end: failure.isEmpty ? "Empty" : failure }),
+      onSuccess: (isWhole) => ({ chunks, end: isWhole ? "Complete" : "TooLarge" })
+    })
   })
 
 const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array<ArrayBuffer> => {
