@@ -576,11 +576,29 @@ export const mutants: ReadonlyArray<Mutant> = [
     test: "test/layers/answers.test.ts"
   },
   {
+    rule: "requests",
+    breaks: "leave the length of the body in a token request",
+    file: "src/layers/auth/HttpAttempt.ts",
+    from: 'Headers.remove(request.headers, "content-length")',
+    to: "request.headers",
+    test: "test/layers/NombaAuthHttp.test.ts",
+    name: "no length"
+  },
+  {
+    rule: "requests",
+    breaks: "leave the length of the body in a request of NombaClient",
+    file: "src/layers/http/OutgoingRequest.ts",
+    from: "Headers.merge(all, withoutLength(request))",
+    to: "Headers.merge(all, request.headers)",
+    test: "test/layers/NombaClientHttp.test.ts",
+    name: "states no length"
+  },
+  {
     rule: "answers",
     breaks: "log the error with which a body broke off",
     file: "src/layers/http/IncomingResponse.ts",
-    from: "end = endOf(cause)\n        return Stream.empty",
-    to: "end = endOf(cause)\n        return Stream.failCause(cause)",
+    from: "Effect.matchCause({ onFailure: endOf,",
+    to: "interruptInBackground,\n      Effect.matchCause({ onFailure: endOf,",
     test: "test/leaks/NombaAuthHttp.test.ts",
     name: "a body that breaks off"
   },

@@ -1,7 +1,7 @@
 /**
  * One attempt of a token operation: when it may be sent, one request, its response, and what the response means.
  */
-import type * as Headers from "@effect/platform/Headers"
+import * as Headers from "@effect/platform/Headers"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
@@ -34,7 +34,7 @@ import * as BaseUrl from "../config/BaseUrl.js"
 import * as GuardedClient from "../http/GuardedClient.js"
 import * as IncomingResponse from "../http/IncomingResponse.js"
 import * as NetworkFailure from "../http/NetworkFailure.js"
-import { userAgent, withoutLength } from "../http/OutgoingRequest.js"
+import { userAgent } from "../http/OutgoingRequest.js"
 import { oncePerText } from "../processMemory.js"
 import * as Telemetry from "../telemetry.js"
 import {
@@ -144,7 +144,8 @@ const toHttpRequest = (
     },
     body: HttpBody.unsafeJson(body)
   })
-  return GuardedClient.hidden(request, { headers: withoutLength(request) })
+  // `fetch` states the length itself, and undici refuses the two together.
+  return GuardedClient.hidden(request, { headers: Headers.remove(request.headers, "content-length") })
 }
 
 type ScopedClient = HttpClient.HttpClient.With<HttpClientError.HttpClientError, Scope.Scope>

@@ -103,9 +103,9 @@ export const isInMemory = (body: unknown): boolean =>
 
 /**
  * The headers without the length of a body in memory, which every client states itself. The `fetch` of Node joins the two to
- * "9, 9", and undici from 7.26 refuses that. `FetchHttpClient` takes the first one out only since 0.96.2.
+ * "9, 9", which undici refuses from 7.26 on. `FetchHttpClient` leaves the length to `fetch` only since @effect/platform 0.96.2.
  */
-export const withoutLength = ({ body, headers }: Request): Headers.Headers =>
+const withoutLength = ({ body, headers }: Request): Headers.Headers =>
   headers["content-length"] !== undefined && isReplayable(body) ? Headers.remove(headers, "content-length") : headers
 
 const nameOf = (method: string, path: string, accountId: string | undefined): string =>
