@@ -106,7 +106,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
 
   const start = (): Promise<Exit.Exit<Engine.Engine, EngineError>> => {
     starting ??= new Promise((resolve) => {
-      Effect.runFork(Scope.extend(Engine.make(settings), scope)).addObserver((exit) => {
+      Effect.runFork(Engine.make(settings, scope)).addObserver((exit) => {
         if (exit._tag === "Success" && closing === undefined) engine = exit.value
         resolve(exit)
       })

@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Runtime from "effect/Runtime"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Snapshot from "../layers/cache/Snapshot.js"
 import { composeClient } from "../layers/composeClient.js"
 import * as TokenCacheRef from "../layers/TokenCacheRef.js"
@@ -31,12 +31,16 @@ const stores: Layer.MemoMap = Effect.runSync(Layer.makeMemoMap)
 /** One for all clients: it finds their own `fetch` in the context of each request. */
 const http = Effect.runSync(Effect.scoped(Layer.build(FetchHttpClient.layer)))
 
-/** Builds the engine in a scope, which closes it. */
-export const make = ({ config, fetch, logger, store }: Settings): Effect.Effect<Engine, EngineError, Scope.Scope> =>
+/** Builds the engine, which is closed with the scope. The effects of callers do not see that scope. */
+export const make = (
+  { config, fetch, logger, store }: Settings,
+  scope: Scope.Scope
+): Effect.Effect<Engine, EngineError> =>
   Effect.gen(function* () {
-    const tokenStore = yield* Layer.buildWithMemoMap(store.layer, stores, yield* Effect.scope)
+    const tokenStore = yield* Layer.buildWithMemoMap(store.layer, stores, scope)
     const services = yield* composeClient(TokenCacheRef.layer, Effect.succeed(config)).pipe(
-      Effect.provide(Context.merge(tokenStore, http))
+      Effect.provide(Context.merge(tokenStore, http)),
+      Scope.extend(scope)
     )
     const cache = Context.get(services, TokenCache)
     const snapshot = Snapshot.of(cache) ?? (yield* Effect.dieMessage("the cache has no snapshot"))
