@@ -591,7 +591,16 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: "Headers.merge(all, withoutLength(request))",
     to: "Headers.merge(all, request.headers)",
     test: "test/layers/NombaClientHttp.test.ts",
-    name: "states no length"
+    name: "states no length of a body"
+  },
+  {
+    rule: "requests",
+    breaks: "leave the body of a DELETE without a length",
+    file: "src/layers/http/OutgoingRequest.ts",
+    from: "/^(?:POST|PUT|PATCH)$/",
+    to: "/^(?:POST|PUT|PATCH|DELETE)$/",
+    test: "test/layers/NombaClientHttpSockets.test.ts",
+    name: "a DELETE arrives"
   },
   {
     rule: "answers",

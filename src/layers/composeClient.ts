@@ -26,6 +26,7 @@ export const composeClient = <Cache, E>(
     const given = yield* Effect.context<Given>()
     const configured = Context.add(given, NombaConfig, yield* config)
     const auth = Context.make(NombaAuth, yield* Effect.provide(NombaAuthHttp.make, configured))
+    // `Layer.build` remembers layers for this build only, so the cache is not shared either.
     const cached = yield* Effect.provide(Layer.build(cache), Context.merge(configured, auth))
     const client = yield* Effect.provide(NombaClientHttp.make, Context.merge(configured, cached))
     return Context.mergeAll(auth, cached, Context.make(NombaClient, client))

@@ -2,7 +2,7 @@
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpMethod from "@effect/platform/HttpMethod"
-import { isInMemory } from "../layers/http/OutgoingRequest.js"
+import { isInMemory, isReplayable } from "../layers/http/OutgoingRequest.js"
 import { InvalidRequest } from "./errors.js"
 import type { NombaRequestOptions } from "./options.js"
 
@@ -53,7 +53,11 @@ const make = (given: string, url: string, headers: HeadersInit | undefined, body
   if (body._tag !== "Empty" && (method === "GET" || method === "HEAD")) throw notSent(`${method} cannot have a body`)
   const request = HttpClientRequest.make(method as HttpMethod.HttpMethod)(url)
   const withBody = body._tag === "Empty" ? request : HttpClientRequest.setBody(request, body)
-  return headers === undefined ? withBody : HttpClientRequest.setHeaders(withBody, headersOf(headers))
+  if (headers === undefined) return withBody
+  const own = headersOf(headers)
+  // `fetch` states the length itself, and undici refuses the two together.
+  if (isReplayable(body)) own.delete("content-length")
+  return HttpClientRequest.setHeaders(withBody, own)
 }
 
 const headersOf = (headers: HeadersInit): Headers => {
@@ -100,7 +104,7 @@ const withQuery = (path: string, query: NonNullable<NombaRequestOptions["query"]
 
 const jsonBody = (body: unknown): HttpBody.HttpBody => {
   const text = isBodyOfFetch(body) ? undefined : toJson(body)
-  if (text !== undefined) return HttpBody.text(text, "application/json")
+  if (text !== undefined) return HttpBody.raw(text, { contentType: "application/json" })
   throw notSent("the body is not JSON; nomba.fetch sends other bodies")
 }
 

@@ -8,7 +8,8 @@ import {
   HttpClient,
   HttpClientError,
   HttpClientRequest,
-  HttpClientResponse
+  HttpClientResponse,
+  type HttpMethod
 } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, Redacted, Schema, Stream, TestClock } from "effect"
@@ -65,17 +66,21 @@ describe("a request of NombaClient", () => {
     })
   )
 
-  const bodies: ReadonlyArray<readonly [string, HttpBody.HttpBody, string | undefined]> = [
-    ["a body in memory", HttpBody.text("{}", "application/json"), undefined],
-    ["a raw body in memory", HttpBody.raw("{}", { contentType: "application/json", contentLength: 2 }), undefined],
-    ["no body", HttpBody.empty, undefined],
-    ["a stream", HttpBody.stream(Stream.empty, "application/json", 2), "2"]
+  const inMemory = HttpBody.text("{}", "application/json")
+  const bodies: ReadonlyArray<readonly [string, HttpMethod.HttpMethod, HttpBody.HttpBody, string | undefined]> = [
+    ["no length of a body in memory", "POST", inMemory, undefined],
+    ["no length of a body in memory", "PUT", inMemory, undefined],
+    ["no length of a body in memory", "PATCH", inMemory, undefined],
+    ["the length of a body that node:http would not state", "DELETE", inMemory, "2"],
+    ["no length of a raw body in memory", "POST", HttpBody.raw("{}", { contentLength: 2 }), undefined],
+    ["no length of no body", "POST", HttpBody.empty, undefined],
+    ["the length of a stream", "POST", HttpBody.stream(Stream.empty, "application/json", 2), "2"]
   ]
-  it.effect.each(bodies)("states no length of %s that the underlying client states itself", ([, body, length]) =>
+  it.effect.each(bodies)("states %s (%s)", ([, method, body, length]) =>
     Effect.gen(function* () {
       const http = fake(ok)
       const nomba = yield* clientOver(http)
-      const request = HttpClientRequest.setBody(HttpClientRequest.post("/v1/x"), body)
+      const request = HttpClientRequest.setBody(HttpClientRequest.make(method)("/v1/x"), body)
       yield* nomba.execute(HttpClientRequest.setHeader(request, "Content-Length", "2"))
       assert.strictEqual(http.sent[0]?.headers["content-length"], length)
     })

@@ -37,14 +37,15 @@ const listen = (server: Net.Server, seen: ReadonlyArray<string>): Effect.Effect<
   })
 
 export const serve = (
-  handle: (request: IncomingMessage, response: ServerResponse) => void
+  handle: (request: IncomingMessage, response: ServerResponse, body: string) => void
 ): Effect.Effect<StandIn, never, Scope.Scope> =>
   Effect.suspend(() => {
     const seen: Array<string> = []
     const server = createServer((request, response) => {
       seen.push(`${request.method} ${request.url}`)
-      request.resume()
-      request.on("end", () => handle(request, response))
+      const parts: Array<Buffer> = []
+      request.on("data", (part: Buffer) => parts.push(part))
+      request.on("end", () => handle(request, response, Buffer.concat(parts).toString()))
     })
     return listen(server, seen)
   })

@@ -102,11 +102,14 @@ export const isInMemory = (body: unknown): boolean =>
   body instanceof FormData
 
 /**
- * The headers without the length of a body in memory, which every client states itself. The `fetch` of Node joins the two to
+ * The headers without the length of a body in memory, where every client states it. The `fetch` of Node joins the two to
  * "9, 9", which undici refuses from 7.26 on. `FetchHttpClient` leaves the length to `fetch` only since @effect/platform 0.96.2.
+ * With other methods `node:http` states none: a server would take the body for the next request.
  */
-const withoutLength = ({ body, headers }: Request): Headers.Headers =>
-  headers["content-length"] !== undefined && isReplayable(body) ? Headers.remove(headers, "content-length") : headers
+const withoutLength = ({ body, headers, method }: Request): Headers.Headers =>
+  headers["content-length"] !== undefined && /^(?:POST|PUT|PATCH)$/.test(method) && isReplayable(body)
+    ? Headers.remove(headers, "content-length")
+    : headers
 
 const nameOf = (method: string, path: string, accountId: string | undefined): string =>
   `${method} ${path}${accountId === undefined ? "" : ` accountId ${accountId}`}`.slice(0, 300)
