@@ -298,8 +298,12 @@ export const faults = {
       const isLive = known !== undefined && known === fleet.nomba.liveToken() && fleet.nomba.remaining() > 6 * MINUTE
       if (!fleet.store.goBack() || !isLive) return
       const otherLogins = fleet.nomba.counts.otherLogins
+      const processes = fleet.instances.map((_) => _.process())
       yield* Effect.sleep("45 seconds")
+      // A process that has started since knows only what the store holds, and renews that.
+      const isAnyNew = fleet.instances.some((_, i) => _.process() !== processes[i])
       if (
+        !isAnyNew &&
         fleet.nomba.counts.otherLogins === otherLogins &&
         fleet.store.health === "well" &&
         fleet.store.holds() !== known
