@@ -57,6 +57,11 @@ const start = async (args, look, env = {}, isReady = new Promise(() => {})) => {
     child,
     // The whole group, because Prism starts a process of its own. What it prints is no longer waited for.
     stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) {
+        throw new Error(
+          `${args.join(" ")} ended early with ${child.exitCode ?? child.signalCode}: ${printed.slice(-500)}`
+        )
+      }
       child.stdout.destroy()
       child.stderr.destroy()
       const ended = once(child, "exit")

@@ -50,9 +50,10 @@ const GROWTH = 6
 
 /**
  * Lets each half of the young generation grow to 6 MiB and no further: V8's own limit is 16 MiB, and a running process cannot
- * change it. It may grow with each collection, so it is looked at after each.
+ * change it. It may grow with each collection, so it is looked at after each. The old generation is collected once it has
+ * grown by a third: by itself V8 waits until it is four times as large.
  */
-const limitYoungGeneration = Effect.acquireRelease(
+const limitHeap = Effect.acquireRelease(
   Effect.sync(() => {
     const observer = new PerformanceObserver(() => {
       const young = getHeapSpaceStatistics().find((space) => space.space_name === "new_space")
@@ -62,6 +63,7 @@ const limitYoungGeneration = Effect.acquireRelease(
     })
     observer.observe({ entryTypes: ["gc"] })
     setFlagsFromString(`--semi-space-growth-factor=${GROWTH}`)
+    setFlagsFromString("--heap-growing-percent=33")
     return observer
   }),
   (observer) => Effect.sync(() => observer.disconnect())
@@ -93,7 +95,7 @@ const serve = (
   Effect.gen(function* () {
     const { generated, keyFile, keys } = yield* keysOf(given)
     const { log } = yield* requestLog
-    yield* limitYoungGeneration
+    yield* limitHeap
     let running: Proxy.Proxy | undefined
     // Begun before the proxy, so that it still answers while the proxy finishes its requests.
     const ops = yield* Operations.start(operations, () => running)
