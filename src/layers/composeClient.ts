@@ -15,8 +15,8 @@ import * as NombaClientHttp from "./NombaClientHttp.js"
 type Given = HttpClient.HttpClient | TokenStore | Scope.Scope
 
 /**
- * Builds a client of its own each time. One layer for each service would be shared by its identity, so that every client of a
- * program got the configuration of the first; and a cold start would take a third longer.
+ * Builds a client of its own each time. A layer is shared by its identity: with one for each service, every client of a program
+ * would get the configuration of the first.
  */
 export const composeClient = <Cache, E>(
   cache: Layer.Layer<Cache | TokenCache, never, NombaAuth | NombaConfig | TokenStore>,

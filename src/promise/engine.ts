@@ -1,4 +1,4 @@
-/** The client beneath the facade: the services of an Effect program, built once. */
+/** Builds the Effect services that `createNomba` calls. */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
