@@ -471,8 +471,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the store",
     breaks: "let an interruption come between Nomba's answer and the write",
     file: "src/layers/store/SessionStore.ts",
-    from: "Effect.flatMap(restore(obtained), (session) => commitNew(holder, session))",
-    to: "restore(Effect.flatMap(obtained, (session) => commitNew(holder, session)))",
+    from: "Effect.flatMap(restore(obtained), (session) => commitNew(holder, session, onStored))",
+    to: "restore(Effect.flatMap(obtained, (session) => commitNew(holder, session, onStored)))",
     test: "test/layers/store/SessionStore.test.ts"
   },
   {
@@ -739,6 +739,22 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: 'resource ? explain("another_program")',
     to: 'resource ? explain("account_or_route")',
     test: "test/layers/cache/earlyEnds.test.ts"
+  },
+  {
+    rule: "7 adopt before requesting",
+    breaks: "read the store because of an announcement of its own",
+    file: "src/layers/cache/RenewalAttempt.ts",
+    from: "      onStored: sync.stored,\n",
+    to: "",
+    test: `${cache}/adoption.test.ts`
+  },
+  {
+    rule: "responses",
+    breaks: "take a compressed body whole",
+    file: "src/layers/http/IncomingResponse.ts",
+    from: '  response.headers["content-encoding"] === undefined &&\n',
+    to: "",
+    test: "test/layers/http/IncomingResponse.test.ts"
   },
   {
     rule: "signals",

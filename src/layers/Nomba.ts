@@ -228,7 +228,7 @@ const refuseSharedRevoke = (config: NombaConfigService): MakeConfig<TokenStore> 
   })
 
 const compose = (config: MakeConfig<TokenStore>) =>
-  Layer.scopedContext(composeClient(TokenCacheRef.layer, Effect.flatMap(config, refuseSharedRevoke)))
+  Layer.scopedContext(composeClient(TokenCacheRef.services, Effect.flatMap(config, refuseSharedRevoke)))
 
 const composePublic = (config: MakeConfig<TokenStore>) =>
-  Layer.scopedContext(composeClient(TokenCacheRef.layerPublic, Effect.flatMap(config, refuseSharedRevoke)))
+  Layer.scopedContext(composeClient(TokenCacheRef.publicServices, Effect.flatMap(config, refuseSharedRevoke)))

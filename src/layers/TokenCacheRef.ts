@@ -387,13 +387,28 @@ export const make: Effect.Effect<TokenCacheService, never, Dependencies | Scope.
   ({ cache }) => cache
 )
 
+/** The services of `layer`. @internal */
+export const services: Effect.Effect<Context.Context<TokenCache>, never, Dependencies | Scope.Scope> = Effect.map(
+  make,
+  (cache) => Context.make(TokenCache, cache)
+)
+
+/** The services of `layerPublic`. @internal */
+export const publicServices: Effect.Effect<
+  Context.Context<TokenCache | PublicLogin>,
+  never,
+  Dependencies | Scope.Scope
+> = Effect.map(build(true), ({ cache, publicLogin }) =>
+  Context.make(TokenCache, cache).pipe(Context.add(PublicLogin, publicLogin))
+)
+
 /**
  * The cache of a client with a secret, which starts its sessions by itself.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<TokenCache, never, Dependencies> = Layer.scoped(TokenCache, make)
+export const layer: Layer.Layer<TokenCache, never, Dependencies> = Layer.scopedContext(services)
 
 /**
  * The cache of a public client, and the service that puts the session of a login into it.
@@ -401,8 +416,5 @@ export const layer: Layer.Layer<TokenCache, never, Dependencies> = Layer.scoped(
  * @since 0.1.0
  * @category layers
  */
-export const layerPublic: Layer.Layer<TokenCache | PublicLogin, never, Dependencies> = Layer.scopedContext(
-  Effect.map(build(true), ({ cache, publicLogin }) =>
-    Context.make(TokenCache, cache).pipe(Context.add(PublicLogin, publicLogin))
-  )
-)
+export const layerPublic: Layer.Layer<TokenCache | PublicLogin, never, Dependencies> =
+  Layer.scopedContext(publicServices)

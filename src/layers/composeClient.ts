@@ -2,7 +2,6 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { NombaAuth } from "../services/NombaAuth.js"
 import { NombaClient } from "../services/NombaClient.js"
@@ -19,15 +18,14 @@ type Given = HttpClient.HttpClient | TokenStore | Scope.Scope
  * would get the configuration of the first.
  */
 export const composeClient = <Cache, E>(
-  cache: Layer.Layer<Cache | TokenCache, never, NombaAuth | NombaConfig | TokenStore>,
+  cache: Effect.Effect<Context.Context<Cache | TokenCache>, never, NombaAuth | NombaConfig | TokenStore | Scope.Scope>,
   config: Effect.Effect<NombaConfigService, E, TokenStore>
 ): Effect.Effect<Context.Context<NombaAuth | TokenCache | NombaClient | Cache>, E, Given> =>
   Effect.gen(function* () {
     const given = yield* Effect.context<Given>()
     const configured = Context.add(given, NombaConfig, yield* config)
     const auth = Context.make(NombaAuth, yield* Effect.provide(NombaAuthHttp.make, configured))
-    // `Layer.build` remembers layers for this build only, so the cache is not shared either.
-    const cached = yield* Effect.provide(Layer.build(cache), Context.merge(configured, auth))
+    const cached = yield* Effect.provide(cache, Context.merge(configured, auth))
     const client = yield* Effect.provide(NombaClientHttp.make, Context.merge(configured, cached))
     return Context.mergeAll(auth, cached, Context.make(NombaClient, client))
   })

@@ -38,10 +38,8 @@ export const make = (
 ): Effect.Effect<Engine, EngineError> =>
   Effect.gen(function* () {
     const tokenStore = yield* Layer.buildWithMemoMap(store.layer, stores, scope)
-    const services = yield* composeClient(TokenCacheRef.layer, Effect.succeed(config)).pipe(
-      Effect.provide(Context.merge(tokenStore, http)),
-      Scope.extend(scope)
-    )
+    const given = Context.mergeAll(tokenStore, http, Context.make(Scope.Scope, scope))
+    const services = yield* composeClient(TokenCacheRef.services, Effect.succeed(config)).pipe(Effect.provide(given))
     const cache = Context.get(services, TokenCache)
     const snapshot = Snapshot.of(cache) ?? (yield* Effect.dieMessage("the cache has no snapshot"))
     const runFork = Runtime.runFork(yield* Effect.runtime<never>())

@@ -159,6 +159,7 @@ export const make = ({
       adopt: (stored) => State.isAdoptable(current(), history, stored, now()),
       isAbandoned: isDead,
       share: shareOf(progress),
+      onStored: sync.stored,
       obtain: Effect.fnUntraced(function* (found, lease) {
         progress.hasLease = true
         progress.isEnded =

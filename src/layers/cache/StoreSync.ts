@@ -22,8 +22,10 @@ import * as RenewalHistory from "./RenewalHistory.js"
 import * as State from "./State.js"
 
 export interface StoreSync {
-  /** Nomba gave this session. The announcement of its commit may be heard before the renewal has ended. */
+  /** Nomba gave this session. */
   readonly obtained: (session: Session, operation: Obtained["operation"]) => void
+  /** It is stored under this version, whose announcement may be heard before the renewal has ended. */
+  readonly stored: (version: number) => void
   /** Keeps the session unless a logout, a login or a newer session came after `since`. `operation`: how Nomba gave it, if it did. */
   readonly take: (
     step: typeof State.adopt,
@@ -259,6 +261,9 @@ export const make = ({
   return {
     obtained: (session, operation) => {
       latest = { session, operation }
+    },
+    stored: (version) => {
+      seen = Math.max(seen, version)
     },
     take,
     endedElsewhere,

@@ -17,6 +17,7 @@ import {
   LeaseLost,
   type NewSession,
   RenewalHeldBack,
+  type RenewOptions,
   type SessionStore,
   type SharedFailure,
   type Stored,
@@ -412,7 +413,11 @@ export const make = (
       return Option.some(version)
     })
 
-    const commitNew = Effect.fnUntraced(function* (holder: Holder, { remaining, session }: NewSession) {
+    const commitNew = Effect.fnUntraced(function* (
+      holder: Holder,
+      { remaining, session }: NewSession,
+      onStored: RenewOptions["onStored"]
+    ) {
       const left = yield* countDown(remaining)
       const version = yield* commit(holder, { session: Option.some(session), tombstone: false, remaining }).pipe(
         Effect.tap((version) => Effect.when(leaseLost, () => Option.isNone(version))),
@@ -421,6 +426,7 @@ export const make = (
         ),
         Effect.orElseSucceed(() => Option.none<number>())
       )
+      if (onStored !== undefined && Option.isSome(version)) onStored(version.value)
       return Effect.sync(
         (): Stored => ({
           session,
@@ -437,6 +443,7 @@ export const make = (
       ignoreSharedFailure = false,
       isAbandoned,
       obtain,
+      onStored,
       share
     }) {
       const adoptable = (view: View, isOurs: boolean): Option.Option<Stored> =>
@@ -467,7 +474,7 @@ export const make = (
           )
         )
         return yield* Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(restore(obtained), (session) => commitNew(holder, session))
+          Effect.flatMap(restore(obtained), (session) => commitNew(holder, session, onStored))
         )
       })
 

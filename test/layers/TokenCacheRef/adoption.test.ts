@@ -45,6 +45,29 @@ describe("adopting a stored session", () => {
     })
   )
 
+  it.scoped("reads nothing because of the announcement of its own session", () =>
+    Effect.gen(function* () {
+      const { faulty, two } = yield* pair
+      yield* two.get
+      yield* settle
+      assert.deepStrictEqual(faulty.steps, ["read", "acquire", "extend", "commit", "release"])
+    })
+  )
+
+  it.scoped("hears what another process wrote while its own renewal had not ended", () =>
+    Effect.gen(function* () {
+      const { faulty, one, two, upstream } = yield* pair
+      faulty.after = at("release")(Effect.sleep("2 seconds"))
+      const getting = yield* Effect.fork(getText(two))
+      yield* TestClock.adjust("1 second")
+      yield* one.invalidate(yield* one.get)
+      assert.strictEqual(yield* getText(one), "access-2")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(getting), "access-2")
+      assert.strictEqual(upstream.count(), 2)
+    })
+  )
+
   it.scoped("lets a layer that is built for each request reuse the session", () =>
     Effect.gen(function* () {
       const upstream = makeUpstream()

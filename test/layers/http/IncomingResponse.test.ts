@@ -48,6 +48,49 @@ describe("the body of a response", () => {
     })
   )
 
+  it.effect("is not taken past the limit, also if it is longer than it states", () =>
+    Effect.gen(function* () {
+      for (const headers of [{}, { "content-encoding": "gzip" }, { "transfer-encoding": "chunked" }]) {
+        const response = new Response(new Uint8Array(2 * IncomingResponse.LIMIT), {
+          headers: { "content-length": "5", ...headers }
+        })
+        assert.deepStrictEqual(yield* read(response), { text: "", end: { _tag: "TooLarge" } })
+      }
+    })
+  )
+
+  it.effect("is read piece by piece if its stated length may not be its length", () =>
+    Effect.gen(function* () {
+      let pulls = 0
+      const long = new ReadableStream({
+        pull: (controller) => {
+          pulls += 1
+          controller.enqueue(new Uint8Array(64 * 1024))
+          if (pulls === 100) controller.close()
+        }
+      })
+      const headers = { "content-length": "5", "content-encoding": "gzip" }
+      assert.deepStrictEqual((yield* read(new Response(long, { headers }))).end, { _tag: "TooLarge" })
+      assert.isAtMost(pulls, 20)
+    })
+  )
+
+  it.effect("of an error is kept as far as it came, and of a success it is not needed", () =>
+    Effect.gen(function* () {
+      for (const [status, text] of [
+        [200, ""],
+        [503, "Access "]
+      ] as const) {
+        const cut = new ReadableStream({
+          pull: (controller) => controller.error(new Error("cut")),
+          start: (controller) => controller.enqueue(new TextEncoder().encode("Access "))
+        })
+        const body = yield* read(new Response(cut, { status, headers: { "content-length": "13" } }))
+        assert.deepStrictEqual(body, { text, end: { _tag: "CutOff", detail: Option.none() } })
+      }
+    })
+  )
+
   for (const [length, end] of [
     [String(IncomingResponse.LIMIT), "Complete"],
     [String(IncomingResponse.LIMIT + 1), "TooLarge"],
