@@ -50,8 +50,7 @@ const GROWTH = 6
 
 /**
  * Lets each half of the young generation grow to 6 MiB and no further: V8's own limit is 16 MiB, and a running process cannot
- * change it. It may grow with each collection, so it is looked at after each. The old generation is collected once it has
- * grown by a third: by itself V8 waits until it is four times as large.
+ * change it. It may grow with each collection, so it is looked at after each.
  */
 const limitHeap = Effect.acquireRelease(
   Effect.sync(() => {
@@ -63,7 +62,6 @@ const limitHeap = Effect.acquireRelease(
     })
     observer.observe({ entryTypes: ["gc"] })
     setFlagsFromString(`--semi-space-growth-factor=${GROWTH}`)
-    setFlagsFromString("--heap-growing-percent=33")
     return observer
   }),
   (observer) => Effect.sync(() => observer.disconnect())
