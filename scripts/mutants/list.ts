@@ -750,11 +750,28 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "responses",
-    breaks: "take a compressed body whole",
+    breaks: "take a compressed body in one piece",
     file: "src/layers/http/IncomingResponse.ts",
-    from: '  response.headers["content-encoding"] === undefined &&\n',
+    from: '    headers["content-encoding"] === undefined &&\n',
     to: "",
     test: "test/layers/http/IncomingResponse.test.ts"
+  },
+  {
+    rule: "responses",
+    breaks: "take a body in one piece that may be longer than it states",
+    file: "src/layers/http/IncomingResponse.ts",
+    from: ' &&\n    headers["transfer-encoding"] === undefined',
+    to: "",
+    test: "test/layers/http/IncomingResponse.test.ts"
+  },
+  {
+    rule: "the proxy",
+    breaks: "keep a request that has ended",
+    file: "src/cli/serve/Proxy.ts",
+    from: "      ofConnection.splice(ofConnection.indexOf(exchange), 1)\n",
+    to: "",
+    test: "test/cli/serve/Proxy.test.ts",
+    name: "is not HTTP"
   },
   {
     rule: "signals",

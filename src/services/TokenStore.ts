@@ -144,7 +144,10 @@ export interface RenewOptions {
   readonly share: (error: AuthError, previous: Option.Option<SharedFailure>) => Option.Option<SharedFailure>
   /** `true` once the caller no longer waits. A later attempt of this process may then take its lease over at once. */
   readonly isAbandoned: () => boolean
-  /** Called with its version when the new session is stored. It may be announced before `renew` has ended. Default: nothing. */
+  /**
+   * Called with the version of the new session as soon as it is written; must not throw. The subscribers of `changes` may hear
+   * that version before `renew` ends. Default: nothing.
+   */
   readonly onStored?: ((version: number) => void) | undefined
   /** `true` if `obtain` sends no token request, so that a shared failure does not hold it back. Default: `false`. */
   readonly ignoreSharedFailure?: boolean | undefined

@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http"
 import { FetchHttpClient, HttpClient } from "@effect/platform"
+import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Redacted } from "effect"
 import type { AuthError } from "../../src/schemas/AuthError.js"
@@ -12,6 +13,9 @@ type Changes = Partial<NombaConfigService>
 
 const overFetch = (baseUrl: string, changes: Changes = {}, layer = FetchHttpClient.layer) =>
   once({ layer }, { baseUrl, requestTimeout: Duration.seconds(5), ...changes })
+
+/** The connections of `node:http` end with the layer. */
+const inScope = <A>(layer: Layer.Layer<A>) => Effect.map(Layer.build(layer), Layer.succeedContext)
 
 const issueError = (baseUrl: string, changes?: Changes): Effect.Effect<AuthError, unknown> =>
   Effect.flatMap(overFetch(baseUrl, changes), (auth) => Effect.flip(auth.issue))
@@ -114,15 +118,19 @@ describe("token requests over fetch and sockets", () => {
     "a slow body: Unavailable on a success, the status's meaning otherwise, and the connection is let go",
     () =>
       Effect.gen(function* () {
-        for (const [status, expected] of [
-          [200, { _tag: "Unavailable", reason: "Timeout", status: 200 }],
-          [401, { _tag: "InvalidCredentials", status: 401, description: "known" }]
+        const timedOut = { _tag: "Unavailable", reason: "Timeout", status: 200 }
+        for (const [status, length, layer, expected] of [
+          [200, {}, FetchHttpClient.layer, timedOut],
+          [200, { "content-length": "1000" }, FetchHttpClient.layer, timedOut],
+          [200, { "content-length": "1000" }, NodeHttpClient.layer, timedOut],
+          [401, {}, FetchHttpClient.layer, { _tag: "InvalidCredentials", status: 401, description: "known" }]
         ] as const) {
           const server = yield* serve((_, response) => {
-            response.writeHead(status, { "content-type": "application/json" })
+            response.writeHead(status, { "content-type": "application/json", ...length })
             response.write('{"code":"401","description":"known"}')
           })
-          assert.deepInclude<object>(yield* issueError(server.url, { requestTimeout: Duration.seconds(3) }), expected)
+          const auth = yield* overFetch(server.url, { requestTimeout: Duration.seconds(3) }, yield* inScope(layer))
+          assert.deepInclude<object>(yield* Effect.flip(auth.issue), expected)
           yield* server.closed
         }
       })
@@ -134,9 +142,11 @@ describe("token requests over fetch and sockets", () => {
         response.writeHead(200, { "content-type": "application/json", "content-length": "1000" })
         response.write('{"code":"00","data":{"access_token":"t"', () => response.destroy())
       })
-      const error = yield* issueError(server.url)
-      assert.deepInclude(error, { _tag: "Unavailable", reason: "Network", processed: "unknown", status: 200 })
-      assert.match(String("detail" in error && error.detail), /^(UND_ERR_SOCKET|ECONNRESET)$/)
+      for (const layer of [FetchHttpClient.layer, yield* inScope(NodeHttpClient.layer)]) {
+        const error = yield* Effect.flip((yield* overFetch(server.url, {}, layer)).issue)
+        assert.deepInclude(error, { _tag: "Unavailable", reason: "Network", processed: "unknown", status: 200 })
+        assert.match(String("detail" in error && error.detail), /^(UND_ERR_SOCKET|ECONNRESET)$/)
+      }
     })
   )
 

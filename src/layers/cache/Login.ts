@@ -47,6 +47,7 @@ export const make = ({
           isAbandoned: () => false,
           share: Option.none,
           ignoreSharedFailure: true,
+          onStored: sync.stored,
           obtain: (_, lease) =>
             Effect.suspend(() => {
               // A later login has ended this session and did not have to wait for the store.

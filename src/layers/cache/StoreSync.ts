@@ -22,9 +22,9 @@ import * as RenewalHistory from "./RenewalHistory.js"
 import * as State from "./State.js"
 
 export interface StoreSync {
-  /** Nomba gave this session. */
+  /** Nomba gave this session. If the store is read before the renewal has ended, it still counts as Nomba's. */
   readonly obtained: (session: Session, operation: Obtained["operation"]) => void
-  /** It is stored under this version, whose announcement may be heard before the renewal has ended. */
+  /** This process stored a session under this version. Its announcement needs no read. */
   readonly stored: (version: number) => void
   /** Keeps the session unless a logout, a login or a newer session came after `since`. `operation`: how Nomba gave it, if it did. */
   readonly take: (

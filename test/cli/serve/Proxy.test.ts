@@ -363,6 +363,25 @@ it.scopedLive("a request that was passed on gets Nomba's response, although what
   })
 )
 
+it.scopedLive("what follows an answered request and is not HTTP closes the connection without an answer", () =>
+  Effect.gen(function* () {
+    const { connect, port, received } = yield* proxied()
+    const socket = yield* connect
+    let answer = ""
+    const answered = yield* Deferred.make<void>()
+    socket.setEncoding("utf8").on("data", (text: string) => {
+      answer += text
+      if (/^HTTP\/1\.1 200 .*\r\n\r\n/s.test(answer)) Deferred.unsafeDone(answered, Effect.void)
+    })
+    socket.write(lines("GET /v1/x HTTP/1.1").replaceAll("HOST", `127.0.0.1:${port}`))
+    yield* Deferred.await(answered)
+    socket.write("this is not HTTP\r\n\r\n")
+    yield* closes(socket)
+    assert.lengthOf(answer.match(/HTTP\/1\.1 /g) ?? [], 1)
+    assert.strictEqual(received.length, 1)
+  })
+)
+
 describe("a slow caller", () => {
   const limits = { headers: 200, request: 600 }
 

@@ -3,11 +3,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import * as IncomingResponse from "../../../src/layers/http/IncomingResponse.js"
 
-const read = (response: Response) =>
-  IncomingResponse.readUntil(
-    HttpClientResponse.fromWeb(HttpClientRequest.get("https://nomba.test"), response),
-    Effect.sleep("1 second")
-  )
+const readBy = (readUntil: typeof IncomingResponse.readUntil) => (response: Response) =>
+  readUntil(HttpClientResponse.fromWeb(HttpClientRequest.get("https://nomba.test"), response), Effect.sleep("1 second"))
+
+const readers = [
+  ["piece by piece", readBy(IncomingResponse.readUntil)],
+  ["in one piece", readBy(IncomingResponse.readInOnePieceUntil)]
+] as const
 
 /** A body of the given pieces, as the network may cut them. */
 const pieces = (...chunks: ReadonlyArray<Uint8Array>): Response =>
@@ -20,7 +22,7 @@ const pieces = (...chunks: ReadonlyArray<Uint8Array>): Response =>
     })
   )
 
-describe("the body of a response", () => {
+describe.each(readers)("the body of a response, %s", (_, read) => {
   it.effect("is read whole, also if the network cuts a character in two", () =>
     Effect.gen(function* () {
       const bytes = new TextEncoder().encode("é😀")
@@ -48,49 +50,6 @@ describe("the body of a response", () => {
     })
   )
 
-  it.effect("is not taken past the limit, also if it is longer than it states", () =>
-    Effect.gen(function* () {
-      for (const headers of [{}, { "content-encoding": "gzip" }, { "transfer-encoding": "chunked" }]) {
-        const response = new Response(new Uint8Array(2 * IncomingResponse.LIMIT), {
-          headers: { "content-length": "5", ...headers }
-        })
-        assert.deepStrictEqual(yield* read(response), { text: "", end: { _tag: "TooLarge" } })
-      }
-    })
-  )
-
-  it.effect("is read piece by piece if its stated length may not be its length", () =>
-    Effect.gen(function* () {
-      let pulls = 0
-      const long = new ReadableStream({
-        pull: (controller) => {
-          pulls += 1
-          controller.enqueue(new Uint8Array(64 * 1024))
-          if (pulls === 100) controller.close()
-        }
-      })
-      const headers = { "content-length": "5", "content-encoding": "gzip" }
-      assert.deepStrictEqual((yield* read(new Response(long, { headers }))).end, { _tag: "TooLarge" })
-      assert.isAtMost(pulls, 20)
-    })
-  )
-
-  it.effect("of an error is kept as far as it came, and of a success it is not needed", () =>
-    Effect.gen(function* () {
-      for (const [status, text] of [
-        [200, ""],
-        [503, "Access "]
-      ] as const) {
-        const cut = new ReadableStream({
-          pull: (controller) => controller.error(new Error("cut")),
-          start: (controller) => controller.enqueue(new TextEncoder().encode("Access "))
-        })
-        const body = yield* read(new Response(cut, { status, headers: { "content-length": "13" } }))
-        assert.deepStrictEqual(body, { text, end: { _tag: "CutOff", detail: Option.none() } })
-      }
-    })
-  )
-
   for (const [length, end] of [
     [String(IncomingResponse.LIMIT), "Complete"],
     [String(IncomingResponse.LIMIT + 1), "TooLarge"],
@@ -106,6 +65,66 @@ describe("the body of a response", () => {
       })
     )
   }
+})
+
+describe("the body of a response in one piece", () => {
+  const [, [, read]] = readers
+
+  it.effect("is not taken past the limit, also if it is longer than it states", () =>
+    Effect.gen(function* () {
+      const response = new Response(new Uint8Array(2 * IncomingResponse.LIMIT), { headers: { "content-length": "5" } })
+      assert.deepStrictEqual(yield* read(response), { text: "", end: { _tag: "TooLarge" } })
+    })
+  )
+
+  for (const headers of [
+    {},
+    { "content-length": "0" },
+    { "content-length": "5", "content-encoding": "gzip" },
+    { "content-length": "5", "transfer-encoding": "chunked" }
+  ]) {
+    it.effect(`is read piece by piece if its length is not certain: ${Object.entries(headers).join()}`, () =>
+      Effect.gen(function* () {
+        let pulls = 0
+        const long = new ReadableStream({
+          pull: (controller) => {
+            pulls += 1
+            controller.enqueue(new Uint8Array(64 * 1024))
+            if (pulls === 100) controller.close()
+          }
+        })
+        assert.deepStrictEqual((yield* read(new Response(long, { headers }))).end, { _tag: "TooLarge" })
+        assert.isAtMost(pulls, 20)
+      })
+    )
+  }
+
+  it.effect("is what arrived of an error, and nothing of a success that broke off", () =>
+    Effect.gen(function* () {
+      for (const [status, text] of [
+        [200, ""],
+        [503, "Access "]
+      ] as const) {
+        const cut = new ReadableStream({
+          pull: (controller) => controller.error(new Error("cut")),
+          start: (controller) => controller.enqueue(new TextEncoder().encode("Access "))
+        })
+        const body = yield* read(new Response(cut, { status, headers: { "content-length": "13" } }))
+        assert.deepStrictEqual(body, { text, end: { _tag: "CutOff", detail: Option.none() } })
+      }
+    })
+  )
+
+  it.effect("is there although a transformClient has read its text", () =>
+    Effect.gen(function* () {
+      const response = HttpClientResponse.fromWeb(
+        HttpClientRequest.get("https://nomba.test"),
+        new Response("{}", { headers: { "content-length": "2" } })
+      )
+      assert.strictEqual(yield* response.text, "{}")
+      assert.strictEqual((yield* IncomingResponse.readInOnePieceUntil(response, Effect.never)).text, "{}")
+    })
+  )
 })
 
 describe("IncomingResponse.json and isHtml", () => {
