@@ -55,7 +55,7 @@ describeRedis("what TokenStoreRedis costs", () => {
     })
   )
 
-  it.scopedLive("is six scripts for a renewal, and less than 2 kB for an entry", () =>
+  it.scopedLive("is five scripts for a renewal, and less than 2 kB for an entry", () =>
     Effect.gen(function* () {
       const redis = yield* redisServer()
       const cache = yield* cacheOver(redis)
@@ -63,7 +63,8 @@ describeRedis("what TokenStoreRedis costs", () => {
       const before = yield* scripts(redis)
       yield* cache.invalidate(yield* cache.get)
       yield* cache.get
-      assert.strictEqual((yield* scripts(redis)) - before, 6)
+      // The sixth is a read, if the announcement comes before the answer of the commit: they travel on two connections.
+      assert.include([5, 6], (yield* scripts(redis)) - before)
       const [entry = ""] = (yield* redis.call("KEYS", "nomba-auth:*")) as ReadonlyArray<string>
       assert.isBelow(Number(yield* redis.call("MEMORY", "USAGE", entry)), 2_000)
     })
