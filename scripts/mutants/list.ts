@@ -663,8 +663,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the client",
     breaks: "leave the connection of a long 401 open",
     file: "src/layers/http/IncomingResponse.ts",
-    from: "let left = statedLength(response) > DISCARD_LIMIT ? 0 : DISCARD_LIMIT",
-    to: "if (statedLength(response) > LIMIT) return Effect.void\n  let left = DISCARD_LIMIT",
+    from: "let left = statedLength(response.headers) > DISCARD_LIMIT ? 0 : DISCARD_LIMIT",
+    to: "if (statedLength(response.headers) > LIMIT) return Effect.void\n  let left = DISCARD_LIMIT",
     test: "test/layers/NombaClientHttpSockets.test.ts",
     name: "is cancelled, with a stated length"
   },
@@ -752,7 +752,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "responses",
     breaks: "take a compressed body in one piece",
     file: "src/layers/http/IncomingResponse.ts",
-    from: '    headers["content-encoding"] === undefined &&\n',
+    from: 'headers["content-encoding"] ?? ',
     to: "",
     test: "test/layers/http/IncomingResponse.test.ts"
   },
@@ -760,7 +760,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "responses",
     breaks: "take a body in one piece that may be longer than it states",
     file: "src/layers/http/IncomingResponse.ts",
-    from: ' &&\n    headers["transfer-encoding"] === undefined',
+    from: ' ?? headers["transfer-encoding"]',
     to: "",
     test: "test/layers/http/IncomingResponse.test.ts"
   },

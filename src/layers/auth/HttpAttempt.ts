@@ -192,7 +192,7 @@ const send = (
       interruptInBackground,
       Effect.raceFirst(Effect.zipRight(late, timeout))
     )
-    const body = yield* IncomingResponse.readInOnePieceUntil(response, late)
+    const body = yield* IncomingResponse.readUntil(response, late, IncomingResponse.readAtOnce)
     return { response, body, sentAt, receivedAt: yield* Clock.currentTimeMillis }
   })
 

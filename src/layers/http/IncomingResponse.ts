@@ -41,29 +41,16 @@ const tooSlow: End = { _tag: "TooSlow" }
  * Reads at most 1 MiB, until `late` is done. It never fails, because on an error status the status alone decides. A body
  * that states more than 1 MiB is not read at all. The connection is freed when the request's scope closes
  * (`HttpClient.withScope`).
+ *
+ * `readWhile` takes the body piece by piece, and `readAtOnce` in a third of Effect's steps.
  */
 export const readUntil = (
   response: HttpClientResponse.HttpClientResponse,
-  late: Effect.Effect<void>
-): Effect.Effect<Body> => readBy(readWhile, response, late)
-
-/**
- * `readUntil` in a third of Effect's steps, where the length of a success can be relied on: the body is taken in one piece then.
- * For responses that nobody else reads: a body that was read before may be waited for until `late`. A browser may hide that a
- * body is compressed, and reads that one to its end.
- */
-export const readInOnePieceUntil = (
-  response: HttpClientResponse.HttpClientResponse,
-  late: Effect.Effect<void>
-): Effect.Effect<Body> => readBy(hasReliableLength(response) ? readWhole : readWhile, response, late)
-
-const readBy = (
-  read: typeof readWhile,
-  response: HttpClientResponse.HttpClientResponse,
-  late: Effect.Effect<void>
+  late: Effect.Effect<void>,
+  read: typeof readWhile = readWhile
 ): Effect.Effect<Body> =>
   Effect.suspend(() => {
-    if (statedLength(response) > LIMIT) return Effect.succeed({ text: "", end: tooLarge })
+    if (statedLength(response.headers) > LIMIT) return Effect.succeed({ text: "", end: tooLarge })
     const decoder = new TextDecoder()
     let text = ""
     let size = 0
@@ -106,20 +93,21 @@ const readWhile = (
   Effect.scoped(Effect.flatMap(Stream.toPull(stream), (pull) => pullWhile(pull, take)))
 
 /** Whether a body cannot be longer than it states. Not so of an error, of which every piece that arrives counts. */
-const hasReliableLength = (response: HttpClientResponse.HttpClientResponse): boolean => {
-  const { headers, status } = response
-  return (
-    status >= 200 &&
-    status < 300 &&
-    statedLength(response) > 0 &&
-    headers["content-encoding"] === undefined &&
-    headers["transfer-encoding"] === undefined
-  )
-}
+const hasReliableLength = ({ headers, status }: HttpClientResponse.HttpClientResponse): boolean =>
+  status >= 200 &&
+  status < 300 &&
+  statedLength(headers) > 0 &&
+  (headers["content-encoding"] ?? headers["transfer-encoding"]) === undefined
 
-/** The client keeps the text, also for a `transformClient` that has read it to log it. */
-const readWhole: typeof readWhile = ({ text }, take) =>
-  Effect.map(text, (content) => take(new TextEncoder().encode(content)))
+/**
+ * Takes the body in one piece if its length can be relied on. For responses that nobody else reads: on `node:http` a body that
+ * was read as bytes before never comes. (The client keeps a text, so a `transformClient` may log that.) A browser may hide that
+ * a body is compressed, and reads that one to its end.
+ */
+export const readAtOnce: typeof readWhile = (response, take) =>
+  hasReliableLength(response)
+    ? Effect.map(response.text, (text) => take(new TextEncoder().encode(text)))
+    : readWhile(response, take)
 
 /** A longer body is cancelled when it is discarded, because it costs more than a new connection. */
 const DISCARD_LIMIT = 64 * 1024
@@ -129,7 +117,7 @@ const DISCARD_LIMIT = 64 * 1024
  * at most one second.
  */
 export const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> => {
-  let left = statedLength(response) > DISCARD_LIMIT ? 0 : DISCARD_LIMIT
+  let left = statedLength(response.headers) > DISCARD_LIMIT ? 0 : DISCARD_LIMIT
   const read = readWhile(response, (piece) => {
     left -= piece.byteLength
     return left > 0
@@ -163,7 +151,7 @@ const abandoned =
 export const peek = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<Peeked> =>
   Effect.gen(function* () {
     const untouched: Peeked = { text: Option.none(), response, cancel: Effect.void }
-    if (statedLength(response) > PEEK_LIMIT) return untouched
+    if (statedLength(response.headers) > PEEK_LIMIT) return untouched
     const scope = yield* Scope.make()
     const cancel = Scope.close(scope, Exit.void)
     // Without the cause: it holds the request, and the stream runs in fibers of its own, whose failures may be logged.
@@ -268,7 +256,7 @@ const parse = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 
 const parseObject = (text: string): Option.Option<object> => Option.filter(parse(text), isObject)
 
-const statedLength = ({ headers }: HttpClientResponse.HttpClientResponse): number => {
+const statedLength = (headers: Headers.Headers): number => {
   const length = headers["content-length"]
   return length !== undefined && /^\d+$/.test(length) ? Number(length) : 0
 }

@@ -426,7 +426,7 @@ export const make = (
         ),
         Effect.orElseSucceed(() => Option.none<number>())
       )
-      if (onStored !== undefined && Option.isSome(version)) onStored(version.value)
+      if (Option.isSome(version)) onStored?.(version.value)
       return Effect.sync(
         (): Stored => ({
           session,

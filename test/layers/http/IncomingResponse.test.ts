@@ -3,12 +3,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import * as IncomingResponse from "../../../src/layers/http/IncomingResponse.js"
 
-const readBy = (readUntil: typeof IncomingResponse.readUntil) => (response: Response) =>
-  readUntil(HttpClientResponse.fromWeb(HttpClientRequest.get("https://nomba.test"), response), Effect.sleep("1 second"))
+const readBy = (how?: typeof IncomingResponse.readAtOnce) => (response: Response) =>
+  IncomingResponse.readUntil(
+    HttpClientResponse.fromWeb(HttpClientRequest.get("https://nomba.test"), response),
+    Effect.sleep("1 second"),
+    how
+  )
 
 const readers = [
-  ["piece by piece", readBy(IncomingResponse.readUntil)],
-  ["in one piece", readBy(IncomingResponse.readInOnePieceUntil)]
+  ["piece by piece", readBy()],
+  ["in one piece", readBy(IncomingResponse.readAtOnce)]
 ] as const
 
 /** A body of the given pieces, as the network may cut them. */
@@ -122,7 +126,10 @@ describe("the body of a response in one piece", () => {
         new Response("{}", { headers: { "content-length": "2" } })
       )
       assert.strictEqual(yield* response.text, "{}")
-      assert.strictEqual((yield* IncomingResponse.readInOnePieceUntil(response, Effect.never)).text, "{}")
+      assert.strictEqual(
+        (yield* IncomingResponse.readUntil(response, Effect.never, IncomingResponse.readAtOnce)).text,
+        "{}"
+      )
     })
   )
 })
