@@ -58,8 +58,7 @@ export default defineConfig(({ mode }) => {
       sequence: { concurrent: true },
       // Most of the quick tests wait for a timer, a disk or a socket.
       maxConcurrency: isQuick ? 10 : 5,
-      // Tests that start many processes one after the other take a minute on a machine that is busy with others.
-      testTimeout: 120_000,
+      testTimeout: 60_000,
       hookTimeout: 60_000,
       isolate: false,
       globalSetup: isQuick

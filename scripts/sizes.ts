@@ -79,7 +79,7 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
     code: `export { TokenStoreEnv } from "nomba-auth/node"`
   },
   "nomba-auth/testing": {
-    limit: 145,
+    limit: 144,
     code: `export * from "nomba-auth/testing"`
   }
 }

@@ -92,7 +92,7 @@ const readWhile = (
 ): Effect.Effect<boolean, HttpClientError.ResponseError> =>
   Effect.scoped(Effect.flatMap(Stream.toPull(stream), (pull) => pullWhile(pull, take)))
 
-/** Whether a body cannot be longer than it states. Not so of an error, of which every piece that arrives counts. */
+/** Whether this is a success whose body cannot be longer than it states. The beginning of an error's body is worth having. */
 const hasReliableLength = ({ headers, status }: HttpClientResponse.HttpClientResponse): boolean =>
   status >= 200 &&
   status < 300 &&
@@ -100,9 +100,10 @@ const hasReliableLength = ({ headers, status }: HttpClientResponse.HttpClientRes
   (headers["content-encoding"] ?? headers["transfer-encoding"]) === undefined
 
 /**
- * Takes the body in one piece if its length can be relied on. For responses that nobody else reads: on `node:http` a body that
- * was read as bytes before never comes. (The client keeps a text, so a `transformClient` may log that.) A browser may hide that
- * a body is compressed, and reads that one to its end.
+ * Takes the body in one piece if its length can be relied on. Do not use it for a response that a user may have read: on
+ * `node:http` it would wait for ever for a body that was read as bytes. A text that was read can be read again.
+ *
+ * A browser may hide that a body is compressed. That body is read to its end.
  */
 export const readAtOnce: typeof readWhile = (response, take) =>
   hasReliableLength(response)
