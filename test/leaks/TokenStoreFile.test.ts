@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
@@ -18,7 +18,7 @@ import {
 } from "../../src/testing/tokenStore/harness.js"
 import { keyOf, newKey } from "../support/encryption.js"
 import { withEnvironment } from "../support/environment.js"
-import { connectIn, temporaryFolder } from "../support/fileStore.js"
+import { connectIn, edit, temporaryFolder } from "../support/fileStore.js"
 import { leaks, printed } from "../support/leaks.js"
 
 const token = "eyJhbGciOiJIUzI1NiJ9.e30.held_access-token"
@@ -34,18 +34,6 @@ const isSilent = <A, E>(what: string, effect: Effect.Effect<A, E>) =>
       what
     )
   )
-
-/** Changes the newest text of the only key. */
-const edit = (root: string, change: (text: string) => string): void => {
-  const folder = join(root, readdirSync(root)[0] ?? "")
-  const newest = join(
-    folder,
-    readdirSync(folder)
-      .filter((name) => name.endsWith(".json"))
-      .at(-1) ?? ""
-  )
-  writeFileSync(newest, change(readFileSync(newest, "utf8")))
-}
 
 /** Where the system's own errors come from: a path that is no folder, a name that is too long. */
 const failing: ReadonlyArray<Partial<Files.Files>> = [

@@ -1,5 +1,5 @@
 /** File stores in folders of their own. */
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
@@ -33,3 +33,18 @@ export const namesIn = (root: string): ReadonlyArray<string> =>
     .map((path) => path.replace(/^[\da-f]{64}(?:\/|$)/, ""))
     .filter((name) => name !== "")
     .sort()
+
+/** Changes the newest text of the only key. In one step, as a store that is open may be reading it: half a text is damage. */
+export const edit = (root: string, change: (text: string) => string): string => {
+  const folder = join(root, readdirSync(root)[0] ?? "")
+  const newest = join(
+    folder,
+    readdirSync(folder)
+      .filter((name) => name.endsWith(".json"))
+      .at(-1) ?? ""
+  )
+  const text = change(readFileSync(newest, "utf8"))
+  writeFileSync(`${newest}.edited`, text)
+  renameSync(`${newest}.edited`, newest)
+  return text
+}

@@ -10,7 +10,7 @@ import * as VersionedFile from "../../../src/layers/store/file/VersionedFile.js"
 import * as TokenStoreFile from "../../../src/layers/TokenStoreFile.js"
 import { freshKey, LIFETIME, sessionOf } from "../../../src/testing/tokenStore/harness.js"
 import { makeCrashing } from "../../support/crashingFs.js"
-import { connectIn, namesIn, temporaryFolder } from "../../support/fileStore.js"
+import { connectIn, edit, namesIn, temporaryFolder } from "../../support/fileStore.js"
 import { makeHandClock } from "../../support/storeClock.js"
 import { ifFree, nothingLeft, ownerOf, writeOf } from "../../support/storeFaults.js"
 
@@ -167,14 +167,7 @@ describe("sweep: a file that is not the store's", () => {
   const lines: ReadonlyArray<readonly [string, (root: string) => void]> = [
     ["in a folder that is no key's", (root) => renameSync(folderIn(root), join(root, "backup"))],
     ["under the hash of another key", (root) => renameSync(folderIn(root), join(root, "0".repeat(64)))],
-    [
-      "of another version",
-      (root) => {
-        const [name = ""] = readdirSync(folderIn(root)).slice(-1)
-        const path = join(folderIn(root), name)
-        writeFileSync(path, readFileSync(path, "utf8").replace("nomba-auth/file/1", "nomba-auth/file/2"))
-      }
-    ],
+    ["of another version", (root) => edit(root, (text) => text.replace("nomba-auth/file/1", "nomba-auth/file/2"))],
     ["in a folder that is open to others", (root) => chmodSync(root, 0o755)]
   ]
   for (const [what, change] of lines) {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, HashMap, Logger, Option, Scope } from "effect"
@@ -20,25 +20,11 @@ import {
   unsaved
 } from "../../../src/testing/tokenStore/harness.js"
 import { keyOf } from "../../support/encryption.js"
-import { connectIn, namesIn, temporaryFolder } from "../../support/fileStore.js"
+import { connectIn, edit, namesIn, temporaryFolder } from "../../support/fileStore.js"
 import { makeHandClock } from "../../support/storeClock.js"
 import { ifFree, nothingLeft, ownerOf } from "../../support/storeFaults.js"
 
 const requestTimeout = Duration.millis(100)
-
-/** Changes the text that is held under the only key. */
-const edit = (root: string, change: (text: string) => string): string => {
-  const folder = join(root, readdirSync(root)[0] ?? "")
-  const newest = join(
-    folder,
-    readdirSync(folder)
-      .filter((name) => name.endsWith(".json"))
-      .at(-1) ?? ""
-  )
-  const text = change(readFileSync(newest, "utf8"))
-  writeFileSync(newest, text)
-  return text
-}
 
 const asideIn = (root: string): ReadonlyArray<string> => namesIn(root).filter((name) => name.endsWith(".unreadable"))
 
