@@ -188,7 +188,8 @@ const settle = ({
 const checkUrl = (setting: Setting.Setting<Redacted.Redacted<string>>) =>
   Effect.gen(function* () {
     const { origin, value } = { ...setting, value: Redacted.value(setting.value) }
-    yield* only("redis", { origin, value })
+    // Only the variable names stores of every kind.
+    if (origin === "NOMBA_TOKEN_STORE") yield* only("redis", { origin, value })
     if (!URL.canParse(value) || !/^rediss?:\/\//.test(value)) {
       return yield* Setting.invalid(origin, "is not a URL like redis://host:6379")
     }

@@ -162,6 +162,14 @@ describe("TokenStoreRedis.layer", () => {
     refuses(TokenStoreRedis.layer({ url: `redis://user:${secret}@redis.example` as never, codec }), {}, "options.url")
   )
 
+  for (const other of ["memory", "file:/var/lib/nomba", `http://user:${secret}@redis.example`]) {
+    it.effect(`says what a URL looks like, in place of ${JSON.stringify(other)}`, () =>
+      Effect.forEach([TokenStoreRedis.layer, TokenStoreRedis.layerConfig], (layer) =>
+        refuses(layer({ url: Redacted.make(other), codec }), {}, "options.url is not a URL like redis://host:6379")
+      )
+    )
+  }
+
   for (const commandTimeout of [0, "2001 millis", "soon", Number.NaN]) {
     it.effect(`rejects a command time-out of ${commandTimeout}`, () =>
       refuses(
