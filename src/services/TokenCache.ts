@@ -74,7 +74,10 @@ export interface TokenUse {
   readonly sentAt: number
   /** Method and path with ids replaced, and the account id if the request names one: `GET /v1/accounts/*`. */
   readonly route: string
-  /** Method and path with the ids, if a route answers 401 for some ids only: `GET /v1/accounts/0123`. Default: `route`. */
+  /**
+   * What tells this request from others of its route, which may answer 401 to some of them only: the path with its ids, and
+   * the query and the body or a digest of them. It is only compared. Default: `route`.
+   */
   readonly resource?: string | undefined
   /** `true` for the replay of a request that was answered with 401 before. Default: `false`. */
   readonly isReplay?: boolean | undefined

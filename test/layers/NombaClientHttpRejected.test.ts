@@ -272,6 +272,44 @@ describe("NombaClient tells the cache", () => {
   )
 })
 
+describe("NombaClient tells the cache which calls of a route are the same", () => {
+  const path = "/v1/transactions/accounts/single"
+  const raw = (content: unknown) => HttpClientRequest.post(path, { body: HttpBody.raw(content) })
+  const bytes = (content: string) => new TextEncoder().encode(content)
+  const parts: ReadonlyArray<readonly [string, (which: string) => HttpClientRequest.HttpClientRequest]> = [
+    ["an id", (which) => HttpClientRequest.get(`${path}/000${which}`)],
+    ["the query", (which) => HttpClientRequest.get(`${path}?orderReference=${which}`)],
+    ["urlParams", (which) => HttpClientRequest.get(path, { urlParams: { orderReference: which } })],
+    ["a body", (which) => HttpClientRequest.bodyUnsafeJson(HttpClientRequest.post(path), { subAccountId: which })],
+    ["a raw text", (which) => raw(`{"id":"${which}"}`)],
+    ["raw bytes", (which) => raw(bytes(which))],
+    ["a raw buffer", (which) => raw(bytes(which).buffer)],
+    ["a raw form", (which) => raw(new URLSearchParams({ which }))]
+  ]
+  const resourceOf = (request: HttpClientRequest.HttpClientRequest) =>
+    Effect.map(
+      run(
+        fake(() => text(401, null)),
+        { request, rejections: ["None"] }
+      ),
+      ({ cache }) => {
+        const [sent] = cache.requests
+        assert.notInclude(sent?.resource, "=")
+        return [sent?.route, sent?.resource]
+      }
+    )
+
+  it.effect.each(parts)("if they differ by %s", ([, request]) =>
+    Effect.gen(function* () {
+      const [route, first] = yield* resourceOf(request("1"))
+      assert.deepStrictEqual(yield* resourceOf(request("1")), [route, first])
+      const [otherRoute, other] = yield* resourceOf(request("2"))
+      assert.strictEqual(otherRoute, route)
+      assert.notStrictEqual(other, first)
+    })
+  )
+})
+
 describe("the answer of the cache to a 401", () => {
   const always401 = () => fake(() => json(401, { code: "401" }))
 

@@ -125,6 +125,27 @@ export const rejectedRoute = (seed: number, spacing: number, hours: number): Pro
     return `${length} token requests, ${due} due; ${healthy.ok} of ${healthy.sent} healthy calls answered; ${warned.length} warnings`
   })
 
+/** A call that is always answered with 401, beside others of its route that succeed and differ in the query only. */
+export const rejectedQuery = (seed: number, spacing: number, hours: number): Promise<Outcome> =>
+  play(`a query that is answered with 401 every ${spacing} s, ${hours} hours`, seed, async (stage) => {
+    const { must, nomba, simulation } = stage
+    const single = "/v1/transactions/accounts/single?orderReference="
+    nomba.conditions = { ...good, rejectedPath: `${single}theirs` }
+    const program = startProgram(simulation, nomba, stage.dice)
+    const start = simulation.now()
+    const healthy = load(program, SECOND, balance)
+    load(program, (spacing * SECOND) / 2, (index) => ["GET", `${single}${index % 2 === 0 ? "mine" : "theirs"}`])
+    await passSlowly(stage, hours * 60 * MINUTE)
+    const due = renewalsWithin(simulation.now() - start, LIFETIME)
+    const most = due + 5 * hours
+    const { length } = program.tokenRequests
+    must(length <= most, `${length} token requests, ${due} were due and at most 5 an hour beyond those are allowed`)
+    must(healthy.ok / healthy.sent > 0.99, `${healthy.ok} of ${healthy.sent} healthy calls were answered`)
+    const blamed = program.warnings.filter(({ message }) => message.includes("Another program"))
+    must(blamed.length === 0, "a warning blames another program")
+    return `${length} token requests, ${due} due; ${healthy.ok} of ${healthy.sent} healthy calls answered`
+  })
+
 /** Nomba answers every token request with the token that it gave last: after its expiry, or after a 401. */
 export const repeatedToken = (seed: number, after: "expiry" | "a 401"): Promise<Outcome> =>
   play(`a Nomba that repeats its token after ${after}`, seed, async (stage) => {
@@ -165,6 +186,7 @@ export const SPACINGS: ReadonlyArray<number> = [0.1, 1, 10, 61, 120, 600]
 export const quickTargets = (seed: number): ReadonlyArray<() => Promise<Outcome>> => [
   () => rivals(seed, 2),
   () => rejectedRoute(seed, SPACINGS[2 + (seed % 4)] ?? 61, 1),
+  () => rejectedQuery(seed, 6, 1),
   () => repeatedToken(seed, "expiry"),
   () => repeatedToken(seed, "a 401")
 ]
@@ -173,6 +195,7 @@ export const quickTargets = (seed: number): ReadonlyArray<() => Promise<Outcome>
 export const allTargets = (seed: number): ReadonlyArray<() => Promise<Outcome>> => [
   ...Array.from({ length: 20 }, (_, index) => () => rivals(seed + index, 5)),
   ...SPACINGS.map((spacing) => () => rejectedRoute(seed, spacing, spacing < 1 ? 1 : 3)),
+  ...SPACINGS.slice(1).map((spacing) => () => rejectedQuery(seed, spacing, 3)),
   ...Array.from({ length: 10 }, (_, index) => () => repeatedToken(seed + index, "expiry")),
   ...Array.from({ length: 10 }, (_, index) => () => repeatedToken(seed + index, "a 401"))
 ]

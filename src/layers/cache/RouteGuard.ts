@@ -165,10 +165,10 @@ export const make = (): RouteGuard => {
         }
         rejection = undefined
       }
-      const resource = use.resource ?? use.route
       for (const name of [nameOf(account, use), othersOf(account)]) {
         const route = routes.get(name)
         if (route === undefined) continue
+        const resource = use.resource ?? use.route
         if (route.rejected.delete(resource)) blameToken(route)
         if (route.rejected.isEmpty()) routes.delete(name)
         else route.accepted.add(resource)

@@ -4,7 +4,9 @@
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as UrlParams from "@effect/platform/UrlParams"
 import * as Either from "effect/Either"
+import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { InvalidRequest, UnexpectedResponse } from "../../schemas/AuthError.js"
@@ -125,13 +127,19 @@ export const routeOf = (method: string, pathname: string, accountId: string | un
     accountId
   )
 
-/** The route with its ids. */
-export const resourceOf: typeof routeOf = nameOf
-
-/** The parts of a request that name its route. The proxy's requests have them too. */
+/** The parts of a request that name its route and its resource. The proxy's requests have them too. */
 interface Named {
   readonly method: string
   readonly headers: { readonly [name: string]: string | undefined }
+  readonly urlParams?: UrlParams.UrlParams
+  readonly body?: HttpBody.HttpBody
+}
+
+/** The text of a body in memory; empty for one that is read only once, or later. */
+const textOf = (body: HttpBody.HttpBody | undefined): string => {
+  const content = body?._tag === "Uint8Array" || body?._tag === "Raw" ? body.body : undefined
+  if (typeof content === "string" || content instanceof URLSearchParams) return String(content)
+  return content instanceof ArrayBuffer || ArrayBuffer.isView(content) ? new TextDecoder().decode(content) : ""
 }
 
 /** A request as the token cache knows it. The route is made only when it is asked for: the hot path never does. */
@@ -149,15 +157,15 @@ export class SentRequest implements TokenUse {
   }
 
   get route(): string {
-    return this.#named(routeOf)
+    return routeOf(this.#request.method, new URL(this.#url).pathname, this.#request.headers["accountid"])
   }
 
+  /** With a digest of the query and the body: Nomba may refuse one account that is named there, and accept the others. */
   get resource(): string {
-    return this.#named(resourceOf)
-  }
-
-  #named(name: typeof routeOf): string {
-    return name(this.#request.method, new URL(this.#url).pathname, this.#request.headers["accountid"])
+    const { body, headers, method, urlParams = [] } = this.#request
+    const { pathname, search } = new URL(this.#url)
+    const content = Hash.string(`${search} ${UrlParams.toString(urlParams)} ${textOf(body)}`)
+    return `${nameOf(method, pathname, headers["accountid"])} ${content}`
   }
 }
 
