@@ -106,6 +106,7 @@ export const make = (dependencies: Dependencies): Renewal => {
   const { now } = timeline
 
   const host = BaseUrl.hostOf(config)
+  const rejectedHint = `Nomba answered a call with 401 and then gave the same token again. Either the account id is missing or wrong (${Option.getOrElse(config.accountId, () => "not set")}), or the route always answers 401, or the token has ended.`
   const sync = StoreSync.make({ auth, config, events, fork, history, needsLogin, state, store, timeline })
 
   const attempt = RenewalAttempt.make({
@@ -217,8 +218,9 @@ export const make = (dependencies: Dependencies): Renewal => {
   ): AuthError => {
     if (unusable !== undefined) return unusable
     const operation = renewed.operation === "refresh" ? "refresh" : "issue"
+    const isRejected = RenewalHistory.isRejected(history, Redacted.value(renewed.stored.session.accessToken))
     return State.isUsable(renewed.stored) || isRepeated
-      ? new UnexpectedResponse({ operation, reason: "RenewalIneffective" })
+      ? new UnexpectedResponse({ operation, reason: "RenewalIneffective", hint: isRejected ? rejectedHint : undefined })
       : new UnexpectedResponse({
           operation,
           reason: "AlreadyExpired",
