@@ -31,7 +31,11 @@ import * as State from "./State.js"
 import * as StoreSync from "./StoreSync.js"
 
 /** The renewal did not end in time. It may have sent a request. */
-export const givenUp = new Unavailable({ operation: "store", reason: "Timeout" })
+export const givenUp = new Unavailable({
+  operation: "store",
+  reason: "Timeout",
+  hint: "There was no token after 30 s: Nomba does not answer, or the token store, or another process is still asking Nomba."
+})
 
 /** The store answered, but the lease was taken the whole time. */
 const leaseTaken = new Unavailable({

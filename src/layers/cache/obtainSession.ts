@@ -63,7 +63,7 @@ export const closed = new Unavailable({ operation: "store", reason: "Closed", pr
 export const outOfTime = new Unavailable({
   operation: "store",
   reason: "Timeout",
-  hint: "The renewal timed out before Nomba could be called.",
+  hint: "No time was left to ask Nomba: other processes that share the session were asking it and have no token yet, or the token store was slow.",
   processed: "no"
 })
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as TokenStoreMemory from "../../../src/layers/TokenStoreMemory.js"
-import type { AuthError } from "../../../src/schemas/AuthError.js"
+import { type AuthError, Unavailable } from "../../../src/schemas/AuthError.js"
 import type { TokenStoreService } from "../../../src/services/TokenStore.js"
 import { adoptNone, renew } from "../../../src/testing/tokenStore/harness.js"
 import { at, makeFaultyStore, storeDown } from "../../support/faults.js"
@@ -49,6 +49,28 @@ describe("TokenCache.get while another process holds the lease", () => {
         }
         const { get } = yield* makeCache({ upstream: makeUpstream(), config, store })
         yield* blamesOtherProcesses(get)
+      })
+    ))
+
+  it("names Nomba if no time was left to ask it, because others have asked in vain", () =>
+    simulated(
+      Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const silent = new Unavailable({ operation: "issue", reason: "Timeout" })
+        upstream.always = { latency: "10 seconds", failProcessed: silent }
+        const config = makeConfig()
+        // Of processes of their own: each has its own memory of the failures before.
+        const caches = yield* Effect.forEach([{}, {}, {}, {}], (identity) =>
+          makeCache({ upstream, config, store: { ...TokenStoreMemory.make, identity } })
+        )
+        const errors = yield* Effect.forEach(caches, ({ get }) => Effect.flip(get), { concurrency: "unbounded" })
+        const answers = Array.from(new Set(errors.map(({ message }) => message))).sort()
+        assert.lengthOf(answers, 2)
+        assert.include(answers[0], "Nomba did not answer in time")
+        assert.include(
+          answers[1],
+          "No time was left to ask Nomba: other processes that share the session were asking it"
+        )
       })
     ))
 
