@@ -61,6 +61,9 @@ const allSuspendedWarning = (route: string, accountId: string, duration: Duratio
 const suspendedWarning = (route: string, accountId: string, duration: Duration.Duration): string =>
   `${route} answered 401 to two renewed tokens that Nomba accepted for other requests. For ${Duration.toMinutes(duration)} minutes a 401 of this route causes no renewal. Check the account id (${accountId}) and whether it may call this route.`
 
+const warnOfUnrevoked = ({ message }: AuthError): Effect.Effect<void> =>
+  Effect.logWarning(`The session was to be revoked when its last layer closed, and may go on at Nomba. ${message}`)
+
 /** `needsLogin`: a public client, whose end user has to log in to start a session. */
 const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | Scope.Scope> =>
   Effect.gen(function* () {
@@ -296,7 +299,7 @@ const build = (needsLogin: boolean): Effect.Effect<Built, never, Dependencies | 
         yield* renewal.close
         yield* settle(until)
         const isLast = yield* store.close
-        if (isLast && config.revokeOnClose) yield* Fiber.await(fork(Effect.ignoreLogged(logout)))
+        if (isLast && config.revokeOnClose) yield* Fiber.await(fork(Effect.catchAll(logout, warnOfUnrevoked)))
         yield* settle(until)
         yield* events.end
       })

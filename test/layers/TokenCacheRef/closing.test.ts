@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, type Redacted, Scope, TestClock } from "effect"
-import type { AuthError } from "../../../src/schemas/AuthError.js"
-import { Expired } from "../../../src/schemas/AuthError.js"
+import { type AuthError, Expired, Unavailable } from "../../../src/schemas/AuthError.js"
 import type { TokenCacheService } from "../../../src/services/TokenCache.js"
 import { at, makeFaultyStore, type Step, storeDown } from "../../support/faults.js"
+import { captureLogs } from "../../support/logs.js"
 import { ifFree, ownerOf } from "../../support/storeFaults.js"
 import { ended, settle } from "../../support/time.js"
 import {
@@ -313,6 +313,29 @@ describe("closing the layer", () => {
       assert.isUndefined(upstream.liveToken())
     })
   )
+
+  for (const [what, revoke] of [
+    ["fails", Effect.fail(new Unavailable({ operation: "revoke", reason: "ServerError", status: 500 }))],
+    ["hangs", Effect.never]
+  ] as const) {
+    it.scoped(`warns if the session was to be revoked, and the revocation ${what}`, () => {
+      const logs = captureLogs()
+      return Effect.gen(function* () {
+        const upstream = makeUpstream()
+        const { cache, close } = yield* closable({
+          config: makeConfig({ revokeOnClose: true }),
+          upstream: { auth: { ...upstream.auth, revoke: () => revoke } }
+        })
+        yield* cache.get
+        const closing = yield* close
+        yield* TestClock.adjust("30 seconds")
+        yield* Fiber.join(closing)
+        const warnings = logs.lines.filter((line) => line.startsWith("WARN"))
+        assert.lengthOf(warnings, 1)
+        assert.match(String(warnings), /was to be revoked .* (?:Nomba failed|did not answer in time)/)
+      }).pipe(Effect.provide(logs.layer))
+    })
+  }
 
   it.scoped("ends within 30 s if the revocation hangs", () =>
     Effect.gen(function* () {
