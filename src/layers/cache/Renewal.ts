@@ -11,7 +11,13 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Tracer from "effect/Tracer"
 import { type AuthError, Unavailable, UnexpectedResponse } from "../../schemas/AuthError.js"
-import { healsByWaiting, mayComeFromStall, rejectsCredentials, secondTryMayHelp } from "../../schemas/ErrorMeaning.js"
+import {
+  healsByWaiting,
+  mayComeFromStall,
+  rejectsCredentials,
+  secondTryMayHelp,
+  withRetryAfter
+} from "../../schemas/ErrorMeaning.js"
 import type { Session } from "../../schemas/Session.js"
 import type { NombaAuthService } from "../../services/NombaAuth.js"
 import type { NombaConfigService } from "../../services/NombaConfig.js"
@@ -158,11 +164,15 @@ export const make = (dependencies: Dependencies): Renewal => {
       events.publish(SessionEvent.RenewalFailed({ error, retryAfter: Duration.millis(Math.max(0, until - at)) }))
     })
 
-  const failed = (error: AuthError, progress: RenewalAttempt.Progress): Effect.Effect<void> =>
+  /** Returns what callers are told. */
+  const failed = (stated: AuthError, progress: RenewalAttempt.Progress): Effect.Effect<AuthError> =>
     Effect.gen(function* () {
-      if (isClosed(error)) return
-      const count = progress.sharedCount ?? RenewalHistory.failureCount(error, history.failure, 0)
-      const wait = RenewalHistory.failureWait(error, count)
+      if (isClosed(stated)) return stated
+      const count = progress.sharedCount ?? RenewalHistory.failureCount(stated, history.failure, 0)
+      const wait = RenewalHistory.failureWait(stated, count)
+      // A caller that waits longer than the next attempt would be down for longer than Nomba.
+      const isShorter = stated.retryAfter !== undefined && wait < Duration.toMillis(stated.retryAfter)
+      const error = isShorter ? withRetryAfter(stated, Duration.millis(wait)) : stated
       const isServing = State.isServed(current().cached, now())
       yield* holdBack(error, count, now() + wait)
       const message = `The access token could not be renewed. ${error.message}${isServing ? " The current token is still valid and stays in use." : ""} Next attempt in ${Math.ceil(wait / 1_000)} s at the earliest.`
@@ -170,6 +180,7 @@ export const make = (dependencies: Dependencies): Renewal => {
       const isLoggedOut = needsLogin && error._tag === "Expired"
       const log = isLoggedOut ? Effect.logDebug : rejectsCredentials(error) ? Effect.logError : Effect.logWarning
       yield* log(message)
+      return error
     })
 
   /** No renewal succeeded: a stored token that is still valid is served meanwhile. */
@@ -306,8 +317,7 @@ export const make = (dependencies: Dependencies): Renewal => {
         yield* recoverFromStore
       }
       if (failure._tag !== "RenewalHeldBack") {
-        yield* failed(failure, progress)
-        return yield* Effect.fail(failure)
+        return yield* Effect.fail(yield* failed(failure, progress))
       }
       const error = heldBack(failure)
       const { count, wait } = failure.failure

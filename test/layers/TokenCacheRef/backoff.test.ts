@@ -101,6 +101,26 @@ describe("the backoff after a failed renewal", () => {
       })
     ))
 
+  for (const { stated, told } of [
+    { stated: stating(503, "1 day"), told: 120_000 },
+    { stated: stating(429, "1 day"), told: 3_600_000 },
+    { stated: stating(503, "42 seconds"), told: 42_000 }
+  ]) {
+    it(`tells no caller to wait longer than the next attempt (${stated.reason}, ${told} ms)`, () =>
+      simulated(
+        Effect.gen(function* () {
+          const upstream = makeUpstream()
+          upstream.always = { failUnprocessed: stated }
+          const cache = yield* makeCache({ upstream })
+          for (const left of [told, told - 1_000]) {
+            assert.strictEqual(waitOf(yield* Effect.flip(cache.get)), left)
+            yield* Effect.sleep("1 second")
+          }
+          assert.strictEqual(upstream.count(), 1)
+        })
+      ))
+  }
+
   it("makes get fail at once with the reason and what is left of the wait", () =>
     simulated(
       Effect.gen(function* () {
