@@ -87,7 +87,8 @@ export const makeUpstream = (accessLifetime: number): Effect.Effect<RealUpstream
       response.writeHead(status, { ...headers }).end(text)
     }
 
-    const server = createServer((request, response) => {
+    // Node's 5 s end a connection just as a process uses it that was paused for longer.
+    const server = createServer({ keepAliveTimeout: 65_000 }, (request, response) => {
       answer(request, response).catch(() => response.destroy())
     })
     yield* Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void)))
