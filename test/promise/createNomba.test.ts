@@ -605,6 +605,17 @@ describe("nomba.request", () => {
     await nomba.close()
   })
 
+  it("masks a client secret that Nomba echoes, also one that shares letters with the token", async () => {
+    const clientSecret = "SuperSecretToken-1Value="
+    const { nomba } = scriptedNomba(() => Response.json({ code: "05", description: `No ${clientSecret} token-1` }), {
+      clientSecret
+    })
+    const error = await rejection(nomba.request("/v1/transfers/bank", { body: {} }))
+    assert.instanceOf(error, NombaRequestFailed)
+    assert.strictEqual(error.description, "No *** ***")
+    await nomba.close()
+  })
+
   it("checks the data with any Standard Schema, and names paths and no values", async () => {
     const { nomba } = scriptedNomba(() => Response.json({ code: "00", data: { amount: "secret-value" } }))
     const Amount = Schema.standardSchemaV1(Schema.Struct({ amount: Schema.String }))
