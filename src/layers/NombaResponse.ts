@@ -79,12 +79,24 @@ export const result = <A, I, R>(
   schema: Schema.Schema<A, I, R>
 ): ((
   response: HttpClientResponse.HttpClientResponse
+) => Effect.Effect<Result<A>, NombaRequestFailed | UnexpectedResponse, R>) => resultWithout([], schema)
+
+/**
+ * The same, and masks secrets that Nomba knows beside the bearer.
+ *
+ * @internal
+ */
+export const resultWithout = <A, I, R>(
+  secrets: ReadonlyArray<Redacted.Redacted<string>>,
+  schema: Schema.Schema<A, I, R>
+): ((
+  response: HttpClientResponse.HttpClientResponse
 ) => Effect.Effect<Result<A>, NombaRequestFailed | UnexpectedResponse, R>) => {
   const decode = Schema.decodeUnknown(schema, { errors: "all" })
   return Effect.fn("NombaResponse.result")(function* (response) {
     const { headers, status } = response
     const body = yield* IncomingResponse.readUntil(response, Effect.never)
-    const mask = masking(secretsOf(response))
+    const mask = masking([...secrets, ...secretsOf(response)])
     const safe = (text: string): string => mask(text, 200)
 
     const unexpected = (reason: UnexpectedResponse["reason"], issues: ReadonlyArray<string> = []): UnexpectedResponse =>

@@ -10,6 +10,7 @@ import type { StoreKind } from "../layers/config/StoreChoice.js"
 import * as SessionCodec from "../layers/SessionCodec.js"
 import * as TokenStoreMemory from "../layers/TokenStoreMemory.js"
 import type { TokenStore } from "../services/TokenStore.js"
+import type { ConfigField } from "./errors.js"
 
 declare const brand: unique symbol
 
@@ -29,6 +30,8 @@ export interface StoreParts {
   readonly kind: StoreKind
   /** Whether `NOMBA_TOKEN_STORE` says where it is. */
   readonly isFromEnvironment: boolean
+  /** What `createNomba` refuses at once. */
+  readonly problems: ReadonlyArray<ConfigField>
   readonly layer: Layer.Layer<TokenStore, ConfigError.ConfigError>
 }
 
@@ -58,4 +61,9 @@ export const codecOf = (
       )
 
 /** @internal */
-export const memory: StoreParts = { kind: "memory", isFromEnvironment: false, layer: TokenStoreMemory.layer }
+export const memory: StoreParts = {
+  kind: "memory",
+  isFromEnvironment: false,
+  problems: [],
+  layer: TokenStoreMemory.layer
+}

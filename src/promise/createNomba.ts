@@ -16,13 +16,14 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { configuredSecret } from "../layers/auth/TokenRequest.js"
 import type * as Snapshot from "../layers/cache/Snapshot.js"
 import * as NombaResponse from "../layers/NombaResponse.js"
 import * as Engine from "./engine.js"
-import { isNombaError, UnexpectedResponse } from "./errors.js"
+import { type InvalidRequest, isNombaError, UnexpectedResponse } from "./errors.js"
 import { at, type Caller, captureCaller, closed, type EngineError, fromCause, fromError } from "./failure.js"
 import * as http from "./http.js"
-import { check, type NombaOptions, type NombaRequestOptions } from "./options.js"
+import { check, type Known, type NombaOptions, type NombaRequestOptions } from "./options.js"
 import * as StandardFetch from "./StandardFetch.js"
 import { isStandardSchema, pathsOf, type StandardSchema } from "./StandardSchema.js"
 import { eventOf, type NombaSession, type NombaSessionEvent, viewOf } from "./session.js"
@@ -115,7 +116,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   }
 
   const ready = async (caller: Caller, signal: AbortSignal | undefined): Promise<Engine.Engine> => {
-    signal?.throwIfAborted()
+    if (signal?.aborted === true) throw signal.reason
     if (closing !== undefined) throw at(caller, closed())
     if (engine !== undefined) return engine
     const exit = await http.abortable(start(), signal)
@@ -162,7 +163,14 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
   }
 
   const token: Nomba["token"] = (options) => {
-    if (options?.signal?.aborted === true) return Promise.reject(options.signal.reason)
+    if (options !== undefined) {
+      try {
+        http.checkOptions("token", options, waitOptions)
+      } catch (error) {
+        return Promise.reject(at(captureCaller(token), error as InvalidRequest))
+      }
+      if (options?.signal?.aborted === true) return Promise.reject(options.signal.reason)
+    }
     const answer = cachedToken()
     if (answer !== undefined) return answer
     if (waiting < CROWD || options?.signal !== undefined) return obtain(captureCaller(token), options?.signal)
@@ -196,6 +204,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     }
   }
 
+  const readData = NombaResponse.resultWithout(Option.toArray(configuredSecret(settings.config)), Schema.Unknown)
   const standard = StandardFetch.make(settings.config, settings.fetch)
 
   const send = async (caller: Caller, input: string | URL | Request, init: RequestInit | undefined) => {
@@ -225,6 +234,7 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     path: string | URL,
     options: NombaRequestOptions & { readonly schema?: StandardSchema }
   ): Promise<unknown> => {
+    attempt(caller, () => http.checkOptions("request", options, requestOptions))
     const { schema } = options
     if (schema !== undefined && !isStandardSchema(schema)) throw at(caller, http.notSent(NOT_A_SCHEMA))
     const { request: prepared, signal } = attempt(caller, () => http.fromOptions(path, options))
@@ -250,15 +260,17 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     )
   }
 
-  const request = (path: string | URL, options: NombaRequestOptions = {}): Promise<unknown> =>
-    call(captureCaller(request), path, options)
+  const request = (path: string | URL, options?: NombaRequestOptions): Promise<unknown> =>
+    call(captureCaller(request), path, options ?? {})
 
-  const view = async (caller: Caller, signal: AbortSignal | undefined): Promise<NombaSession> => {
+  const view = async (caller: Caller, options: WaitOptions | undefined): Promise<NombaSession> => {
+    attempt(caller, () => http.checkOptions("session", options, waitOptions))
+    const signal = options?.signal
     const running = await ready(caller, signal)
     return run(running, caller, signal, Effect.map(running.cache.session, viewOf))
   }
 
-  const session: Nomba["session"] = (options) => view(captureCaller(session), options?.signal)
+  const session: Nomba["session"] = (options) => view(captureCaller(session), options)
 
   const end = async (caller: Caller): Promise<void> => {
     const running = await ready(caller, undefined)
@@ -269,6 +281,8 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
 
   const subscribe: Nomba["subscribe"] = (listener) => {
     const caller = captureCaller(subscribe)
+    if (typeof listener !== "function")
+      throw at(caller, http.notSent("the listener must be a function", "Not subscribed"))
     const unsubscribed = new AbortController()
     const { signal } = unsubscribed
     const hear = async (): Promise<void> => {
@@ -308,10 +322,19 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
  */
 const CROWD = 100
 
+const waitOptions: Known<WaitOptions> = { signal: 0 }
+
+const requestOptions: Known<NombaRequestOptions & { readonly schema: unknown }> = {
+  method: 0,
+  body: 0,
+  query: 0,
+  headers: 0,
+  signal: 0,
+  schema: 0
+}
+
 const NOT_A_SCHEMA =
   "the schema is not a Standard Schema (of Effect, give Schema.standardSchemaV1(schema); Zod needs version 3.24 or later)"
-
-const readData = NombaResponse.result(Schema.Unknown)
 
 /** Runs what may throw an error of this package, whose stack then begins at the caller. */
 const attempt = <A>(caller: Caller, run: () => A): A => {

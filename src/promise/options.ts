@@ -100,13 +100,58 @@ export interface NombaLogger {
 export interface NombaRequestOptions {
   /** Default: `POST` if there is a body, otherwise `GET`. */
   readonly method?: string | undefined
-  /** Sent as JSON. */
+  /** Sent as JSON. What JSON would lose is refused: a `Map`, an `Error`, a function, a bigint, `NaN`. */
   readonly body?: unknown
   /** Members that are undefined are left out. */
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined
   readonly headers?: HeadersInit | undefined
   /** Ends this call, and never the renewal of the token that other calls wait for. */
   readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * The options that a function knows. A member that is missing here does not compile.
+ *
+ * @internal
+ */
+export type Known<Options> = { readonly [Name in keyof Options]-?: 0 }
+
+/**
+ * What is wrong with an options object as such: it is none, or has members that its function does not know. `in` also finds
+ * those of an `AbortSignal` that was given in place of `{ signal }`.
+ *
+ * @internal
+ */
+export const unknownOptions = (of: string, options: unknown, known: object): ReadonlyArray<ConfigField> => {
+  if (options === undefined || options === null) return []
+  if (typeof options !== "object") {
+    const name = `the options of ${of}`
+    return [{ name, message: `${name} must be an object` }]
+  }
+  const problems: Array<ConfigField> = []
+  for (const given in options) {
+    if (Object.hasOwn(known, given)) continue
+    const names = Object.keys(known)
+    const near = names.find((name) => name.toLowerCase() === given.toLowerCase())
+    const fix = near === undefined ? `it has ${names.join(", ")}` : `write ${near}`
+    problems.push({ name: `options.${given}`, message: `options.${given} is not an option of ${of}: ${fix}` })
+  }
+  return problems
+}
+
+const names: Known<NombaOptions> = {
+  clientId: 0,
+  clientSecret: 0,
+  accountId: 0,
+  environment: 0,
+  baseUrl: 0,
+  renewAhead: 0,
+  requestTimeout: 0,
+  revokeOnClose: 0,
+  tokenStore: 0,
+  fetch: 0,
+  logger: 0,
+  waitUntil: 0
 }
 
 /**
@@ -136,7 +181,7 @@ export const check = (options: NombaOptions): Settings => {
     waitUntil,
     ...plain
   }: { readonly [Name in keyof NombaOptions]: unknown } = options ?? {}
-  const problems: Array<ConfigField> = []
+  const problems: Array<ConfigField> = [...unknownOptions("createNomba", options, names)]
   const refuse = (option: string, problem: string): void => {
     problems.push({ name: `options.${option}`, message: `options.${option} ${problem}` })
   }
@@ -154,7 +199,7 @@ export const check = (options: NombaOptions): Settings => {
     if (plain.revokeOnClose === true && store.kind !== "memory") {
       refuse("revokeOnClose", "would end the session of the processes that share this token store: leave it out")
     }
-    problems.push(...storeProblems(store))
+    problems.push(...store.problems, ...storeProblems(store))
   }
   const config = Effect.runSync(
     Effect.either(

@@ -83,8 +83,11 @@ describe("nomba-auth token", () => {
 
   it("shares the session with a program of the library in the same store", async () => {
     const { sandbox, store, variables } = await user()
+    const { accountId, clientId, clientSecret } = sandbox.credentials()
     await using nomba = createNomba({
-      ...sandbox.credentials(),
+      accountId,
+      clientId,
+      clientSecret,
       baseUrl: sandbox.url,
       tokenStore: fileStore(store)
     })

@@ -32,6 +32,8 @@ const rejection = async (promise: Promise<unknown>): Promise<unknown> => {
   return assert.fail("it did not reject")
 }
 
+const firstFrame = ({ stack }: Error): string | undefined => stack?.split("\n").find((line) => line.includes(" at "))
+
 const settings = (sandbox: SandboxHandle): NombaOptions => {
   const { accountId, clientId, clientSecret } = sandbox.credentials()
   return { baseUrl: sandbox.url, clientId, clientSecret, accountId }
@@ -509,6 +511,69 @@ describe("what fetch does not send", () => {
   })
 })
 
+describe("a wrong argument", () => {
+  const SIGNAL = "the signal must be an AbortSignal, such as AbortSignal.timeout(5_000)"
+  const { signal } = new AbortController()
+  const calls: Record<string, (nomba: Nomba, options: never) => Promise<unknown>> = {
+    token: (nomba, options) => nomba.token(options),
+    session: (nomba, options) => nomba.session(options),
+    fetch: (nomba, options) => nomba.fetch("/v1/x", options),
+    request: (nomba, options) => nomba.request("/v1/x", options)
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    const wrong: ReadonlyArray<readonly [unknown, string]> = [
+      [{ signal: {} }, SIGNAL],
+      [{ signal: "x" }, SIGNAL],
+      [{ signal: { aborted: true } }, SIGNAL],
+      ["POST", `the options of ${name} must be an object`],
+      ...(name === "fetch"
+        ? []
+        : ([
+            [signal, `is not an option of ${name}: it has `],
+            [{ Signal: signal }, `options.Signal is not an option of ${name}: write signal`]
+          ] as const))
+    ]
+    for (const [options, problem] of wrong) {
+      it(`is InvalidRequest at the caller's line, with and without a token in memory: ${name} ${inspect(options)}`, async () => {
+        const { nomba, requests } = scriptedNomba(() => Response.json({ code: "00", data: null }))
+        for (const sent of [0, 1]) {
+          const error = await rejection(call(nomba, options as never))
+          assert.instanceOf(error, InvalidRequest)
+          assert.include(error.message, problem)
+          assert.include(firstFrame(error), "createNomba.test.ts")
+          assert.lengthOf(requests, sent)
+          await nomba.token()
+        }
+        await nomba.close()
+      })
+    }
+
+    it(`may be null in place of options or of a signal: ${name}`, async () => {
+      const { nomba } = scriptedNomba(() => Response.json({ code: "00", data: null }))
+      await call(nomba, null as never)
+      await call(nomba, { signal: null } as never)
+      await nomba.close()
+    })
+  }
+
+  it("is InvalidRequest if the method is no text, or the listener no function", async () => {
+    const { nomba, requests } = scriptedNomba(() => Response.json({}))
+    assert.instanceOf(await rejection(nomba.fetch("/v1/x", { method: {} as never })), InvalidRequest)
+    for (const listener of ["x", undefined, {}]) {
+      try {
+        nomba.subscribe(listener as never)
+        assert.fail("it was not refused")
+      } catch (error) {
+        assert.instanceOf(error, InvalidRequest)
+        assert.strictEqual(error.message, "Not subscribed: the listener must be a function.")
+        assert.include(firstFrame(error), "createNomba.test.ts")
+      }
+    }
+    assert.lengthOf(requests, 0)
+    await nomba.close()
+  })
+})
+
 describe("nomba.request", () => {
   it(
     "returns the data",
@@ -540,6 +605,17 @@ describe("nomba.request", () => {
     await nomba.close()
   })
 
+  it("masks a client secret that Nomba echoes, also one that shares letters with the token", async () => {
+    const clientSecret = "SuperSecretToken-1Value="
+    const { nomba } = scriptedNomba(() => Response.json({ code: "05", description: `No ${clientSecret} token-1` }), {
+      clientSecret
+    })
+    const error = await rejection(nomba.request("/v1/transfers/bank", { body: {} }))
+    assert.instanceOf(error, NombaRequestFailed)
+    assert.strictEqual(error.description, "No *** ***")
+    await nomba.close()
+  })
+
   it("checks the data with any Standard Schema, and names paths and no values", async () => {
     const { nomba } = scriptedNomba(() => Response.json({ code: "00", data: { amount: "secret-value" } }))
     const Amount = Schema.standardSchemaV1(Schema.Struct({ amount: Schema.String }))
@@ -564,6 +640,74 @@ describe("nomba.request", () => {
     })
     expectTypeOf(data).toEqualTypeOf<"five">()
     assert.strictEqual(data, "five")
+    await nomba.close()
+  })
+
+  it("sends what JSON carries: plain objects, members of classes, and what toJSON returns", async () => {
+    const { nomba, requests } = scriptedNomba(() => Response.json({ code: "00", data: null }))
+    class Transfer {
+      readonly amount = 1
+      readonly note = undefined
+    }
+    const bare = Object.assign(Object.create(null), { a: [1, "b", false, null] })
+    const when = new Date(0)
+    for (const body of [bare, new Transfer(), { when }, [], "text", null, {}]) {
+      await nomba.request("/v1/transfers/bank", { body })
+    }
+    assert.deepStrictEqual(
+      requests.filter(({ url }) => !url.includes("/auth/")).map(({ init }) => init.body),
+      ['{"a":[1,"b",false,null]}', '{"amount":1}', '{"when":"1970-01-01T00:00:00.000Z"}', "[]", '"text"', "null", "{}"]
+    )
+    await nomba.close()
+  })
+
+  class Hidden {
+    readonly #amount = 1
+    get amount() {
+      return this.#amount
+    }
+  }
+  const circular: { self?: unknown } = {}
+  circular.self = circular
+  const FAILED = "the body is circular, or its toJSON failed"
+  const cannotCarry = (what: string) => `JSON cannot carry ${what} in the body; nomba.fetch sends other bodies`
+  const lost: ReadonlyArray<readonly [unknown, string]> = [
+    [new Map([["amount", 1]]), cannotCarry("Map")],
+    [new Set([1]), cannotCarry("Set")],
+    [Object.assign(new Error("e"), { code: "E" }), cannotCarry("Error")],
+    [/a/, cannotCarry("RegExp")],
+    [Promise.resolve({ amount: 1 }), cannotCarry("Promise")],
+    [new Hidden(), cannotCarry("an object without members of its own")],
+    [{ items: [{ amounts: new Map() }] }, cannotCarry("Map")],
+    [{ bytes: new Uint8Array([1]) }, cannotCarry("Uint8Array")],
+    [Buffer.from("a"), cannotCarry("Uint8Array")],
+    [{ amount: Number.NaN }, cannotCarry("NaN")],
+    [{ amount: 1n }, cannotCarry("BigInt")],
+    [{ reference: () => "a" }, cannotCarry("Function")],
+    [circular, FAILED],
+    [{ toJSON: () => assert.fail("a secret") }, FAILED],
+    [{ toJSON: () => undefined }, FAILED]
+  ]
+  for (const [body, problem] of lost) {
+    it(`refuses a body that JSON would lose: ${inspect(body)}`, async () => {
+      const { nomba, requests } = scriptedNomba(() => Response.json({}))
+      const error = await rejection(nomba.request("/v1/transfers/bank", { body }))
+      assert.instanceOf(error, InvalidRequest)
+      assert.strictEqual(error.message, `Request not sent: ${problem}.`)
+      assert.include(firstFrame(error), "createNomba.test.ts")
+      assert.lengthOf(requests, 0)
+      await nomba.close()
+    })
+  }
+
+  it("refuses a query whose values String would spoil", async () => {
+    const { nomba, requests } = scriptedNomba(() => Response.json({}))
+    for (const query of ["a=1", new URLSearchParams("a=1"), new Map(), [1], { a: [1] }, { a: {} }, { a: () => 1 }]) {
+      const error = await rejection(nomba.request("/v1/transactions", { query: query as never }))
+      assert.instanceOf(error, InvalidRequest)
+      assert.include(error.message, "query must be an object whose values are")
+    }
+    assert.lengthOf(requests, 0)
     await nomba.close()
   })
 
@@ -762,6 +906,34 @@ describe("createNomba", () => {
       stack?.split("\n").find((line) => line.includes(" at ")),
       "refusal"
     )
+  })
+
+  it("refuses options that it does not have, and says what is meant", () => {
+    const complete = { clientId: "a-client", clientSecret: "c2VjcmV0" }
+    const known =
+      "clientId, clientSecret, accountId, environment, baseUrl, renewAhead, requestTimeout, revokeOnClose, tokenStore, fetch, logger, waitUntil"
+    const wrong: ReadonlyArray<readonly [unknown, string]> = [
+      [{ ...complete, clientID: "a" }, "options.clientID is not an option of createNomba: write clientId."],
+      [{ ...complete, secret: "a" }, `options.secret is not an option of createNomba: it has ${known}.`],
+      [
+        { ...complete, tokenStore: fileStore("/var/lib/shop", { Keys: [] } as never) },
+        "options.Keys is not an option of fileStore: write keys."
+      ],
+      [
+        { ...complete, tokenStore: redisStore("redis://cache:6379", { timeout: 5 } as never) },
+        "options.timeout is not an option of redisStore: it has keys, commandTimeout."
+      ],
+      [
+        { ...complete, tokenStore: fileStore("/var/lib/shop", "keys" as never) },
+        "the options of fileStore must be an object."
+      ]
+    ]
+    for (const [options, message] of wrong) {
+      const error = refusal(options as NombaOptions)
+      assert.strictEqual(error.message, message)
+      assert.include(firstFrame(error), "refusal")
+    }
+    assert.include(refusal("production" as never).message, "the options of createNomba must be an object.")
   })
 
   it("says nothing about the environment if the option itself is wrong", () => {

@@ -143,19 +143,20 @@ export interface ClientSecret {
 
 /** The client secret, read again for each issue. */
 export const makeClientSecret = (config: NombaConfigService): Effect.Effect<ClientSecret> =>
-  Effect.map(
-    Ref.make(Option.filter(constant(config.clientSecret), (secret) => Redacted.isRedacted(secret))),
-    (known) => ({
-      known,
-      read: config.clientSecret.pipe(
-        Effect.catchAllCause((cause) => Effect.fail(failure(Option.getOrUndefined(Cause.failureOption(cause))))),
-        interruptInBackground,
-        stallTolerantTimeout({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
-        Effect.tap((secret) => all("issue", exactSecret(`clientSecret (${config.origins.clientSecret})`, secret))),
-        Effect.tap((secret) => Ref.set(known, Option.some(secret)))
-      )
-    })
-  )
+  Effect.map(Ref.make(configuredSecret(config)), (known) => ({
+    known,
+    read: config.clientSecret.pipe(
+      Effect.catchAllCause((cause) => Effect.fail(failure(Option.getOrUndefined(Cause.failureOption(cause))))),
+      interruptInBackground,
+      stallTolerantTimeout({ duration: config.requestTimeout, onTimeout: () => unreadable() }),
+      Effect.tap((secret) => all("issue", exactSecret(`clientSecret (${config.origins.clientSecret})`, secret))),
+      Effect.tap((secret) => Ref.set(known, Option.some(secret)))
+    )
+  }))
+
+/** The client secret if it was configured as a value. */
+export const configuredSecret = ({ clientSecret }: NombaConfigService): Option.Option<Redacted.Redacted<string>> =>
+  Option.filter(constant(clientSecret), (secret) => Redacted.isRedacted(secret))
 
 /** The value of an effect that only succeeds with one: a secret that was configured as a value. */
 const constant = <A, E>(effect: Effect.Effect<A, E>): Option.Option<A> =>

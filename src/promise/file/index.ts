@@ -6,6 +6,7 @@
  */
 import * as TokenStoreFile from "../../layers/TokenStoreFile.js"
 import * as NombaStore from "../NombaStore.js"
+import { type Known, unknownOptions } from "../options.js"
 
 /**
  * The options of `fileStore`.
@@ -37,14 +38,17 @@ export interface FileStoreOptions {
  * @since 0.1.0
  * @category constructors
  */
-export const fileStore = (path?: string, { keys }: FileStoreOptions = {}): NombaStore.NombaStore =>
+export const fileStore = (path?: string, options: FileStoreOptions = {}): NombaStore.NombaStore =>
   NombaStore.make({
     kind: "file",
     isFromEnvironment: path === undefined,
+    problems: unknownOptions("fileStore", options, known),
     layer: TokenStoreFile.layerConfig({
       directory: path,
-      codec: NombaStore.codecOf(keys)
+      codec: NombaStore.codecOf(options?.keys)
     })
   })
+
+const known: Known<FileStoreOptions> = { keys: 0 }
 
 export type { NombaStore } from "../NombaStore.js"

@@ -9,7 +9,7 @@ import * as SessionCodec from "../../layers/SessionCodec.js"
 import type { RedisClient } from "../../layers/store/redis/RedisClient.js"
 import * as TokenStoreRedis from "../../layers/TokenStoreRedis.js"
 import * as NombaStore from "../NombaStore.js"
-import { type Duration, numberOrText } from "../options.js"
+import { type Duration, type Known, numberOrText, unknownOptions } from "../options.js"
 
 /**
  * One key of AES-256. The first key of the list encrypts, and all of them decrypt.
@@ -60,12 +60,13 @@ export const redisStore = (
   where?: string | URL | RedisClient,
   options: RedisStoreOptions = {}
 ): NombaStore.NombaStore => {
-  const commandTimeout = numberOrText(options.commandTimeout)
-  const codec = NombaStore.codecOf(options.keys)
+  const commandTimeout = numberOrText(options?.commandTimeout)
+  const codec = NombaStore.codecOf(options?.keys)
   const isUrl = typeof where === "string" || where instanceof URL
   return NombaStore.make({
     kind: "redis",
     isFromEnvironment: where === undefined,
+    problems: unknownOptions("redisStore", options, known),
     layer:
       isUrl || where === undefined
         ? TokenStoreRedis.layerConfig({
@@ -76,6 +77,8 @@ export const redisStore = (
         : TokenStoreRedis.layerFromClient({ client: where, commandTimeout, codec: codec ?? SessionCodec.config })
   })
 }
+
+const known: Known<RedisStoreOptions> = { keys: 0, commandTimeout: 0 }
 
 export type { RedisClient, RedisSubscriber } from "../../layers/store/redis/RedisClient.js"
 export type { NombaStore } from "../NombaStore.js"
