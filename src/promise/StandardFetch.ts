@@ -14,7 +14,7 @@ import type * as IncomingResponse from "../layers/http/IncomingResponse.js"
 import * as NetworkFailure from "../layers/http/NetworkFailure.js"
 import { authorization, checkHeaders, destination, isReplayable, SentRequest } from "../layers/http/OutgoingRequest.js"
 import * as Recovery from "../layers/http/Recovery.js"
-import type { AuthError } from "../schemas/AuthError.js"
+import { type AuthError, UnexpectedResponse } from "../schemas/AuthError.js"
 import type { NombaConfigService } from "../services/NombaConfig.js"
 import type { TokenCacheService } from "../services/TokenCache.js"
 import { fromError } from "./failure.js"
@@ -100,9 +100,16 @@ export const make = (config: NombaConfigService, replaced: typeof globalThis.fet
         discard: Recovery.discard
       })
     )
-    return Effect.map(recovered, ({ original, peeked }) =>
-      peeked === undefined || !original.bodyUsed ? original : reread(original, peeked, prepared.signal)
-    )
+    return Effect.flatMap(recovered, ({ original, peeked }) => {
+      if (peeked === undefined || !original.bodyUsed) return Effect.succeed(original)
+      // `Response` can be made with no other status.
+      if (original.status <= 599) return Effect.succeed(reread(original, peeked, prepared.signal))
+      const { status } = original
+      return Effect.zipRight(
+        peeked.cancel,
+        Effect.fail(new UnexpectedResponse({ operation: "request", reason: "UnknownStatus", status }))
+      )
+    })
   }
 
   return {

@@ -441,6 +441,14 @@ describe("nomba.fetch", () => {
   })
 })
 
+it("nomba.fetch rejects with UnexpectedResponse if no Response can be made with the status", async () => {
+  const odd = await served((response) => response.writeHead(600, { "content-type": "application/json" }).end("{}"))
+  await using client = odd
+  const error = await rejection(client.nomba.fetch("/v1/x"))
+  assert.instanceOf(error, UnexpectedResponse)
+  assert.deepInclude(error, { reason: "UnknownStatus", status: 600 })
+})
+
 describe("what fetch does not send", () => {
   const OPTIONS = "fetch does not take these options"
   const requests: ReadonlyArray<readonly [RequestInit, string]> = [
