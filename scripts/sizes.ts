@@ -33,7 +33,7 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
       console.log(await Effect.runPromise(Effect.provide(program, FetchHttpClient.layer)))`
   },
   "nomba-auth": {
-    limit: 131,
+    limit: 132,
     code: `
       import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
       import * as Effect from "effect/Effect"
@@ -47,7 +47,7 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
       console.log(await Effect.runPromise(Effect.provide(program, NombaLive)))`
   },
   "nomba-auth/promise": {
-    limit: 139,
+    limit: 140,
     code: `
       import { createNomba } from "nomba-auth/promise"
       console.log(await createNomba().request("/v1/x"))`
@@ -79,7 +79,7 @@ const programs: Record<string, { readonly limit: number; readonly code: string }
     code: `export { TokenStoreEnv } from "nomba-auth/node"`
   },
   "nomba-auth/testing": {
-    limit: 144,
+    limit: 145,
     code: `export * from "nomba-auth/testing"`
   }
 }
