@@ -29,6 +29,8 @@ export interface Exchange {
   readonly response: Http.ServerResponse
   readonly upload: Upload
   readonly gone: Gone
+  /** As `performance.now()` tells it. */
+  readonly startedAt: number
   /** The name of the key; `-` before it is known. */
   key: string
   /** Normalised and without a query; `-` before it is known. */

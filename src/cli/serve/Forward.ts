@@ -20,8 +20,8 @@ import { MaskedBody } from "./Masking.js"
 import type { Upload } from "./Upload.js"
 import * as Upstream from "./Upstream.js"
 
-/** Rejects with an `AuthError` if there is no response. `isClosing`: whether the caller's connection ends with this response. */
-export type Forward = (exchange: Exchange, admitted: Admitted, isClosing: () => boolean) => Promise<void>
+/** Rejects with an `AuthError` if there is no response. `isLast`: whether the caller's connection ends with this response. */
+export type Forward = (exchange: Exchange, admitted: Admitted, isLast: (exchange: Exchange) => boolean) => Promise<void>
 
 export const make = (
   { accountId }: NombaConfigService,
@@ -68,7 +68,7 @@ export const make = (
       discard: (attempt) => Effect.sync(() => Upstream.discard(attempt))
     })
 
-  return async (exchange, admitted, isClosing) => {
+  return async (exchange, admitted, isLast) => {
     const { caller, gone, response } = exchange
     const outgoing = outgoingOf(exchange, admitted)
     const token: Redacted.Redacted<string> = snapshot?.fresh() ?? (await run(cache.get, gone))
@@ -78,7 +78,7 @@ export const make = (
     const attempt = first.isRejected ? await run(replay(exchange, outgoing, first), gone) : first
     if (gone.isGone) return
     const why = attempt.isRejected ? (whyNotReplayed(attempt, outgoing) ?? REJECTED_AGAIN) : undefined
-    pass(exchange, attempt, why, isClosing())
+    pass(exchange, attempt, why, isLast(exchange))
   }
 }
 
@@ -110,14 +110,14 @@ const whyNotReplayed = (
 const REJECTED_AGAIN = "Nomba also rejected a renewed token: check the account id and whether it may call this path"
 
 /** Passes Nomba's response on to the caller. `why`: why the request was not sent again. */
-const pass = (exchange: Exchange, attempt: Upstream.Attempt, why: string | undefined, isClosing: boolean): void => {
+const pass = (exchange: Exchange, attempt: Upstream.Attempt, why: string | undefined, isLast: boolean): void => {
   const { caller, response, upload } = exchange
   const { body, mask, request, response: answer, start } = attempt
   const headers = Headers.downstreamHeaders(answer, mask)
   const stated = body === answer ? answer.headers["content-length"] : undefined
   if (stated !== undefined) headers.push("content-length", stated)
   if (why !== undefined) headers.push("x-nomba-auth", "NotReplayed", "x-nomba-auth-detail", why)
-  if (!upload.isComplete || isClosing) headers.push("connection", "close")
+  if (!upload.isComplete || isLast) response.shouldKeepAlive = false
   upload.release()
   response.writeHead(answer.statusCode ?? 502, headers)
   if (Upstream.hasNoBody(answer, caller.method ?? "")) {

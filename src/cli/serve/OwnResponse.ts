@@ -35,8 +35,8 @@ const respond = (
   upload.stop()
   const body = envelope(status, description)
   // The rest of the request is not read, and what followed one that is malformed may be part of it.
-  const closing = upload.isComplete && status !== 400 ? {} : { connection: "close" }
-  response.writeHead(status, { ...headersOf(tag, body), ...more, ...closing })
+  if (!upload.isComplete || status === 400) response.shouldKeepAlive = false
+  response.writeHead(status, { ...headersOf(tag, body), ...more })
   response.end(caller.method === "HEAD" ? undefined : body)
 }
 

@@ -343,6 +343,51 @@ describe("what one server may read in two ways", () => {
   )
 })
 
+describe("a connection with several requests", () => {
+  const closing = [
+    ["is refused as malformed", lines("GET /v1/../x HTTP/1.1"), "400"],
+    ["asks for the end of the connection", lines("GET /v1/first HTTP/1.1", "Connection: close"), "200"],
+    ["is of HTTP/1.0", lines("GET /v1/first HTTP/1.0", "Connection: keep-alive"), "200"]
+  ] as const
+
+  it.scopedLive.each(closing)("is done with after one that %s", ([, first, status]) =>
+    Effect.gen(function* () {
+      const { handled, port, proxy, received, talk } = yield* proxied()
+      const second = lines("POST /v1/second HTTP/1.1", "Content-Length: 0")
+      const answer = yield* talk((first + second).replaceAll("HOST", `127.0.0.1:${port}`), true)
+      assert.deepStrictEqual(answer.match(/(?<=HTTP\/1\.1 )\d+/g), [status])
+      yield* until(() => proxy.metrics.inFlight === 0)
+      assert.notInclude(
+        received.map(({ url }) => url),
+        "/v1/second"
+      )
+      assert.isAtMost(handled.length, 1)
+    })
+  )
+
+  it.scopedLive("that is lost ends them all, also those that wait for the response before their own", () =>
+    Effect.gen(function* () {
+      const { connect, handled, port, proxy, received } = yield* proxied(() => {})
+      const socket = yield* connect
+      const requests = ["/v1/1", "/v1/2", "/v1/3"].map((path) => lines(`GET ${path} HTTP/1.1`))
+      socket.write(requests.join("").replaceAll("HOST", `127.0.0.1:${port}`))
+      yield* until(() => received.length === 3)
+      assert.strictEqual(proxy.metrics.inFlight, 3)
+      socket.destroy()
+      yield* until(() => handled.length === 3)
+      assert.deepStrictEqual(
+        handled.map(({ path, status }) => [path, status]),
+        [
+          ["/v1/1", 499],
+          ["/v1/2", 499],
+          ["/v1/3", 499]
+        ]
+      )
+      assert.strictEqual(proxy.metrics.inFlight, 0)
+    })
+  )
+})
+
 it.scopedLive("a request that was passed on gets Nomba's response, although what follows it is not HTTP", () =>
   Effect.gen(function* () {
     const held = yield* Deferred.make<ServerResponse>()
