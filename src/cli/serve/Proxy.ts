@@ -59,9 +59,13 @@ export const start = (options: Options): Effect.Effect<Proxy, ListenError, Scope
     const closing = (): boolean => isClosing
     const isLast = (exchange: Exchange): boolean =>
       isClosing && connections.get(exchange.caller.socket)?.at(-1) === exchange
+    // Node's own `closeIdleConnections` leaves those that have not sent a whole request yet.
+    const closeIdle = (): void => {
+      for (const [socket, exchanges] of connections) if (exchanges.length === 0) socket.destroy()
+    }
     const ended = (handled: Handled): void => {
       // A connection that was busy when the proxy began to close is idle now.
-      if (isClosing) setImmediate(() => server.closeIdleConnections())
+      if (isClosing) setImmediate(closeIdle)
       metrics.record(handled)
       onHandled?.(handled)
     }
@@ -89,7 +93,7 @@ export const start = (options: Options): Effect.Effect<Proxy, ListenError, Scope
     const url = yield* Effect.acquireRelease(listen(server, place, "--port"), () =>
       Effect.suspend(() => {
         isClosing = true
-        return drain(server, limits.drain)
+        return drain(server, closeIdle, limits.drain)
       })
     )
     return { url, metrics, isClosing: closing }

@@ -922,6 +922,36 @@ describe("a proxy that closes", () => {
       yield* closing
     })
   )
+
+  it.live("closes connections without a whole request at once", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      // Longer than a test may take.
+      const limits = { drain: 600_000 }
+      const { ask, connect } = yield* proxied(accept, { limits }).pipe(Scope.extend(scope))
+      const silent = yield* connect
+      const begun = yield* connect
+      begun.write("GET /v1/x HT")
+      assert.strictEqual((yield* ask("/v1/x")).status, 200)
+      yield* Effect.all([closes(silent), closes(begun), Scope.close(scope, Exit.void)], { concurrency: "unbounded" })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("answers all requests of a connection before it closes it", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const held: Array<ServerResponse> = []
+      const { port, proxy, talk } = yield* proxied((_, response) => void held.push(response)).pipe(Scope.extend(scope))
+      const two = lines("GET /v1/1 HTTP/1.1") + lines("GET /v1/2 HTTP/1.1")
+      const talking = yield* Effect.fork(talk(two.replaceAll("HOST", `127.0.0.1:${port}`), true))
+      yield* until(() => held.length === 2)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* until(proxy.isClosing)
+      for (const response of held) response.end("done")
+      assert.lengthOf((yield* Fiber.join(talking)).match(/ 200 OK/g) ?? [], 2)
+      yield* closing
+    })
+  )
 })
 
 describe("a Unix socket", () => {
