@@ -35,6 +35,9 @@ export const make = (name: string, key: Redacted.Redacted, rules?: ReadonlyArray
 /** A key of 256 random bits. */
 export const generate = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))
 
+/** Whether a text looks like one that was generated. */
+export const isGenerated = (text: string): boolean => /^[\w-]{43}$/.test(text)
+
 /** The key that a request brings: `x-nomba-key`, otherwise the bearer token. */
 const presented = ({ authorization, "x-nomba-key": header }: IncomingHttpHeaders): string | undefined => {
   if (header !== undefined) return typeof header === "string" ? header : undefined
