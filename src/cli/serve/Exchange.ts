@@ -36,4 +36,6 @@ export interface Exchange {
   /** Normalised and without a query; `-` before it is known. */
   path: string
   isReplayed: boolean
+  /** What the log says in place of the status if the response does not reach its end. */
+  statusIfCut: number
 }

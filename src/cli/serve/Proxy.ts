@@ -164,7 +164,7 @@ const handler = (
 ) => {
   const heldBytes: Upload.HeldBytes = { left: Upload.TOTAL_LIMIT }
   const end = (exchange: Exchange): void => {
-    const { caller, gone, isReplayed, key, path, response, startedAt, upload } = exchange
+    const { caller, gone, isReplayed, key, path, response, startedAt, statusIfCut, upload } = exchange
     const ofConnection = connections.get(caller.socket) ?? []
     const at = ofConnection.indexOf(exchange)
     if (at < 0) return
@@ -176,7 +176,7 @@ const handler = (
       key,
       method: caller.method ?? "-",
       path,
-      status: response.headersSent ? response.statusCode : 499,
+      status: response.writableFinished ? response.statusCode : statusIfCut,
       isReplayed,
       millis: performance.now() - startedAt
     })
@@ -196,7 +196,8 @@ const handler = (
       startedAt: performance.now(),
       key: "-",
       path: "-",
-      isReplayed: false
+      isReplayed: false,
+      statusIfCut: 499
     }
     metrics.inFlight += 1
     ofConnection.push(exchange)

@@ -605,6 +605,12 @@ describe("a 401", () => {
   )
 })
 
+/** Sends the half of a response. */
+const breaking: Handle = (_, response) => {
+  response.writeHead(200)
+  response.write("half", () => response.destroy())
+}
+
 describe("a response", () => {
   it.scopedLive("shows the token nowhere", () =>
     Effect.gen(function* () {
@@ -655,7 +661,9 @@ describe("a response", () => {
         response.writeHead(200, { "content-encoding": "zstd" })
         response.end("?")
       })
-      assert.deepInclude(yield* ask("/v1/x"), { status: 502, tag: "UnexpectedResponse" })
+      const unknown = yield* ask("/v1/x")
+      assert.deepInclude(unknown, { status: 502, tag: "UnexpectedResponse" })
+      assert.include(unknown.body, "content-encoding: is none that this proxy can decode")
     })
   )
 
@@ -766,18 +774,51 @@ describe("a response", () => {
     })
   )
 
-  it.scopedLive("that breaks off breaks off for the caller too", () =>
+  it.scopedLive("that breaks off breaks off for the caller too, and is a 502 in the log", () =>
     Effect.gen(function* () {
-      const { ask, handled, talk, port } = yield* proxied((_, response) => {
-        response.writeHead(200)
-        response.write("half")
-        setTimeout(() => response.destroy(), 20)
-      })
+      const { handled, port, talk } = yield* proxied(breaking)
       const answer = yield* talk(lines("GET /v1/x HTTP/1.1").replaceAll("HOST", `127.0.0.1:${port}`), true)
+      assert.match(answer, /^HTTP\/1\.1 200 /)
       assert.include(answer, "half")
       assert.notInclude(answer, "\r\n0\r\n\r\n")
       yield* until(() => handled.length === 1)
-      assert.isDefined(ask)
+      assert.strictEqual(handled[0]?.status, 502)
+    })
+  )
+
+  it.scopedLive("that breaks off resets a connection of HTTP/1.0, whose end would be the end of the body", () =>
+    Effect.gen(function* () {
+      const { connect, handled, port } = yield* proxied(breaking)
+      const socket = yield* connect
+      const failed = yield* Effect.fork(
+        Effect.promise(() => once(socket.resume(), "error") as Promise<[NodeJS.ErrnoException]>)
+      )
+      socket.write(lines("GET /v1/x HTTP/1.0").replaceAll("HOST", `127.0.0.1:${port}`))
+      const [error] = yield* Fiber.join(failed)
+      assert.strictEqual(error.code, "ECONNRESET")
+      yield* until(() => handled.length === 1)
+      assert.strictEqual(handled[0]?.status, 502)
+    })
+  )
+
+  it.scopedLive("that is not compressed as it says is a 502", () =>
+    Effect.gen(function* () {
+      for (const status of [200, 404, 500]) {
+        for (const text of ["plain text", "x".repeat(100_000)]) {
+          const { ask } = yield* proxied((_, response) => {
+            response.writeHead(status, { "content-encoding": "gzip", "content-length": text.length })
+            response.end(text)
+          })
+          const answer = yield* ask("/v1/x")
+          assert.deepInclude(answer, { status: 502, tag: "UnexpectedResponse" })
+          assert.include(answer.body, "body: is not what its content-encoding says")
+        }
+      }
+      const { ask } = yield* proxied((_, response) => {
+        response.writeHead(200, { "content-encoding": "gzip", "content-length": 0 })
+        response.end()
+      })
+      assert.deepInclude(yield* ask("/v1/x"), { status: 200, body: "" })
     })
   )
 
@@ -886,7 +927,7 @@ describe("a caller that goes", () => {
   it.scopedLive("in the middle of a download ends the request to Nomba", () =>
     Effect.gen(function* () {
       const closed = yield* Deferred.make<void>()
-      const { connect, port } = yield* proxied((_, response) => {
+      const { connect, handled, port } = yield* proxied((_, response) => {
         response.on("close", () => Deferred.unsafeDone(closed, Effect.void)).on("error", () => {})
         response.write("data: 1\n\n")
       })
@@ -895,6 +936,8 @@ describe("a caller that goes", () => {
       yield* seen(socket, "data: 1")
       socket.destroy()
       yield* Deferred.await(closed)
+      yield* until(() => handled.length === 1)
+      assert.strictEqual(handled[0]?.status, 499)
     })
   )
 })
