@@ -79,7 +79,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("loses credentials, cookies, hop-by-hop, proxy, trace and routing headers on the way", () =>
+  it.scopedLive("loses credentials, cookies, ranges, hop-by-hop, proxy, trace and routing headers on the way", () =>
     Effect.gen(function* () {
       const { ask, received } = yield* proxied()
       const dropped = {
@@ -98,6 +98,15 @@ describe("a request", () => {
         "x-forwarded-for": "10.0.0.1",
         forwarded: "for=10.0.0.1",
         "x-real-ip": "10.0.0.1",
+        "client-ip": "10.0.0.1",
+        "x-client-ip": "10.0.0.1",
+        "x-cluster-client-ip": "10.0.0.1",
+        "fastly-client-ip": "10.0.0.1",
+        "true-client-ip": "10.0.0.1",
+        "cf-connecting-ip": "10.0.0.1",
+        "cf-connecting-ipv6": "fd00::1",
+        range: "bytes=0-10",
+        "if-range": '"1"',
         "x-http-method-override": "DELETE",
         "x-original-url": "/v1/transfers",
         "x-rewrite-url": "/v1/transfers",
