@@ -64,9 +64,11 @@ export const refuseRaw = (socket: Socket, status: number, problem: string): void
 export const fail = (exchange: Exchange, error: unknown): void => {
   if (exchange.gone.isGone) return void exchange.response.destroy()
   if (!isAuthError(error)) return void respond(exchange, 500, "Unexpected", "The proxy failed unexpectedly.")
-  const { retryAfter } = error
-  const wait = retryAfter === undefined ? {} : { "retry-after": Math.ceil(Duration.toSeconds(retryAfter)) }
-  respond(exchange, statusOf(error), error._tag, error.message, wait)
+  const status = statusOf(error)
+  const wait = status === 502 ? undefined : Duration.seconds(1)
+  const { retryAfter = wait } = error
+  const more = retryAfter === undefined ? {} : { "retry-after": Math.ceil(Duration.toSeconds(retryAfter)) }
+  respond(exchange, status, error._tag, error.message, more)
 }
 
 const isAuthError = (error: unknown): error is AuthError =>

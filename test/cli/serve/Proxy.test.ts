@@ -587,7 +587,7 @@ describe("a 401", () => {
 
   it.scopedLive("whose renewal fails is answered with the failure, and never with a bare 401", () =>
     Effect.gen(function* () {
-      for (const [error, status] of [
+      for (const [error, status, retryAfter] of [
         [new InvalidCredentials({ operation: "issue", status: 401 }), 502],
         [
           new Unavailable({
@@ -596,11 +596,13 @@ describe("a 401", () => {
             status: 429,
             retryAfter: Duration.millis(2_100)
           }),
-          429
+          429,
+          "3"
         ],
-        [new Unavailable({ operation: "issue", reason: "ServerError", status: 503 }), 503],
-        [new Unavailable({ operation: "store", reason: "Store", target: "Redis at cache:6379" }), 503],
-        [new Unavailable({ operation: "request", reason: "SessionContested" }), 503],
+        [new Unavailable({ operation: "issue", reason: "RateLimited", status: 429 }), 429, "1"],
+        [new Unavailable({ operation: "issue", reason: "ServerError", status: 503 }), 503, "1"],
+        [new Unavailable({ operation: "store", reason: "Store", target: "Redis at cache:6379" }), 503, "1"],
+        [new Unavailable({ operation: "request", reason: "SessionContested" }), 503, "1"],
         [new UnexpectedResponse({ operation: "issue", reason: "RenewalIneffective" }), 502]
       ] as const) {
         const { ask } = yield* proxied(accepting("token-2"), { cache: scriptedCache(error) })
@@ -608,7 +610,7 @@ describe("a 401", () => {
         assert.strictEqual(answer.status, status)
         assert.strictEqual(answer.tag, error._tag)
         assert.deepStrictEqual(JSON.parse(answer.body), { code: String(status), description: error.message })
-        assert.strictEqual(answer.headers["retry-after"], status === 429 ? "3" : undefined)
+        assert.strictEqual(answer.headers["retry-after"], retryAfter)
       }
     })
   )
