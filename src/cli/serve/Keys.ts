@@ -83,7 +83,7 @@ export const parseFile = (content: string): Either.Either<ReadonlyArray<Key>, Re
       /^[\w.-]{1,64}$/.test(name) ? [] : ["the name must be 1 to 64 letters, digits, dots, dashes or underscores"],
       keyIssue(key) ?? [],
       rest.length > 0 && rules.length === 0 ? ["a rule must follow the second colon"] : [],
-      rules.flatMap((rule) => (Either.isLeft(rule) ? [`the rule ${rule.left}`] : [])),
+      rules.flatMap((rule, at) => (Either.isLeft(rule) ? [`rule ${at + 1}: ${rule.left}`] : [])),
       keys.some((known) => known.name === name) ? ["the name is used twice"] : [],
       keys.some((known) => known.matches(pad(key.slice(0, LONGEST), presentedKey))) ? ["the key is used twice"] : []
     ].flat()
