@@ -45,7 +45,7 @@ export const refuse = (exchange: Exchange, { description, status, tag }: Refusal
 
 /** To what the HTTP parser did not take for a request. */
 export const refuseRaw = (socket: Socket, status: number, problem: string): void => {
-  if (!socket.writable || socket.bytesWritten > 0) return void socket.destroy()
+  if (socket.bytesWritten > 0) return void socket.destroy()
   const body = envelope(status, `Not passed on: ${problem}.`)
   const headers = Object.entries({ ...headersOf("InvalidRequest", body), connection: "close" })
   socket.on("error", () => {})

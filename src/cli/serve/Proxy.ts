@@ -54,7 +54,7 @@ export const start = (options: Options): Effect.Effect<Proxy, ListenError, Scope
     const metrics = new Metrics()
     const limits = { ...defaultLimits, ...options.limits }
     const connections: Connections = new Map()
-    const server = makeServer(limits, connections)
+    const server = makeServer(limits)
     let isClosing = false
     const closing = (): boolean => isClosing
     const isLast = (exchange: Exchange): boolean =>
@@ -86,6 +86,11 @@ export const start = (options: Options): Effect.Effect<Proxy, ListenError, Scope
         connections.delete(socket)
       })
     })
+    const refuse = refuser(connections, ended)
+    server.on("connect", ({ method = "-" }, socket: Socket) => refuse(socket, 405, "CONNECT is not offered", method))
+    server.on("clientError", ({ code = "" }: NodeJS.ErrnoException, socket: Socket) =>
+      refuse(socket, ...(rawRefusals[code] ?? NOT_HTTP))
+    )
     server.on("request", handle)
     // Without these listeners Node asks for the body before the key was checked, or answers itself.
     server.on("checkContinue", handle)
@@ -106,8 +111,7 @@ export const start = (options: Options): Effect.Effect<Proxy, ListenError, Scope
  */
 type Connections = Map<Socket, Array<Exchange>>
 
-/** A server that answers what is not a request, and no request yet. */
-const makeServer = (limits: Limits, connections: Connections): Http.Server => {
+const makeServer = (limits: Limits): Http.Server => {
   const server = Http.createServer({
     insecureHTTPParser: false,
     maxHeaderSize: MAX_HEADER_SIZE,
@@ -120,23 +124,33 @@ const makeServer = (limits: Limits, connections: Connections): Http.Server => {
     requireHostHeader: false
   })
   server.maxConnections = MAX_CONNECTIONS
-  server.on("connect", (_, socket: Socket) => OwnResponse.refuseRaw(socket, 405, "CONNECT is not offered"))
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    // The problem is in what follows a whole request, such as the rest of a body with too small a Content-Length. That request
-    // may have been processed, so it gets its own response, which is the last of its connection.
-    const passedOn = (connections.get(socket) ?? []).filter(({ caller }) => caller.complete)
-    for (const { response } of passedOn) response.shouldKeepAlive = false
-    if (passedOn.length > 0) return
-    const [status, problem] = rawRefusals[error.code ?? ""] ?? [400, "the request is not valid HTTP"]
-    OwnResponse.refuseRaw(socket, status, problem)
-  })
   return server
 }
+
+const NOT_HTTP = [400, "the request is not valid HTTP"] as const
 
 const rawRefusals: Readonly<Record<string, readonly [number, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, "the request did not arrive in time"],
   HPE_HEADER_OVERFLOW: [431, `the headers are larger than ${MAX_HEADER_SIZE / 1_024} KiB`]
 }
+
+/** Answers what is not a request, and no request yet. */
+const refuser =
+  (connections: Connections, onEnd: (handled: Handled) => void) =>
+  (socket: Socket, status: number, problem: string, method = "-"): void => {
+    const exchanges = connections.get(socket) ?? []
+    // The problem is in what follows a whole request, such as the rest of a body with too small a Content-Length. That request
+    // may have been processed, so it gets its own response, which is the last of its connection.
+    const passedOn = exchanges.filter(({ caller }) => caller.complete)
+    for (const { response } of passedOn) response.shouldKeepAlive = false
+    if (passedOn.length > 0) return
+    // The connection has failed, or its problem has been answered.
+    if (!socket.writable) return void socket.destroy()
+    if (exchanges.length === 0) onEnd({ key: "-", method, path: "-", status, isReplayed: false, millis: 0 })
+    // A body that ends too early is that of a caller that has gone.
+    else if (!socket.readableEnded) for (const exchange of exchanges) exchange.statusIfCut = status
+    OwnResponse.refuseRaw(socket, status, problem)
+  }
 
 /** The port is known only after the server listens, which is before the first request. */
 const hostCheckOf = (place: ListenTarget, server: Http.Server): ((header: string) => boolean) => {

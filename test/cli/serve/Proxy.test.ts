@@ -293,9 +293,14 @@ describe("what one server may read in two ways", () => {
     ["headers over 16 KiB", lines("GET /v1/x HTTP/1.1", `X-A: ${"a".repeat(17_000)}`)]
   ])("%s is refused, and nothing is passed on", (_, bytes) =>
     Effect.gen(function* () {
-      const { port, received, talk } = yield* proxied()
+      const { handled, port, proxy, received, talk } = yield* proxied()
       const answer = yield* talk(bytes.replaceAll("HOST", `127.0.0.1:${port}`))
       assert.match(answer, /^HTTP\/1\.1 4\d\d /)
+      yield* until(() => handled.length > 0 && proxy.metrics.inFlight === 0)
+      assert.deepStrictEqual(
+        handled.map(({ status }) => status),
+        [Number(answer.slice(9, 12))]
+      )
       assert.match(answer, /x-nomba-auth: InvalidRequest/)
       assert.match(answer, /connection: close/i)
       assert.deepStrictEqual(received, [])
@@ -441,9 +446,13 @@ describe("a slow caller", () => {
 
   it.scopedLive("that does not finish its headers is cut off", () =>
     Effect.gen(function* () {
-      const { received, talk } = yield* proxied(accept, { limits })
+      const { handled, received, talk } = yield* proxied(accept, { limits })
       const answer = yield* talk("GET /v1/x HTTP/1.1\r\nHost: a\r\nX-A: ", true)
       assert.match(answer, /^HTTP\/1\.1 408 /)
+      assert.deepStrictEqual(
+        handled.map(({ key, method, path, status }) => [key, method, path, status]),
+        [["-", "-", "-", 408]]
+      )
       assert.strictEqual(received.length, 0)
     })
   )
@@ -451,7 +460,7 @@ describe("a slow caller", () => {
   it.scopedLive("that never ends its body is cut off, and so is the request to Nomba", () =>
     Effect.gen(function* () {
       const closed = yield* Deferred.make<void>()
-      const { connect, port } = yield* proxied(
+      const { connect, handled, port } = yield* proxied(
         (incoming) => {
           incoming.on("error", () => {}).on("close", () => Deferred.unsafeDone(closed, Effect.void))
           incoming.resume()
@@ -464,6 +473,11 @@ describe("a slow caller", () => {
       yield* Effect.addFinalizer(() => Effect.sync(() => clearInterval(drip)))
       yield* closes(socket)
       yield* Deferred.await(closed)
+      yield* until(() => handled.length > 0)
+      assert.deepStrictEqual(
+        handled.map(({ path, status }) => [path, status]),
+        [["/v1/x", 408]]
+      )
     })
   )
 })
@@ -919,6 +933,22 @@ const count = (socket: Socket, letter: string, wanted: number): Effect.Effect<vo
   })
 
 describe("a caller that goes", () => {
+  it.scopedLive("in the middle of an upload is a 499 in the log", () =>
+    Effect.gen(function* () {
+      const { connect, handled, port, received } = yield* proxied()
+      const socket = yield* connect
+      const head = lines("POST /v1/x HTTP/1.1", "Content-Length: 9").replaceAll("HOST", `127.0.0.1:${port}`)
+      socket.write(`${head}half`)
+      yield* until(() => received.length === 1)
+      socket.destroy()
+      yield* until(() => handled.length > 0)
+      assert.deepStrictEqual(
+        handled.map(({ path, status }) => [path, status]),
+        [["/v1/x", 499]]
+      )
+    })
+  )
+
   it.scopedLive("before the response ends the request to Nomba", () =>
     Effect.gen(function* () {
       const closed = yield* Deferred.make<void>()
