@@ -768,7 +768,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "the proxy",
     breaks: "keep a request that has ended",
     file: "src/cli/serve/Proxy.ts",
-    from: "      ofConnection.splice(ofConnection.indexOf(exchange), 1)\n",
+    from: "    ofConnection.splice(at, 1)\n",
     to: "",
     test: "test/cli/serve/Proxy.test.ts",
     name: "is not HTTP"

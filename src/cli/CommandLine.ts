@@ -4,8 +4,9 @@ import type * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Span from "@effect/cli/HelpDoc/Span"
 import * as Options from "@effect/cli/Options"
+import * as ValidationError from "@effect/cli/ValidationError"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 
 /** The program that follows `--` on the command line, for `sandbox` and `exec`; empty without one. */
@@ -31,17 +32,36 @@ export const optional = <A>(
 ): Options.Options<Option.Option<A>> =>
   option.pipe(Options.withPseudoName(value), Options.withDescription(description), Options.optional)
 
-/** An option that may be given several times. */
+/** Whether the command line gives an option an empty value, or ends with its name. */
+const lacksValue = (name: string): boolean => {
+  const end = process.argv.indexOf("--")
+  const args = end < 0 ? process.argv : process.argv.slice(0, end)
+  return args.some((arg, at) => arg === name && !args[at + 1])
+}
+
+/**
+ * An option that may be given several times. `@effect/cli` leaves an empty value out, as if the option had not been given:
+ * `--allow ""` would allow everything.
+ */
 export const repeated = <A>(
   option: Options.Options<A>,
   value: string,
   description: string
-): Options.Options<Array<A>> =>
-  option.pipe(
+): Options.Options<Array<A>> => {
+  const usage = Options.getUsage(option)
+  const names = usage._tag === "Named" ? usage.names : []
+  return option.pipe(
     Options.withPseudoName(value),
     Options.withDescription(`${description} May be repeated.`),
-    Options.repeated
+    Options.repeated,
+    Options.mapEffect((values) => {
+      const empty = names.find(lacksValue)
+      return empty === undefined
+        ? Effect.succeed(values)
+        : Effect.fail(ValidationError.invalidValue(HelpDoc.p(`${empty} is empty: give it a value, or leave it out`)))
+    })
   )
+}
 
 /** For a command that listens. */
 export const portFlag = (byDefault: number): Options.Options<Option.Option<number>> =>

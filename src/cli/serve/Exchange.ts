@@ -29,9 +29,13 @@ export interface Exchange {
   readonly response: Http.ServerResponse
   readonly upload: Upload
   readonly gone: Gone
+  /** As `performance.now()` tells it. */
+  readonly startedAt: number
   /** The name of the key; `-` before it is known. */
   key: string
   /** Normalised and without a query; `-` before it is known. */
   path: string
   isReplayed: boolean
+  /** What the log says in place of the status if the response does not reach its end. */
+  statusIfCut: number
 }

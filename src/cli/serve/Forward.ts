@@ -1,5 +1,4 @@
 /** Sends an admitted request to Nomba, once more after a 401, and passes the response on. */
-import type * as Http from "node:http"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -17,11 +16,10 @@ import type { Admitted } from "./Admission.js"
 import type { Exchange, Gone } from "./Exchange.js"
 import * as Headers from "./Headers.js"
 import { MaskedBody } from "./Masking.js"
-import type { Upload } from "./Upload.js"
 import * as Upstream from "./Upstream.js"
 
-/** Rejects with an `AuthError` if there is no response. `isClosing`: whether the caller's connection ends with this response. */
-export type Forward = (exchange: Exchange, admitted: Admitted, isClosing: () => boolean) => Promise<void>
+/** Rejects with an `AuthError` if there is no response. `isLast`: whether the caller's connection ends with this response. */
+export type Forward = (exchange: Exchange, admitted: Admitted, isLast: (exchange: Exchange) => boolean) => Promise<void>
 
 export const make = (
   { accountId }: NombaConfigService,
@@ -68,7 +66,7 @@ export const make = (
       discard: (attempt) => Effect.sync(() => Upstream.discard(attempt))
     })
 
-  return async (exchange, admitted, isClosing) => {
+  return async (exchange, admitted, isLast) => {
     const { caller, gone, response } = exchange
     const outgoing = outgoingOf(exchange, admitted)
     const token: Redacted.Redacted<string> = snapshot?.fresh() ?? (await run(cache.get, gone))
@@ -78,7 +76,7 @@ export const make = (
     const attempt = first.isRejected ? await run(replay(exchange, outgoing, first), gone) : first
     if (gone.isGone) return
     const why = attempt.isRejected ? (whyNotReplayed(attempt, outgoing) ?? REJECTED_AGAIN) : undefined
-    pass(exchange, attempt, why, isClosing())
+    pass(exchange, attempt, why, isLast(exchange))
   }
 }
 
@@ -110,14 +108,14 @@ const whyNotReplayed = (
 const REJECTED_AGAIN = "Nomba also rejected a renewed token: check the account id and whether it may call this path"
 
 /** Passes Nomba's response on to the caller. `why`: why the request was not sent again. */
-const pass = (exchange: Exchange, attempt: Upstream.Attempt, why: string | undefined, isClosing: boolean): void => {
+const pass = (exchange: Exchange, attempt: Upstream.Attempt, why: string | undefined, isLast: boolean): void => {
   const { caller, response, upload } = exchange
   const { body, mask, request, response: answer, start } = attempt
   const headers = Headers.downstreamHeaders(answer, mask)
   const stated = body === answer ? answer.headers["content-length"] : undefined
   if (stated !== undefined) headers.push("content-length", stated)
   if (why !== undefined) headers.push("x-nomba-auth", "NotReplayed", "x-nomba-auth-detail", why)
-  if (!upload.isComplete || isClosing) headers.push("connection", "close")
+  if (!upload.isComplete || isLast) response.shouldKeepAlive = false
   upload.release()
   response.writeHead(answer.statusCode ?? 502, headers)
   if (Upstream.hasNoBody(answer, caller.method ?? "")) {
@@ -132,11 +130,8 @@ const pass = (exchange: Exchange, attempt: Upstream.Attempt, why: string | undef
 }
 
 /** Passes a body on while it arrives, no faster than the caller takes it. */
-const passBody = (
-  { body, request, start }: Upstream.Attempt,
-  masked: MaskedBody,
-  { response, upload }: { readonly response: Http.ServerResponse; readonly upload: Upload }
-): void => {
+const passBody = ({ body, request, start }: Upstream.Attempt, masked: MaskedBody, exchange: Exchange): void => {
+  const { response, upload } = exchange
   const write = (chunk: Buffer): void => {
     const shown = masked.push(chunk)
     if (shown.length === 0 || response.write(shown)) return
@@ -153,11 +148,19 @@ const passBody = (
   }
   for (const chunk of start) write(chunk)
   if (body.readableEnded) return void end()
-  if (body.destroyed) return void response.destroy()
+  if (body.destroyed) return void cutOff(exchange)
   body.on("data", write).on("end", end)
-  // A response that breaks off must not look like a whole one.
   body.on("close", () => {
-    if (!body.readableEnded) response.destroy()
+    if (!body.readableEnded) cutOff(exchange)
   })
   body.resume()
+}
+
+/** A response that breaks off must not look like a whole one. */
+const cutOff = (exchange: Exchange): void => {
+  const { caller, gone, response } = exchange
+  if (!gone.isGone) exchange.statusIfCut = 502
+  // In HTTP/1.0 the end of the connection may be the end of the body. A Unix socket cannot be reset.
+  if (caller.httpVersion === "1.0" && caller.socket.remoteAddress !== undefined) caller.socket.resetAndDestroy()
+  else response.destroy()
 }

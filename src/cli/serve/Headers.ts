@@ -20,10 +20,6 @@ const droppedFromRequests = new Set([
   "referer",
   "forwarded",
   "via",
-  "x-real-ip",
-  "x-client-ip",
-  "true-client-ip",
-  "cf-connecting-ip",
   "traceparent",
   "tracestate",
   "baggage",
@@ -36,10 +32,16 @@ const droppedFromRequests = new Set([
   "x-http-method-override",
   "x-method-override",
   "x-original-url",
-  "x-rewrite-url"
+  "x-rewrite-url",
+  // A response in pieces could show the token in pieces. A server may always answer with the whole (RFC 9110 section 14.2).
+  "range",
+  "if-range"
 ])
 
 const droppedPrefixes = /^(?:proxy-|sec-|x-forwarded-|x-b3-|x-datadog-|x-ot-span|uberctx-)/
+
+/** What proxies and content delivery networks call the address of the caller. */
+const callerAddress = /(?:^|-)(?:client|connecting|originating|real|remote)-?ip(?:v6)?$/
 
 const droppedFromResponses = new Set([
   ...hopByHop,
@@ -99,6 +101,7 @@ export const upstreamHeaders = ({
       !name.includes("_") &&
       !droppedFromRequests.has(name) &&
       !droppedPrefixes.test(name) &&
+      !callerAddress.test(name) &&
       !(accountId !== undefined && name === "accountid")
   )
   return ({ headers, rawHeaders }) => {

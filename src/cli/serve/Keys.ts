@@ -35,6 +35,9 @@ export const make = (name: string, key: Redacted.Redacted, rules?: ReadonlyArray
 /** A key of 256 random bits. */
 export const generate = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))
 
+/** Whether a text looks like one that was generated. */
+export const isGenerated = (text: string): boolean => /^[\w-]{43}$/.test(text)
+
 /** The key that a request brings: `x-nomba-key`, otherwise the bearer token. */
 const presented = ({ authorization, "x-nomba-key": header }: IncomingHttpHeaders): string | undefined => {
   if (header !== undefined) return typeof header === "string" ? header : undefined
@@ -80,7 +83,7 @@ export const parseFile = (content: string): Either.Either<ReadonlyArray<Key>, Re
       /^[\w.-]{1,64}$/.test(name) ? [] : ["the name must be 1 to 64 letters, digits, dots, dashes or underscores"],
       keyIssue(key) ?? [],
       rest.length > 0 && rules.length === 0 ? ["a rule must follow the second colon"] : [],
-      rules.flatMap((rule) => (Either.isLeft(rule) ? [`the rule ${rule.left}`] : [])),
+      rules.flatMap((rule, at) => (Either.isLeft(rule) ? [`rule ${at + 1}: ${rule.left}`] : [])),
       keys.some((known) => known.name === name) ? ["the name is used twice"] : [],
       keys.some((known) => known.matches(pad(key.slice(0, LONGEST), presentedKey))) ? ["the key is used twice"] : []
     ].flat()

@@ -80,13 +80,13 @@ const removeStaleSocket = (path: string): Effect.Effect<void, ListenError> =>
     })
   })
 
-/** Takes no new connections, and waits for the requests under way, at most this many milliseconds. */
-export const drain = (server: Http.Server, limit: number): Effect.Effect<void> =>
+/** Takes no new connections, closes the idle ones, and waits for the requests under way, at most this many milliseconds. */
+export const drain = (server: Http.Server, closeIdle: () => void, limit: number): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
     const timer = setTimeout(() => server.closeAllConnections(), limit)
     server.close(() => {
       clearTimeout(timer)
       resume(Effect.void)
     })
-    server.closeIdleConnections()
+    closeIdle()
   })

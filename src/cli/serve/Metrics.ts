@@ -11,7 +11,7 @@ export interface Handled {
   readonly method: string
   /** Normalised and without a query; `-` if the request was refused before the path was read. */
   readonly path: string
-  /** 499 if the caller has gone before the response. */
+  /** 499 if the caller has gone before the end of the response, and 502 if Nomba's broke off. */
   readonly status: number
   readonly isReplayed: boolean
   readonly millis: number

@@ -35,8 +35,8 @@ const respond = (
   upload.stop()
   const body = envelope(status, description)
   // The rest of the request is not read, and what followed one that is malformed may be part of it.
-  const closing = upload.isComplete && status !== 400 ? {} : { connection: "close" }
-  response.writeHead(status, { ...headersOf(tag, body), ...more, ...closing })
+  if (!upload.isComplete || status === 400) response.shouldKeepAlive = false
+  response.writeHead(status, { ...headersOf(tag, body), ...more })
   response.end(caller.method === "HEAD" ? undefined : body)
 }
 
@@ -45,7 +45,7 @@ export const refuse = (exchange: Exchange, { description, status, tag }: Refusal
 
 /** To what the HTTP parser did not take for a request. */
 export const refuseRaw = (socket: Socket, status: number, problem: string): void => {
-  if (!socket.writable || socket.bytesWritten > 0) return void socket.destroy()
+  if (socket.bytesWritten > 0) return void socket.destroy()
   const body = envelope(status, `Not passed on: ${problem}.`)
   const headers = Object.entries({ ...headersOf("InvalidRequest", body), connection: "close" })
   socket.on("error", () => {})
@@ -64,9 +64,11 @@ export const refuseRaw = (socket: Socket, status: number, problem: string): void
 export const fail = (exchange: Exchange, error: unknown): void => {
   if (exchange.gone.isGone) return void exchange.response.destroy()
   if (!isAuthError(error)) return void respond(exchange, 500, "Unexpected", "The proxy failed unexpectedly.")
-  const { retryAfter } = error
-  const wait = retryAfter === undefined ? {} : { "retry-after": Math.ceil(Duration.toSeconds(retryAfter)) }
-  respond(exchange, statusOf(error), error._tag, error.message, wait)
+  const status = statusOf(error)
+  const wait = status === 502 ? undefined : Duration.seconds(1)
+  const { retryAfter = wait } = error
+  const more = retryAfter === undefined ? {} : { "retry-after": Math.ceil(Duration.toSeconds(retryAfter)) }
+  respond(exchange, status, error._tag, error.message, more)
 }
 
 const isAuthError = (error: unknown): error is AuthError =>

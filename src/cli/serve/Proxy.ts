@@ -53,23 +53,43 @@ export const start = (options: Options): Effect.Effect<Proxy, ListenError, Scope
     const upstream = yield* Upstream.make(config, cache)
     const metrics = new Metrics()
     const limits = { ...defaultLimits, ...options.limits }
-    const underWay: UnderWay = new WeakMap()
-    const server = makeServer(limits, underWay)
+    const connections: Connections = new Map()
+    const server = makeServer(limits)
     let isClosing = false
     const closing = (): boolean => isClosing
+    const isLast = (exchange: Exchange): boolean =>
+      isClosing && connections.get(exchange.caller.socket)?.at(-1) === exchange
+    // Node's own `closeIdleConnections` leaves those that have not sent a whole request yet.
+    const closeIdle = (): void => {
+      for (const [socket, exchanges] of connections) if (exchanges.length === 0) socket.destroy()
+    }
     const ended = (handled: Handled): void => {
       // A connection that was busy when the proxy began to close is idle now.
-      if (isClosing) setImmediate(() => server.closeIdleConnections())
+      if (isClosing) setImmediate(closeIdle)
       metrics.record(handled)
       onHandled?.(handled)
     }
-    const handle = handler(
+    const { end, handle } = handler(
       Admission.make(options, config.baseUrl, hostCheckOf(place, server)),
       Forward.make(config, cache, upstream, yield* Effect.runtime<never>()),
       metrics,
       ended,
-      closing,
-      underWay
+      isLast,
+      connections
+    )
+    server.on("connection", (socket) => {
+      const exchanges: Array<Exchange> = []
+      connections.set(socket, exchanges)
+      socket.on("close", () => {
+        // A response that waits for the one before it does not tell that its connection has gone.
+        for (const exchange of [...exchanges]) end(exchange)
+        connections.delete(socket)
+      })
+    })
+    const refuse = refuser(connections, ended)
+    server.on("connect", ({ method = "-" }, socket: Socket) => refuse(socket, 405, "CONNECT is not offered", method))
+    server.on("clientError", ({ code = "" }: NodeJS.ErrnoException, socket: Socket) =>
+      refuse(socket, ...(rawRefusals[code] ?? NOT_HTTP))
     )
     server.on("request", handle)
     // Without these listeners Node asks for the body before the key was checked, or answers itself.
@@ -78,21 +98,20 @@ export const start = (options: Options): Effect.Effect<Proxy, ListenError, Scope
     const url = yield* Effect.acquireRelease(listen(server, place, "--port"), () =>
       Effect.suspend(() => {
         isClosing = true
-        return drain(server, limits.drain)
+        return drain(server, closeIdle, limits.drain)
       })
     )
     return { url, metrics, isClosing: closing }
   })
 
 /**
- * The requests of a connection that are being handled: the next may come before the response. Not one `Set` of all: each time
- * V8 makes a new table for it, the old one keeps its keys and the new table alive until the old generation is collected, and
- * with them a quarter of what all requests allocate.
+ * The open connections and the requests of each that are being handled: the next may come before the response. Not one `Set`
+ * of all requests: each time V8 makes a new table for it, the old one keeps its keys and the new table alive until the old
+ * generation is collected, and with them a quarter of what all requests allocate.
  */
-type UnderWay = WeakMap<Socket, Array<Exchange>>
+type Connections = Map<Socket, Array<Exchange>>
 
-/** A server that answers what is not a request, and no request yet. */
-const makeServer = (limits: Limits, underWay: UnderWay): Http.Server => {
+const makeServer = (limits: Limits): Http.Server => {
   const server = Http.createServer({
     insecureHTTPParser: false,
     maxHeaderSize: MAX_HEADER_SIZE,
@@ -105,23 +124,33 @@ const makeServer = (limits: Limits, underWay: UnderWay): Http.Server => {
     requireHostHeader: false
   })
   server.maxConnections = MAX_CONNECTIONS
-  server.on("connect", (_, socket: Socket) => OwnResponse.refuseRaw(socket, 405, "CONNECT is not offered"))
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    // The problem is in what follows a whole request, such as the rest of a body with too small a Content-Length. That request
-    // may have been processed, so it gets its own response, which is the last of its connection.
-    const passedOn = (underWay.get(socket) ?? []).filter(({ caller }) => caller.complete)
-    for (const { response } of passedOn) response.shouldKeepAlive = false
-    if (passedOn.length > 0) return
-    const [status, problem] = rawRefusals[error.code ?? ""] ?? [400, "the request is not valid HTTP"]
-    OwnResponse.refuseRaw(socket, status, problem)
-  })
   return server
 }
+
+const NOT_HTTP = [400, "the request is not valid HTTP"] as const
 
 const rawRefusals: Readonly<Record<string, readonly [number, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, "the request did not arrive in time"],
   HPE_HEADER_OVERFLOW: [431, `the headers are larger than ${MAX_HEADER_SIZE / 1_024} KiB`]
 }
+
+/** Answers what is not a request, and no request yet. */
+const refuser =
+  (connections: Connections, onEnd: (handled: Handled) => void) =>
+  (socket: Socket, status: number, problem: string, method = "-"): void => {
+    const exchanges = connections.get(socket) ?? []
+    // The problem is in what follows a whole request, such as the rest of a body with too small a Content-Length. That request
+    // may have been processed, so it gets its own response, which is the last of its connection.
+    const passedOn = exchanges.filter(({ caller }) => caller.complete)
+    for (const { response } of passedOn) response.shouldKeepAlive = false
+    if (passedOn.length > 0) return
+    // The connection has failed, or its problem has been answered.
+    if (!socket.writable) return void socket.destroy()
+    if (exchanges.length === 0) onEnd({ key: "-", method, path: "-", status, isReplayed: false, millis: 0 })
+    // A body that ends too early is that of a caller that has gone.
+    else if (!socket.readableEnded) for (const exchange of exchanges) exchange.statusIfCut = status
+    OwnResponse.refuseRaw(socket, status, problem)
+  }
 
 /** The port is known only after the server listens, which is before the first request. */
 const hostCheckOf = (place: ListenTarget, server: Http.Server): ((header: string) => boolean) => {
@@ -136,54 +165,67 @@ const hostCheckOf = (place: ListenTarget, server: Http.Server): ((header: string
   }
 }
 
-/** What is done with one request. */
+const ignore = (): void => {}
+
+/** What is done with one request, and what when it has ended. */
 const handler = (
   admit: ReturnType<typeof Admission.make>,
   forward: Forward.Forward,
   metrics: Metrics,
   onEnd: (handled: Handled) => void,
-  isClosing: () => boolean,
-  underWay: UnderWay
+  isLast: (exchange: Exchange) => boolean,
+  connections: Connections
 ) => {
   const heldBytes: Upload.HeldBytes = { left: Upload.TOTAL_LIMIT }
-  return (caller: Http.IncomingMessage, response: Http.ServerResponse): void => {
-    const startedAt = performance.now()
+  const end = (exchange: Exchange): void => {
+    const { caller, gone, isReplayed, key, path, response, startedAt, statusIfCut, upload } = exchange
+    const ofConnection = connections.get(caller.socket) ?? []
+    const at = ofConnection.indexOf(exchange)
+    if (at < 0) return
+    ofConnection.splice(at, 1)
+    upload.stop()
+    if (!response.writableFinished) gone.go()
+    metrics.inFlight -= 1
+    onEnd({
+      key,
+      method: caller.method ?? "-",
+      path,
+      status: response.writableFinished ? response.statusCode : statusIfCut,
+      isReplayed,
+      millis: performance.now() - startedAt
+    })
+  }
+  const handle = (caller: Http.IncomingMessage, response: Http.ServerResponse): void => {
+    const { socket } = caller
+    const ofConnection = connections.get(socket) ?? []
+    // The connection ends with the response before (RFC 9112 section 9.6).
+    if (!socket.writable || ofConnection.at(-1)?.response.shouldKeepAlive === false) return
+    // Node ends a connection of HTTP/1.0 if the response states no length.
+    if (caller.httpVersion === "1.0") response.shouldKeepAlive = false
     const exchange: Exchange = {
       caller,
       response,
       upload: new Upload.Upload(caller, heldBytes),
       gone: new Gone(),
+      startedAt: performance.now(),
       key: "-",
       path: "-",
-      isReplayed: false
+      isReplayed: false,
+      statusIfCut: 499
     }
     metrics.inFlight += 1
-    const ofConnection = underWay.get(caller.socket) ?? []
     ofConnection.push(exchange)
-    underWay.set(caller.socket, ofConnection)
-    caller.on("error", () => {})
-    response.on("error", () => {})
-    response.on("close", () => {
-      exchange.upload.stop()
-      if (!response.writableFinished) exchange.gone.go()
-      metrics.inFlight -= 1
-      ofConnection.splice(ofConnection.indexOf(exchange), 1)
-      onEnd({
-        key: exchange.key,
-        method: caller.method ?? "-",
-        path: exchange.path,
-        status: response.headersSent ? response.statusCode : 499,
-        isReplayed: exchange.isReplayed,
-        millis: performance.now() - startedAt
-      })
-    })
+    caller.on("error", ignore)
+    response.on("error", ignore)
+    response.on("close", () => end(exchange))
     try {
       const admitted = admit(exchange)
       if ("tag" in admitted) OwnResponse.refuse(exchange, admitted)
-      else forward(exchange, admitted, isClosing).catch((error: unknown) => OwnResponse.fail(exchange, error))
+      else forward(exchange, admitted, isLast).catch((error: unknown) => OwnResponse.fail(exchange, error))
     } catch (error) {
       // An exception here would end the process, and so the requests of all other callers.
       OwnResponse.fail(exchange, error)
     }
   }
+  return { end, handle }
 }

@@ -2,8 +2,12 @@
 import * as Either from "effect/Either"
 import type { Refusal } from "./OwnResponse.js"
 
-const badPath = (problem: string): Either.Either<never, Refusal> =>
-  Either.left({ status: 400, tag: "InvalidRequest", description: `The path ${problem}.` })
+interface BadPath extends Refusal {
+  readonly problem: string
+}
+
+const badPath = (problem: string): Either.Either<never, BadPath> =>
+  Either.left({ status: 400, tag: "InvalidRequest", description: `The path ${problem}.`, problem })
 
 /** The path as it is checked and sent, and the query with its question mark. */
 export interface Target {
@@ -24,7 +28,7 @@ const ambiguous = /%(?:2F|5C|3B|3F|23|25|[01][\dA-F]|7F)/
  * 6.2.2). Refused is whatever two servers may read in two ways: absolute URLs, dot segments, empty segments, backslashes,
  * path parameters (`;`), escaped separators, double escapes and invalid UTF-8, in every spelling.
  */
-export const normalise = (target: string): Either.Either<Target, Refusal> => {
+export const normalise = (target: string): Either.Either<Target, BadPath> => {
   if (!target.startsWith("/")) return badPath("must begin with a slash: absolute URLs are not passed on")
   const mark = target.indexOf("?")
   const given = mark < 0 ? target : target.slice(0, mark)
@@ -80,7 +84,7 @@ export const parseRule = (text: string): Either.Either<Rule, string> => {
     )
   }
   const normal = normalise(pattern)
-  if (Either.isLeft(normal)) return Either.left(normal.left.description)
+  if (Either.isLeft(normal)) return Either.left(`the path ${normal.left.problem}`)
   if (normal.right.query !== "") return Either.left("cannot check a query: end the path before the ?")
   const parts = normal.right.path.split("/").slice(1)
   const isOpen = parts.at(-1) === "**"

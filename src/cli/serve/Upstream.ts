@@ -143,13 +143,15 @@ export const make = (
       const body = decoded(response, method)
       if (body === undefined) {
         request.destroy()
-        const issues = ["content-encoding: was not asked for and is not known"]
-        throw new UnexpectedResponse({ operation: "request", reason: "UnknownStatus", status, issues })
+        throw unreadable(status, "content-encoding: is none that this proxy can decode")
       }
       const mask = maskOf(token)
       if (status === 401) return { token, sent: use, request, response, body, mask, start: [], isRejected: true }
+      if (status < 400) confirm(token, use)
+      if (body !== response && !(await isDecoded(body))) {
+        throw unreadable(status, "body: is not what its content-encoding says")
+      }
       if (status < 400) {
-        confirm(token, use)
         return { token, sent: use, request, response, body, mask, start: [], isRejected: false }
       }
       const { isWhole, start } = await peek(response, body)
@@ -221,9 +223,19 @@ const decoders: Readonly<Record<string, () => Transform>> = {
 const decoded = (response: Http.IncomingMessage, method: string): Readable | undefined => {
   const encoding = (response.headers["content-encoding"] ?? "identity").trim().toLowerCase()
   if (encoding === "identity" || encoding === "" || hasNoBody(response, method)) return response
+  if (response.headers["content-length"] === "0") return response
   const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined
   return decoder === undefined ? undefined : pipeline(response, decoder(), () => {}).on("error", () => {})
 }
+
+/** Whether the body begins as its encoding says. Waits for its beginning. */
+const isDecoded = (body: Readable): Promise<boolean> =>
+  new Promise((resolve) => {
+    body.once("readable", () => resolve(true)).once("close", () => resolve(false))
+  })
+
+const unreadable = (status: number, issue: string): UnexpectedResponse =>
+  new UnexpectedResponse({ operation: "request", reason: "SchemaMismatch", status, issues: [issue] })
 
 /** RFC 9110 section 6.4.1. */
 export const hasNoBody = ({ statusCode }: Http.IncomingMessage, method: string): boolean =>

@@ -1,5 +1,15 @@
 /** The options of `nomba-auth serve`: where it listens, which keys it takes and what they may do. */
-import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 import type * as Command from "@effect/cli/Command"
@@ -133,7 +143,9 @@ export const keysOf = ({ keyFile, noKey, writeKey }: Flags): Effect.Effect<KeySo
       return { keys: keys.right, keyFile: resolve(keyFile.value) }
     }
     const fromEnvironment = process.env["NOMBA_PROXY_KEY"]?.trim()
-    if (fromEnvironment !== undefined && fromEnvironment !== "" && Option.isNone(writeKey)) {
+    if (fromEnvironment !== undefined) {
+      if (fromEnvironment === "") return yield* usage("NOMBA_PROXY_KEY is empty: give it a value, or leave it out")
+      if (Option.isSome(writeKey)) return yield* usage("--write-key and NOMBA_PROXY_KEY: give one of the two")
       const issue = Keys.keyIssue(fromEnvironment)
       if (issue !== undefined) return yield* usage(`NOMBA_PROXY_KEY: ${issue}`)
       return { keys: [Keys.make("default", Redacted.make(fromEnvironment))] }
@@ -146,33 +158,32 @@ export const keysOf = ({ keyFile, noKey, writeKey }: Flags): Effect.Effect<KeySo
     }
   })
 
-/**
- * Replaces what is there in one step, so that no reader finds half a key. The file goes with the proxy, unless another proxy has
- * replaced it.
- */
+/** The file goes with the proxy, unless another proxy has replaced it. */
 const writeKeyFile = (
   path: string | undefined,
   key: Redacted.Redacted
-): Effect.Effect<string, UsageError, Scope.Scope> =>
-  Effect.acquireRelease(
+): Effect.Effect<string, UsageError, Scope.Scope> => {
+  const attempt = <A>(of: () => A): Effect.Effect<A, UsageError> =>
     Effect.try({
-      try: () => {
-        const target =
-          path === undefined ? join(mkdtempSync(join(runtimeFolder(), "nomba-auth-")), "key") : resolve(path)
-        mkdirSync(dirname(target), { recursive: true, mode: 0o700 })
-        const draft = join(dirname(target), `.${process.pid}-${Date.now()}.key`)
-        try {
-          writeFileSync(draft, `${Redacted.value(key)}\n`, { flag: "wx", mode: 0o600 })
-          renameSync(draft, target)
-        } finally {
-          rmSync(draft, { force: true })
-        }
-        return target
-      },
+      try: of,
       catch: (error) =>
         usage(
           `--write-key ${path ?? tmpdir()}: the key cannot be written (${(error as NodeJS.ErrnoException).code}): give a path that can be written to`
         )
+    })
+  return Effect.acquireRelease(
+    Effect.gen(function* () {
+      const target =
+        path === undefined
+          ? yield* attempt(() => join(mkdtempSync(join(runtimeFolder(), "nomba-auth-")), "key"))
+          : resolve(path)
+      if (yield* attempt(() => isForeign(target))) {
+        return yield* usage(
+          `--write-key ${path}: is not the key file of an earlier proxy: give another path, or remove it`
+        )
+      }
+      yield* attempt(() => replaceKey(target, key))
+      return target
     }),
     (target) =>
       Effect.sync(() => {
@@ -180,8 +191,35 @@ const writeKeyFile = (
         else if (Option.contains(readKey(target), Redacted.value(key))) rmSync(target, { force: true })
       })
   )
+}
 
-const readKey = Option.liftThrowable((path: string) => readFileSync(path, "utf8").trim())
+/** In one step, so that no reader finds half a key. */
+const replaceKey = (target: string, key: Redacted.Redacted): void => {
+  mkdirSync(dirname(target), { recursive: true, mode: 0o700 })
+  const draft = join(dirname(target), `.${process.pid}-${Date.now()}.key`)
+  try {
+    writeFileSync(draft, `${Redacted.value(key)}\n`, { flag: "wx", mode: 0o600 })
+    renameSync(draft, target)
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
+
+/** The key in a file as `replaceKey` leaves it. Undefined for every other file, and for a link. */
+const keyIn = (path: string): string | undefined => {
+  const found = lstatSync(path)
+  const isOurs = found.uid === (process.getuid?.() ?? found.uid)
+  const isPrivate = process.platform === "win32" || (found.mode & 0o777) === 0o600
+  if (!found.isFile() || !isOurs || !isPrivate) return undefined
+  const content = readFileSync(path, "latin1")
+  const key = content.slice(0, -1)
+  return content.endsWith("\n") && Keys.isGenerated(key) ? key : undefined
+}
+
+const readKey = Option.liftThrowable(keyIn)
+
+const isForeign = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false }) !== undefined && keyIn(path) === undefined
 
 /** A folder of this user alone if the system has one, which forgets its files at logout. */
 const runtimeFolder = (): string => {

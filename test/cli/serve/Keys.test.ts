@@ -71,7 +71,9 @@ describe("parseFile", () => {
     [`a:${shop}\nb:${shop}`, "line 2: the key is used twice"],
     [`a:${shop}\na:${report}`, "line 2: the name is used twice"],
     [`a:${shop}:`, "line 1: a rule must follow the second colon"],
-    [`a:${shop}:GET accounts`, "line 1: the rule The path must begin with a slash"]
+    [`a:${shop}:GET accounts`, "line 1: rule 1: the path must begin with a slash"],
+    [`a:${shop}:GET /v1/x, GET /v1/../x`, "line 1: rule 2: the path has a dot segment"],
+    [`a:${shop}:GET`, "line 1: rule 1: must be METHOD /path"]
   ])("refuses %j and does not quote a key", (content, issue) => {
     const issues = Either.getOrThrow(Either.flip(Keys.parseFile(content)))
     assert.include(issues.join("\n"), issue)

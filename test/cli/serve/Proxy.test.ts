@@ -79,7 +79,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("loses credentials, cookies, hop-by-hop, proxy, trace and routing headers on the way", () =>
+  it.scopedLive("loses credentials, cookies, ranges, hop-by-hop, proxy, trace and routing headers on the way", () =>
     Effect.gen(function* () {
       const { ask, received } = yield* proxied()
       const dropped = {
@@ -98,6 +98,15 @@ describe("a request", () => {
         "x-forwarded-for": "10.0.0.1",
         forwarded: "for=10.0.0.1",
         "x-real-ip": "10.0.0.1",
+        "client-ip": "10.0.0.1",
+        "x-client-ip": "10.0.0.1",
+        "x-cluster-client-ip": "10.0.0.1",
+        "fastly-client-ip": "10.0.0.1",
+        "true-client-ip": "10.0.0.1",
+        "cf-connecting-ip": "10.0.0.1",
+        "cf-connecting-ipv6": "fd00::1",
+        range: "bytes=0-10",
+        "if-range": '"1"',
         "x-http-method-override": "DELETE",
         "x-original-url": "/v1/transfers",
         "x-rewrite-url": "/v1/transfers",
@@ -284,9 +293,14 @@ describe("what one server may read in two ways", () => {
     ["headers over 16 KiB", lines("GET /v1/x HTTP/1.1", `X-A: ${"a".repeat(17_000)}`)]
   ])("%s is refused, and nothing is passed on", (_, bytes) =>
     Effect.gen(function* () {
-      const { port, received, talk } = yield* proxied()
+      const { handled, port, proxy, received, talk } = yield* proxied()
       const answer = yield* talk(bytes.replaceAll("HOST", `127.0.0.1:${port}`))
       assert.match(answer, /^HTTP\/1\.1 4\d\d /)
+      yield* until(() => handled.length > 0 && proxy.metrics.inFlight === 0)
+      assert.deepStrictEqual(
+        handled.map(({ status }) => status),
+        [Number(answer.slice(9, 12))]
+      )
       assert.match(answer, /x-nomba-auth: InvalidRequest/)
       assert.match(answer, /connection: close/i)
       assert.deepStrictEqual(received, [])
@@ -343,6 +357,51 @@ describe("what one server may read in two ways", () => {
   )
 })
 
+describe("a connection with several requests", () => {
+  const closing = [
+    ["is refused as malformed", lines("GET /v1/../x HTTP/1.1"), "400"],
+    ["asks for the end of the connection", lines("GET /v1/first HTTP/1.1", "Connection: close"), "200"],
+    ["is of HTTP/1.0", lines("GET /v1/first HTTP/1.0", "Connection: keep-alive"), "200"]
+  ] as const
+
+  it.scopedLive.each(closing)("is done with after one that %s", ([, first, status]) =>
+    Effect.gen(function* () {
+      const { handled, port, proxy, received, talk } = yield* proxied()
+      const second = lines("POST /v1/second HTTP/1.1", "Content-Length: 0")
+      const answer = yield* talk((first + second).replaceAll("HOST", `127.0.0.1:${port}`), true)
+      assert.deepStrictEqual(answer.match(/(?<=HTTP\/1\.1 )\d+/g), [status])
+      yield* until(() => proxy.metrics.inFlight === 0)
+      assert.notInclude(
+        received.map(({ url }) => url),
+        "/v1/second"
+      )
+      assert.isAtMost(handled.length, 1)
+    })
+  )
+
+  it.scopedLive("that is lost ends them all, also those that wait for the response before their own", () =>
+    Effect.gen(function* () {
+      const { connect, handled, port, proxy, received } = yield* proxied(() => {})
+      const socket = yield* connect
+      const requests = ["/v1/1", "/v1/2", "/v1/3"].map((path) => lines(`GET ${path} HTTP/1.1`))
+      socket.write(requests.join("").replaceAll("HOST", `127.0.0.1:${port}`))
+      yield* until(() => received.length === 3)
+      assert.strictEqual(proxy.metrics.inFlight, 3)
+      socket.destroy()
+      yield* until(() => handled.length === 3)
+      assert.deepStrictEqual(
+        handled.map(({ path, status }) => [path, status]),
+        [
+          ["/v1/1", 499],
+          ["/v1/2", 499],
+          ["/v1/3", 499]
+        ]
+      )
+      assert.strictEqual(proxy.metrics.inFlight, 0)
+    })
+  )
+})
+
 it.scopedLive("a request that was passed on gets Nomba's response, although what follows it is not HTTP", () =>
   Effect.gen(function* () {
     const held = yield* Deferred.make<ServerResponse>()
@@ -387,9 +446,13 @@ describe("a slow caller", () => {
 
   it.scopedLive("that does not finish its headers is cut off", () =>
     Effect.gen(function* () {
-      const { received, talk } = yield* proxied(accept, { limits })
+      const { handled, received, talk } = yield* proxied(accept, { limits })
       const answer = yield* talk("GET /v1/x HTTP/1.1\r\nHost: a\r\nX-A: ", true)
       assert.match(answer, /^HTTP\/1\.1 408 /)
+      assert.deepStrictEqual(
+        handled.map(({ key, method, path, status }) => [key, method, path, status]),
+        [["-", "-", "-", 408]]
+      )
       assert.strictEqual(received.length, 0)
     })
   )
@@ -397,7 +460,7 @@ describe("a slow caller", () => {
   it.scopedLive("that never ends its body is cut off, and so is the request to Nomba", () =>
     Effect.gen(function* () {
       const closed = yield* Deferred.make<void>()
-      const { connect, port } = yield* proxied(
+      const { connect, handled, port } = yield* proxied(
         (incoming) => {
           incoming.on("error", () => {}).on("close", () => Deferred.unsafeDone(closed, Effect.void))
           incoming.resume()
@@ -410,6 +473,11 @@ describe("a slow caller", () => {
       yield* Effect.addFinalizer(() => Effect.sync(() => clearInterval(drip)))
       yield* closes(socket)
       yield* Deferred.await(closed)
+      yield* until(() => handled.length > 0)
+      assert.deepStrictEqual(
+        handled.map(({ path, status }) => [path, status]),
+        [["/v1/x", 408]]
+      )
     })
   )
 })
@@ -533,7 +601,7 @@ describe("a 401", () => {
 
   it.scopedLive("whose renewal fails is answered with the failure, and never with a bare 401", () =>
     Effect.gen(function* () {
-      for (const [error, status] of [
+      for (const [error, status, retryAfter] of [
         [new InvalidCredentials({ operation: "issue", status: 401 }), 502],
         [
           new Unavailable({
@@ -542,11 +610,13 @@ describe("a 401", () => {
             status: 429,
             retryAfter: Duration.millis(2_100)
           }),
-          429
+          429,
+          "3"
         ],
-        [new Unavailable({ operation: "issue", reason: "ServerError", status: 503 }), 503],
-        [new Unavailable({ operation: "store", reason: "Store", target: "Redis at cache:6379" }), 503],
-        [new Unavailable({ operation: "request", reason: "SessionContested" }), 503],
+        [new Unavailable({ operation: "issue", reason: "RateLimited", status: 429 }), 429, "1"],
+        [new Unavailable({ operation: "issue", reason: "ServerError", status: 503 }), 503, "1"],
+        [new Unavailable({ operation: "store", reason: "Store", target: "Redis at cache:6379" }), 503, "1"],
+        [new Unavailable({ operation: "request", reason: "SessionContested" }), 503, "1"],
         [new UnexpectedResponse({ operation: "issue", reason: "RenewalIneffective" }), 502]
       ] as const) {
         const { ask } = yield* proxied(accepting("token-2"), { cache: scriptedCache(error) })
@@ -554,11 +624,17 @@ describe("a 401", () => {
         assert.strictEqual(answer.status, status)
         assert.strictEqual(answer.tag, error._tag)
         assert.deepStrictEqual(JSON.parse(answer.body), { code: String(status), description: error.message })
-        assert.strictEqual(answer.headers["retry-after"], status === 429 ? "3" : undefined)
+        assert.strictEqual(answer.headers["retry-after"], retryAfter)
       }
     })
   )
 })
+
+/** Sends the half of a response. */
+const breaking: Handle = (_, response) => {
+  response.writeHead(200)
+  response.write("half", () => response.destroy())
+}
 
 describe("a response", () => {
   it.scopedLive("shows the token nowhere", () =>
@@ -610,7 +686,9 @@ describe("a response", () => {
         response.writeHead(200, { "content-encoding": "zstd" })
         response.end("?")
       })
-      assert.deepInclude(yield* ask("/v1/x"), { status: 502, tag: "UnexpectedResponse" })
+      const unknown = yield* ask("/v1/x")
+      assert.deepInclude(unknown, { status: 502, tag: "UnexpectedResponse" })
+      assert.include(unknown.body, "content-encoding: is none that this proxy can decode")
     })
   )
 
@@ -721,18 +799,51 @@ describe("a response", () => {
     })
   )
 
-  it.scopedLive("that breaks off breaks off for the caller too", () =>
+  it.scopedLive("that breaks off breaks off for the caller too, and is a 502 in the log", () =>
     Effect.gen(function* () {
-      const { ask, handled, talk, port } = yield* proxied((_, response) => {
-        response.writeHead(200)
-        response.write("half")
-        setTimeout(() => response.destroy(), 20)
-      })
+      const { handled, port, talk } = yield* proxied(breaking)
       const answer = yield* talk(lines("GET /v1/x HTTP/1.1").replaceAll("HOST", `127.0.0.1:${port}`), true)
+      assert.match(answer, /^HTTP\/1\.1 200 /)
       assert.include(answer, "half")
       assert.notInclude(answer, "\r\n0\r\n\r\n")
       yield* until(() => handled.length === 1)
-      assert.isDefined(ask)
+      assert.strictEqual(handled[0]?.status, 502)
+    })
+  )
+
+  it.scopedLive("that breaks off resets a connection of HTTP/1.0, whose end would be the end of the body", () =>
+    Effect.gen(function* () {
+      const { connect, handled, port } = yield* proxied(breaking)
+      const socket = yield* connect
+      const failed = yield* Effect.fork(
+        Effect.promise(() => once(socket.resume(), "error") as Promise<[NodeJS.ErrnoException]>)
+      )
+      socket.write(lines("GET /v1/x HTTP/1.0").replaceAll("HOST", `127.0.0.1:${port}`))
+      const [error] = yield* Fiber.join(failed)
+      assert.strictEqual(error.code, "ECONNRESET")
+      yield* until(() => handled.length === 1)
+      assert.strictEqual(handled[0]?.status, 502)
+    })
+  )
+
+  it.scopedLive("that is not compressed as it says is a 502", () =>
+    Effect.gen(function* () {
+      for (const status of [200, 404, 500]) {
+        for (const text of ["plain text", "x".repeat(100_000)]) {
+          const { ask } = yield* proxied((_, response) => {
+            response.writeHead(status, { "content-encoding": "gzip", "content-length": text.length })
+            response.end(text)
+          })
+          const answer = yield* ask("/v1/x")
+          assert.deepInclude(answer, { status: 502, tag: "UnexpectedResponse" })
+          assert.include(answer.body, "body: is not what its content-encoding says")
+        }
+      }
+      const { ask } = yield* proxied((_, response) => {
+        response.writeHead(200, { "content-encoding": "gzip", "content-length": 0 })
+        response.end()
+      })
+      assert.deepInclude(yield* ask("/v1/x"), { status: 200, body: "" })
     })
   )
 
@@ -822,6 +933,22 @@ const count = (socket: Socket, letter: string, wanted: number): Effect.Effect<vo
   })
 
 describe("a caller that goes", () => {
+  it.scopedLive("in the middle of an upload is a 499 in the log", () =>
+    Effect.gen(function* () {
+      const { connect, handled, port, received } = yield* proxied()
+      const socket = yield* connect
+      const head = lines("POST /v1/x HTTP/1.1", "Content-Length: 9").replaceAll("HOST", `127.0.0.1:${port}`)
+      socket.write(`${head}half`)
+      yield* until(() => received.length === 1)
+      socket.destroy()
+      yield* until(() => handled.length > 0)
+      assert.deepStrictEqual(
+        handled.map(({ path, status }) => [path, status]),
+        [["/v1/x", 499]]
+      )
+    })
+  )
+
   it.scopedLive("before the response ends the request to Nomba", () =>
     Effect.gen(function* () {
       const closed = yield* Deferred.make<void>()
@@ -841,7 +968,7 @@ describe("a caller that goes", () => {
   it.scopedLive("in the middle of a download ends the request to Nomba", () =>
     Effect.gen(function* () {
       const closed = yield* Deferred.make<void>()
-      const { connect, port } = yield* proxied((_, response) => {
+      const { connect, handled, port } = yield* proxied((_, response) => {
         response.on("close", () => Deferred.unsafeDone(closed, Effect.void)).on("error", () => {})
         response.write("data: 1\n\n")
       })
@@ -850,6 +977,8 @@ describe("a caller that goes", () => {
       yield* seen(socket, "data: 1")
       socket.destroy()
       yield* Deferred.await(closed)
+      yield* until(() => handled.length === 1)
+      assert.strictEqual(handled[0]?.status, 499)
     })
   )
 })
@@ -874,6 +1003,36 @@ describe("a proxy that closes", () => {
       const answer = yield* slow
       assert.deepInclude(answer, { status: 200, body: "done" })
       assert.strictEqual(answer.headers.connection, "close")
+      yield* closing
+    })
+  )
+
+  it.live("closes connections without a whole request at once", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      // Longer than a test may take.
+      const limits = { drain: 600_000 }
+      const { ask, connect } = yield* proxied(accept, { limits }).pipe(Scope.extend(scope))
+      const silent = yield* connect
+      const begun = yield* connect
+      begun.write("GET /v1/x HT")
+      assert.strictEqual((yield* ask("/v1/x")).status, 200)
+      yield* Effect.all([closes(silent), closes(begun), Scope.close(scope, Exit.void)], { concurrency: "unbounded" })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("answers all requests of a connection before it closes it", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const held: Array<ServerResponse> = []
+      const { port, proxy, talk } = yield* proxied((_, response) => void held.push(response)).pipe(Scope.extend(scope))
+      const two = lines("GET /v1/1 HTTP/1.1") + lines("GET /v1/2 HTTP/1.1")
+      const talking = yield* Effect.fork(talk(two.replaceAll("HOST", `127.0.0.1:${port}`), true))
+      yield* until(() => held.length === 2)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* until(proxy.isClosing)
+      for (const response of held) response.end("done")
+      assert.lengthOf((yield* Fiber.join(talking)).match(/ 200 OK/g) ?? [], 2)
       yield* closing
     })
   )

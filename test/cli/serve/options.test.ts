@@ -1,10 +1,21 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import { Effect, Either, Exit, Option, Redacted, Scope } from "effect"
-import { afterAll, describe } from "vitest"
+import { afterAll, describe, vi } from "vitest"
 import { keysOf, operationsOf, placeOf, rulesOf } from "../../../src/cli/serve/flags.js"
+import * as Keys from "../../../src/cli/serve/Keys.js"
 
 const folder = mkdtempSync(join(tmpdir(), "nomba-auth-options-"))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -39,6 +50,8 @@ const keyFile = (content = "shop:the-key-of-the-shop", mode = 0o600): Option.Opt
 }
 
 const some = Option.some
+
+const contentOf = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, "utf8") : undefined)
 
 describe("the options of serve", () => {
   it.scoped.each<readonly [Partial<Flags>, RegExp]>([
@@ -99,6 +112,60 @@ describe("the options of serve", () => {
         })
       )
       assert.notInclude(readdirSync(folder), "replaced")
+    })
+  )
+
+  it.scoped("replace no file that another program has written, and follow no link", () =>
+    Effect.gen(function* () {
+      const generated = Redacted.value(Keys.generate())
+      const files = [
+        keyFile("NOMBA_CLIENT_SECRET=x\n"),
+        keyFile(""),
+        keyFile(`${generated}\n`, 0o640),
+        keyFile(`${generated}\nmore`),
+        keyFile(generated)
+      ].map(Option.getOrThrow)
+      const left = Option.getOrThrow(keyFile(`${generated}\n`))
+      const link = join(folder, "link")
+      symlinkSync(left, link)
+      const dangling = join(folder, "dangling")
+      symlinkSync(join(folder, "nowhere"), dangling)
+      for (const path of [...files, link, dangling]) {
+        const before = contentOf(path)
+        const result = yield* Effect.either(Effect.scoped(keysOf({ ...none, writeKey: some(path) })))
+        assert.match(
+          Either.getOrThrow(Either.flip(result)).message,
+          new RegExp(`--write-key ${path}: is not the key file of an earlier proxy: give another path, or remove it`)
+        )
+        assert.strictEqual(contentOf(path), before)
+      }
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { generated: key } = yield* keysOf({ ...none, writeKey: some(left) })
+          assert.strictEqual(readFileSync(left, "utf8"), `${Redacted.value(key ?? Redacted.make(""))}\n`)
+          writeFileSync(left, "of another program")
+        })
+      )
+      assert.strictEqual(readFileSync(left, "utf8"), "of another program")
+    })
+  )
+
+  it.scoped("take NOMBA_PROXY_KEY in place of a generated key, unless it is empty", () =>
+    Effect.gen(function* () {
+      const problem = (given: Partial<Flags>, value: string) =>
+        Effect.gen(function* () {
+          vi.stubEnv("NOMBA_PROXY_KEY", value)
+          yield* Effect.addFinalizer(() => Effect.sync(() => vi.unstubAllEnvs()))
+          return Either.getOrThrow(Either.flip(yield* Effect.either(keysOf({ ...none, ...given })))).message
+        }).pipe(Effect.scoped)
+      for (const value of ["", "  "]) {
+        assert.strictEqual(yield* problem({}, value), "NOMBA_PROXY_KEY is empty: give it a value, or leave it out")
+      }
+      const both = { writeKey: some(join(folder, "both")) }
+      assert.match(
+        yield* problem(both, "a-key-of-16-characters"),
+        /--write-key and NOMBA_PROXY_KEY: give one of the two/
+      )
     })
   )
 

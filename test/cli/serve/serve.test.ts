@@ -109,6 +109,15 @@ describe("nomba-auth serve", () => {
     const { variables } = await user()
     const args = ["serve", "--key-file", keyFileOf("shop:the-key-of-the-shop", 0o640)]
     assert.match(problemOf(await run(variables, args), 2), /other users may read it.*chmod 600/)
+    for (const empty of [
+      ["--allow", ""],
+      ["--allow", "GET /v1/**", "--allow", ""],
+      ["--allow-host", ""],
+      ["--allow"]
+    ]) {
+      const problem = problemOf(await run(variables, ["serve", ...empty]), 2)
+      assert.match(problem, /^nomba-auth: --allow(?:-host)? is empty: give it a value, or leave it out/)
+    }
   })
 
   it("listens on a Unix socket of mode 0660, without a key if it is told so", async () => {
