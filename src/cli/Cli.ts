@@ -182,14 +182,17 @@ let signal: keyof typeof ExitCode.ofSignal | undefined
 /** A program that was run has set the exit code, however this one ends. */
 const teardown: Runtime.Teardown = (exit, onExit) => {
   if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)) return onExit(ExitCode.of(exit.cause))
-  onExit(Number(process.exitCode ?? (Exit.isSuccess(exit) ? ExitCode.SUCCESS : ExitCode.ofInterruption(signal))))
+  const code = Number(process.exitCode ?? (Exit.isSuccess(exit) ? ExitCode.SUCCESS : ExitCode.ofInterruption(signal)))
+  // `NodeRuntime` ends the process after the other signals, whatever is still open.
+  if (signal === "SIGHUP") process.exit(code)
+  onExit(code)
 }
 
 /** A token request is not broken off, because its session would be lost. */
 const sayThatItWaits = (): void =>
   Effect.runSync(Output.say("finishing what is under way, at most half a minute; Ctrl-C again ends it now"))
 
-/** Runs the command line. SIGINT and SIGTERM interrupt it, so that what is open is closed. */
+/** Runs the command line. SIGINT, SIGTERM and SIGHUP interrupt it, so that what is open is closed. */
 export const run = (argv: ReadonlyArray<string>): void => {
   const end = argv.indexOf("--")
   const [args, program] = end < 0 ? [argv, []] : [argv.slice(0, end), argv.slice(end + 1)]
@@ -199,6 +202,16 @@ export const run = (argv: ReadonlyArray<string>): void => {
     if (program.length === 0) setTimeout(sayThatItWaits, 3_000).unref()
   }
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, onSignal)
+  /** A terminal that closes may send it twice. Only the first signal counts: another interrupt would break the token request off. */
+  const endingOnHangup = <A, E, R>(command: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.withFiberRuntime((fiber) => {
+      process.on("SIGHUP", () => {
+        if (signal !== undefined) return
+        onSignal("SIGHUP")
+        fiber.unsafeInterruptAsFork(fiber.id())
+      })
+      return command
+    })
   NodeRuntime.runMain(
     main(args).pipe(
       Effect.tapErrorCause((cause) => Output.sayWhy(cause)),
@@ -212,7 +225,8 @@ export const run = (argv: ReadonlyArray<string>): void => {
           Layer.succeed(AllCommands, allCommands),
           Output.layer
         )
-      )
+      ),
+      endingOnHangup
     ),
     { disableErrorReporting: true, disablePrettyLogger: true, teardown }
   )

@@ -8,7 +8,7 @@ import * as Output from "./Output.js"
 /** A terminal sends these to the program as well. */
 const FROM_TERMINAL = ["SIGINT", "SIGQUIT"] as const
 
-const FORWARDED = [...FROM_TERMINAL, "SIGTERM", "SIGHUP", "SIGUSR2"] as const
+const FORWARDED = [...FROM_TERMINAL, "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const
 
 const isFromTerminal = (signal: NodeJS.Signals): boolean =>
   process.stdin.isTTY === true && FROM_TERMINAL.some((name) => name === signal)
