@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { readFileSync, writeFileSync } from "node:fs"
+import { createServer as createHttpServer, type ServerResponse } from "node:http"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { stripVTControlCharacters } from "node:util"
@@ -175,11 +177,10 @@ describe("nomba-auth curl", () => {
       [["-d", "@-", "-X", "patch"], "PATCH", "from stdin", "application/json"],
       [[], "GET", "", undefined]
     ] as const
-    const { createServer } = await import("node:http")
     const { text } = await import("node:stream/consumers")
     for (const [args, method, body, type] of cases) {
       const seen: Array<unknown> = []
-      const server = createServer(async (request, response) => {
+      const server = createHttpServer(async (request, response) => {
         const { authorization = "", accountid, "content-type": contentType, "x-a": a } = request.headers
         const isIssue = request.url === "/v1/auth/token/issue"
         const content = await text(request)
@@ -234,6 +235,46 @@ describe("nomba-auth curl", () => {
     assert.strictEqual(errors, "nomba-auth: Nomba answered HTTP 200 with the code 401 to GET /v1/things\n")
   })
 
+  /** Runs `curl -i /v1/things` against a Nomba that answers it so. */
+  const answered = async (respond: (response: ServerResponse) => void) => {
+    const { variables } = await quietUser()
+    const server = createHttpServer(({ url }, response) => {
+      if (url !== "/v1/auth/token/issue") return respond(response)
+      response.setHeader("content-type", "application/json")
+      response.end(JSON.stringify({ code: "00", data: { access_token: "abc.def.ghi", expires_in: 1800 } }))
+    }).listen(0, "127.0.0.1")
+    await once(server, "listening")
+    const { port } = server.address() as { port: number }
+    const ended = await run({ ...variables, NOMBA_BASE_URL: `http://127.0.0.1:${port}` }, ["curl", "-i", "/v1/things"])
+    server.close()
+    server.closeAllConnections()
+    return ended
+  }
+
+  it("prints every cookie that a response sets with -i", async () => {
+    const { output } = await answered((response) =>
+      response.writeHead(200, { "set-cookie": ["a=1; Path=/; HttpOnly", "b=2"] }).end()
+    )
+    assert.include(output, "\nset-cookie: a=1; Path=/; HttpOnly\nset-cookie: b=2\n")
+  })
+
+  it("ends with 5 if the connection breaks off in the middle of a body", async () => {
+    const { code, errors, output } = await answered((response) => {
+      response.writeHead(200, { "content-length": "1000" }).write("abc", () => response.destroy())
+    })
+    assert.match(output, /\n\nabc$/)
+    assert.strictEqual(code, 5)
+    assert.match(
+      errors,
+      /^nomba-auth: The response of 127\.0\.0\.1:\d+ \(NOMBA_BASE_URL\) was cut off \(request, HTTP 200\): /
+    )
+  })
+
+  it("ends with 6 if a body cannot be unpacked", async () => {
+    const { code } = await answered((response) => response.writeHead(200, { "content-encoding": "gzip" }).end("plain"))
+    assert.strictEqual(code, 6)
+  })
+
   it.each([
     [200, undefined, 0],
     [400, undefined, 2],
@@ -257,6 +298,12 @@ describe("nomba-auth curl", () => {
     [["https://elsewhere.example/v1/a"], "its URL leaves the configured base URL"],
     [["//elsewhere.example/v1/a"], "its URL leaves the configured base URL"],
     [["/v1/a", "-H", "no colon"], "--header: must be Name: value"],
+    [["/v1/a", "-H", "a/b: c"], "--header: must be Name: value"],
+    [["/v1/a", "-H", "User-Agent:"], "--header User-Agent: needs a value; a header cannot be removed"],
+    [["/v1/a", "-H", "Authorization: Bearer x"], "--header Authorization: is set by nomba-auth: leave it out"],
+    [["/v1/a", "-H", "Expect: 100-continue"], "--header Expect: is set by nomba-auth: leave it out"],
+    [["/v1/a", "-X", "GET", "-d", "{}"], "--data: GET cannot have a body"],
+    [["/v1/a", "-X", "HEAD", "-d", "{}"], "--data: HEAD cannot have a body"],
     [["/v1/a", "-X", "FETCH"], "--request: must be one of GET, POST"],
     [["/v1/a", "-d", "@/no/such"], "--data @/no/such: cannot be read (ENOENT)"],
     [[], "PATH is missing (nomba-auth curl --help)"]
