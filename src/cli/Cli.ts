@@ -161,12 +161,19 @@ const main = (argv: ReadonlyArray<string>): Effect.Effect<void, unknown, Service
   if (isHelp(name) || name === "help") return Output.result(help)
   const entry = entryOf(name)
   const given = name === "curl" ? separated(args) : args
+  // `@effect/cli` has both, and they are of no use here.
+  const notOffered = [name, ...given].find((arg) => /^--(?:completions|wizard)(?:=|$)/.test(arg))
+  if (notOffered !== undefined) {
+    const of = entry === undefined ? "" : ` ${name}`
+    const [option] = notOffered.split("=")
+    return new ExitCode.UsageError({ message: `${option}: there is no such option (nomba-auth${of} --help)` })
+  }
   const runIn = (root: AnyCommand) =>
     Command.run(root, { name: "nomba-auth", version })([...argv.slice(0, 2), name, ...given])
   if (entry === undefined) {
-    return name.startsWith("-")
-      ? Effect.flatMap(allCommands, runIn)
-      : new ExitCode.UsageError({ message: `${name}: there is no such command (nomba-auth --help)` })
+    if (/^--(?:log-level|version)(?:=|$)/.test(name)) return Effect.flatMap(allCommands, runIn)
+    const what = name.startsWith("-") ? "option" : "command"
+    return new ExitCode.UsageError({ message: `${name}: there is no such ${what} (nomba-auth --help)` })
   }
   if (given.some(isHelp)) {
     return Effect.flatMap(helpFor(name, entry, Output.isColoured(process.stdout)), Output.result)

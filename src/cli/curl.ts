@@ -4,6 +4,7 @@ import { STATUS_CODES } from "node:http"
 import { buffer } from "node:stream/consumers"
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as Cookies from "@effect/platform/Cookies"
 import type { ResponseError } from "@effect/platform/HttpClientError"
@@ -27,6 +28,10 @@ import * as Output from "./Output.js"
 const flags = {
   ...Environment.flags,
   path: Args.text({ name: "PATH" }).pipe(
+    // `@effect/cli` takes an unknown option for an argument.
+    Args.mapEffect((path) =>
+      path.startsWith("-") ? Effect.fail(HelpDoc.p(`Received unknown argument: '${path}'`)) : Effect.succeed(path)
+    ),
     Args.withDescription("Below the base URL: /v1/accounts/balance. A whole URL below it works too.")
   ),
   method: optional(

@@ -306,6 +306,11 @@ describe("nomba-auth curl", () => {
     [["/v1/a", "-X", "HEAD", "-d", "{}"], "--data: HEAD cannot have a body"],
     [["/v1/a", "-X", "FETCH"], "--request: must be one of GET, POST"],
     [["/v1/a", "-d", "@/no/such"], "--data @/no/such: cannot be read (ENOENT)"],
+    [["-s", "/v1/a"], "nomba-auth: -s: there is no such option (nomba-auth curl --help)"],
+    [["-s"], "nomba-auth: -s: there is no such option"],
+    [["--json", "{}", "/v1/a"], "nomba-auth: --json: there is no such option"],
+    [["-X"], "nomba-auth: -X: needs a value"],
+    [["/v1/a", "-d", "a=1", "-d", "b=2"], "nomba-auth: -d: may be given once"],
     [[], "PATH is missing (nomba-auth curl --help)"]
   ])("sends nothing for %j", async (args, said) => {
     const { command, sandbox } = await quietUser()
@@ -393,6 +398,13 @@ describe("an exit code", () => {
   it.each([
     [["tokem"], "nomba-auth: tokem: there is no such command (nomba-auth --help)\n"],
     [["token", "--formt", "raw"], "nomba-auth: --formt: there is no such option (nomba-auth token --help)\n"],
+    [["exec", "true"], "nomba-auth: true: name the program after --: nomba-auth exec -- true"],
+    [["completions", "--foo"], "nomba-auth: --foo: there is no such option (nomba-auth completions --help)\n"],
+    [["--foo"], "nomba-auth: --foo: there is no such option (nomba-auth --help)\n"],
+    [["token", "--log-level", "loud"], "nomba-auth: --log-level: must be one of all, trace, debug"],
+    [["--wizard"], "nomba-auth: --wizard: there is no such option (nomba-auth --help)\n"],
+    [["token", "--wizard"], "nomba-auth: --wizard: there is no such option (nomba-auth token --help)\n"],
+    [["--completions=bash"], "nomba-auth: --completions: there is no such option (nomba-auth --help)\n"],
     [
       ["token", "--format", "xml"],
       "nomba-auth: --format: must be one of raw, json, header, env (nomba-auth token --help)\n"
@@ -507,6 +519,7 @@ describe("nomba-auth", () => {
   it.each(shells)("completes in %s", async (shell, check) => {
     const script = resultOf(await run({}, ["completions", shell]))
     for (const name of names) assert.include(script, name)
+    assert.notMatch(script, /--completions|-l completions|wizard/)
     if (spawnSync(shell, ["--version"]).status !== 0) return
     const file = newPath()
     writeFileSync(file, script)
@@ -523,6 +536,14 @@ describe("nomba-auth", () => {
     }
     assert.strictEqual(ask("nomba-auth", "tok"), "token")
     assert.strictEqual(ask("nomba-auth", "token", "--form"), "--format")
+    assert.strictEqual(ask("nomba-auth", "token", "--format", "''"), "raw json header env")
+    assert.strictEqual(ask("nomba-auth", "token", "--format", "j"), "json")
+  })
+
+  it("completes in zsh the first time it is called, and what has no option before it", async () => {
+    const script = resultOf(await run({}, ["completions", "zsh"]))
+    assert.include(script, 'if [ "$funcstack[1]" = "_nomba-auth" ]; then')
+    assert.include(script, ":<SHELL> -- bash, zsh or fish.:(bash zsh fish)'")
   })
 
   it("is a small front file over its chunks", () => {
