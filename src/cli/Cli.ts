@@ -201,7 +201,7 @@ const sayThatItWaits = (): void =>
 
 /** Runs the command line. SIGINT, SIGTERM and SIGHUP interrupt it, so that what is open is closed. */
 export const run = (argv: ReadonlyArray<string>): void => {
-  const end = argv.indexOf("--")
+  const end = argv.some((arg) => arg === "exec" || arg === "sandbox") ? argv.indexOf("--") : -1
   const [args, program] = end < 0 ? [argv, []] : [argv.slice(0, end), argv.slice(end + 1)]
   const onSignal = (name: keyof typeof ExitCode.ofSignal): void => {
     signal ??= name

@@ -32,6 +32,7 @@ const optionProblem = (args: ReadonlyArray<string>, help: string): string | unde
   const given = new Set<Option>()
   for (let at = 0; at < args.length; at++) {
     const [name = "", value] = (args[at] ?? "").split(/=(.*)/s)
+    if (name === "--") return undefined
     if (!/^-./.test(name)) continue
     const option = options.find(({ names }) => names.includes(name))
     if (option === undefined) return `${name}: there is no such option`

@@ -393,6 +393,10 @@ describe("an exit code", () => {
       ["nomba-auth: NOMBA_CLIENT_ID", "nomba-auth: NOMBA_CLIENT_SECRET", "nomba-auth: NOMBA_BASE_URL"]
     )
     assert.include(errors, "copy it from the Nomba dashboard")
+    assert.strictEqual(
+      problemOf(await run({ ...variables, NOMBA_CLIENT_ID: "" }, ["token"]), 2),
+      "nomba-auth: NOMBA_CLIENT_ID is empty: give it a value\n"
+    )
   })
 
   it.each([
@@ -400,6 +404,11 @@ describe("an exit code", () => {
     [["token", "--formt", "raw"], "nomba-auth: --formt: there is no such option (nomba-auth token --help)\n"],
     [["exec", "true"], "nomba-auth: true: name the program after --: nomba-auth exec -- true"],
     [["completions", "--foo"], "nomba-auth: --foo: there is no such option (nomba-auth completions --help)\n"],
+    [["token", "--", "extra"], "nomba-auth: extra: is one argument too many (nomba-auth token --help)\n"],
+    [["token", "--subject", ""], "nomba-auth: --subject is empty (nomba-auth token --help)\n"],
+    [["login", "--subject", " x"], "nomba-auth: --subject has white space around it (nomba-auth login --help)\n"],
+    [["login", "--port", "65536"], "nomba-auth: --port 65536: must be an integer from 0 to 65535\n"],
+    [["token", "--min-ttl", "-5"], "nomba-auth: --min-ttl: must not be negative\n"],
     [["--foo"], "nomba-auth: --foo: there is no such option (nomba-auth --help)\n"],
     [["token", "--log-level", "loud"], "nomba-auth: --log-level: must be one of all, trace, debug"],
     [["--wizard"], "nomba-auth: --wizard: there is no such option (nomba-auth --help)\n"],

@@ -219,7 +219,9 @@ describe("nomba-auth exec", () => {
     [["exec"], 2, "name the program after --"],
     [["exec", "--read-only", "--token", "--", "true"], 2, "--read-only needs the proxy: leave --token out"],
     [["exec", "--", "no-such-program"], 127, "no-such-program: cannot be run (ENOENT)"],
-    [["exec", "--", "/"], 126, "/: cannot be run (EACCES)"]
+    [["exec", "--", ""], 127, "the program after -- has no name"],
+    [["exec", "--", "/"], 126, "/: cannot be run (EACCES)"],
+    [["exec", "--", `${node}/x`], 126, "/x: cannot be run (ENOTDIR)"]
   ])("%j ends with %d and says why", async (args, expected, said) => {
     const { variables } = await user()
     assert.include(problemOf(await run(variables, args), expected), said)
@@ -257,7 +259,7 @@ if (!hasScript) process.stderr.write("skipped: script (util-linux) is missing fo
 describe.skipIf(!hasScript)("on a terminal", () => {
   const onTerminal = async (variables: Variables, command: string, typed = "") => {
     const child = spawn("script", ["-qec", `exec "${node}" "${front()}" ${command}`, "/dev/null"], {
-      env: { ...variables, TERM: "xterm", PATH: process.env["PATH"] ?? "" }
+      env: { TERM: "xterm", PATH: process.env["PATH"] ?? "", ...variables }
     })
     let output = ""
     child.stdout.on("data", (chunk) => {
@@ -293,9 +295,10 @@ describe.skipIf(!hasScript)("on a terminal", () => {
     assert.strictEqual((await sandbox.counts()).issue.requests, 0)
   })
 
-  it("help is coloured, unless NO_COLOR is set", async () => {
+  it("help is coloured, unless NO_COLOR is set or the terminal is a dumb one", async () => {
     assert.include((await onTerminal({}, "token --help")).output, "\u001b[")
     assert.notInclude((await onTerminal({ NO_COLOR: "1" }, "token --help")).output, "\u001b[")
+    assert.notInclude((await onTerminal({ TERM: "dumb" }, "token --help")).output, "\u001b[")
     assert.notInclude(resultOf(await run({}, ["token", "--help"])), "\u001b[")
   })
 

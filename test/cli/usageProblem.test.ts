@@ -30,6 +30,7 @@ describe("what is wrong with a command line", () => {
     ["Received unknown argument: '--format'", ["--format=raw", "--format", "json"], "--format: may be given once"],
     ["Received unknown argument: 'extra'", ["extra"], "extra: is one argument too many"],
     ["Received unknown argument: 'extra'", ["-s", "extra"], "-s: there is no such option"],
+    ["Received unknown argument: '-x'", ["--", "-x"], "-x: is one argument too many"],
     ["Received unknown argument: '-s'", ["-s"], "-s: there is no such option"],
     ["Received unknown argument: '{}'", ["--jsn={}", "extra"], "--jsn: there is no such option"],
     ["Received unknown argument: 'b'", ["--subject", "a", "--subject", "b"], "--subject: may be given once"],
