@@ -213,16 +213,12 @@ export const sources = (flags: Flags): Effect.Effect<Sources, UsageError> =>
 
 type Failure = UsageError | ConfigError.ConfigError
 
-/** The checked settings and the token store, without a client: sends nothing. */
-export const layerSettings = (
-  flags: Flags,
-  overrides: Overrides = {}
-): Layer.Layer<NombaConfig | TokenStore, Failure> =>
-  Layer.unwrapEffect(
-    Effect.map(secretOf(flags), (secret) =>
-      Layer.merge(settings(flags, secret, overrides), tokenStore).pipe(withProvider(secret, overrides))
-    )
-  )
+/** What finds the stored session, and the token store. No client secret is read. */
+export const layerSettings = ({ subject }: Flags): Layer.Layer<NombaConfig | TokenStore, ConfigError.ConfigError> =>
+  Option.match(subject, {
+    onNone: () => NombaConfigOptions.layerConfig(Nomba.defaultConfig, { clientSecret: Effect.never }),
+    onSome: (subject) => NombaConfigOptions.layerPublicConfig(Nomba.defaultPublicConfig, { subject })
+  }).pipe(Layer.merge(tokenStore))
 
 /** The client, its checked settings and the token store. */
 export const layer = (

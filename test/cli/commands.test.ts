@@ -68,6 +68,14 @@ describe("nomba-auth status", () => {
     assert.approximately(session.expires_in + session.age, 1800, 1)
   })
 
+  it("needs no client secret", async () => {
+    const { command, variables } = await quietUser()
+    await command("issue", "--yes")
+    const plain = without(variables, "NOMBA_CLIENT_SECRET")
+    assert.match(resultOf(await run(plain, ["status"])), /^session +valid for/)
+    assert.include(problemOf(await run(without(plain, "NOMBA_CLIENT_ID"), ["status"]), 2), "NOMBA_CLIENT_ID is not set")
+  })
+
   it("hides the password of a Redis store", async () => {
     const { variables } = await quietUser()
     const named = { ...variables, NOMBA_TOKEN_STORE: "redis://user:sesame@127.0.0.1:1/0" }
