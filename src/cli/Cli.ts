@@ -161,12 +161,19 @@ const main = (argv: ReadonlyArray<string>): Effect.Effect<void, unknown, Service
   if (isHelp(name) || name === "help") return Output.result(help)
   const entry = entryOf(name)
   const given = name === "curl" ? separated(args) : args
+  // `@effect/cli` has both, and they are of no use here.
+  const notOffered = [name, ...given].find((arg) => /^--(?:completions|wizard)(?:=|$)/.test(arg))
+  if (notOffered !== undefined) {
+    const of = entry === undefined ? "" : ` ${name}`
+    const [option] = notOffered.split("=")
+    return new ExitCode.UsageError({ message: `${option}: there is no such option (nomba-auth${of} --help)` })
+  }
   const runIn = (root: AnyCommand) =>
     Command.run(root, { name: "nomba-auth", version })([...argv.slice(0, 2), name, ...given])
   if (entry === undefined) {
-    return name.startsWith("-")
-      ? Effect.flatMap(allCommands, runIn)
-      : new ExitCode.UsageError({ message: `${name}: there is no such command (nomba-auth --help)` })
+    if (/^--(?:log-level|version)(?:=|$)/.test(name)) return Effect.flatMap(allCommands, runIn)
+    const what = name.startsWith("-") ? "option" : "command"
+    return new ExitCode.UsageError({ message: `${name}: there is no such ${what} (nomba-auth --help)` })
   }
   if (given.some(isHelp)) {
     return Effect.flatMap(helpFor(name, entry, Output.isColoured(process.stdout)), Output.result)
@@ -182,16 +189,19 @@ let signal: keyof typeof ExitCode.ofSignal | undefined
 /** A program that was run has set the exit code, however this one ends. */
 const teardown: Runtime.Teardown = (exit, onExit) => {
   if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)) return onExit(ExitCode.of(exit.cause))
-  onExit(Number(process.exitCode ?? (Exit.isSuccess(exit) ? ExitCode.SUCCESS : ExitCode.ofInterruption(signal))))
+  const code = Number(process.exitCode ?? (Exit.isSuccess(exit) ? ExitCode.SUCCESS : ExitCode.ofInterruption(signal)))
+  // `NodeRuntime` ends the process after the other signals, whatever is still open.
+  if (signal === "SIGHUP") process.exit(code)
+  onExit(code)
 }
 
 /** A token request is not broken off, because its session would be lost. */
 const sayThatItWaits = (): void =>
   Effect.runSync(Output.say("finishing what is under way, at most half a minute; Ctrl-C again ends it now"))
 
-/** Runs the command line. SIGINT and SIGTERM interrupt it, so that what is open is closed. */
+/** Runs the command line. SIGINT, SIGTERM and SIGHUP interrupt it, so that what is open is closed. */
 export const run = (argv: ReadonlyArray<string>): void => {
-  const end = argv.indexOf("--")
+  const end = argv.some((arg) => arg === "exec" || arg === "sandbox") ? argv.indexOf("--") : -1
   const [args, program] = end < 0 ? [argv, []] : [argv.slice(0, end), argv.slice(end + 1)]
   const onSignal = (name: keyof typeof ExitCode.ofSignal): void => {
     signal ??= name
@@ -199,6 +209,16 @@ export const run = (argv: ReadonlyArray<string>): void => {
     if (program.length === 0) setTimeout(sayThatItWaits, 3_000).unref()
   }
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, onSignal)
+  /** A terminal that closes may send it twice. Only the first signal counts: another interrupt would break the token request off. */
+  const endingOnHangup = <A, E, R>(command: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.withFiberRuntime((fiber) => {
+      process.on("SIGHUP", () => {
+        if (signal !== undefined) return
+        onSignal("SIGHUP")
+        fiber.unsafeInterruptAsFork(fiber.id())
+      })
+      return command
+    })
   NodeRuntime.runMain(
     main(args).pipe(
       Effect.tapErrorCause((cause) => Output.sayWhy(cause)),
@@ -212,7 +232,8 @@ export const run = (argv: ReadonlyArray<string>): void => {
           Layer.succeed(AllCommands, allCommands),
           Output.layer
         )
-      )
+      ),
+      endingOnHangup
     ),
     { disableErrorReporting: true, disablePrettyLogger: true, teardown }
   )

@@ -24,7 +24,9 @@
  */
 import { readFileSync, statSync } from "node:fs"
 import { text } from "node:stream/consumers"
+import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
+import * as ValidationError from "@effect/cli/ValidationError"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Config from "effect/Config"
@@ -38,6 +40,7 @@ import * as Redacted from "effect/Redacted"
 import * as Setting from "../layers/config/Setting.js"
 import * as Nomba from "../layers/Nomba.js"
 import * as NombaConfigOptions from "../layers/NombaConfigOptions.js"
+import { problemOf } from "../schemas/SafeText.js"
 import type { NombaConfig } from "../services/NombaConfig.js"
 import type { TokenStore } from "../services/TokenStore.js"
 import { optional } from "./CommandLine.js"
@@ -46,6 +49,16 @@ import * as Output from "./Output.js"
 import { tokenStore } from "./tokenStore.js"
 
 export { tokenStore, tokenStoreName } from "./tokenStore.js"
+
+/** Checked at once, so that the message names the option. */
+export const subject = Options.text("subject").pipe(
+  Options.mapEffect((name) => {
+    const problem = problemOf(name)
+    return problem === undefined
+      ? Effect.succeed(name)
+      : Effect.fail(ValidationError.invalidValue(HelpDoc.p(`--subject ${problem}`)))
+  })
+)
 
 /** The options of every command that talks to Nomba. All other settings are `NOMBA_*` in the environment. */
 export const flags = {
@@ -60,7 +73,7 @@ export const flags = {
     "The client secret. Other users of this machine can see it in the process list."
   ),
   subject: optional(
-    Options.text("subject"),
+    subject,
     "NAME",
     "Use the session of `nomba-auth login --subject NAME`, which needs no client secret."
   )
@@ -200,16 +213,12 @@ export const sources = (flags: Flags): Effect.Effect<Sources, UsageError> =>
 
 type Failure = UsageError | ConfigError.ConfigError
 
-/** The checked settings and the token store, without a client: sends nothing. */
-export const layerSettings = (
-  flags: Flags,
-  overrides: Overrides = {}
-): Layer.Layer<NombaConfig | TokenStore, Failure> =>
-  Layer.unwrapEffect(
-    Effect.map(secretOf(flags), (secret) =>
-      Layer.merge(settings(flags, secret, overrides), tokenStore).pipe(withProvider(secret, overrides))
-    )
-  )
+/** What finds the stored session, and the token store. No client secret is read. */
+export const layerSettings = ({ subject }: Flags): Layer.Layer<NombaConfig | TokenStore, ConfigError.ConfigError> =>
+  Option.match(subject, {
+    onNone: () => NombaConfigOptions.layerConfig(Nomba.defaultConfig, { clientSecret: Effect.never }),
+    onSome: (subject) => NombaConfigOptions.layerPublicConfig(Nomba.defaultPublicConfig, { subject })
+  }).pipe(Layer.merge(tokenStore))
 
 /** The client, its checked settings and the token store. */
 export const layer = (

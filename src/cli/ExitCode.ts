@@ -57,7 +57,7 @@ export const of = (cause: Cause.Cause<unknown>): number =>
   Cause.failureOrCause(cause).pipe((result) => (result._tag === "Left" ? ofError(result.left) : UNEXPECTED))
 
 /** What a shell reports of a program that a signal ended. */
-export const ofSignal = { SIGINT: 130, SIGTERM: 143 } as const
+export const ofSignal = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
 let isService = false
 

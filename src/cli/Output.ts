@@ -14,8 +14,9 @@ import { Expired } from "../schemas/AuthError.js"
 import { flag } from "./CommandLine.js"
 import { Ended, ofSignal, SUCCESS, UNEXPECTED, UsageError } from "./ExitCode.js"
 
-/** Whether to colour what goes to this stream: only a terminal's, and not if `NO_COLOR` is set (no-color.org). */
-export const isColoured = (stream: NodeJS.WriteStream): boolean => stream.isTTY === true && !process.env["NO_COLOR"]
+/** Whether to colour what goes to this stream: only a terminal's that can, and not if `NO_COLOR` is set (no-color.org). */
+export const isColoured = (stream: NodeJS.WriteStream): boolean =>
+  stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb"
 
 /**
  * Writes to stdout and waits until it is taken. If the reader has gone (`| head -1`), the command ends at once, without a

@@ -11,9 +11,23 @@ const shells = {
   fish: Command.getFishCompletions
 }
 
-/** `@effect/cli` writes a name with a dash in two ways in the script for bash, which then finds no options of a command. */
-const withOneName = (script: string): string =>
-  script.replace(/^( +cmd=")nomba-auth"$/m, '$1nomba__auth"').replace(/^( +)nomba-auth\)$/m, "$1nomba__auth)")
+/** What is wrong in the scripts of `@effect/cli`. All offer `--completions` and `--wizard`, which this command line does not have. */
+const corrections: Readonly<Record<keyof typeof shells, ReadonlyArray<readonly [RegExp, string]>>> = {
+  bash: [
+    // A name with a dash is written in two ways, so that the options of a command are not found.
+    [/^( +cmd=")nomba-auth"$/m, '$1nomba__auth"'],
+    [/^( +)nomba-auth\)$/m, "$1nomba__auth)"],
+    [/(?<=compgen -W "[\w,]*),/g, " "],
+    [/ --(?:completions|wizard)(?=[ "])/g, ""]
+  ],
+  zsh: [
+    [/^( +':.*:)CHOICE:(?=\()/gm, "$1"],
+    // zsh calls it by the name of its file.
+    [/(?<="\$funcstack\[1\]" = ")_nomba-auth_zsh_completions(?=")/, "_nomba-auth"],
+    [/^ +'--(?:completions|wizard)\[.*\n/gm, ""]
+  ],
+  fish: [[/^complete .* -l (?:completions|wizard) .*\n/gm, ""]]
+}
 
 const flags = {
   shell: Args.choice(
@@ -29,8 +43,11 @@ const flags = {
 export const command = Command.make("completions", flags, ({ shell }) =>
   Effect.gen(function* () {
     const root = yield* yield* AllCommands
-    const lines = yield* shells[shell as keyof typeof shells](root, "nomba-auth")
-    yield* Output.result(withOneName(lines.join("\n")))
+    const name = shell as keyof typeof shells
+    const lines = yield* shells[name](root, "nomba-auth")
+    yield* Output.result(
+      corrections[name].reduce((script, [wrong, right]) => script.replace(wrong, right), lines.join("\n"))
+    )
   })
 ).pipe(
   Command.withDescription(

@@ -4,8 +4,10 @@ import { STATUS_CODES } from "node:http"
 import { buffer } from "node:stream/consumers"
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
-import type * as Headers from "@effect/platform/Headers"
+import * as Cookies from "@effect/platform/Cookies"
+import type { ResponseError } from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as HttpMethod from "@effect/platform/HttpMethod"
@@ -13,8 +15,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as BaseUrl from "../layers/config/BaseUrl.js"
 import * as NombaResponse from "../layers/NombaResponse.js"
+import { Unavailable } from "../schemas/AuthError.js"
 import { NombaClient } from "../services/NombaClient.js"
+import { NombaConfig, type NombaConfigService } from "../services/NombaConfig.js"
 import { describe, flag, optional, repeated } from "./CommandLine.js"
 import * as Environment from "./Environment.js"
 import * as ExitCode from "./ExitCode.js"
@@ -23,6 +28,10 @@ import * as Output from "./Output.js"
 const flags = {
   ...Environment.flags,
   path: Args.text({ name: "PATH" }).pipe(
+    // `@effect/cli` takes an unknown option for an argument.
+    Args.mapEffect((path) =>
+      path.startsWith("-") ? Effect.fail(HelpDoc.p(`Received unknown argument: '${path}'`)) : Effect.succeed(path)
+    ),
     Args.withDescription("Below the base URL: /v1/accounts/balance. A whole URL below it works too.")
   ),
   method: optional(
@@ -50,12 +59,22 @@ const methodOf = (given: Option.Option<string>, hasBody: boolean) => {
       )
 }
 
+/** The client sets these itself, or `fetch` cannot send them. */
+const OWN_HEADERS = /^(?:authorization|connection|content-length|expect|host|keep-alive|transfer-encoding|upgrade)$/i
+
+const headerProblem = (name: string, value: string): string | undefined => {
+  if (name === "") return "--header: must be Name: value"
+  if (value === "") return `--header ${name}: needs a value; a header cannot be removed`
+  return OWN_HEADERS.test(name) ? `--header ${name}: is set by nomba-auth: leave it out` : undefined
+}
+
 const headersOf = (lines: ReadonlyArray<string>) =>
   Effect.forEach(lines, (line) => {
-    const [, name, value] = /^([^\s:]+):[ \t]*(.*)$/.exec(line) ?? []
-    return name === undefined || value === undefined
-      ? Effect.fail(new ExitCode.UsageError({ message: "--header: must be Name: value" }))
-      : Effect.succeed([name.toLowerCase(), value] as const)
+    const [, name = "", value = ""] = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*(.*)$/.exec(line) ?? []
+    const message = headerProblem(name, value)
+    return message === undefined
+      ? Effect.succeed([name.toLowerCase(), value] as const)
+      : new ExitCode.UsageError({ message })
   })
 
 /** As bytes, which can be sent again after a 401. */
@@ -74,17 +93,27 @@ const requestOf = Effect.fn("requestOf")(function* (given: Command.Command.Parse
   const headers = yield* headersOf(given.headers)
   const request = HttpClientRequest.make(method)(given.path, { headers })
   if (Option.isNone(given.data)) return request
+  if (method === "GET" || method === "HEAD") {
+    return yield* new ExitCode.UsageError({
+      message: `--data: ${method} cannot have a body: leave --request out for POST, or put the values into the query of the path`
+    })
+  }
   const type = request.headers["content-type"] ?? "application/json"
   return HttpClientRequest.bodyUint8Array(request, yield* bodyOf(given.data.value), type)
 })
 
-const headOf = (status: number, headers: Headers.Headers): string =>
-  [
+const headOf = ({ cookies, headers, status }: HttpClientResponse.HttpClientResponse): string => {
+  const setCookies = Cookies.toSetCookieHeaders(cookies)
+  return [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`.trim(),
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries(headers)
+      .filter(([name]) => name !== "set-cookie")
+      .map(([name, value]) => `${name}: ${value}`),
+    ...setCookies.map((cookie) => `set-cookie: ${cookie}`),
     "",
     ""
   ].join("\n")
+}
 
 /** The exit code of a response, as for the error that its status, or otherwise its `code`, stands for. */
 export const exitCodeOf = (status: number, code: Option.Option<string>): number => {
@@ -101,16 +130,27 @@ export const exitCodeOf = (status: number, code: Option.Option<string>): number 
 /** What is kept of a body to read its `code`. */
 const KEPT = 1_048_576
 
+/** Codes of a lost connection. What cannot be unpacked has others. */
+const LOST = /^(?:UND_ERR_\w+|E[A-Z]+)$/
+
 /** The body; a response such as 204 has none, which is no failure. */
-const bodyStream = (response: HttpClientResponse.HttpClientResponse) =>
-  Stream.catchAll(response.stream, (error) => (error.reason === "EmptyBody" ? Stream.empty : Stream.fail(error)))
+const bodyStream = (response: HttpClientResponse.HttpClientResponse, config: NombaConfigService) =>
+  Stream.catchAll(response.stream, (error): Stream.Stream<never, ResponseError | Unavailable> => {
+    if (error.reason === "EmptyBody") return Stream.empty
+    const { description: detail = "" } = error
+    if (!LOST.test(detail)) return Stream.fail(error)
+    const { status } = response
+    return Stream.fail(
+      new Unavailable({ ...BaseUrl.hostOf(config), operation: "request", reason: "Network", status, detail })
+    )
+  })
 
 /** Prints the body while it arrives. Returns it, or nothing if it is large. */
-const printBody = (response: HttpClientResponse.HttpClientResponse) =>
+const printBody = (response: HttpClientResponse.HttpClientResponse, config: NombaConfigService) =>
   Effect.gen(function* () {
     const kept: Array<Uint8Array> = []
     let size = 0
-    yield* Stream.runForEach(bodyStream(response), (chunk) => {
+    yield* Stream.runForEach(bodyStream(response, config), (chunk) => {
       size += chunk.length
       if (size <= KEPT) kept.push(chunk)
       return Output.write(chunk)
@@ -139,9 +179,9 @@ export const command = Command.make("curl", flags, (given) =>
     const request = yield* requestOf(given)
     const nomba = yield* NombaClient
     const response = yield* nomba.execute(request)
-    const { headers, status } = response
-    if (given.include) yield* Output.write(headOf(status, headers))
-    const body = yield* printBody(response)
+    const { status } = response
+    if (given.include) yield* Output.write(headOf(response))
+    const body = yield* printBody(response, yield* NombaConfig)
     const code = status < 400 ? yield* codeOf(response, body) : Option.none()
     const exitCode = exitCodeOf(status, code)
     if (exitCode === ExitCode.SUCCESS) return

@@ -20,7 +20,7 @@ const TIMEOUT = "10 minutes"
 
 const flags = {
   ...Output.jsonFlag,
-  subject: Options.text("subject").pipe(
+  subject: Environment.subject.pipe(
     Options.withPseudoName("NAME"),
     Options.withDescription("Your name for this session; other commands take the same. Default: cli."),
     Options.withDefault("cli")
@@ -90,6 +90,9 @@ const codeOf = Effect.fn("codeOf")(function* (port: number) {
 
 export const command = Command.make("login", flags, (given) =>
   Effect.gen(function* () {
+    if (given.port < 0 || given.port > 65_535) {
+      return yield* new UsageError({ message: `--port ${given.port}: must be an integer from 0 to 65535` })
+    }
     const auth = yield* NombaAuth
     const publicLogin = yield* PublicLogin
     const session = yield* Effect.flatMap(codeOf(given.port), auth.exchange)

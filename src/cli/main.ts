@@ -9,6 +9,8 @@ const [, , command, ...args] = process.argv
 // The write that failed reports the error too. The command goes on if the reader of its stderr has gone.
 process.stdout.on("error", () => {})
 process.stderr.on("error", () => {})
+// Without a listener, Node.js opens its debugger, in which every user of this machine can read the secret.
+process.on("SIGUSR1", () => {})
 const answer =
   command === "--version" && args.length === 0
     ? version

@@ -58,6 +58,9 @@ const sessionFor = (seconds: Option.Option<number>, isForced: boolean) =>
 
 export const command = Command.make("token", flags, (given) =>
   Effect.gen(function* () {
+    if (Option.exists(given.minTtl, (seconds) => seconds < 0)) {
+      return yield* new UsageError({ message: "--min-ttl: must not be negative" })
+    }
     if (given.noCache) {
       yield* Output.confirm("--no-cache renews the session: the token that other programs hold ends now.", given)
     }

@@ -274,7 +274,7 @@ const publicClient: Kind = {
   grant: "authorization_code",
   clientSecret: () => Effect.succeed({ origin: "a public client has none", value: noSecret }),
   subject: ({ subject }) =>
-    Effect.map(Setting.text({ origin: "options.subject", value: subject }), ({ value }) => value)
+    Effect.map(Setting.text({ origin: "options.subject", value: subject, isRequired: true }), ({ value }) => value)
 }
 
 const noSecret = new InvalidRequest({

@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { readFileSync, writeFileSync } from "node:fs"
+import { createServer as createHttpServer, type ServerResponse } from "node:http"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { stripVTControlCharacters } from "node:util"
@@ -64,6 +66,14 @@ describe("nomba-auth status", () => {
     assert.strictEqual(rest.base_url, variables.NOMBA_BASE_URL)
     assert.deepStrictEqual([session.state, session.has_refresh_token], ["valid", true])
     assert.approximately(session.expires_in + session.age, 1800, 1)
+  })
+
+  it("needs no client secret", async () => {
+    const { command, variables } = await quietUser()
+    await command("issue", "--yes")
+    const plain = without(variables, "NOMBA_CLIENT_SECRET")
+    assert.match(resultOf(await run(plain, ["status"])), /^session +valid for/)
+    assert.include(problemOf(await run(without(plain, "NOMBA_CLIENT_ID"), ["status"]), 2), "NOMBA_CLIENT_ID is not set")
   })
 
   it("hides the password of a Redis store", async () => {
@@ -175,11 +185,10 @@ describe("nomba-auth curl", () => {
       [["-d", "@-", "-X", "patch"], "PATCH", "from stdin", "application/json"],
       [[], "GET", "", undefined]
     ] as const
-    const { createServer } = await import("node:http")
     const { text } = await import("node:stream/consumers")
     for (const [args, method, body, type] of cases) {
       const seen: Array<unknown> = []
-      const server = createServer(async (request, response) => {
+      const server = createHttpServer(async (request, response) => {
         const { authorization = "", accountid, "content-type": contentType, "x-a": a } = request.headers
         const isIssue = request.url === "/v1/auth/token/issue"
         const content = await text(request)
@@ -234,6 +243,46 @@ describe("nomba-auth curl", () => {
     assert.strictEqual(errors, "nomba-auth: Nomba answered HTTP 200 with the code 401 to GET /v1/things\n")
   })
 
+  /** Runs `curl -i /v1/things` against a Nomba that answers it so. */
+  const answered = async (respond: (response: ServerResponse) => void) => {
+    const { variables } = await quietUser()
+    const server = createHttpServer(({ url }, response) => {
+      if (url !== "/v1/auth/token/issue") return respond(response)
+      response.setHeader("content-type", "application/json")
+      response.end(JSON.stringify({ code: "00", data: { access_token: "abc.def.ghi", expires_in: 1800 } }))
+    }).listen(0, "127.0.0.1")
+    await once(server, "listening")
+    const { port } = server.address() as { port: number }
+    const ended = await run({ ...variables, NOMBA_BASE_URL: `http://127.0.0.1:${port}` }, ["curl", "-i", "/v1/things"])
+    server.close()
+    server.closeAllConnections()
+    return ended
+  }
+
+  it("prints every cookie that a response sets with -i", async () => {
+    const { output } = await answered((response) =>
+      response.writeHead(200, { "set-cookie": ["a=1; Path=/; HttpOnly", "b=2"] }).end()
+    )
+    assert.include(output, "\nset-cookie: a=1; Path=/; HttpOnly\nset-cookie: b=2\n")
+  })
+
+  it("ends with 5 if the connection breaks off in the middle of a body", async () => {
+    const { code, errors, output } = await answered((response) => {
+      response.writeHead(200, { "content-length": "1000" }).write("abc", () => response.destroy())
+    })
+    assert.match(output, /\n\nabc$/)
+    assert.strictEqual(code, 5)
+    assert.match(
+      errors,
+      /^nomba-auth: The response of 127\.0\.0\.1:\d+ \(NOMBA_BASE_URL\) was cut off \(request, HTTP 200\): /
+    )
+  })
+
+  it("ends with 6 if a body cannot be unpacked", async () => {
+    const { code } = await answered((response) => response.writeHead(200, { "content-encoding": "gzip" }).end("plain"))
+    assert.strictEqual(code, 6)
+  })
+
   it.each([
     [200, undefined, 0],
     [400, undefined, 2],
@@ -257,8 +306,19 @@ describe("nomba-auth curl", () => {
     [["https://elsewhere.example/v1/a"], "its URL leaves the configured base URL"],
     [["//elsewhere.example/v1/a"], "its URL leaves the configured base URL"],
     [["/v1/a", "-H", "no colon"], "--header: must be Name: value"],
+    [["/v1/a", "-H", "a/b: c"], "--header: must be Name: value"],
+    [["/v1/a", "-H", "User-Agent:"], "--header User-Agent: needs a value; a header cannot be removed"],
+    [["/v1/a", "-H", "Authorization: Bearer x"], "--header Authorization: is set by nomba-auth: leave it out"],
+    [["/v1/a", "-H", "Expect: 100-continue"], "--header Expect: is set by nomba-auth: leave it out"],
+    [["/v1/a", "-X", "GET", "-d", "{}"], "--data: GET cannot have a body"],
+    [["/v1/a", "-X", "HEAD", "-d", "{}"], "--data: HEAD cannot have a body"],
     [["/v1/a", "-X", "FETCH"], "--request: must be one of GET, POST"],
     [["/v1/a", "-d", "@/no/such"], "--data @/no/such: cannot be read (ENOENT)"],
+    [["-s", "/v1/a"], "nomba-auth: -s: there is no such option (nomba-auth curl --help)"],
+    [["-s"], "nomba-auth: -s: there is no such option"],
+    [["--json", "{}", "/v1/a"], "nomba-auth: --json: there is no such option"],
+    [["-X"], "nomba-auth: -X: needs a value"],
+    [["/v1/a", "-d", "a=1", "-d", "b=2"], "nomba-auth: -d: may be given once"],
     [[], "PATH is missing (nomba-auth curl --help)"]
   ])("sends nothing for %j", async (args, said) => {
     const { command, sandbox } = await quietUser()
@@ -341,11 +401,27 @@ describe("an exit code", () => {
       ["nomba-auth: NOMBA_CLIENT_ID", "nomba-auth: NOMBA_CLIENT_SECRET", "nomba-auth: NOMBA_BASE_URL"]
     )
     assert.include(errors, "copy it from the Nomba dashboard")
+    assert.strictEqual(
+      problemOf(await run({ ...variables, NOMBA_CLIENT_ID: "" }, ["token"]), 2),
+      "nomba-auth: NOMBA_CLIENT_ID is empty: give it a value\n"
+    )
   })
 
   it.each([
     [["tokem"], "nomba-auth: tokem: there is no such command (nomba-auth --help)\n"],
     [["token", "--formt", "raw"], "nomba-auth: --formt: there is no such option (nomba-auth token --help)\n"],
+    [["exec", "true"], "nomba-auth: true: name the program after --: nomba-auth exec -- true"],
+    [["completions", "--foo"], "nomba-auth: --foo: there is no such option (nomba-auth completions --help)\n"],
+    [["token", "--", "extra"], "nomba-auth: extra: is one argument too many (nomba-auth token --help)\n"],
+    [["token", "--subject", ""], "nomba-auth: --subject is empty (nomba-auth token --help)\n"],
+    [["login", "--subject", " x"], "nomba-auth: --subject has white space around it (nomba-auth login --help)\n"],
+    [["login", "--port", "65536"], "nomba-auth: --port 65536: must be an integer from 0 to 65535\n"],
+    [["token", "--min-ttl", "-5"], "nomba-auth: --min-ttl: must not be negative\n"],
+    [["--foo"], "nomba-auth: --foo: there is no such option (nomba-auth --help)\n"],
+    [["token", "--log-level", "loud"], "nomba-auth: --log-level: must be one of all, trace, debug"],
+    [["--wizard"], "nomba-auth: --wizard: there is no such option (nomba-auth --help)\n"],
+    [["token", "--wizard"], "nomba-auth: --wizard: there is no such option (nomba-auth token --help)\n"],
+    [["--completions=bash"], "nomba-auth: --completions: there is no such option (nomba-auth --help)\n"],
     [
       ["token", "--format", "xml"],
       "nomba-auth: --format: must be one of raw, json, header, env (nomba-auth token --help)\n"
@@ -460,6 +536,7 @@ describe("nomba-auth", () => {
   it.each(shells)("completes in %s", async (shell, check) => {
     const script = resultOf(await run({}, ["completions", shell]))
     for (const name of names) assert.include(script, name)
+    assert.notMatch(script, /--completions|-l completions|wizard/)
     if (spawnSync(shell, ["--version"]).status !== 0) return
     const file = newPath()
     writeFileSync(file, script)
@@ -476,6 +553,14 @@ describe("nomba-auth", () => {
     }
     assert.strictEqual(ask("nomba-auth", "tok"), "token")
     assert.strictEqual(ask("nomba-auth", "token", "--form"), "--format")
+    assert.strictEqual(ask("nomba-auth", "token", "--format", "''"), "raw json header env")
+    assert.strictEqual(ask("nomba-auth", "token", "--format", "j"), "json")
+  })
+
+  it("completes in zsh the first time it is called, and what has no option before it", async () => {
+    const script = resultOf(await run({}, ["completions", "zsh"]))
+    assert.include(script, 'if [ "$funcstack[1]" = "_nomba-auth" ]; then')
+    assert.include(script, ":<SHELL> -- bash, zsh or fish.:(bash zsh fish)'")
   })
 
   it("is a small front file over its chunks", () => {

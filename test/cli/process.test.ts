@@ -48,6 +48,7 @@ const silentNomba = async () => {
 
 describe("a signal", () => {
   it.each([
+    ["SIGHUP", 129],
     ["SIGINT", 130],
     ["SIGTERM", 143]
   ] as const)("%s ends a request at once with %d and without a message", async (signal, expected) => {
@@ -59,15 +60,38 @@ describe("a signal", () => {
     assert.strictEqual(problemOf(await ended, expected), "")
   })
 
-  it("SIGTERM during a token request ends the command after the session is stored", async () => {
-    const { sandbox, variables } = await user()
-    await sandbox.fault("issue", { latency: "7 seconds" })
-    const { child, ended } = start(variables, ["token"])
-    while ((await sandbox.session()) === undefined) await new Promise((resolve) => setTimeout(resolve, 20))
+  it.each([
+    ["SIGTERM", 1, 143],
+    ["SIGHUP", 2, 129]
+  ] as const)(
+    "%s during a token request ends the command after the session is stored",
+    async (signal, times, expected) => {
+      const { sandbox, variables } = await user()
+      await sandbox.fault("issue", { latency: "7 seconds" })
+      const { child, ended } = start(variables, ["token"])
+      while ((await sandbox.session()) === undefined) await new Promise((resolve) => setTimeout(resolve, 20))
+      for (let n = 0; n < times; n++) child.kill(signal)
+      assert.include(problemOf(await ended, expected), "finishing what is under way")
+      assert.strictEqual(resultOf(await run(variables, ["token"])), `${(await sandbox.session())?.accessToken}\n`)
+      assert.strictEqual((await sandbox.counts()).issue.requests, 1)
+    }
+  )
+
+  it("SIGHUP ends what runs until it is stopped with 0", async () => {
+    const { child, ended } = start({}, ["sandbox", "--port", "0", "--quiet", "--keep-running"])
+    await says(child.stdout, /ready/)
+    child.kill("SIGHUP")
+    assert.strictEqual((await ended).code, 0)
+  })
+
+  it("SIGUSR1 opens no debugger", async () => {
+    const { variables } = await user()
+    using nomba = await silentNomba()
+    const { child, ended } = start({ ...variables, NOMBA_BASE_URL: nomba.url }, ["curl", "/v1/things"])
+    await nomba.called
+    child.kill("SIGUSR1")
     child.kill("SIGTERM")
-    assert.include(problemOf(await ended, 143), "finishing what is under way")
-    assert.strictEqual(resultOf(await run(variables, ["token"])), `${(await sandbox.session())?.accessToken}\n`)
-    assert.strictEqual((await sandbox.counts()).issue.requests, 1)
+    assert.strictEqual(problemOf(await ended, 143), "")
   })
 
   it("SIGTERM ends a login that is not finished, and frees its port", async () => {
@@ -181,11 +205,23 @@ describe("nomba-auth exec", () => {
     assert.strictEqual(output, "up\nbye\n")
   })
 
+  it("passes SIGUSR1 on, and opens no debugger", async () => {
+    const { variables } = await user()
+    const script = `process.on("SIGUSR1", () => process.exit(7)); console.log("up"); setInterval(() => {}, 1000)`
+    const { child, ended } = start(variables, ["exec", "--", node, "-e", script])
+    await says(child.stdout, /up/)
+    child.kill("SIGUSR1")
+    const { code, errors } = await ended
+    assert.deepStrictEqual([code, errors], [7, ""])
+  })
+
   it.each([
     [["exec"], 2, "name the program after --"],
     [["exec", "--read-only", "--token", "--", "true"], 2, "--read-only needs the proxy: leave --token out"],
     [["exec", "--", "no-such-program"], 127, "no-such-program: cannot be run (ENOENT)"],
-    [["exec", "--", "/"], 126, "/: cannot be run (EACCES)"]
+    [["exec", "--", ""], 127, "the program after -- has no name"],
+    [["exec", "--", "/"], 126, "/: cannot be run (EACCES)"],
+    [["exec", "--", `${node}/x`], 126, "/x: cannot be run (ENOTDIR)"]
   ])("%j ends with %d and says why", async (args, expected, said) => {
     const { variables } = await user()
     assert.include(problemOf(await run(variables, args), expected), said)
@@ -223,7 +259,7 @@ if (!hasScript) process.stderr.write("skipped: script (util-linux) is missing fo
 describe.skipIf(!hasScript)("on a terminal", () => {
   const onTerminal = async (variables: Variables, command: string, typed = "") => {
     const child = spawn("script", ["-qec", `exec "${node}" "${front()}" ${command}`, "/dev/null"], {
-      env: { ...variables, TERM: "xterm", PATH: process.env["PATH"] ?? "" }
+      env: { TERM: "xterm", PATH: process.env["PATH"] ?? "", ...variables }
     })
     let output = ""
     child.stdout.on("data", (chunk) => {
@@ -259,9 +295,10 @@ describe.skipIf(!hasScript)("on a terminal", () => {
     assert.strictEqual((await sandbox.counts()).issue.requests, 0)
   })
 
-  it("help is coloured, unless NO_COLOR is set", async () => {
+  it("help is coloured, unless NO_COLOR is set or the terminal is a dumb one", async () => {
     assert.include((await onTerminal({}, "token --help")).output, "\u001b[")
     assert.notInclude((await onTerminal({ NO_COLOR: "1" }, "token --help")).output, "\u001b[")
+    assert.notInclude((await onTerminal({ TERM: "dumb" }, "token --help")).output, "\u001b[")
     assert.notInclude(resultOf(await run({}, ["token", "--help"])), "\u001b[")
   })
 

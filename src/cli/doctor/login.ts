@@ -56,7 +56,14 @@ export const login = (
   service: TokenStoreService
 ): Effect.Effect<CachedSession, AuthError, HttpClient.HttpClient> =>
   Effect.provide(
-    Effect.flatMap(TokenCache, (cache) => cache.session),
+    Effect.flatMap(TokenCache, (cache) =>
+      Effect.filterOrElse(
+        cache.session,
+        ({ origin }) => origin === "nomba",
+        // The cache serves the stored session because the request has failed. Without that session it says why.
+        ({ session }) => Effect.zipRight(cache.invalidate(session.accessToken), cache.session)
+      )
+    ),
     TokenCacheRef.layer.pipe(
       Layer.provide([
         authOf(config),

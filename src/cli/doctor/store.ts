@@ -1,5 +1,5 @@
 /** The token store: whether this program may use it, and what it holds. */
-import { accessSync, constants, existsSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, rmdirSync, rmSync } from "node:fs"
 import { hostname } from "node:os"
 import { dirname, join } from "node:path"
 import type * as ConfigError from "effect/ConfigError"
@@ -72,11 +72,14 @@ const removeProbe = (folder: string): Effect.Effect<void> =>
 
 const existing = (path: string): string => (existsSync(path) || dirname(path) === path ? path : existing(dirname(path)))
 
-/** A folder that the first renewal has to make. */
+/**
+ * A folder that the first renewal has to make. Makes and removes another one beside it, because the rights do not tell:
+ * /proc takes no folder, whatever the rights are.
+ */
 const missingFolder = (folder: string, name: string): Finding => {
   const above = existing(folder)
   try {
-    accessSync(above, constants.W_OK | constants.X_OK)
+    rmdirSync(mkdtempSync(join(above, ".nomba-auth-")))
     return ok(`${name}; the folder is not there yet, and is made when it is needed`)
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "EACCES"

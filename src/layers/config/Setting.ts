@@ -19,6 +19,7 @@ export interface Setting<A> {
   /** `options.clientId`, `NOMBA_CLIENT_ID` or `not set`. */
   readonly origin: string
   readonly isVariable?: boolean
+  readonly isRequired?: boolean
 }
 
 export type Checked<A> = Effect.Effect<Setting<A>, ConfigError.ConfigError>
@@ -50,9 +51,9 @@ export const text = ({ value, ...from }: Setting<unknown>): Checked<string> => {
   const revealed = Redacted.isRedacted(value) ? Option.getOrUndefined(reveal(value)) : value
   if (typeof revealed !== "string") return invalid(from.origin, "must be a string")
   const problem = problemOf(revealed)
-  return problem === undefined
-    ? Effect.succeed({ ...from, value: revealed })
-    : invalid(from.origin, `${problem}${fixes[problem] ?? ""}`)
+  if (problem === undefined) return Effect.succeed({ ...from, value: revealed })
+  const fix = problem === "is empty" && from.isRequired ? ": give it a value" : (fixes[problem] ?? "")
+  return invalid(from.origin, `${problem}${fix}`)
 }
 
 /** A text that fits in a header. */
@@ -129,7 +130,9 @@ const makeSource = (look: (key: SettingKey) => Effect.Effect<Found, ConfigError.
   find: (key) => Effect.map(look(key), ({ setting }) => setting),
   require: (key, hint) =>
     Effect.flatMap(look(key), ({ origins, setting }) =>
-      Option.isSome(setting) ? Effect.succeed(setting.value) : Effect.fail(missing(origins, hint))
+      Option.isSome(setting)
+        ? Effect.succeed({ ...setting.value, isRequired: true })
+        : Effect.fail(missing(origins, hint))
     )
 })
 

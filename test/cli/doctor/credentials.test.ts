@@ -152,6 +152,24 @@ describe("doctor --login", () => {
       assert.strictEqual((await sandbox.counts()).issued, 0)
     }))
 
+  it.each([
+    [401, 3, /^Nomba rejected the credentials when requesting a token \(HTTP 401/],
+    [503, 5, /HTTP 503/]
+  ] as const)(
+    "reports a token request that Nomba answers with %i, although the store holds a valid session",
+    (status, expected, says) =>
+      withSandbox(async (sandbox, settings) => {
+        await examine(settings, confirmed)
+        const before = await sandbox.session()
+        await sandbox.fault("issue", { times: "always", answer: { status, body: { code: String(status) } } })
+        const { code, line, wrong } = await examine(settings, confirmed)
+        assert.deepStrictEqual([code, wrong], [expected, ["login"]])
+        isLine(line("login"), "problem", says)
+        isLine(line("token"), "ok", "Nomba accepts the stored token")
+        assert.deepStrictEqual(await sandbox.session(), before)
+      })
+  )
+
   it("says that only the account id is wrong, and leaves no session of that trial", () =>
     withSandbox(async (sandbox, settings) => {
       const { code, line } = await examine({ ...settings, NOMBA_ACCOUNT_ID: anotherId }, confirmed)

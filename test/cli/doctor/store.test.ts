@@ -50,6 +50,15 @@ describe("files", () => {
     assert.isFalse(existsSync(path))
   })
 
+  it.skipIf(process.platform !== "linux")("in a folder that the file system does not make", async () => {
+    const finding = await judged("/proc/nomba-auth/store")
+    assert.deepInclude(finding, { level: "problem", exitCode: 5 })
+    assert.match(
+      finding.says,
+      /^file:\/proc\/nomba-auth\/store \(by a test\) is not there and cannot be made in \/proc: E/
+    )
+  })
+
   it("in a folder that is open to others", async () => {
     const path = newPath()
     mkdirSync(path)
