@@ -36,7 +36,7 @@ export const optional = <A>(
 const lacksValue = (name: string): boolean => {
   const end = process.argv.indexOf("--")
   const args = end < 0 ? process.argv : process.argv.slice(0, end)
-  return args.some((arg, at) => arg === name && !args[at + 1])
+  return args.some((arg, at) => arg === `${name}=` || (arg === name && !args[at + 1]))
 }
 
 /**
