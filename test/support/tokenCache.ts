@@ -29,6 +29,9 @@ export const sessionOf = (token: string): Session =>
     businessId: Option.none()
   })
 
+/** Its names are made when they are asked for, which may be too late afterwards. */
+const seen = ({ isReplay, resource, route, sentAt }: TokenUse): TokenUse => ({ isReplay, resource, route, sentAt })
+
 /**
  * Holds `token-1`, then `token-2` and so on. Each `session` after an `invalidate` that counted uses up one of the
  * renewals; when they are used up, the token stays the same.
@@ -72,7 +75,7 @@ export const scriptedCache = (...renewals: ReadonlyArray<Renewal>): ScriptedCach
         invalidate: (token, request) =>
           Effect.sync(() => {
             tell("invalidate", Redacted.value(token))
-            if (request !== undefined) requests.push(request)
+            if (request !== undefined) requests.push(seen(request))
             const rejection = rejections.shift() ?? "Renewal"
             rejected ||= rejection === "Renewal" && Equal.equals(token, Redacted.make(current()))
             return rejection
@@ -80,7 +83,7 @@ export const scriptedCache = (...renewals: ReadonlyArray<Renewal>): ScriptedCach
         confirm: (token, request) =>
           Effect.sync(() => {
             tell("confirm", Redacted.value(token))
-            if (request !== undefined) requests.push(request)
+            if (request !== undefined) requests.push(seen(request))
           }),
         peek: Effect.succeedNone,
         verify: Effect.void,

@@ -1,5 +1,6 @@
 /** The body of a caller's request, which may have to be sent twice. */
 import type { ClientRequest, IncomingMessage } from "node:http"
+import * as HttpBody from "@effect/platform/HttpBody"
 import * as IncomingResponse from "../../layers/http/IncomingResponse.js"
 
 /** Bodies up to this many bytes are held until the response is here. */
@@ -43,6 +44,11 @@ export class Upload {
   /** Whether there is nothing to send. */
   get isEmpty(): boolean {
     return this.#isComplete && this.#size === 0
+  }
+
+  /** What is held of it. */
+  get body(): HttpBody.HttpBody {
+    return HttpBody.uint8Array(Buffer.concat(this.#held ?? []))
   }
 
   /** Sends the body from its beginning, and the rest as it arrives. A former target gets nothing more. */

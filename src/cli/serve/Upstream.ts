@@ -126,13 +126,19 @@ export const make = (
       })
 
     const send: Upstream["send"] = async (outgoing, token, isReplay) => {
-      const { method, url } = outgoing
+      const { method, upload, url } = outgoing
       const bearer = Redacted.value(token)
       if (!isHeaderSafe(bearer)) {
         const issues = ["access token: has characters that a header cannot carry"]
         throw new UnexpectedResponse({ operation: "request", reason: "NoUsableToken", issues })
       }
-      const named = { method, headers: { accountid: outgoing.accountId } }
+      const named = {
+        method,
+        headers: { accountid: outgoing.accountId },
+        get body() {
+          return upload.body
+        }
+      }
       const use = new SentRequest(named, url, Date.now(), isReplay)
       const [request, response] = await open(outgoing, bearer, false)
       const status = response.statusCode ?? 0

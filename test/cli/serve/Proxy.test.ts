@@ -509,6 +509,19 @@ describe("a 401", () => {
     })
   )
 
+  it.scopedLive("is told apart from others of its path by its body", () =>
+    Effect.gen(function* () {
+      const cache = scriptedCache()
+      cache.rejections.push("None", "None", "None")
+      const { ask } = yield* proxied(accepting("token-2"), { cache })
+      for (const body of ["one", "two", "one"]) yield* ask("/v1/transfers/bank", { method: "POST", body })
+      const [one, two, again] = cache.requests.map(({ resource }) => resource)
+      assert.isDefined(one)
+      assert.notStrictEqual(one, two)
+      assert.strictEqual(one, again)
+    })
+  )
+
   it.scopedLive("to a renewed token goes to the caller with the reason", () =>
     Effect.gen(function* () {
       const proxied_ = yield* proxied(accepting("token-9"), { cache: scriptedCache("nomba") })
