@@ -15,6 +15,7 @@ import type { AuthError } from "../schemas/AuthError.js"
 import { NombaClient, type NombaClientService } from "../services/NombaClient.js"
 import { NombaConfig } from "../services/NombaConfig.js"
 import { TokenCache } from "../services/TokenCache.js"
+import { configuredSecret } from "./auth/TokenRequest.js"
 import * as BaseUrl from "./config/BaseUrl.js"
 import * as GuardedClient from "./http/GuardedClient.js"
 import * as NetworkFailure from "./http/NetworkFailure.js"
@@ -46,6 +47,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
     const resolve = destination(config.baseUrl)
     const authorize = authorization(config.accountId)
     const host = BaseUrl.hostOf(config)
+    const clientSecret = configuredSecret(config)
 
     /** A status is not a failure here, even if the underlying client makes it one. */
     const toResponse = (request: Request, error: HttpClientError.HttpClientError): Effect.Effect<Response, Failure> => {
@@ -53,7 +55,7 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
         return Effect.fail(NetworkFailure.blockedPort("request", host, error) ?? requestError(request, error, host))
       }
       if (error.reason !== "StatusCode") {
-        return Effect.fail(responseError(new RedactedResponse(request, error.response), error))
+        return Effect.fail(responseError(new RedactedResponse(request, error.response, clientSecret), error))
       }
       return Effect.succeed(error.response)
     }
@@ -85,6 +87,9 @@ export const make: Effect.Effect<NombaClientService, never, NombaConfig | TokenC
         discard: Recovery.discard
       })
 
+    const redacted = (request: Request, { peeked, response }: Recovery.Judged): Response =>
+      new RedactedResponse(request, response, clientSecret, peeked?.response)
+
     const execute = (request: Request): Effect.Effect<Response, Failure> => {
       const url = Either.flatMap(checkHeaders(request), ({ url }) => resolve(url))
       if (Either.isLeft(url)) return Effect.fail(url.left)
@@ -110,6 +115,3 @@ export const layer: Layer.Layer<NombaClient, never, NombaConfig | TokenCache | H
   NombaClient,
   make
 )
-
-const redacted = (request: Request, { peeked, response }: Recovery.Judged): Response =>
-  new RedactedResponse(request, response, peeked?.response)

@@ -12,7 +12,6 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { UnexpectedResponse } from "../schemas/AuthError.js"
 import { NombaRequestFailed } from "../schemas/NombaRequestFailed.js"
@@ -79,24 +78,12 @@ export const result = <A, I, R>(
   schema: Schema.Schema<A, I, R>
 ): ((
   response: HttpClientResponse.HttpClientResponse
-) => Effect.Effect<Result<A>, NombaRequestFailed | UnexpectedResponse, R>) => resultWithout([], schema)
-
-/**
- * The same, and masks secrets that Nomba knows beside the bearer.
- *
- * @internal
- */
-export const resultWithout = <A, I, R>(
-  secrets: ReadonlyArray<Redacted.Redacted<string>>,
-  schema: Schema.Schema<A, I, R>
-): ((
-  response: HttpClientResponse.HttpClientResponse
 ) => Effect.Effect<Result<A>, NombaRequestFailed | UnexpectedResponse, R>) => {
   const decode = Schema.decodeUnknown(schema, { errors: "all" })
   return Effect.fn("NombaResponse.result")(function* (response) {
     const { headers, status } = response
     const body = yield* IncomingResponse.readUntil(response, Effect.never)
-    const mask = masking([...secrets, ...secretsOf(response)])
+    const mask = masking(RedactedResponse.secretsOf(response))
     const safe = (text: string): string => mask(text, 200)
 
     const unexpected = (reason: UnexpectedResponse["reason"], issues: ReadonlyArray<string> = []): UnexpectedResponse =>
@@ -218,12 +205,6 @@ const judge = (
 }
 
 const isSuccess = (status: number): boolean => status >= 200 && status < 300
-
-/** The bearer that was sent, which a server may echo. */
-const secretsOf = (response: HttpClientResponse.HttpClientResponse): ReadonlyArray<Redacted.Redacted<string>> => {
-  const sent = RedactedResponse.sentRequest(response).headers["authorization"]
-  return sent === undefined ? [] : [Redacted.make(sent.replace(/^Bearer /i, ""))]
-}
 
 /** Where the data does not fit. A key that is not a plain name is shown as `*`: keys of a record are values. */
 const pathsOf = (error: ParseResult.ParseError, given: unknown): Effect.Effect<ReadonlyArray<string>> =>

@@ -16,7 +16,6 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { configuredSecret } from "../layers/auth/TokenRequest.js"
 import type * as Snapshot from "../layers/cache/Snapshot.js"
 import * as NombaResponse from "../layers/NombaResponse.js"
 import * as Engine from "./engine.js"
@@ -204,7 +203,6 @@ export const createNomba = (options: NombaOptions = {}): Nomba => {
     }
   }
 
-  const readData = NombaResponse.resultWithout(Option.toArray(configuredSecret(settings.config)), Schema.Unknown)
   const standard = StandardFetch.make(settings.config, settings.fetch)
 
   const send = async (caller: Caller, input: string | URL | Request, init: RequestInit | undefined) => {
@@ -335,6 +333,8 @@ const requestOptions: Known<NombaRequestOptions & { readonly schema: unknown }> 
 
 const NOT_A_SCHEMA =
   "the schema is not a Standard Schema (of Effect, give Schema.standardSchemaV1(schema); Zod needs version 3.24 or later)"
+
+const readData = NombaResponse.result(Schema.Unknown)
 
 /** Runs what may throw an error of this package, whose stack then begins at the caller. */
 const attempt = <A>(caller: Caller, run: () => A): A => {

@@ -4,6 +4,7 @@ import { Duration, Effect, Fiber, Option, Redacted, Schema, TestClock } from "ef
 import { NombaClient, NombaRequestFailed, NombaResponse, UnexpectedResponse } from "nomba-auth"
 import { NombaTest } from "nomba-auth/testing"
 import { clientOver } from "../support/client.js"
+import { clientSecret } from "../support/config.js"
 import { json as answerJson, text as answerText, fake } from "../support/http.js"
 import { leaks, printed } from "../support/leaks.js"
 import { fixedCache } from "../support/tokenCache.js"
@@ -250,20 +251,20 @@ describe("NombaResponse and NombaClient", () => {
   const over = (answer: () => Response) =>
     clientOver(fake(answer), { layer: fixedCache(Effect.sync(() => Redacted.make(bearer))) })
 
-  it.effect("mask a bearer that the server echoes, whole and in part", () =>
+  it.effect.each([bearer, clientSecret])("mask what the server echoes of %s, whole and in part", (secret) =>
     Effect.gen(function* () {
-      const echo = { code: "400", description: `Bearer ${bearer} is bad`, errors: [bearer.slice(4, 20)] }
+      const echo = { code: "400", description: `Bearer ${secret} is bad`, errors: [secret.slice(4, 20)] }
       for (const answer of [
         () => answerJson(400, echo),
-        () => answerJson(200, { ...echo, code: bearer }),
-        () => answerJson(200, { data: { [bearer]: 1 } }, { "x-request-id": bearer }),
-        () => answerText(200, bearer)
+        () => answerJson(200, { ...echo, code: secret }),
+        () => answerJson(200, { data: { [secret]: 1 } }, { "x-request-id": secret }),
+        () => answerText(200, secret)
       ]) {
         const program = Effect.flatMap(
           Effect.flatMap(over(answer), (client) => client.get("/v1/x")),
           NombaResponse.data(Transfer)
         )
-        assert.deepStrictEqual([...leaks(yield* printed(program), [bearer, bearer.slice(4, 20)])], [])
+        assert.deepStrictEqual([...leaks(yield* printed(program), [secret, secret.slice(4, 20)])], [])
       }
     })
   )

@@ -10,7 +10,8 @@ import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import type * as UrlParams from "@effect/platform/UrlParams"
 import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import type { Unavailable } from "../../schemas/AuthError.js"
 import { present } from "../../schemas/Responses.js"
@@ -26,22 +27,33 @@ import * as NetworkFailure from "./NetworkFailure.js"
 export class RedactedResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   readonly #request: HttpClientRequest.HttpClientRequest
   readonly #response: HttpClientResponse.HttpClientResponse
+  readonly #clientSecret: Option.Option<Redacted.Redacted<string>>
   readonly #body: HttpClientResponse.HttpClientResponse
 
   constructor(
     request: HttpClientRequest.HttpClientRequest,
     response: HttpClientResponse.HttpClientResponse,
+    clientSecret: Option.Option<Redacted.Redacted<string>>,
     body: HttpClientResponse.HttpClientResponse = response
   ) {
     super()
     this.#request = request
     this.#response = response
+    this.#clientSecret = clientSecret
     this.#body = body
   }
 
-  /** The request as it was sent, bearer included: to mask it in what a server echoes; it must not be shown. */
-  static sentRequest(response: HttpClientResponse.HttpClientResponse): HttpClientRequest.HttpClientRequest {
-    return response instanceof RedactedResponse ? response.#response.request : response.request
+  /** What Nomba knows and may echo: the bearer that was sent, and the client secret if it was configured as a value. */
+  static secretsOf(response: HttpClientResponse.HttpClientResponse): ReadonlyArray<Redacted.Redacted<string>> {
+    const [sent, clientSecret] =
+      response instanceof RedactedResponse
+        ? [response.#response.request, response.#clientSecret]
+        : [response.request, Option.none()]
+    const bearer = sent.headers["authorization"]
+    return [
+      ...(bearer === undefined ? [] : [Redacted.make(bearer.replace(/^Bearer /i, ""))]),
+      ...Option.toArray(clientSecret)
+    ]
   }
 
   get [HttpClientResponse.TypeId](): HttpClientResponse.TypeId {
