@@ -1,5 +1,5 @@
 /**
- * The simulations at their full volume: 10,000 sequences of the cache's model for each kind of client, 46 programs held to
+ * The simulations at their full volume: 10,000 sequences of the cache's model for each kind of client, 51 programs held to
  * their token requests, 20 fleets of 16 processes for 6 hours, and one of 64 processes for a week.
  *
  *     tsx scripts/simulate.ts [--quick]                    everything; quick as in the tests

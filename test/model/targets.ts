@@ -1,6 +1,6 @@
 /**
  * How many token requests a program may send under the three conditions that make careless clients send them without end:
- * a rival that logs in with the same credentials, a route that always answers 401, and a Nomba that repeats its token.
+ * a rival that logs in with the same credentials, a route or a query that always answers 401, and a Nomba that repeats its token.
  */
 import { Duration, Effect, Utils } from "effect"
 import { renewalsWithin } from "../support/bounds.js"
