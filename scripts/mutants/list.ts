@@ -274,6 +274,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     rule: "6 backoff",
+    breaks: "tell calls of one path apart by nothing but the path",
+    file: "src/layers/http/OutgoingRequest.ts",
+    from: "const content = Hash.string(",
+    to: 'const content = ((_: string) => "")(',
+    test: "test/layers/NombaClientHttpRejected.test.ts"
+  },
+  {
+    rule: "6 backoff",
     breaks: "count no needless renewal",
     file: "src/layers/cache/RouteGuard.ts",
     from: "if (route?.token === token) route.needless += 1",
