@@ -40,7 +40,7 @@ import * as StoreSync from "./StoreSync.js"
 export const givenUp = new Unavailable({
   operation: "store",
   reason: "Timeout",
-  hint: "There was no token after 30 s: Nomba does not answer, or the token store, or another process is still asking Nomba."
+  hint: "There was no token after 30 s: Nomba or the token store does not answer, or another process is still asking Nomba."
 })
 
 /** The store answered, but the lease was taken the whole time. */
@@ -170,7 +170,7 @@ export const make = (dependencies: Dependencies): Renewal => {
       if (isClosed(stated)) return stated
       const count = progress.sharedCount ?? RenewalHistory.failureCount(stated, history.failure, 0)
       const wait = RenewalHistory.failureWait(stated, count)
-      // A caller that waits longer than the next attempt would be down for longer than Nomba.
+      // The cache tries again after this wait, so no caller is told a longer one.
       const isShorter = stated.retryAfter !== undefined && wait < Duration.toMillis(stated.retryAfter)
       const error = isShorter ? withRetryAfter(stated, Duration.millis(wait)) : stated
       const isServing = State.isServed(current().cached, now())

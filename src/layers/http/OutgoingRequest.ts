@@ -135,7 +135,7 @@ interface Named {
   readonly body?: HttpBody.HttpBody
 }
 
-/** The text of a body in memory; empty for one that is read only once, or later. */
+/** The text of a body in memory; empty for streams, forms and blobs. */
 const textOf = (body: HttpBody.HttpBody | undefined): string => {
   const content = body?._tag === "Uint8Array" || body?._tag === "Raw" ? body.body : undefined
   if (typeof content === "string" || content instanceof URLSearchParams) return String(content)

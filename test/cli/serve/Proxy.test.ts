@@ -509,7 +509,7 @@ describe("a 401", () => {
     })
   )
 
-  it.scopedLive("is told apart from others of its path by its body", () =>
+  it.scopedLive("with another body counts as another call of the route", () =>
     Effect.gen(function* () {
       const cache = scriptedCache()
       cache.rejections.push("None", "None", "None")
